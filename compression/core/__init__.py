@@ -1,0 +1,1 @@
+"""Building blocks that need torch alone; every other package may import them."""
