@@ -1,0 +1,51 @@
+# Everything a bare machine needs is Python (3.11 to 3.13) and make; the environment is made here.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PACKAGES := compression tests experiments train.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format types imports check constraints clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(READY) ## make the environment in .venv, with the tested versions
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+demo: setup ## train, prune to 90 % and measure on the embedded digits
+	$(BIN)/python train.py strategy=iterative_l1 sparsity=0.9
+
+test: setup ## run the tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup ## run the long tests as well
+	$(BIN)/python -m pytest
+
+lint: setup ## lint and check the format
+	$(BIN)/ruff check $(PACKAGES)
+	$(BIN)/ruff format --check $(PACKAGES)
+
+format: setup ## format, and fix what can be fixed
+	$(BIN)/ruff check --fix $(PACKAGES)
+	$(BIN)/ruff format $(PACKAGES)
+
+types: setup ## check types
+	$(BIN)/mypy
+
+imports: setup ## check the direction of imports
+	$(BIN)/lint-imports
+
+check: lint types imports test ## all of the above
+
+constraints: setup ## pin the newest versions that fit together
+	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --no-header --no-annotate -o constraints.txt
+
+clean: ## remove the environment and caches; outputs stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -1,0 +1,1 @@
+"""Callbacks: they say when; the maths is elsewhere."""

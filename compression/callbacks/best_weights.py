@@ -1,0 +1,36 @@
+"""Keep the weights of the best validated epoch."""
+
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+
+class BestWeights(Callback):
+    """Keeps a copy of the network with the highest ``val/accuracy`` among the epochs that are ``eligible``.
+
+    Among equals the latest wins: it has trained longest. While pruning, only epochs at target sparsity are eligible.
+    """
+
+    def __init__(self, eligible: Callable[[], bool] = lambda: True) -> None:
+        self.eligible = eligible
+        self.accuracy = -1.0
+        self.epoch = -1
+        self.weights: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare this epoch with the best so far."""
+        accuracy = trainer.callback_metrics["val/accuracy"].item()
+        if self.eligible() and accuracy >= self.accuracy:
+            self.accuracy, self.epoch = accuracy, trainer.current_epoch
+            self.weights = {name: value.detach().cpu().clone() for name, value in pl_module.net.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best so far."""
+        return {"accuracy": self.accuracy, "epoch": self.epoch, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best so far."""
+        self.accuracy, self.epoch = state_dict["accuracy"], state_dict["epoch"]
+        self.weights = state_dict["weights"]

@@ -1,0 +1,18 @@
+"""When a model is written: once it has been validated a last time."""
+
+from collections.abc import Callable
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
+
+
+class ExportCallback(Callback):
+    """Hands the network to ``write`` at the end of validation, as it was validated."""
+
+    def __init__(self, write: Callable[[nn.Module], None]) -> None:
+        self.write = write
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the network."""
+        del trainer
+        self.write(pl_module.net)

@@ -1,0 +1,87 @@
+"""When weights are pruned: between epochs; and that they stay pruned: at every optimizer step."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from compression.core.batch_norm import reestimate_batch_norm_
+from compression.core.masks import MaskSet, dense_masks
+from compression.core.selection import prunable_weights
+from compression.pruning.strategy import Strategy
+
+
+class PruningCallback(Callback):
+    """Advances ``strategy`` by a step every ``epochs_per_step`` epochs, starting before the first.
+
+    ``batches`` are training images that re-estimate batch-norm statistics, ``num_batches`` of them, whenever the
+    masks change and before each validation.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        epochs_per_step: int,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        num_batches: int,
+    ) -> None:
+        self.strategy = strategy
+        self.epochs_per_step = epochs_per_step
+        self.batches = batches
+        self.num_batches = num_batches
+        self.step = 0
+        self.masks: MaskSet | None = None
+
+    @property
+    def at_target(self) -> bool:
+        """Whether the last pruning step is done."""
+        return self.step == self.strategy.num_steps
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin dense, or take up the masks of a checkpoint."""
+        del trainer
+        masks = self.masks or dense_masks(prunable_weights(pl_module.net))
+        self.masks = masks.to(pl_module.device)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prune, where this epoch begins a step."""
+        if trainer.current_epoch % self.epochs_per_step == 0 and not self.at_target:
+            self.advance(trainer, pl_module)
+
+    def advance(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the next pruning step: new masks, masked weights and optimizer state, fresh batch norm."""
+        assert self.masks is not None
+        self.step += 1
+        self.masks = self.strategy.masks_at(self.step, prunable_weights(pl_module.net), self.masks)
+        self.masks.mask_weights_(pl_module.net)
+        for optimizer in trainer.optimizers:
+            self.masks.mask_optimizer_state_(pl_module.net, optimizer)
+        reestimate_batch_norm_(pl_module.net, self.batches, self.num_batches)
+        if trainer.logger is not None:
+            per_layer = {f"sparsity/{name}": 1 - mask.float().mean().item() for name, mask in self.masks.items()}
+            trainer.logger.log_metrics(per_layer | {"sparsity": self.masks.sparsity}, step=trainer.global_step)
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Keep pruned weights at zero through the step."""
+        del trainer, optimizer
+        assert self.masks is not None
+        self.masks.mask_gradients_(pl_module.net)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate with statistics that fit the weights as they are."""
+        del trainer
+        reestimate_batch_norm_(pl_module.net, self.batches, self.num_batches)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the masks and the position in the schedule."""
+        return {"step": self.step, "masks": dict(self.masks or {})}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up masks and position."""
+        self.step = state_dict["step"]
+        self.masks = MaskSet(state_dict["masks"])

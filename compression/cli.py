@@ -1,0 +1,148 @@
+"""Everything that is not training, as commands: `compression` or `python -m compression`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from compression.core.errors import InputError
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            message = str(error)
+        except OSError as error:
+            message = f"{error.filename or 'file'}: {error.strerror or error}"
+        typer.echo(f"error: {message}", err=True)
+        raise typer.Exit(2)
+
+
+class Engine(StrEnum):
+    """Engines that can run an artifact."""
+
+    eager = "eager"
+    onnxruntime = "onnxruntime"
+
+
+class Target(StrEnum):
+    """Formats an artifact can be converted to."""
+
+    state_dict = "state_dict"
+    safetensors = "safetensors"
+    onnx = "onnx"
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Use, look into and convert a compressed model.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[Path, typer.Argument(help="Compressed model, e.g. outputs/RUN/model.cmp.", metavar="FILE")]
+AllowImport = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-import",
+        metavar="PACKAGE",
+        help="Package that the model's own architecture may be imported from; this runs its code.",
+    ),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import compression
+
+        typer.echo(f"compression {compression.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    assert not version
+
+
+@app.command()
+def predict(
+    file: File,
+    images: Annotated[
+        list[Path], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")
+    ],
+    csv: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write the probability of every class to a CSV file.")
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.eager,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if left out.")] = None,
+    allow_import: AllowImport = None,
+) -> None:
+    """Print class and probability of each image."""
+    from compression.commands import predict as command
+
+    paths = command.list_images(images)
+    artifact = _load(file, allow_import)
+    predictor = command.make_predictor(artifact, engine=engine.value, threads=threads or _count_cores())
+    predictions = list(command.predict_images(artifact, paths, predictor=predictor))
+    typer.echo(command.format_predictions(predictions, class_names=artifact.class_names))
+    if csv is not None:
+        command.write_csv(csv, predictions, class_names=artifact.class_names)
+
+
+@app.command()
+def inspect(file: File) -> None:
+    """Print what the file holds: architecture, input, every tensor, and where the bytes are."""
+    from compression.commands.inspect import inspect_file
+
+    typer.echo(inspect_file(file))
+
+
+@app.command()
+def convert(
+    file: File,
+    to: Annotated[Target, typer.Option(help="Format to write.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="File to write; beside FILE if left out.")
+    ] = None,
+    allow_import: AllowImport = None,
+) -> None:
+    """Write the model as a PyTorch state dict, as safetensors or as ONNX."""
+    from compression.commands.convert import convert_file
+
+    written, num_bytes = convert_file(file, to=to.value, output=output, allow=_make_importable(allow_import))
+    typer.echo(f"{written}: {num_bytes:,} bytes")
+
+
+def _load(file: Path, allow_import: list[str] | None) -> Any:
+    from compression.artifact import load_artifact
+
+    return load_artifact(file, allow=_make_importable(allow_import))
+
+
+def _make_importable(packages: list[str] | None) -> list[str]:
+    # A console script lacks what `python -m` has: the folder one stands in.
+    if packages and "" not in sys.path:
+        sys.path.insert(0, "")
+    return packages or []
+
+
+def _count_cores() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="compression")

@@ -1,0 +1,1 @@
+"""What the console script's commands do, one a file; `compression.cli` only reads their arguments."""

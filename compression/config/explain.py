@@ -1,0 +1,80 @@
+"""Turn what Hydra and OmegaConf say about a wrong command line into one line a person can act on."""
+
+import difflib
+import errno
+import re
+from collections.abc import Iterator, Sequence
+
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from compression.config.schema import Config
+from compression.core.errors import InputError
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the one-line message for an error of the user's input, or None for a defect of ours."""
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, InputError):
+            return str(link)
+        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
+            return f"the disk is full: could not write {link.filename or 'a file'}; what was finished is kept"
+    if isinstance(error, InstantiationException):
+        return _first_line(str(error.__cause__ or error))
+    if isinstance(error, MissingConfigException):
+        return _unknown_choice(error)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override!r}: write key=value, e.g. sparsity=0.9"
+    missing = next((link for link in chain if isinstance(link, MissingMandatoryValue)), None)
+    if missing is not None:
+        return f"{missing.full_key} is not set: give {missing.full_key}=VALUE"
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return _bad_override(chain)
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unknown_choice(error: MissingConfigException) -> str:
+    group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    if not error.options:
+        return _first_line(str(error))
+    return f"{group}={choice}: must be one of {', '.join(error.options)}{_hint(choice, error.options)}"
+
+
+def _bad_override(chain: Sequence[BaseException]) -> str:
+    texts = [str(link) for link in chain]
+    unknown = re.search(r"Could not override '([^']*)'", texts[0])
+    if unknown and "not in" in " ".join(texts):
+        key = unknown[1]
+        known = list(Config.__dataclass_fields__)
+        where = f"keys are {', '.join(known)}" if "." not in key else "see --cfg job for what it takes"
+        return f"unknown key {key!r}{_hint(key, known)}; {where}"
+    merging = re.search(r"Error merging override (.*)", texts[0])
+    reason = _expected_type(texts) or _first_line(texts[-1])
+    return f"{merging[1]}: {reason}" if merging else reason
+
+
+def _expected_type(texts: Sequence[str]) -> str | None:
+    words = {"Float": "a number", "Integer": "an integer", "Boolean": "true or false"}
+    for text in texts:
+        wanted = re.search(r"could not be converted to (\w+)|is not a valid (\w+)", text)
+        kind = (wanted[1] or wanted[2]).capitalize() if wanted else ""
+        for word, plain in words.items():
+            if kind.startswith(word[:4]):
+                return f"must be {plain}"
+    return None
+
+
+def _hint(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "unknown error")

@@ -1,0 +1,46 @@
+"""A run's folder name: readable, and the same for the same configuration."""
+
+import hashlib
+import json
+
+from omegaconf import DictConfig, OmegaConf
+
+from compression.config.schema import FULL_PRECISION, Config, to_config
+
+# What changes where or how often a run is made, never what it computes.
+_NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite")
+
+
+def run_name(*, _root_: DictConfig) -> str:
+    """Return e.g. ``digits-mobilenet_v2-iterative_l1-s90-3f2a1c``: what the run is, and a digest of all of it.
+
+    Called while Hydra composes, so a configuration that breaks a rule is refused before a folder is made.
+    """
+    config = to_config(_root_)
+    if config.name is not None:
+        return config.name
+    choices = _root_.hydra.runtime.choices
+    parts = [choices.data, choices.model, config.strategy.name, *_numbers(config), _digest(_root_)]
+    return "-".join(str(part).replace("/", "_") for part in parts)
+
+
+def register() -> None:
+    """Make ``${run_name:}`` known to OmegaConf."""
+    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+
+
+def _numbers(config: Config) -> list[str]:
+    numbers = []
+    if config.strategy.prunes:
+        numbers.append(f"s{config.target_sparsity * 100:g}")
+    if config.weight_bits != FULL_PRECISION:
+        numbers.append(f"w{config.weight_bits}")
+    if config.activation_bits != FULL_PRECISION:
+        numbers.append(f"a{config.activation_bits}")
+    return numbers
+
+
+def _digest(root: DictConfig) -> str:
+    kept = OmegaConf.masked_copy(root, [key for key in root if key not in _NOT_IN_NAME])
+    plain = OmegaConf.to_container(kept, resolve=True)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]

@@ -1,0 +1,213 @@
+"""Typed schema of the configuration; ranges and contradictions are refused before anything is trained."""
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from compression.core.errors import InputError
+
+STAGES = ("dense", "prune", "quantize", "export")
+FULL_PRECISION = 32
+
+
+def require(ok: bool, key: str, value: object, allowed: str) -> None:
+    """Raise ``InputError`` naming the key, its value and what is allowed unless ``ok``."""
+    if not ok:
+        raise InputError(f"{key}={value}: must be {allowed}")
+
+
+@dataclass
+class TrainingConfig:
+    """Dense training: optimizer, its cosine schedule, and the loss."""
+
+    epochs: int = MISSING
+    optimizer: Any = MISSING
+    min_lr: float = MISSING
+    warmup_epochs: int = 0
+    label_smoothing: float = 0.0
+    gradient_clip: float | None = None
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "training.epochs", self.epochs, "an integer >= 1")
+        require(self.optimizer["lr"] > 0, "training.optimizer.lr", self.optimizer["lr"], "> 0")
+        require(self.min_lr >= 0, "training.min_lr", self.min_lr, ">= 0")
+        require(
+            0 <= self.warmup_epochs < self.epochs,
+            "training.warmup_epochs",
+            self.warmup_epochs,
+            f"in [0, training.epochs={self.epochs})",
+        )
+        require(
+            0 <= self.label_smoothing < 1, "training.label_smoothing", self.label_smoothing, "in [0, 1)"
+        )
+        clip = self.gradient_clip
+        require(clip is None or clip > 0, "training.gradient_clip", clip, "> 0, or null for none")
+
+
+@dataclass
+class RecoveryConfig:
+    """Training after each pruning step."""
+
+    epochs: int = MISSING
+    min_updates: int = MISSING
+    lr: float = MISSING
+    batch_norm_batches: int = MISSING
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "strategy.recovery.epochs", self.epochs, "an integer >= 1")
+        require(self.min_updates >= 0, "strategy.recovery.min_updates", self.min_updates, "an integer >= 0")
+        require(self.lr > 0, "strategy.recovery.lr", self.lr, "> 0")
+        require(
+            self.batch_norm_batches >= 0,
+            "strategy.recovery.batch_norm_batches",
+            self.batch_norm_batches,
+            "an integer >= 0",
+        )
+
+
+@dataclass
+class StrategyConfig:
+    """A named recipe: criterion x granularity x allocation x schedule x recovery."""
+
+    name: str = MISSING
+    sparsity: float = MISSING
+    fixed_sparsity: bool = False
+    criterion: Any = None
+    granularity: Any = None
+    allocation: Any = None
+    schedule: Any = None
+    recovery: RecoveryConfig | None = None
+
+    def __post_init__(self) -> None:
+        require(0 <= self.sparsity < 1, "strategy.sparsity", self.sparsity, "in [0, 1)")
+        parts = ("criterion", "granularity", "allocation", "schedule", "recovery")
+        missing = [part for part in parts if getattr(self, part) is None]
+        if missing and len(missing) < len(parts):
+            raise InputError(f"strategy={self.name}: {', '.join(missing)} not set; a strategy needs {parts}")
+
+    @property
+    def prunes(self) -> bool:
+        """Whether there is anything to prune with."""
+        return self.criterion is not None
+
+
+@dataclass
+class NamedChoice:
+    """A config group that has only its switched-off choice so far."""
+
+    name: str = "none"
+
+
+@dataclass
+class StorageConfig:
+    """How tensors are written into the artifact."""
+
+    codec: str = "auto"
+
+
+@dataclass
+class RuntimeConfig:
+    """What is measured at the end, and how."""
+
+    engines: list[str] = MISSING
+    batch_sizes: list[int] = MISSING
+    warmup: int = MISSING
+    repeats: int = MISSING
+
+    def __post_init__(self) -> None:
+        allowed = ("eager", "onnxruntime")
+        for engine in self.engines:
+            require(engine in allowed, "runtime.engines", engine, f"among {', '.join(allowed)}")
+        for size in self.batch_sizes:
+            require(size >= 1, "runtime.batch_sizes", size, "integers >= 1")
+        require(len(self.batch_sizes) > 0, "runtime.batch_sizes", self.batch_sizes, "one size at least")
+        require(self.warmup >= 0, "runtime.warmup", self.warmup, "an integer >= 0")
+        require(self.repeats >= 1, "runtime.repeats", self.repeats, "an integer >= 1")
+
+
+@dataclass
+class TrainerConfig:
+    """Where and in which arithmetic training runs."""
+
+    accelerator: str = "auto"
+    precision: str = "auto"
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        accelerators = ("auto", "cpu", "cuda", "mps")
+        require(self.accelerator in accelerators, "trainer.accelerator", self.accelerator, f"one of {accelerators}")
+        precisions = ("auto", "32-true", "16-mixed", "bf16-mixed")
+        require(self.precision in precisions, "trainer.precision", self.precision, f"one of {precisions}")
+
+
+@dataclass
+class Config:
+    """The whole configuration of one run."""
+
+    data: Any = MISSING
+    model: Any = MISSING
+    training: TrainingConfig = MISSING
+    strategy: StrategyConfig = MISSING
+    distillation: NamedChoice = field(default_factory=NamedChoice)
+    quantization: NamedChoice = field(default_factory=NamedChoice)
+    storage: StorageConfig = MISSING
+    runtime: RuntimeConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    logger: Any = None
+    callbacks: Any = None
+    sparsity: float | None = None
+    bits: int = FULL_PRECISION
+    weight_bits: int = FULL_PRECISION
+    activation_bits: int = FULL_PRECISION
+    seed: int = 42
+    threads: int | None = None
+    name: str | None = None
+    until: str = "export"
+    overwrite: bool = False
+    output_dir: str = "outputs"
+
+    def __post_init__(self) -> None:
+        sparsity = self.sparsity
+        require(sparsity is None or 0 <= sparsity < 1, "sparsity", sparsity, "in [0, 1), e.g. 0.9")
+        fixed = self.strategy.sparsity
+        if self.strategy.fixed_sparsity and sparsity is not None and not math.isclose(sparsity, fixed):
+            raise InputError(
+                f"sparsity={sparsity} contradicts strategy={self.strategy.name}, whose sparsity is always {fixed}: "
+                "leave sparsity out, or choose another strategy"
+            )
+        if sparsity == 0 and self.strategy.prunes:
+            raise InputError(f"sparsity=0 contradicts strategy={self.strategy.name}: use strategy=none to prune nothing")
+        for key in ("weight_bits", "activation_bits"):
+            bits = getattr(self, key)
+            if bits != FULL_PRECISION:
+                raise InputError(
+                    f"{key}={bits} contradicts quantization={self.quantization.name}: "
+                    f"must be {FULL_PRECISION} (off)"
+                )
+        require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
+        require(self.threads is None or self.threads >= 1, "threads", self.threads, "an integer >= 1, or null for all cores")
+        require(self.until in STAGES, "until", self.until, f"one of {', '.join(STAGES)}")
+        bad_name = self.name is not None and (not self.name.strip() or self.name.startswith((".", "/")) or ".." in self.name)
+        require(not bad_name, "name", self.name, "a folder name")
+
+    @property
+    def target_sparsity(self) -> float:
+        """The sparsity asked for: the top-level key, or the strategy's own when that is null."""
+        return self.strategy.sparsity if self.sparsity is None else round(self.sparsity, 9)
+
+
+def register() -> None:
+    """Make the schema known to Hydra, under the name ``schema`` of the defaults list."""
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def to_config(cfg: DictConfig) -> Config:
+    """Return the checked configuration; raises ``InputError`` or an OmegaConf error naming the key."""
+    known = {f.name for f in fields(Config)}
+    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key in known])
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), own))
+    assert isinstance(config, Config)
+    return config

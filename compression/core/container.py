@@ -1,0 +1,148 @@
+"""The container of an artifact: a JSON header and named sections of bytes, every one under a checksum.
+
+Layout, little endian::
+
+    8 bytes   magic  89 43 4D 50 0D 0A 1A 0A   (shows text-mode damage, as PNG's does)
+    u16       format version, 1
+    u16       reserved, 0
+    u32       bytes of the compressed header
+    u32       bytes of the header, decompressed
+    u64       bytes of all sections together
+    ...       header: zlib of JSON {"header": {...}, "sections": [[name, bytes, checksum], ...]}
+    16 bytes  BLAKE2b-128 of everything before
+    ...       the sections, one after the other, in the order of the table
+"""
+
+import hashlib
+import io
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from compression.core.errors import ArtifactError, InputError
+
+MAGIC = b"\x89CMP\r\n\x1a\n"
+FORMAT_VERSION = 1
+PREFIX = struct.Struct("<8sHHIIQ")
+CHECKSUM_BYTES = 16
+# Bounds what a hostile header can make the JSON reader allocate; 60,000 tensors fit.
+MAX_HEADER_BYTES = 4 << 20
+
+
+def write_container(header: Mapping[str, Any], *, sections: Mapping[str, bytes]) -> bytes:
+    """Return the file's bytes, the same for the same input; raises InputError for a header above 4 MiB."""
+    table = [[name, len(data), _checksum(data).hex()] for name, data in sections.items()]
+    raw = json.dumps(
+        {"header": header, "sections": table},
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    ).encode()
+    if len(raw) > MAX_HEADER_BYTES:
+        raise InputError(f"a header of {len(raw)} bytes is too large; allowed: {MAX_HEADER_BYTES}")
+    packed = zlib.compress(raw, 9)
+    payload = b"".join(sections.values())
+    prefix = PREFIX.pack(MAGIC, FORMAT_VERSION, 0, len(packed), len(raw), len(payload))
+    return b"".join((prefix, packed, _checksum(prefix + packed), payload))
+
+
+def read_container(source: bytes | Path, *, name: str = "") -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return header and sections of a file, or of its bytes, with every checksum verified.
+
+    Memory stays within the file's size and a few times MAX_HEADER_BYTES, whatever the file claims. ``name``
+    is what errors call it. Raises ArtifactError for anything but a whole file of this format.
+    """
+    if isinstance(source, Path):
+        name = name or str(source)
+        with source.open("rb") as stream:
+            return _read(stream, num_bytes=source.stat().st_size, name=name)
+    return _read(io.BytesIO(source), num_bytes=len(source), name=name or "artifact")
+
+
+def is_container(path: Path) -> bool:
+    """Return whether the file at ``path`` begins as an artifact does."""
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+def _read(stream: BinaryIO, *, num_bytes: int, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    prefix = stream.read(PREFIX.size)
+    if not prefix.startswith(MAGIC):
+        raise ArtifactError(f"{name} is not an artifact of this package (or its first bytes are damaged)")
+    if len(prefix) < PREFIX.size:
+        raise ArtifactError(f"{name} is truncated: has {len(prefix)} bytes of at least {PREFIX.size}")
+    _, version, reserved, packed_bytes, raw_bytes, payload_bytes = PREFIX.unpack(prefix)
+    if version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{name} has format version {version}, newer than this package reads; allowed: {FORMAT_VERSION}"
+        )
+    start = PREFIX.size + packed_bytes + CHECKSUM_BYTES
+    total = start + payload_bytes
+    if num_bytes < start:
+        raise ArtifactError(f"{name} is truncated: has {num_bytes} of {total} bytes")
+    packed = stream.read(packed_bytes)
+    if stream.read(CHECKSUM_BYTES) != _checksum(prefix + packed):
+        raise ArtifactError(f"{name} is damaged: checksum of the header differs")
+    if num_bytes < total:
+        raise ArtifactError(f"{name} is truncated: has {num_bytes} of {total} bytes")
+    if num_bytes > total:
+        raise ArtifactError(f"{name} is damaged: has {num_bytes - total} bytes after its end at {total}")
+    if version == 0 or reserved:
+        raise ArtifactError(f"{name} is damaged: format version {version}, reserved field {reserved}")
+
+    header, table = _parse_header(packed, raw_bytes=raw_bytes, name=name)
+    if sum(size for _, size, _ in table) != payload_bytes:
+        raise ArtifactError(f"{name} is damaged: its sections are not {payload_bytes} bytes together")
+    sections = {}
+    for section, size, checksum in table:
+        data = stream.read(size)
+        if len(data) != size:
+            raise ArtifactError(f"{name} is truncated: ends within section {section}")
+        if _checksum(data).hex() != checksum:
+            raise ArtifactError(f"{name} is damaged: checksum of section {section} differs")
+        sections[section] = data
+    return header, sections
+
+
+def _parse_header(
+    packed: bytes, *, raw_bytes: int, name: str
+) -> tuple[dict[str, Any], list[tuple[str, int, str]]]:
+    damaged = ArtifactError(f"{name} is damaged: its header cannot be read")
+    if raw_bytes > MAX_HEADER_BYTES:
+        raise ArtifactError(f"{name} claims a header of {raw_bytes} bytes; allowed: {MAX_HEADER_BYTES}")
+    decompressor = zlib.decompressobj()
+    try:
+        raw = decompressor.decompress(packed, raw_bytes + 1)
+        content = json.loads(raw, parse_constant=_refuse_constant)
+    except (zlib.error, ValueError, RecursionError) as error:
+        raise damaged from error
+    if len(raw) != raw_bytes or not decompressor.eof or decompressor.unused_data:
+        raise damaged
+    if not isinstance(content, dict) or set(content) != {"header", "sections"}:
+        raise damaged
+    header, table = content["header"], content["sections"]
+    if not isinstance(header, dict) or not isinstance(table, list) or not all(map(_is_row, table)):
+        raise damaged
+    if len({row[0] for row in table}) != len(table):
+        raise damaged
+    return header, [(row[0], row[1], row[2]) for row in table]
+
+
+def _is_row(row: Any) -> bool:
+    return (
+        isinstance(row, list)
+        and [type(cell) for cell in row] == [str, int, str]
+        and row[0].isidentifier()
+        and row[1] >= 0
+    )
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _checksum(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=CHECKSUM_BYTES).digest()

@@ -1,0 +1,20 @@
+"""Learning-rate factors as functions of the update, so that a resumed run needs no state for them."""
+
+import math
+
+
+def cosine_factor(progress: float, floor: float) -> float:
+    """Return ``floor + (1 - floor) (1 + cos(pi p)) / 2`` for progress p in [0, 1] (arXiv:1608.03983)."""
+    return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def warmup_cosine(update: int, *, num_updates: int, num_warmup: int, floor: float) -> float:
+    """Return the factor at ``update``: linear over ``num_warmup`` updates, then a cosine from 1 to ``floor``."""
+    if update < num_warmup:
+        return (update + 1) / num_warmup
+    return cosine_factor(min(1.0, (update - num_warmup) / max(1, num_updates - num_warmup)), floor)
+
+
+def repeated_cosine(update: int, *, cycle: int, floor: float) -> float:
+    """Return the factor at ``update`` of a cosine that starts again every ``cycle`` updates."""
+    return cosine_factor((update % cycle) / cycle, floor)

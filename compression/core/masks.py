@@ -1,0 +1,99 @@
+"""Masks beside the parameters: which weights are kept, and what keeps the others at exactly zero."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class MaskSet(Mapping[str, Tensor]):
+    """Bool masks by parameter name, True = keep, each of its parameter's shape.
+
+    A pruned weight stays zero if weights and optimizer state are masked when the masks change and gradients at
+    every step: momentum and Adam's moments of a pruned weight then stay zero, and weight decay of zero is zero.
+    """
+
+    def __init__(self, masks: Mapping[str, Tensor]) -> None:
+        for name, mask in masks.items():
+            if mask.dtype != torch.bool:
+                raise ValueError(f"mask of {name} is {mask.dtype}, must be torch.bool")
+        self._masks = dict(masks)
+        # The same masks as factors: multiplying floats in one multi-tensor call is what makes a step cheap.
+        self._factors: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._masks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._masks)
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    @property
+    def num_weights(self) -> int:
+        """How many weights are under a mask."""
+        return sum(mask.numel() for mask in self.values())
+
+    @property
+    def num_kept(self) -> int:
+        """How many of them are kept."""
+        return sum(int(mask.sum()) for mask in self.values())
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of pruned weights, in [0, 1)."""
+        return 1 - self.num_kept / self.num_weights
+
+    def to(self, device: torch.device | str) -> "MaskSet":
+        """Return the masks on ``device``."""
+        return MaskSet({name: mask.to(device) for name, mask in self.items()})
+
+    @torch.no_grad()
+    def mask_weights_(self, model: nn.Module) -> None:
+        """Set pruned weights of ``model`` to zero."""
+        parameters = dict(model.named_parameters())
+        for name, mask in self.items():
+            parameters[name].masked_fill_(~mask, 0)
+
+    @torch.no_grad()
+    def mask_gradients_(self, model: nn.Module) -> None:
+        """Set gradients of pruned weights to zero, in one multi-tensor operation."""
+        gradients, factors = [], []
+        for name, parameter in model.named_parameters():
+            if name in self._masks and parameter.grad is not None:
+                gradients.append(parameter.grad)
+                factors.append(self._factor(name, parameter.grad))
+        if gradients:
+            torch._foreach_mul_(gradients, factors)
+
+    @torch.no_grad()
+    def mask_optimizer_state_(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Set momentum and moments of pruned weights to zero, whatever the optimizer calls them."""
+        for name, parameter in model.named_parameters():
+            if name not in self._masks:
+                continue
+            for value in optimizer.state.get(parameter, {}).values():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    value.masked_fill_(~self._masks[name], 0)
+
+    def hold(self, state: Mapping[str, Tensor]) -> bool:
+        """Return whether every pruned weight of the state dict ``state`` is exactly zero."""
+        return all(not state[name][~mask].any() for name, mask in self.items())
+
+    def _factor(self, name: str, gradient: Tensor) -> Tensor:
+        factor = self._factors.get(name)
+        if factor is None or factor.dtype != gradient.dtype or factor.stride() != gradient.stride():
+            factor = torch.empty_like(gradient).copy_(self._masks[name])
+            self._factors[name] = factor
+        return factor
+
+
+def dense_masks(weights: Mapping[str, Tensor]) -> MaskSet:
+    """Return masks that keep every weight."""
+    return MaskSet({name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()})
+
+
+def nonzero_masks(weights: Mapping[str, Tensor]) -> MaskSet:
+    """Return masks that keep what is not zero."""
+    return MaskSet({name: weight.detach() != 0 for name, weight in weights.items()})

@@ -1,0 +1,68 @@
+"""Data sets that are one array already: hashing, resizing, and the way from array to ImageData."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from compression.data.base import Dataset, ImageData, Split
+from compression.data.normalization import measure_normalization, sum_pixels
+from compression.data.splits import order_by_seed, split_stratified
+
+
+def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256, in hex, over names, types, shapes and content."""
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def resize_images(images: Tensor, *, size: int, chunk: int = 1024) -> Tensor:
+    """Resize uint8 [N, 3, H, W] to [N, 3, size, size]: bilinear, antialiased; no copy when equal."""
+    if tuple(images.shape[-2:]) == (size, size):
+        return images
+    parts = [functional.resize(part, [size, size], antialias=True) for part in images.split(chunk)]
+    return torch.cat(parts)
+
+
+def assemble(
+    dataset: Dataset, *, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int
+) -> ImageData:
+    """Hold out the validation part, resize, and measure the normalization that was not given.
+
+    ``train`` and ``test`` are (uint8 [N, 3, H, W], int64 [N]).
+    """
+    images, labels = train
+    order = order_by_seed(len(labels), seed, "val")
+    rest, val = split_stratified(labels, fraction=dataset.val_fraction, order=order)
+    size = dataset.image_size
+    parts = [
+        Split(resize_images(part, size=size), part_labels)
+        for part, part_labels in (
+            (images[rest], labels[rest]),
+            (images[val], labels[val]),
+            test,
+        )
+    ]
+    mean, std = dataset.mean, dataset.std
+    if mean is None or std is None:
+        kept = parts[0].images
+        assert isinstance(kept, Tensor)
+        measured = measure_normalization(sum_pixels(kept.numpy()), pixels_per_image=size * size)
+        mean, std = mean or measured[0], std or measured[1]
+    return ImageData(
+        name=dataset.name,
+        class_names=dataset.class_names,
+        image_size=size,
+        mean=mean,
+        std=std,
+        train=parts[0],
+        val=parts[1],
+        test=parts[2],
+        class_groups=dataset.class_groups,
+    )

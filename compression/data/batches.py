@@ -1,0 +1,160 @@
+"""Turns a split into normalized batches on a device; order and augmentation depend on (seed, epoch) alone."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from compression.core.seeding import make_generator
+from compression.data.augment import Augment
+from compression.data.base import ImageData, ImageSource, Split
+from compression.data.normalization import normalize
+from compression.data.options import Triple
+
+
+class Batches:
+    """Iterable of (images, labels): float32 [B, 3, H, W], normalized, channels-last, and int64 [B].
+
+    Epoch e is drawn by ``set_epoch(e)``, which Lightning calls through ``sampler``; every pass over one
+    epoch gives the same batches. Images held in memory and images streamed from files give equal batches,
+    whatever ``num_workers`` (worker processes, used for streaming alone). A shuffled last batch of a
+    single image is left out, since batch normalization cannot train on it.
+    """
+
+    # Lightning asks everything that has a `sampler` for this as well.
+    batch_sampler = None
+
+    def __init__(
+        self,
+        *,
+        split: Split,
+        mean: Triple,
+        std: Triple,
+        batch_size: int,
+        device: torch.device | str,
+        augment: Augment | None = None,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        self.device = torch.device(device)
+        self.split = split.to(self.device)
+        self.mean, self.std = mean, std
+        self.batch_size = batch_size
+        self.augment = augment
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+        left_over = len(split) % batch_size
+        dropped = drop_last or (shuffle and left_over == 1 and len(split) > 1)
+        self.num_images = len(split) - left_over if dropped else len(split)
+        self._plan = _Plan()
+        self._loader: DataLoader[Tensor] | None = None
+        if not isinstance(self.split.images, Tensor):
+            self._loader = _make_loader(self.split.images, self._plan, num_workers, self.device)
+
+    @property
+    def sampler(self) -> "Batches":
+        """The object whose ``set_epoch`` Lightning calls."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that passes begun from now on draw."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.num_images // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        # A generator function: the epoch is read at the first batch, because Lightning makes the first
+        # iterator before it calls set_epoch.
+        noise = make_generator(self.seed, "augment", self.epoch, device=self.device)
+        chunks = self._draw_order().split(self.batch_size)
+        for indices, images in zip(chunks, self._fetch(chunks), strict=True):
+            images = images.to(self.device, non_blocking=True)
+            if self.augment is not None:
+                images = self.augment(images, noise)
+            labels = self.split.labels.index_select(0, indices.to(self.device, non_blocking=True))
+            yield normalize(images, mean=self.mean, std=self.std), labels
+
+    def _draw_order(self) -> Tensor:
+        order = torch.arange(len(self.split))
+        if self.shuffle:
+            generator = make_generator(self.seed, "order", self.epoch)
+            order = torch.randperm(len(self.split), generator=generator)
+        images = self.split.images
+        return order[: self.num_images].to(images.device if isinstance(images, Tensor) else "cpu")
+
+    def _fetch(self, chunks: tuple[Tensor, ...]) -> Iterable[Tensor]:
+        if self._loader is None:
+            images = self.split.images
+            assert isinstance(images, Tensor)
+            return (images.index_select(0, indices) for indices in chunks)
+        self._plan.chunks = [indices.tolist() for indices in chunks]
+        return self._loader
+
+
+class _Plan:
+    """The index lists of the coming pass; a DataLoader reads them when the pass begins."""
+
+    def __init__(self) -> None:
+        self.chunks: list[list[int]] = []
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.chunks)
+
+
+class _Stack(Dataset[Tensor]):
+    """Whole batches of a source, so that workers send one tensor each: uint8 [B, 3, H, W]."""
+
+    def __init__(self, images: ImageSource) -> None:
+        self.images = images
+
+    def __getitem__(self, indices: list[int]) -> Tensor:
+        return torch.stack([self.images[index] for index in indices])
+
+
+def _make_loader(
+    images: ImageSource, plan: _Plan, num_workers: int, device: torch.device
+) -> DataLoader[Tensor]:
+    return DataLoader(
+        _Stack(images),
+        sampler=plan,
+        batch_size=None,
+        num_workers=num_workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=num_workers > 0,
+        # Its own, so that streaming does not draw from the global generator that dropout uses.
+        generator=torch.Generator(),
+    )
+
+
+def make_batches(
+    data: ImageData,
+    *,
+    part: Literal["train", "val", "test"],
+    batch_size: int,
+    device: torch.device | str,
+    training: bool = False,
+    augment: Augment | None = None,
+    seed: int = 0,
+    num_workers: int = 0,
+) -> Batches:
+    """Return the batches of one part; ``training`` shuffles and augments, otherwise images come in order."""
+    return Batches(
+        split=getattr(data, part),
+        mean=data.mean,
+        std=data.std,
+        batch_size=batch_size,
+        device=device,
+        augment=augment if training else None,
+        shuffle=training,
+        seed=seed,
+        num_workers=num_workers,
+    )

@@ -1,0 +1,121 @@
+"""CIFAR-10 (Krizhevsky 2009) by torchvision's download, whose checksum torchvision verifies."""
+
+import contextlib
+import os
+import socket
+import tarfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.datasets import CIFAR10
+
+from compression.core.errors import InputError
+from compression.data.arrays import assemble, hash_arrays
+from compression.data.augment import Augment
+from compression.data.base import Dataset, ImageData
+from compression.data.options import Triple
+
+# A host that never answers must be reported before a person gives up on the command.
+CONNECT_SECONDS = 8.0
+
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+
+
+class Cifar10(Dataset):
+    """50,000 training and 10,000 test images of 32x32 pixels, downloaded into ``root`` when absent."""
+
+    name = "cifar10"
+
+    def __init__(
+        self,
+        *,
+        root: str = "data/cifar10",
+        image_size: int = 32,
+        batch_size: int | str = 128,
+        num_workers: int | str = "auto",
+        val_fraction: float = 0.1,
+        mean: Triple | None = (0.4914, 0.4822, 0.4465),
+        std: Triple | None = (0.2470, 0.2435, 0.2616),
+        augment: Augment | Mapping[str, object] | None = None,
+        class_groups: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        super().__init__(
+            image_size=image_size,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            val_fraction=val_fraction,
+            mean=mean,
+            std=std,
+            augment=augment,
+            class_groups=class_groups,
+        )
+        if not isinstance(root, str | os.PathLike) or not str(root):
+            raise InputError(f"data.root={root}: allowed is the path of a folder")
+        self.root = Path(root).expanduser()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The ten classes in label order."""
+        return CLASS_NAMES
+
+    def check(self) -> None:
+        """Download when absent; raise InputError when that fails, or for an unknown class in a group."""
+        super().check()
+        self._read(train=False)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256, in hex, of the images and labels, downloading them when absent."""
+        arrays: dict[str, np.ndarray] = {}
+        for part in ("train", "test"):
+            images, labels = self._read(train=part == "train")
+            arrays |= {f"{part} images": images, f"{part} labels": labels.numpy()}
+        return hash_arrays(arrays)
+
+    def load(self, seed: int, *, cache_dir: Path | None = None) -> ImageData:  # noqa: ARG002
+        """Return CIFAR-10; ``cache_dir`` is not used, there is nothing slow to keep."""
+        parts = []
+        for train in (True, False):
+            images, labels = self._read(train=train)
+            # torchvision turns the stored [N, 3, 32, 32] into a view with the channels last.
+            parts.append((torch.from_numpy(images.transpose(0, 3, 1, 2)), labels))
+        return assemble(self, train=parts[0], test=parts[1], seed=seed)
+
+    def _read(self, *, train: bool) -> tuple[np.ndarray, Tensor]:
+        try:
+            with _limit_connect_time(), warnings.catch_warnings():
+                # The batches were pickled by a NumPy that wrote this flag as an integer.
+                warnings.filterwarnings("ignore", message=r"dtype\(\): align")
+                source = CIFAR10(str(self.root), train=train, download=True)
+        except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(
+                f"data.root={self.root}: CIFAR-10 is not there and the download of {CIFAR10.url} failed "
+                f"({reason}); put {CIFAR10.filename} into that folder, delete a damaged copy, "
+                "or use data=digits or data=image_folder"
+            ) from error
+        return source.data, torch.tensor(source.targets, dtype=torch.int64)
+
+
+@contextlib.contextmanager
+def _limit_connect_time() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(CONNECT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

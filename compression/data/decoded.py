@@ -1,0 +1,140 @@
+"""One pass over all image files: pixels (where they are kept), pixel sums and damage, remembered on disk."""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL
+
+from compression.data.decode import DECODE_VERSION, DamagedImageError, decode_image, read_file
+from compression.data.hashing import map_chunks
+from compression.data.normalization import sum_pixels
+
+log = logging.getLogger(__name__)
+
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """``pixel_sums``: int64 [N, 3, 2]; ``images``: uint8 [N, 3, S, S] or None; ``damaged``: index -> reason.
+
+    Rows of damaged files are zero.
+    """
+
+    pixel_sums: np.ndarray
+    images: np.ndarray | None
+    damaged: Mapping[int, str]
+
+
+def decode_files(
+    root: Path,
+    names: Sequence[str],
+    *,
+    image_size: int,
+    keep: bool,
+    fingerprint: str,
+    cache_dir: Path | None = None,
+) -> Decoded:
+    """Decode all files with threads, or read what an earlier pass left in ``cache_dir``.
+
+    ``keep`` holds the pixels too. A missing, truncated or altered cache is made anew.
+    """
+    if cache_dir is None:
+        images = np.empty(_shape(names, image_size), np.uint8) if keep else None
+        return _decode(root, names, image_size, images)
+    identity = f"{fingerprint}/{image_size}/{DECODE_VERSION}/{PIL.__version__}"
+    folder = cache_dir / hashlib.sha256(identity.encode()).hexdigest()[:32]
+    cached = _read_cache(folder, keep=keep)
+    if cached is None:
+        _write_cache(folder, root, names, image_size, keep)
+        cached = _read_cache(folder, keep=keep)
+        assert cached is not None, folder
+    return cached
+
+
+def _shape(names: Sequence[str], size: int) -> tuple[int, int, int, int]:
+    return (len(names), 3, size, size)
+
+
+def _decode(root: Path, names: Sequence[str], size: int, images: np.ndarray | None) -> Decoded:
+    log.info("decoding %d images of %s", len(names), root)
+    pixel_sums = np.zeros((len(names), 3, 2), np.int64)
+
+    def decode_chunk(start: int, stop: int) -> dict[int, str]:
+        damaged = {}
+        block = np.zeros(_shape(names[start:stop], size), np.uint8)
+        for row, name in enumerate(names[start:stop]):
+            content = read_file(f"{root}/{name}")
+            try:
+                block[row] = decode_image(content, image_size=size)
+            except DamagedImageError as error:
+                damaged[start + row] = str(error)
+        pixel_sums[start:stop] = sum_pixels(block)
+        if images is not None:
+            images[start:stop] = block
+        return damaged
+
+    found = map_chunks(decode_chunk, len(names), chunk=32)
+    return Decoded(pixel_sums, images, {i: reason for part in found for i, reason in part.items()})
+
+
+def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
+    try:
+        record = json.loads((folder / "record.json").read_text())
+        checksums = record["sha256"]
+        if any(_hash_file(folder / name) != checksum for name, checksum in checksums.items()):
+            return None
+        if keep and "images.npy" not in checksums:
+            return None
+        # Mapped, so that the parts copied out of it are the only pixels held in memory.
+        images = np.load(folder / "images.npy", mmap_mode="r") if keep else None
+        damaged = {int(index): reason for index, reason in record["damaged"].items()}
+        return Decoded(np.load(folder / "pixel_sums.npy"), images, damaged)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
+def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_stale(folder)
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder) as temporary:
+        scratch = Path(temporary)
+        images = None
+        if keep:
+            images = np.lib.format.open_memmap(
+                scratch / "images.npy", mode="w+", dtype=np.uint8, shape=_shape(names, size)
+            )
+        decoded = _decode(root, names, size, images)
+        if images is not None:
+            images.flush()
+        np.save(scratch / "pixel_sums.npy", decoded.pixel_sums)
+        arrays = sorted(scratch.glob("*.npy"))
+        record = {
+            "sha256": {path.name: _hash_file(path) for path in arrays},
+            "damaged": {str(index): reason for index, reason in decoded.damaged.items()},
+        }
+        (scratch / "record.json").write_text(json.dumps(record, indent=1))
+        # The record goes last: without it, or with an older one, the arrays do not count.
+        for path in [*arrays, scratch / "record.json"]:
+            os.replace(path, folder / path.name)  # noqa: PTH105
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove_stale(folder: Path) -> None:
+    for left in folder.glob("tmp-*"):
+        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            for file in left.iterdir():
+                file.unlink()
+            left.rmdir()

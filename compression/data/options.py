@@ -1,0 +1,107 @@
+"""Checks of plain yaml values; each returns the value as the code uses it or raises one line."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from compression.core.errors import InputError
+
+Triple = tuple[float, float, float]
+
+
+def _refuse(name: str, value: object, allowed: str) -> InputError:
+    return InputError(f"data.{name}={value}: allowed is {allowed}")
+
+
+def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
+    """Return ``value`` when it is an integer in [minimum, maximum]; raise InputError otherwise."""
+    span = f"an integer from {minimum}" + ("" if maximum is None else f" to {maximum}")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _refuse(name, value, span)
+    if value < minimum or (maximum is not None and value > maximum):
+        raise _refuse(name, value, span)
+    return value
+
+
+def check_int_or_auto(name: str, value: object, *, minimum: int) -> int | str:
+    """Return ``value`` when it is an integer from ``minimum`` or auto; raise InputError otherwise."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise _refuse(name, value, f"auto or an integer from {minimum}")
+    return value
+
+
+def check_number(name: str, value: object, *, minimum: float) -> float:
+    """Return ``value`` as a finite float of at least ``minimum``; raise InputError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _refuse(name, value, f"a number from {minimum}")
+    if not math.isfinite(value) or value < minimum:
+        raise _refuse(name, value, f"a number from {minimum}")
+    return float(value)
+
+
+def check_fraction(name: str, value: object) -> float:
+    """Return ``value`` as a float strictly between 0 and 1; raise InputError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise _refuse(name, value, "a number above 0 and below 1")
+    return float(value)
+
+
+def check_bool(name: str, value: object) -> bool:
+    """Return ``value`` when it is true or false; raise InputError otherwise."""
+    if not isinstance(value, bool):
+        raise _refuse(name, value, "true or false")
+    return value
+
+
+def check_triple(name: str, value: object, *, positive: bool = False) -> Triple | None:
+    """Return one float per colour channel, or None for null; raise InputError for anything else."""
+    if value is None:
+        return None
+    allowed = "null or three " + ("numbers above 0" if positive else "numbers")
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 3:
+        raise _refuse(name, value, allowed)
+    numbers = []
+    for item in value:
+        if isinstance(item, bool) or not isinstance(item, int | float) or not math.isfinite(item):
+            raise _refuse(name, value, allowed)
+        if positive and item <= 0:
+            raise _refuse(name, value, allowed)
+        numbers.append(float(item))
+    return (numbers[0], numbers[1], numbers[2])
+
+
+def check_groups(value: object) -> dict[str, tuple[str, ...]]:
+    """Return ``class_groups`` as group name -> class names; raise InputError when it is no such mapping."""
+    allowed = "a mapping of group names to lists of class names"
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _refuse("class_groups", value, allowed)
+    groups = {}
+    for group, members in value.items():
+        if isinstance(members, str) or not isinstance(members, Sequence) or not members:
+            raise _refuse(f"class_groups.{group}", members, "a list of class names")
+        groups[str(group)] = tuple(str(member) for member in members)
+    return groups
+
+
+def check_group_members(groups: Mapping[str, tuple[str, ...]], class_names: Sequence[str]) -> None:
+    """Raise InputError when a group names an unknown class, or two groups (or one, twice) the same class."""
+    seen: dict[str, str] = {}
+    for group, members in groups.items():
+        for member in members:
+            if member not in class_names:
+                raise _refuse(f"class_groups.{group}", member, "one of the classes " + shorten(class_names))
+            if member in seen:
+                raise InputError(
+                    f"data.class_groups: class {member} stands in {seen[member]} and in {group}; "
+                    "allowed is one group per class"
+                )
+            seen[member] = group
+
+
+def shorten(names: Sequence[str], *, limit: int = 12) -> str:
+    """Join names with commas, at most ``limit`` of them, for a message of one line."""
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,1 @@
+"""Classifier architectures: one family a file, its function named for the file."""

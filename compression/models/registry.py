@@ -1,0 +1,56 @@
+"""From a dotted name to a model, importing nothing that was not allowed."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from compression.core.errors import InputError
+
+BUILT_IN = re.compile(r"compression\.models\.([a-z][a-z0-9_]*)\.\1")
+
+
+def is_built_in(target: str) -> bool:
+    """Return whether ``target`` has the form of a family of this package: its file's name, twice."""
+    return BUILT_IN.fullmatch(target) is not None
+
+
+def build_model(
+    target: str, *, num_classes: int, kwargs: Mapping[str, Any], allow: Sequence[str] = ()
+) -> nn.Module:
+    """Return ``target(num_classes=..., **kwargs)``, a new model in training mode.
+
+    ``target`` is a dotted name such as ``compression.models.resnet18.resnet18``. A name outside this
+    package is imported only when it is one of the modules in ``allow``, or inside one. Initial weights
+    come from torch's global generator. Raises InputError.
+    """
+    factory = _import_target(target, allow=allow)
+    try:
+        model = factory(num_classes=num_classes, **kwargs)
+    except TypeError as error:
+        raise InputError(f"model {target}: {str(error).splitlines()[0]}") from error
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model {target} gave a {type(model).__name__}; allowed: a torch.nn.Module")
+    return model
+
+
+def _import_target(target: str, *, allow: Sequence[str]) -> Callable[..., Any]:
+    parts = target.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise InputError(f"model {target!r} is no dotted name; allowed: package.module.name")
+    if not is_built_in(target) and not any(target.startswith(f"{prefix}.") for prefix in allow):
+        raise InputError(
+            f"model {target} is not one of compression.models and would run code of {parts[0]!r}; "
+            f"allow it with allow=[{parts[0]!r}], on the command line --allow-import {parts[0]}"
+        )
+    module_name, _, name = target.rpartition(".")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InputError(f"model {target}: no module named {error.name!r}") from error
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise InputError(f"model {target}: module {module_name!r} has no class or function {name!r}")
+    return factory

@@ -1,0 +1,42 @@
+"""Any image classifier of timm, by its name; needs the extra `timm`."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.models.imagenet import check_num_classes
+
+# These make timm read a file or an address, which a model's description must not be able to do.
+REFUSED = ("cache_dir", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict")
+
+
+def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """Return timm's model ``name`` with a head for ``num_classes``; input [B, 3, H, W].
+
+    ``kwargs`` go to ``timm.create_model``. Raises InputError without timm, for a name it does not know
+    and when pretrained weights cannot be downloaded.
+    """
+    check_num_classes(num_classes)
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        raise InputError("model=timm needs the extra `timm`: pip install 'compression[timm]'") from error
+    if not timm.is_model(name):
+        close = get_close_matches(str(name), timm.list_models(), n=3)
+        hint = f"; close to it: {', '.join(close)}" if close else "; allowed: a name of timm.list_models()"
+        raise InputError(f"model.name={name!r} is no model of timm {timm.__version__}{hint}")
+    refused = sorted(set(kwargs) & set(REFUSED))
+    if refused:
+        raise InputError(f"model.{refused[0]} is not allowed for timm models; use model.weights=FILE")
+    try:
+        net: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **kwargs)
+    except TypeError as error:
+        raise InputError(f"model.name={name}: {str(error).splitlines()[0]}") from error
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"model.pretrained=true: weights of {name} could not be had ({reason})") from error
+    return net

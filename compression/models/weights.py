@@ -1,0 +1,87 @@
+"""Weights from somebody else's file, into a model, with every difference named."""
+
+import pickle
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from compression.core.errors import InputError
+
+SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+# What the two readers raise for a damaged file or one that would run code.
+UNREADABLE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a plain state dict or of a Lightning checkpoint, on the CPU.
+
+    Reads ``.pt``, ``.pth``, ``.ckpt``, ``.bin`` (never unpickling code) and ``.safetensors``. Of a Lightning
+    checkpoint it keeps what stands under ``net.``, without that prefix. Raises InputError.
+    """
+    if not path.is_file():
+        raise InputError(f"weights file {str(path)!r} does not exist")
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"weights file {str(path)!r} is of no known kind; allowed: {', '.join(SUFFIXES)}")
+    content = _read(path)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+        inner = {key.removeprefix("net."): value for key, value in content.items() if key.startswith("net.")}
+        content = inner or content
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"weights file {str(path)!r} holds no state dict")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise InputError(f"weights file {str(path)!r} holds no state dict: {key!r} is no tensor")
+    return dict(content)
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"weights file {str(path)!r} cannot be read: {reason}") from error
+
+
+def load_weights_(model: nn.Module, weights: Mapping[str, Tensor], *, source: str | Path) -> None:
+    """Copy ``weights`` into ``model``; raises InputError naming the keys that do not fit."""
+    expected = model.state_dict()
+    # A file of torch before 0.4, or of an averaged model, has no batch counters; they bear on no output.
+    missing = [key for key in expected if key not in weights and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in weights if key not in expected]
+    mismatched = [
+        f"{key} {list(weights[key].shape)} where the model has {list(expected[key].shape)}"
+        for key in expected
+        if key in weights and weights[key].shape != expected[key].shape
+    ]
+    found = {"missing": missing, "unexpected": unexpected, "of another shape": mismatched}
+    problems = [f"{label}: {_shorten(names)}" for label, names in found.items() if names]
+    if problems:
+        raise InputError(f"weights of {str(source)!r} do not fit the model: {'; '.join(problems)}")
+    model.load_state_dict(weights, strict=False)
+
+
+def _shorten(names: list[str], *, limit: int = 3) -> str:
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,122 @@
+"""Peak memory of running a model file, measured in a process of its own.
+
+``python -m compression.peak_memory FILE --image-size 32 --batch 1 --threads 2`` prints one line of JSON.
+"""
+
+import argparse
+import contextlib
+import gc
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from compression.core.errors import InputError
+
+PREDICTIONS = 3
+
+
+@dataclass(frozen=True)
+class PeakMemory:
+    """Resident memory with the engine imported, and what loading and running the file added to it."""
+
+    baseline_bytes: int
+    extra_bytes: int
+    batch_size: int
+    threads: int
+
+
+def measure_peak_memory(
+    path: Path | str, *, image_size: int, batch_size: int, threads: int, allow: Sequence[str] = ()
+) -> PeakMemory:
+    """Load and run ``path`` in a new process and return its peak memory.
+
+    An ``.onnx`` file runs in ONNX Runtime, an artifact in PyTorch eager; ``allow`` is `load_artifact`'s.
+    Raises InputError when the file cannot be loaded.
+    """
+    command = [sys.executable, "-m", "compression.peak_memory", str(path)]
+    command += ["--image-size", str(image_size), "--batch", str(batch_size), "--threads", str(threads)]
+    for package in allow:
+        command += ["--allow-import", package]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise InputError(f"peak memory of {path} could not be measured: {last.removeprefix('error: ')}")
+    return PeakMemory(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    """Measure this very process, and print PeakMemory as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m compression.peak_memory")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--image-size", type=int, required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--allow-import", action="append", default=[])
+    arguments = parser.parse_args()
+
+    size = arguments.image_size
+    images = np.zeros((arguments.batch, 3, size, size), dtype=np.float32)
+    start = _prepare(arguments.file, threads=arguments.threads, allow=arguments.allow_import)
+    gc.collect()
+    baseline = psutil.Process().memory_info().rss
+    _reset_peak()
+    try:
+        predict = start()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    for _ in range(PREDICTIONS):
+        predict(images)
+    peak = PeakMemory(
+        baseline_bytes=baseline,
+        extra_bytes=max(0, _read_peak() - baseline),
+        batch_size=arguments.batch,
+        threads=arguments.threads,
+    )
+    print(json.dumps(asdict(peak)))
+
+
+def _prepare(path: Path, *, threads: int, allow: Sequence[str]) -> Callable[[], Callable[..., object]]:
+    # Imports and the engine's own first use here, loading in the function returned: the engine is no cost of
+    # the file. (Packages beyond torchvision that an architecture imports are counted.)
+    if path.suffix == ".onnx":
+        from compression.runtimes.onnxruntime import OnnxRuntime
+
+        return lambda: OnnxRuntime().load(path, threads=threads)
+
+    import torchvision.models  # noqa: F401
+    from torch import nn
+
+    from compression.artifact import load
+    from compression.runtimes.eager import EagerRuntime
+
+    EagerRuntime().load(nn.Conv2d(3, 8, 3), threads=threads)(np.zeros((1, 3, 8, 8), dtype=np.float32))
+    return lambda: EagerRuntime().load(load(path, allow=allow), threads=threads)
+
+
+def _reset_peak() -> None:
+    # Linux only, and not in every container: the peak then includes that of the imports.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _read_peak() -> int:
+    # Not ru_maxrss where there is a choice: on Linux a child inherits its parent's.
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    main()

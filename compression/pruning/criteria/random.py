@@ -1,0 +1,19 @@
+"""Random scores: the baseline every other criterion must beat."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def random_scores(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Return uniform scores in [0, 1), of the weight's shape; drawn on the CPU, so that a GPU gives the same."""
+    return torch.rand(weight.shape, generator=generator).to(weight.device)
+
+
+class Random:
+    """Scores weights at random."""
+
+    def __call__(self, weights: Mapping[str, Tensor], *, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return uniform scores for every weight."""
+        return {name: random_scores(weight, generator) for name, weight in weights.items()}

@@ -1,0 +1,46 @@
+"""``metrics.json``: everything a run found, under stable keys.
+
+``run``, ``dense``, ``compressed`` and ``improvement`` depend on the command alone: the same command on the same
+machine gives them bit for bit. ``timing`` holds what was measured with a clock, ``provenance`` where and when.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA_VERSION = 1
+# The keys that differ between two runs of one command.
+VARYING = ("timing", "provenance")
+
+
+def make_metrics(
+    *, run: Mapping[str, Any], evaluated: Mapping[str, Any], stage_seconds: Mapping[str, float], provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the document of a finished run."""
+    dense, compressed = evaluated["dense"], evaluated["compressed"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": dict(run),
+        "dense": dense,
+        "compressed": compressed,
+        "improvement": {
+            "accuracy_points": 100 * (compressed["accuracy"] - dense["accuracy"]),
+            "compression_ratio": dense["bytes"]["safetensors"] / compressed["bytes"]["artifact"],
+            "gzip_ratio": dense["bytes"]["gzip_state_dict"] / compressed["bytes"]["gzip_state_dict"],
+            "nonzero_ratio": dense["nonzero_parameters"] / compressed["nonzero_parameters"],
+            "macs_ratio": dense["macs"] / compressed["macs"],
+        },
+        "timing": {"stage_seconds": dict(stage_seconds), **evaluated["timing"]},
+        "provenance": dict(provenance),
+    }
+
+
+def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return every number of the document under its path, e.g. ``compressed/bytes/artifact``; for loggers."""
+    numbers: dict[str, float] = {}
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            numbers |= flatten(value, f"{name}/")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            numbers[name] = value
+    return numbers

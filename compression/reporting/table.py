@@ -1,0 +1,105 @@
+"""The final table: metric, dense, compressed, improvement."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+_KIB, _MIB = 2**10, 2**20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table, as text."""
+
+    metric: str
+    dense: str
+    compressed: str
+    improvement: str
+
+
+def make_rows(metrics: Mapping[str, Any]) -> list[Row]:
+    """Return the lines of the table of a run's ``metrics.json`` document."""
+    return [*_result_rows(metrics), *_timing_rows(metrics)]
+
+
+def to_rich(rows: list[Row], title: str) -> Table:
+    """Return the table for a terminal."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    for column in ("dense", "compressed", "improvement"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(row.metric, row.dense, row.compressed, row.improvement)
+    return table
+
+
+def to_markdown(rows: list[Row]) -> str:
+    """Return the table in Markdown."""
+    lines = ["| metric | dense | compressed | improvement |", "|---|---:|---:|---:|"]
+    lines += [f"| {row.metric} | {row.dense} | {row.compressed} | {row.improvement} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def format_bytes(count: int) -> str:
+    """Return e.g. ``8.54 MiB``."""
+    return f"{count / _MIB:.2f} MiB" if count >= _MIB else f"{count / _KIB:.1f} KiB"
+
+
+def format_ratio(ratio: float, better: str) -> str:
+    """Return e.g. ``6.71x smaller``; a ratio below one is printed as it is, so a loss reads as one."""
+    return f"{ratio:.2f}x {better}"
+
+
+def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
+    dense, compressed = metrics["dense"], metrics["compressed"]
+    points = 100 * (compressed["accuracy"] - dense["accuracy"])
+    yield Row("test accuracy", _percent(dense["accuracy"]), _percent(compressed["accuracy"]), f"{points:+.2f} points")
+    yield Row("sparsity of weights", _percent(dense["sparsity"]), _percent(compressed["sparsity"]), "")
+    yield Row(
+        "non-zero parameters",
+        f"{dense['nonzero_parameters']:,}",
+        f"{compressed['nonzero_parameters']:,}",
+        format_ratio(dense["nonzero_parameters"] / compressed["nonzero_parameters"], "fewer"),
+    )
+    yield _bytes_row("file (safetensors, artifact)", dense["bytes"]["safetensors"], compressed["bytes"]["artifact"])
+    yield _bytes_row("gzip of state dict", dense["bytes"]["gzip_state_dict"], compressed["bytes"]["gzip_state_dict"])
+    yield Row(
+        "MACs per image",
+        f"{dense['macs'] / 1e6:.1f} M",
+        f"{compressed['macs'] / 1e6:.1f} M",
+        format_ratio(dense["macs"] / compressed["macs"], "fewer"),
+    )
+
+
+def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
+    timing = metrics["timing"]
+    dense, compressed = timing["dense"], timing["compressed"]
+    yield Row(
+        "load the file",
+        f"{dense['load_seconds'] * 1e3:.0f} ms",
+        f"{compressed['load_seconds'] * 1e3:.0f} ms",
+        format_ratio(dense["load_seconds"] / compressed["load_seconds"], "faster"),
+    )
+    yield _bytes_row("peak memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
+    for entry in timing["latency"]:
+        yield Row(
+            f"{entry['engine']}, batch {entry['batch_size']}",
+            _milliseconds(entry["dense"]),
+            _milliseconds(entry["compressed"]),
+            format_ratio(entry["speedup"]["median"], "faster"),
+        )
+
+
+def _bytes_row(metric: str, dense: int, compressed: int) -> Row:
+    ratio = format_ratio(dense / compressed, "smaller")
+    return Row(metric, format_bytes(dense), format_bytes(compressed), ratio)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
+
+
+def _milliseconds(latency: Mapping[str, float]) -> str:
+    return f"{latency['latency_ms']['median']:.2f} ms"

@@ -1,0 +1,1 @@
+"""Engines that run a model: siblings behind one small protocol, and how they are timed."""

@@ -1,0 +1,54 @@
+"""ONNX Runtime on the CPU."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from compression.core.errors import InputError
+from compression.runtimes.runtime import Predictor
+
+
+UNREADABLE = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+)
+
+
+class OnnxRuntime:
+    """ONNX Runtime with every graph optimization, one operator at a time over ``threads`` threads."""
+
+    name = "onnxruntime"
+
+    def load(self, source: Path | str, /, *, threads: int) -> Predictor:
+        """Return a function over the ONNX file ``source``; raises InputError when it cannot be read."""
+        if not Path(source).is_file():
+            raise InputError(f"ONNX file {str(source)!r} does not exist")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        # Its threads spin after a call, which would slow the engine whose turn comes next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        try:
+            session = onnxruntime.InferenceSession(
+                str(source), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except UNREADABLE as error:
+            raise InputError(
+                f"ONNX file {str(source)!r} cannot be read: {str(error).splitlines()[0]}"
+            ) from error
+        input_name = session.get_inputs()[0].name
+
+        def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
+            logits: NDArray[np.float32] = session.run(None, {input_name: images})[0]
+            return logits
+
+        return predict

@@ -1,0 +1,139 @@
+"""What every stage of a run shares: configuration, data, device, store."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compression.config.schema import Config
+from compression.core.seeding import derive_seed
+from compression.data.base import Dataset, ImageData
+from compression.data.batch_size import find_batch_size
+from compression.data.batches import Batches
+from compression.models.registry import build_model
+from compression.store import Store
+
+log = logging.getLogger(__name__)
+
+# Where the images lie and how they reach the device changes nothing that is computed from them.
+_NOT_IN_DATA_IDENTITY = ("root", "num_workers", "resident", "resident_limit_mib", "class_groups", "stem", "batch_size")
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run's configuration, resolved for this machine."""
+
+    config: Config
+    dataset: Dataset
+    store: Store
+    run_dir: Path
+    device: torch.device
+    precision: str
+    threads: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the digest of the dataset's files."""
+        return self.dataset.fingerprint()
+
+    @cached_property
+    def data(self) -> ImageData:
+        """Return the images; read when a stage first needs them."""
+        data = self.dataset.load(self.config.seed, cache_dir=self.store.root / "data")
+        for warning in data.warnings:
+            log.warning("data  %s", warning)
+        return data
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the classifier's head has."""
+        return len(self.dataset.class_names)
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What rebuilds the network: target, keyword arguments, number of classes."""
+        kwargs = {key: value for key, value in self.config.model.items() if key not in ("_target_", "weights")}
+        return {"target": self.config.model["_target_"], "kwargs": kwargs, "num_classes": self.num_classes}
+
+    @property
+    def allowed_imports(self) -> tuple[str, ...]:
+        """The user's own module, which naming it in the configuration allows."""
+        return (self.config.model["_target_"].split(".")[0],)
+
+    def build_model(self, *, pretrained: bool = True) -> nn.Module:
+        """Return a new network with seeded initial weights, or the pretrained ones the configuration asks for."""
+        architecture = self.architecture
+        kwargs = architecture["kwargs"]
+        if not pretrained and "pretrained" in kwargs:
+            kwargs = kwargs | {"pretrained": False}
+        torch.manual_seed(derive_seed(self.config.seed, "init"))
+        return build_model(
+            architecture["target"], num_classes=self.num_classes, kwargs=kwargs, allow=self.allowed_imports
+        )
+
+    @cached_property
+    def batch_size(self) -> int:
+        """The training batch, found by trial for ``data.batch_size=auto``."""
+        wanted = self.dataset.batch_size
+        if wanted != "auto":
+            return int(wanted)
+        found = find_batch_size(
+            self.build_model(pretrained=False),
+            image_size=self.dataset.image_size,
+            num_classes=self.num_classes,
+            device=self.device,
+            num_images=len(self.data.train),
+        )
+        log.info("data  batch size %d", found)
+        return found
+
+    def train_batches(self) -> Batches:
+        """Return shuffled, augmented training batches."""
+        return self._batches("train", shuffle=True, augment=True)
+
+    def plain_train_batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """Return training batches as they are, in one shuffled order: for batch-norm statistics."""
+        return self._batches("train", shuffle=True, augment=False)
+
+    def val_batches(self) -> Batches:
+        """Return the held-out training images in order."""
+        return self._batches("val", shuffle=False, augment=False)
+
+    def test_batches(self) -> Batches:
+        """Return the test images in order."""
+        return self._batches("test", shuffle=False, augment=False)
+
+    def _batches(self, part: str, *, shuffle: bool, augment: bool) -> Batches:
+        return Batches(
+            split=getattr(self.data, part),
+            mean=self.data.mean,
+            std=self.data.std,
+            batch_size=self.batch_size,
+            device=self.device,
+            augment=self.dataset.augment if augment else None,
+            shuffle=shuffle,
+            seed=derive_seed(self.config.seed, part),
+            num_workers=self.dataset.num_workers,
+        )
+
+    @cached_property
+    def data_identity(self) -> dict[str, Any]:
+        """What of the data bears on results: the files' content, and how they are split and augmented."""
+        kept = {key: value for key, value in self.config.data.items() if key not in _NOT_IN_DATA_IDENTITY}
+        return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
+
+    @cached_property
+    def arithmetic_identity(self) -> dict[str, Any]:
+        """What changes the last bits of training: precision, threads and kind of device."""
+        deterministic = self.config.trainer.deterministic
+        return {
+            "precision": self.precision,
+            "threads": self.threads,
+            "device": self.device.type,
+            "deterministic": deterministic,
+        }

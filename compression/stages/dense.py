@@ -1,0 +1,110 @@
+"""The dense stage: train the baseline, or take given weights in its place."""
+
+import hashlib
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from safetensors.torch import save_file
+from torch import nn
+
+from compression.artifact import read_weights
+from compression.core.errors import InputError
+from compression.core.learning_rate import warmup_cosine
+from compression.models.weights import load_weights_
+from compression.stages.context import Context
+from compression.stages.fit import fit, make_trainer
+from compression.store import Made, StageKey, StageRecord
+from compression.tasks.classification import Classification
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+WEIGHTS = "model.safetensors"
+INITIAL = "initial.safetensors"
+
+
+def obtain_dense(context: Context) -> StageRecord:
+    """Return the dense model of this run."""
+    config = context.config
+    given = config.model.get("weights")
+    inputs: dict[str, Any] = {
+        "data": context.data_identity,
+        "model": context.architecture,
+        "seed": config.seed,
+        "arithmetic": context.arithmetic_identity,
+    }
+    if given is not None:
+        inputs["weights"] = hashlib.sha256(_given_file(given).read_bytes()).hexdigest()
+        make = partial(_take_weights, context, given)
+    else:
+        training = {key: value for key, value in vars(config.training).items()}
+        inputs |= {"training": training, "callbacks": config.callbacks or {}}
+        make = partial(_train, context)
+    return context.store.obtain(StageKey("dense", VERSION, inputs), make)
+
+
+def check_given_weights(context: Context, model: nn.Module) -> None:
+    """Raise ``InputError`` if ``model.weights`` names a file that does not fit ``model``."""
+    given = context.config.model.get("weights")
+    if given is not None:
+        load_weights_(model, read_weights(_given_file(given)), source=given)
+
+
+def make_task(context: Context, model: nn.Module, lr_factor: Any, **optimizer_settings: Any) -> Classification:
+    """Return the task that trains ``model`` by the configured optimizer and loss."""
+    training = context.config.training
+    return Classification(
+        model,
+        num_classes=context.num_classes,
+        optimizer=instantiate(training.optimizer, **optimizer_settings),
+        lr_factor=lr_factor,
+        label_smoothing=training.label_smoothing,
+    )
+
+
+def _train(context: Context, folder: Path) -> Made:
+    training = context.config.training
+    model = context.build_model()
+    # Strategies that start from initial weights need them; a resumed run builds the same ones.
+    save_file(_contiguous(model), folder / INITIAL)
+    updates = len(context.train_batches())
+    lr_factor = partial(
+        warmup_cosine,
+        num_updates=updates * training.epochs,
+        num_warmup=updates * training.warmup_epochs,
+        floor=training.min_lr / training.optimizer["lr"],
+    )
+    task = make_task(context, model, lr_factor)
+    callbacks = [instantiate(settings) for settings in (context.config.callbacks or {}).values()]
+    fitted = fit(context, "dense", folder, task, num_epochs=training.epochs, callbacks=callbacks)
+    save_file({name: value.contiguous() for name, value in fitted.weights.items()}, folder / WEIGHTS)
+    results = {
+        "val_accuracy": fitted.val_accuracy,
+        "best_epoch": fitted.best_epoch,
+        "history": fitted.rows,
+    }
+    return Made(results, fitted.earlier_seconds)
+
+
+def _take_weights(context: Context, given: str, folder: Path) -> Made:
+    model = context.build_model(pretrained=False)
+    load_weights_(model, read_weights(_given_file(given)), source=given)
+    save_file(_contiguous(model), folder / WEIGHTS)
+    task = make_task(context, model, lambda update: 1.0)
+    trainer = make_trainer(context, logger=False, enable_checkpointing=False)
+    [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
+    return Made({"val_accuracy": metrics["val/accuracy"], "best_epoch": 0, "history": []})
+
+
+def _contiguous(model: nn.Module) -> dict[str, Any]:
+    return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+
+
+def _given_file(given: str) -> Path:
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise InputError(f"model.weights={given}: no such file")
+    return path

@@ -1,0 +1,172 @@
+"""The evaluate stage: load both written files anew, test them once, measure them side by side."""
+
+import gzip
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from compression.artifact import Artifact, load_artifact
+from compression.core.accuracy import count_hits
+from compression.core.counting import (
+    count_macs,
+    count_nonzero_parameters,
+    count_parameters,
+    layer_sparsity,
+    model_sparsity,
+)
+from compression.core.seeding import derive_seed
+from compression.peak_memory import measure_peak_memory
+from compression.reporting.provenance import describe_machine, describe_software
+from compression.runtimes.eager import EagerRuntime
+from compression.runtimes.measure import LatencyRecord, compare_rounds, measure_alternating, measure_load_seconds
+from compression.runtimes.onnxruntime import OnnxRuntime
+from compression.runtimes.runtime import Predictor
+from compression.stages.context import Context
+from compression.stages.dense import WEIGHTS
+from compression.stages.export import ARTIFACT, ONNX
+from compression.store import Made, StageKey, StageRecord
+
+VERSION = 1
+
+
+def obtain_evaluated(
+    context: Context, dense: StageRecord, dense_files: StageRecord, compressed_files: StageRecord
+) -> StageRecord:
+    """Return test accuracy, counts, bytes and timings of the dense and the compressed file.
+
+    Timings belong to a machine, so on another one, or with other packages, they are taken anew.
+    """
+    inputs = {
+        "runtime": asdict(context.config.runtime),
+        "arithmetic": context.arithmetic_identity,
+        "machine": describe_machine(),
+        "software": describe_software(),
+    }
+    parents = (dense.id, dense_files.id, compressed_files.id)
+    key = StageKey("evaluate", VERSION, inputs, parents)
+    return context.store.obtain(key, partial(_evaluate, context, dense, dense_files, compressed_files))
+
+
+def _evaluate(
+    context: Context, dense: StageRecord, dense_files: StageRecord, compressed_files: StageRecord, folder: Path
+) -> Made:
+    del folder
+    loaded = {
+        name: load_artifact(files.path / ARTIFACT, allow=context.allowed_imports)
+        for name, files in (("dense", dense_files), ("compressed", compressed_files))
+    }
+    results = {name: _count(context, artifact) for name, artifact in loaded.items()}
+    for name, files in (("dense", dense_files), ("compressed", compressed_files)):
+        results[name]["bytes"] = {
+            "artifact": (files.path / ARTIFACT).stat().st_size,
+            "onnx": (files.path / ONNX).stat().st_size,
+            "gzip_state_dict": _gzip_bytes(loaded[name].model),
+        }
+    results["dense"]["bytes"]["safetensors"] = (dense.path / WEIGHTS).stat().st_size
+    files = {"dense": dense_files.path, "compressed": compressed_files.path}
+    return Made({**results, "timing": _measure(context, loaded, files)})
+
+
+def _count(context: Context, artifact: Artifact) -> dict[str, Any]:
+    model = artifact.model
+    hits, totals = count_hits(model.to(context.device), context.test_batches(), context.num_classes)
+    model.cpu()
+    per_class = zip(artifact.class_names, hits.tolist(), totals.tolist(), strict=True)
+    return {
+        "accuracy": hits.sum().item() / totals.sum().item(),
+        "accuracy_per_class": {name: hit / total if total else None for name, hit, total in per_class},
+        "test_images": int(totals.sum()),
+        "sparsity": model_sparsity(model),
+        "layer_sparsity": layer_sparsity(model),
+        "parameters": count_parameters(model),
+        "nonzero_parameters": count_nonzero_parameters(model),
+        "macs": count_macs(model, artifact.image_size),
+    }
+
+
+def _gzip_bytes(model: nn.Module) -> int:
+    plain = io.BytesIO()
+    torch.save(model.state_dict(), plain)
+    return len(gzip.compress(plain.getvalue(), mtime=0))
+
+
+def _measure(context: Context, loaded: Mapping[str, Artifact], files: Mapping[str, Path]) -> dict[str, Any]:
+    settings, threads = context.config.runtime, context.threads
+    timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
+    for name, folder in files.items():
+        path = folder / ARTIFACT
+        timing[name] = {
+            "load_seconds": measure_load_seconds(partial(load_artifact, path, allow=context.allowed_imports)),
+            "peak_memory_bytes": measure_peak_memory(
+                path,
+                image_size=loaded[name].image_size,
+                batch_size=max(settings.batch_sizes),
+                threads=threads,
+                allow=context.allowed_imports,
+            ).extra_bytes,
+        }
+    predictors = _load_engines(settings.engines, loaded, files, threads)
+    timing["latency"] = [
+        entry
+        for batch_size in settings.batch_sizes
+        for entry in _compare(context, settings.engines, predictors, batch_size, loaded["dense"].image_size)
+    ]
+    torch.set_num_threads(threads)
+    return timing
+
+
+def _load_engines(
+    engines: list[str], loaded: Mapping[str, Artifact], files: Mapping[str, Path], threads: int
+) -> dict[tuple[str, str], Predictor]:
+    predictors: dict[tuple[str, str], Predictor] = {}
+    for name in ("dense", "compressed"):
+        if "eager" in engines:
+            predictors["eager", name] = EagerRuntime().load(loaded[name].model, threads=threads)
+        if "onnxruntime" in engines:
+            predictors["onnxruntime", name] = OnnxRuntime().load(files[name] / ONNX, threads=threads)
+    return predictors
+
+
+def _compare(
+    context: Context,
+    engines: list[str],
+    predictors: Mapping[tuple[str, str], Predictor],
+    batch_size: int,
+    image_size: int,
+) -> list[dict[str, Any]]:
+    generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
+    batch = generator.standard_normal((batch_size, 3, image_size, image_size), dtype=np.float32)
+    settings = context.config.runtime
+    records = measure_alternating(
+        {f"{engine}/{name}": predict for (engine, name), predict in predictors.items()},
+        batch=batch,
+        warmup=settings.warmup,
+        repeats=settings.repeats,
+    )
+    dense = {engine: records[f"{engine}/dense"] for engine in engines}
+    best = min(dense, key=lambda engine: dense[engine].latency_ms.median)
+    return [
+        {
+            "engine": engine,
+            "batch_size": batch_size,
+            "dense": _summary(dense[engine]),
+            "compressed": _summary(records[f"{engine}/compressed"]),
+            "speedup": asdict(compare_rounds(dense[engine], other=records[f"{engine}/compressed"])),
+            "best_dense_engine": best,
+            "speedup_over_best_dense": asdict(
+                compare_rounds(dense[best], other=records[f"{engine}/compressed"])
+            ),
+        }
+        for engine in engines
+    ]
+
+
+def _summary(record: LatencyRecord) -> dict[str, Any]:
+    return {"latency_ms": asdict(record.latency_ms), "images_per_second": record.images_per_second}

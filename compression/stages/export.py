@@ -1,0 +1,64 @@
+"""The export stage: validate a model a last time and write it as an artifact and as ONNX."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from compression.artifact import save_artifact
+from compression.callbacks.export import ExportCallback
+from compression.runtimes.onnx_export import export_onnx
+from compression.stages import dense
+from compression.stages.context import Context
+from compression.stages.fit import make_trainer
+from compression.store import Made, StageKey, StageRecord
+
+VERSION = 1
+ARTIFACT = "model.cmp"
+ONNX = "model.onnx"
+
+
+def obtain_exported(context: Context, parent: StageRecord) -> StageRecord:
+    """Return the files of the model that ``parent`` made."""
+    inputs = {"codec": context.config.storage.codec, "arithmetic": context.arithmetic_identity}
+    key = StageKey("export", VERSION, inputs, parents=(parent.id,))
+    return context.store.obtain(key, partial(_export, context, parent))
+
+
+def _export(context: Context, parent: StageRecord, folder: Path) -> Made:
+    model = context.build_model(pretrained=False)
+    model.load_state_dict(load_file(parent.path / dense.WEIGHTS))
+    task = dense.make_task(context, model, lambda update: 1.0)
+    export = ExportCallback(partial(_write, context, parent, folder))
+    trainer = make_trainer(context, callbacks=[export], logger=False, enable_checkpointing=False)
+    [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
+    return Made({"val_accuracy": metrics["val/accuracy"]})
+
+
+def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module) -> None:
+    data = context.data
+    model = model.cpu().eval()
+    # As plain JSON says it: tuples of the configuration become lists here as they will in the file.
+    architecture = json.loads(json.dumps(context.architecture))
+    info = {"stage": parent.key.stage, "strategy": "none", "sparsity": 0.0}
+    if parent.key.stage == "prune":
+        info |= {"strategy": context.config.strategy.name, "sparsity": parent.results["sparsity"]}
+    save_artifact(
+        folder / ARTIFACT,
+        model,
+        architecture=architecture,
+        class_names=data.class_names,
+        input={"size": data.image_size, "mean": data.mean, "std": data.std},
+        codec=context.config.storage.codec,
+        info=info,
+    )
+    export_onnx(
+        model,
+        folder / ONNX,
+        image_size=data.image_size,
+        class_names=data.class_names,
+        mean=data.mean,
+        std=data.std,
+    )

@@ -1,0 +1,94 @@
+"""One training of one stage: a Lightning Trainer that can be killed and resumed."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+
+from compression.callbacks.best_weights import BestWeights
+from compression.callbacks.epoch_seed import EpochSeed
+from compression.callbacks.history import History
+from compression.callbacks.line_progress import LineProgress
+from compression.stages.context import Context
+from compression.store import RESUME
+from compression.tasks.classification import Classification
+
+_LAST = "last"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best weights by validation, every epoch's row, and the seconds that killed attempts had trained."""
+
+    weights: dict[str, Tensor]
+    val_accuracy: float
+    best_epoch: int
+    rows: list[dict[str, float | int]]
+    earlier_seconds: float
+
+
+def make_logger(context: Context, version: str) -> Logger:
+    """Return the configured logger, writing into the run's folder under the stage's name."""
+    settings = dict(context.config.logger)
+    # TensorBoard and CSV keep a folder a version; a logger without folders gets the stage into its name.
+    place = {"version": version} if "name" in settings else {"name": f"{context.run_dir.name}-{version}"}
+    logger: Logger = instantiate(settings, save_dir=str(context.run_dir), **place)
+    return logger
+
+
+def fit(
+    context: Context,
+    stage: str,
+    folder: Path,
+    task: Classification,
+    *,
+    num_epochs: int,
+    callbacks: Sequence[Callback] = (),
+    eligible: Callable[[], bool] = lambda: True,
+) -> Fitted:
+    """Train ``task`` for ``num_epochs`` in the stage's ``folder``, from its last checkpoint if there is one."""
+    history, best = History(), BestWeights(eligible)
+    checkpoint = folder / RESUME / f"{_LAST}.ckpt"
+    progress: Callback = RichProgressBar(leave=True) if sys.stdout.isatty() else LineProgress(stage)
+    # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.
+    save_last = ModelCheckpoint(
+        checkpoint.parent,
+        filename=_LAST,
+        every_n_epochs=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    trainer = make_trainer(
+        context,
+        max_epochs=num_epochs,
+        logger=make_logger(context, stage),
+        callbacks=[EpochSeed(context.config.seed, stage), *callbacks, best, history, progress, save_last],
+        gradient_clip_val=context.config.training.gradient_clip,
+    )
+    resume_from = str(checkpoint) if checkpoint.exists() else None
+    trainer.fit(task, context.train_batches(), context.val_batches(), ckpt_path=resume_from, weights_only=True)
+    return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
+
+
+def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: object) -> Trainer:
+    """Return a Trainer on the run's device, quiet but for our own callbacks."""
+    return Trainer(
+        accelerator=context.device.type if context.device.type != "cuda" else "gpu",
+        devices=1,
+        precision=context.precision,
+        deterministic=context.config.trainer.deterministic,
+        callbacks=list(callbacks),
+        enable_model_summary=False,
+        enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        default_root_dir=context.run_dir,
+        **settings,
+    )
+

@@ -1,0 +1,102 @@
+"""The prune stage: the strategy's steps, with recovery training after each."""
+
+import math
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from hydra.utils import instantiate
+from safetensors.torch import load_file, save_file
+
+from compression.callbacks.pruning import PruningCallback
+from compression.core.learning_rate import repeated_cosine
+from compression.core.seeding import derive_seed
+from compression.pruning.strategy import Strategy
+from compression.stages import dense
+from compression.stages.context import Context
+from compression.stages.fit import fit
+from compression.store import Made, StageKey, StageRecord
+
+VERSION = 1
+WEIGHTS = dense.WEIGHTS
+MASKS = "masks.safetensors"
+# The cosine of each step ends here, as a fraction of recovery.lr.
+_LR_FLOOR = 0.01
+
+
+def make_strategy(context: Context) -> Strategy:
+    """Return the configured strategy; raises ``InputError`` for a bad parameter."""
+    settings = context.config.strategy
+    return Strategy(
+        criterion=instantiate(settings.criterion),
+        granularity=instantiate(settings.granularity),
+        allocation=instantiate(settings.allocation),
+        schedule=instantiate(settings.schedule),
+        target=context.config.target_sparsity,
+        seed=derive_seed(context.config.seed, "prune"),
+    )
+
+
+def obtain_pruned(context: Context, parent: StageRecord) -> StageRecord:
+    """Return the pruned model of this run, or the dense one where the strategy prunes nothing."""
+    config = context.config
+    if not config.strategy.prunes:
+        return parent
+    strategy = {key: value for key, value in asdict(config.strategy).items() if key not in ("name", "sparsity")}
+    training = {key: value for key, value in asdict(config.training).items() if key not in ("epochs", "warmup_epochs")}
+    inputs = {
+        "strategy": strategy,
+        "sparsity": config.target_sparsity,
+        "training": training,
+        "seed": config.seed,
+        "arithmetic": context.arithmetic_identity,
+    }
+    key = StageKey("prune", VERSION, inputs, parents=(parent.id,))
+    return context.store.obtain(key, partial(_prune, context, parent))
+
+
+def epochs_per_step(*, epochs: int, min_updates: int, updates_per_epoch: int) -> int:
+    """Return the epochs of one recovery: as asked, more where they hold fewer than ``min_updates``."""
+    return max(epochs, math.ceil(min_updates / updates_per_epoch))
+
+
+def _prune(context: Context, parent: StageRecord, folder: Path) -> Made:
+    recovery = context.config.strategy.recovery
+    assert recovery is not None
+    strategy = make_strategy(context)
+    model = context.build_model(pretrained=False)
+    model.load_state_dict(load_file(parent.path / dense.WEIGHTS))
+    updates = len(context.train_batches())
+    step_epochs = epochs_per_step(
+        epochs=recovery.epochs, min_updates=recovery.min_updates, updates_per_epoch=updates
+    )
+    lr_factor = partial(repeated_cosine, cycle=step_epochs * updates, floor=_LR_FLOOR)
+    task = dense.make_task(context, model, lr_factor, lr=recovery.lr)
+    pruning = PruningCallback(
+        strategy,
+        epochs_per_step=step_epochs,
+        batches=context.plain_train_batches(),
+        num_batches=recovery.batch_norm_batches,
+    )
+    fitted = fit(
+        context,
+        "prune",
+        folder,
+        task,
+        num_epochs=strategy.num_steps * step_epochs,
+        callbacks=[pruning],
+        eligible=lambda: pruning.at_target,
+    )
+    assert pruning.masks is not None
+    masks = pruning.masks.to("cpu")
+    assert masks.hold(fitted.weights), "a pruned weight came back"
+    save_file({name: value.contiguous() for name, value in fitted.weights.items()}, folder / WEIGHTS)
+    save_file(dict(masks), folder / MASKS)
+    results = {
+        "val_accuracy": fitted.val_accuracy,
+        "best_epoch": fitted.best_epoch,
+        "history": fitted.rows,
+        "sparsity": masks.sparsity,
+        "layer_sparsity": {name: 1 - mask.float().mean().item() for name, mask in masks.items()},
+    }
+    return Made(results, fitted.earlier_seconds)

@@ -1,0 +1,37 @@
+"""The codecs by the names that stand in files, and the choice among them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.core.errors import ArtifactError, InputError
+from compression.storage.bitmask import BitmaskCodec
+from compression.storage.codec import Codec
+from compression.storage.dense import DenseCodec
+
+AUTO = "auto"
+# The order decides ties: the simpler one first.
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (DenseCodec(), BitmaskCodec())}
+
+
+def get_codec(name: str) -> Codec:
+    """Return the codec a file names; raises ArtifactError for one this version does not have."""
+    if name not in CODECS:
+        raise ArtifactError(f"damaged or newer: codec {name!r} is unknown; allowed: {', '.join(CODECS)}")
+    return CODECS[name]
+
+
+def get_allowed(selection: str) -> tuple[str, ...]:
+    """Return the codec names that ``storage.codec=selection`` permits; raises InputError."""
+    if selection == AUTO:
+        return tuple(CODECS)
+    if selection not in CODECS:
+        raise InputError(f"storage.codec={selection!r} is unknown; allowed: {', '.join((AUTO, *CODECS))}")
+    return (selection,)
+
+
+def encode_smallest(array: NDArray[np.generic], *, allowed: Sequence[str]) -> tuple[str, bytes]:
+    """Return name and bytes of the codec among ``allowed`` that needs the fewest, found by trying each."""
+    candidates = [(name, CODECS[name].encode(array)) for name in CODECS if name in allowed]
+    return min(candidates, key=lambda candidate: len(candidate[1]))

@@ -1,0 +1,67 @@
+"""Image classification with cross-entropy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torchmetrics.classification import MulticlassAccuracy
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Classification(LightningModule):
+    """Trains ``net: [B, 3, H, W] -> logits [B, K]``.
+
+    ``optimizer`` makes an optimizer of parameters; ``lr_factor`` gives the factor of its learning rate at an update.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        num_classes: int,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        lr_factor: Callable[[int], float],
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)
+        self.optimizer_factory = optimizer
+        self.lr_factor = lr_factor
+        self.label_smoothing = label_smoothing
+        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``[B, K]`` of normalized images ``[B, 3, H, W]``."""
+        logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Return the loss of one batch."""
+        images, labels = batch
+        logits = self(images)
+        loss = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        self.train_accuracy(logits.detach(), labels)
+        size = len(labels)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Count hits on held-out training images."""
+        images, labels = batch
+        logits = self(images)
+        self.val_accuracy(logits, labels)
+        size = len(labels)
+        self.log("val/loss", cross_entropy(logits.float(), labels), batch_size=size)
+        self.log("val/accuracy", self.val_accuracy, batch_size=size, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer, and its schedule by update."""
+        optimizer = self.optimizer_factory(self.net.parameters())
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,178 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder as Reference
+from torchvision.transforms.v2 import functional
+
+from compression.core.errors import InputError
+from compression.data.image_folder import ImageFolder
+
+
+def rows(split):
+    labels = split.labels.tolist()
+    return sorted((split.images[i].numpy().tobytes(), labels[i]) for i in range(len(split)))
+
+
+@pytest.mark.parametrize("size", [32, 20])
+def test_pixels_and_labels_are_those_of_torchvision(split_folder, size):
+    data = ImageFolder(root=str(split_folder), image_size=size).load(0)
+    assert [len(split) for split in (data.train, data.val, data.test)] == [36, 4, 10]
+    reference = Reference(split_folder / "test")
+    assert data.class_names == tuple(reference.classes)
+    for i, (image, label) in enumerate(reference):
+        expected = functional.pil_to_tensor(functional.resize(image, [size, size]))
+        assert torch.equal(data.test.images[i], expected)
+        assert data.test.labels[i] == label
+
+
+def test_validation_is_stratified_and_follows_the_seed(split_folder):
+    one, two = (ImageFolder(root=str(split_folder)).load(seed) for seed in (1, 2))
+    assert torch.bincount(one.val.labels).tolist() == [2, 2]
+    assert rows(one.val) != rows(two.val)
+    assert rows(one.test) == rows(two.test)
+    assert sorted(rows(one.train) + rows(one.val)) == sorted(rows(two.train) + rows(two.val))
+
+
+def test_val_folder_is_taken_as_it_is(write_folder):
+    root = write_folder({f"{part}/{name}": 4 for part in ("train", "val", "test") for name in "ab"})
+    one, two = (ImageFolder(root=str(root)).load(seed) for seed in (1, 2))
+    assert [len(split) for split in (one.train, one.val, one.test)] == [8, 8, 8]
+    assert rows(one.val) == rows(two.val)
+
+
+def test_plain_folder_is_split_by_content(write_folder):
+    root = write_folder({"a": 30, "b": 20})
+    one, two = (ImageFolder(root=str(root)).load(seed) for seed in (1, 2))
+    assert [len(split) for split in (one.train, one.val, one.test)] == [36, 4, 10]
+    assert torch.bincount(one.test.labels).tolist() == [6, 4]
+    assert rows(one.test) == rows(two.test)
+    assert rows(one.val) != rows(two.val)
+    renamed = root.with_name("renamed")
+    for folder in ("a", "b"):
+        (renamed / folder).mkdir(parents=True)
+        for i, path in enumerate(sorted((root / folder).iterdir(), reverse=True)):
+            shutil.copy(path, renamed / folder / f"image{i}.png")
+    assert rows(ImageFolder(root=str(renamed)).load(1).test) == rows(one.test)
+
+
+def test_normalization_is_measured_without_val_and_test(split_folder):
+    for resident in (True, False):
+        data = ImageFolder(root=str(split_folder), resident=resident, std=[0.5, 0.5, 0.5]).load(3)
+        images = torch.stack([data.train.images[i] for i in range(len(data.train))])
+        assert data.mean == pytest.approx((images.double() / 255).mean(dim=(0, 2, 3)).tolist(), abs=1e-12)
+        assert data.std == (0.5, 0.5, 0.5)
+
+
+def test_streamed_equals_resident(split_folder, tmp_path):
+    held = ImageFolder(root=str(split_folder), image_size=24).load(5, cache_dir=tmp_path / "cache")
+    streamed = ImageFolder(root=str(split_folder), image_size=24, resident=False).load(5)
+    assert held.train.resident
+    assert not streamed.train.resident
+    assert (held.mean, held.std) == (streamed.mean, streamed.std)
+    for part in ("train", "val", "test"):
+        one, two = getattr(held, part), getattr(streamed, part)
+        assert torch.equal(one.labels, two.labels)
+        assert all(torch.equal(one.images[i], two.images[i]) for i in range(len(one)))
+
+
+def test_auto_streams_what_exceeds_the_limit(write_folder):
+    root = write_folder({"a": 5, "b": 5})
+    assert ImageFolder(root=str(root), image_size=186, resident_limit_mib=1).load(0).train.resident
+    assert not ImageFolder(root=str(root), image_size=188, resident_limit_mib=1).load(0).train.resident
+
+
+def test_fingerprint_is_of_names_and_content_not_of_the_place(split_folder, tmp_path):
+    first = ImageFolder(root=str(split_folder)).fingerprint()
+    moved = tmp_path / "moved"
+    shutil.copytree(split_folder, moved)
+    assert ImageFolder(root=str(moved)).fingerprint() == first
+    path = moved / "train" / "cat" / "000.png"
+    path.rename(path.with_name("zzz.png"))
+    assert ImageFolder(root=str(moved)).fingerprint() != first
+    path.with_name("zzz.png").rename(path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert ImageFolder(root=str(moved)).fingerprint() != first
+
+
+@pytest.fixture
+def damaged_folder(split_folder):
+    for name in ("train/cat/003.png", "test/dog/001.png"):
+        content = (split_folder / name).read_bytes()
+        (split_folder / name).write_bytes(content[: len(content) // 2])
+    return split_folder
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_damaged_images_are_named_or_left_out(damaged_folder, tmp_path, resident):
+    dataset = ImageFolder(root=str(damaged_folder), resident=resident)
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            dataset.load(0, cache_dir=tmp_path / "cache")
+        assert "2 damaged images: test/dog/001.png (" in str(caught.value)
+        assert "train/cat/003.png (" in str(caught.value)
+        assert "data.skip_corrupt=true" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    dataset = ImageFolder(root=str(damaged_folder), resident=resident, skip_corrupt=True)
+    data = dataset.load(0, cache_dir=tmp_path / "cache")
+    assert [len(split) for split in (data.train, data.val, data.test)] == [35, 4, 9]
+    assert data.warnings[0].startswith("2 damaged images left out: test/dog/001.png (")
+    assert all(data.train.images[i].float().std() > 10 for i in range(35))
+
+
+def test_class_that_loses_all_its_images(split_folder):
+    for path in (split_folder / "test" / "dog").iterdir():
+        path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="class dog has no readable image left for test"):
+        ImageFolder(root=str(split_folder), skip_corrupt=True).load(0)
+
+
+def test_warns_of_repeats_and_imbalance(write_folder):
+    root = write_folder({"train/cat": 60, "train/dog": 4, "test/cat": 3, "test/dog": 3})
+    shutil.copy(root / "train" / "cat" / "005.png", root / "test" / "cat" / "copy.png")
+    warnings = ImageFolder(root=str(root)).load(0).warnings
+    assert warnings == (
+        "1 test images stand in train too, so test accuracy flatters: train/cat/005.png = test/cat/copy.png",
+        "heavy imbalance: 60 training images of cat, 4 of dog (15.0 to 1)",
+    )
+
+
+def test_mixed_modes_and_sizes(write_folder):
+    root = write_folder({"train/a": 4, "train/b": 4, "test/a": 2, "test/b": 2})
+    home = root / "train" / "a"
+    Image.new("L", (50, 20), 100).save(home / "grey.jpg")
+    Image.new("RGBA", (7, 9), (10, 20, 30, 128)).save(home / "see_through.png")
+    palette = Image.new("RGB", (200, 200), (5, 6, 7)).convert("P", palette=Image.Palette.ADAPTIVE)
+    palette.save(home / "palette.bmp")
+    Image.fromarray(np.full((1200, 1600, 3), 77, np.uint8)).save(home / "huge.webp", lossless=True)
+    data = ImageFolder(root=str(root), val_fraction=0.01).load(0)
+    images = torch.cat([data.train.images, data.val.images])
+    flat = {tuple(image[:, 5, 5].tolist()) for image in images if image.float().std(dim=(1, 2)).max() == 0}
+    assert flat == {(100, 100, 100), (10, 20, 30), (5, 6, 7), (77, 77, 77)}
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({}, "no such folder"),
+        ({"cat": 5}, "has one class"),
+        ({"cat": 5, "dog": 0}, "class dog is empty"),
+        ({"cat": 5, "dog": 1}, "class dog has fewer than 3 images"),
+    ],
+)
+def test_check_refuses_before_any_image_is_opened(write_folder, monkeypatch, counts, message):
+    root = write_folder(counts)
+    monkeypatch.setattr("PIL.Image.open", lambda *_: pytest.fail("opened an image"))
+    with pytest.raises(InputError, match=message):
+        ImageFolder(root=str(root)).check()
+
+
+def test_groups_are_checked_against_the_folders(split_folder):
+    with pytest.raises(InputError, match=r"class_groups\.birds=owl: allowed is one of the classes cat, dog"):
+        ImageFolder(root=str(split_folder), class_groups={"birds": ["owl"]}).check()
+    data = ImageFolder(root=str(split_folder), class_groups={"pets": ["cat", "dog"]}).load(0)
+    assert data.class_groups == {"pets": ("cat", "dog")}

@@ -1,0 +1,91 @@
+import sys
+
+import pytest
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.models.registry import build_model, is_built_in
+
+RESNET = "compression.models.resnet18.resnet18"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    (tmp_path / "users_nets.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Linear):\n"
+        "    def __init__(self, *, num_classes, width=4):\n"
+        "        super().__init__(width, num_classes)\n"
+        "def not_a_model(*, num_classes): return num_classes\n"
+        "number = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "users_nets"
+    sys.modules.pop("users_nets", None)
+
+
+def test_builds_a_family():
+    assert build_model(RESNET, num_classes=4, kwargs={"stem": "imagenet"}).fc.out_features == 4
+
+
+def test_only_functions_named_for_their_file_are_built_in():
+    assert is_built_in(RESNET)
+    for target in (
+        "compression.models.registry.build_model",
+        "compression.models.resnet18.nn",
+        "compression.models.resnet18.resnet18.resnet18",
+        "compression.models..",
+        "os.system",
+    ):
+        assert not is_built_in(target)
+
+
+def test_users_class_gets_num_classes(package):
+    model = build_model(f"{package}.Net", num_classes=4, kwargs={"width": 7}, allow=[package])
+    assert isinstance(model, nn.Linear)
+    assert model.weight.shape == (4, 7)
+
+
+def test_without_allow_nothing_is_imported(package):
+    with pytest.raises(InputError) as caught:
+        build_model(f"{package}.Net", num_classes=4, kwargs={})
+    assert str(caught.value) == (
+        "model users_nets.Net is not one of compression.models and would run code of 'users_nets'; "
+        "allow it with allow=['users_nets'], on the command line --allow-import users_nets"
+    )
+    assert package not in sys.modules
+
+
+def test_allow_names_whole_packages():
+    with pytest.raises(InputError, match="is not one of"):
+        build_model("ossuary.Net", num_classes=2, kwargs={}, allow=["os"])
+
+
+@pytest.mark.parametrize(
+    ("target", "kwargs", "message"),
+    [
+        ("Net", {}, "model 'Net' is no dotted name; allowed: package.module.name"),
+        ("users_nets.Nett", {}, "model users_nets.Nett: module 'users_nets' has no class or function 'Nett'"),
+        (
+            "users_nets.number",
+            {},
+            "model users_nets.number: module 'users_nets' has no class or function 'number'",
+        ),
+        ("users_nets.not_a_model", {}, "model users_nets.not_a_model gave a int; allowed: a torch.nn.Module"),
+        ("users_nets.deep.Net", {}, "model users_nets.deep.Net: no module named 'users_nets.deep'"),
+        (
+            "users_nets.Net",
+            {"depth": 3},
+            "model users_nets.Net: Net.__init__() got an unexpected keyword argument 'depth'",
+        ),
+        (
+            "compression.models.alexnet.alexnet",
+            {},
+            "model compression.models.alexnet.alexnet: no module named 'compression.models.alexnet'",
+        ),
+    ],
+)
+def test_bad_targets_are_named(package, target, kwargs, message):
+    with pytest.raises(InputError) as caught:
+        build_model(target, num_classes=2, kwargs=kwargs, allow=[package])
+    assert str(caught.value) == message

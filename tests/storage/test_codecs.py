@@ -1,0 +1,127 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from compression.core.errors import ArtifactError, InputError
+from compression.storage.bitmask import BitmaskCodec
+from compression.storage.dense import DenseCodec
+from compression.storage.registry import CODECS, encode_smallest, get_allowed, get_codec
+
+DTYPES = [np.dtype(name) for name in ("f4", "f2", "f8", "i1", "u1", "i2", "i4", "i8", "?")]
+CODEC = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
+
+
+def assert_same_bits(actual, expected):
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape
+    assert actual.tobytes() == expected.tobytes()
+    assert actual.flags.writeable
+
+
+def test_dense_bytes_by_hand():
+    data = DenseCodec().encode(np.array([[1, -2], [0, 3]], dtype=np.int16))
+    assert data == bytes([1, 0, 0xFE, 0xFF, 0, 0, 3, 0])
+
+
+def test_bitmask_bytes_by_hand():
+    array = np.array([0, 5, 0, 0, 7, 0, 0, 0, 0, -1], dtype=np.int16)
+    assert BitmaskCodec().encode(array) == bytes([0b00010010, 0b10, 5, 0, 7, 0, 0xFF, 0xFF])
+
+
+def test_bitmask_stores_negative_zero_and_nan():
+    array = np.array([0.0, -0.0, np.nan], dtype=np.float32)
+    data = BitmaskCodec().encode(array)
+    assert data[0] == 0b110
+    assert len(data) == 1 + 2 * 4
+    assert_same_bits(BitmaskCodec().decode(data, shape=(3,), dtype=array.dtype), array)
+
+
+def test_names_are_frozen():
+    assert {name: type(codec).__name__ for name, codec in CODECS.items()} == {
+        "dense": "DenseCodec",
+        "bitmask": "BitmaskCodec",
+    }
+    assert all(codec.name == name for name, codec in CODECS.items())
+
+
+@CODEC
+@settings(deadline=None, max_examples=80)
+@given(data=st.data())
+def test_round_trip_of_any_bits(codec, data):
+    dtype = data.draw(st.sampled_from(DTYPES))
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6))
+    numel = math.prod(shape)
+    if dtype == np.bool_:
+        array = data.draw(hnp.arrays(dtype, shape))
+    else:
+        # Every bit pattern, NaNs with payloads and -0.0 included.
+        raw = data.draw(st.binary(min_size=numel * dtype.itemsize, max_size=numel * dtype.itemsize))
+        array = np.frombuffer(raw, dtype=dtype).reshape(shape).copy()
+    array[data.draw(hnp.arrays(np.bool_, shape))] = 0
+    assert_same_bits(codec.decode(codec.encode(array), shape=shape, dtype=dtype), array)
+
+
+@CODEC
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (8,), (9,), (2, 3, 5, 7)])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("fill", [0, 1])
+def test_round_trip_of_constants(codec, shape, dtype, fill):
+    array = np.full(shape, fill, dtype=dtype)
+    assert_same_bits(codec.decode(codec.encode(array), shape=shape, dtype=dtype), array)
+
+
+@CODEC
+def test_round_trip_of_strided_and_big_endian(codec):
+    array = np.arange(24, dtype=np.float32).reshape(2, 3, 4).transpose(2, 0, 1)
+    data = codec.encode(array)
+    assert_same_bits(codec.decode(data, shape=(4, 2, 3), dtype=array.dtype), np.ascontiguousarray(array))
+    assert codec.encode(array.astype(">f4")) == data
+
+
+@CODEC
+def test_wrong_length_is_an_error(codec):
+    data = codec.encode(np.array([0, 1, 2], dtype=np.int32))
+    for damaged in (b"", data[:-1], data + b"\x00", data[:1]):
+        with pytest.raises(ArtifactError, match=f"damaged: {codec.name} codec has"):
+            codec.decode(damaged, shape=(3,), dtype=np.dtype(np.int32))
+
+
+@CODEC
+def test_a_huge_shape_allocates_nothing(codec):
+    with pytest.raises(ArtifactError, match="where the shape asks for"):
+        codec.decode(b"\xff" * 100, shape=(1 << 40,), dtype=np.dtype(np.float64))
+
+
+def test_bits_after_the_last_value_are_an_error():
+    with pytest.raises(ArtifactError, match="damaged: bitmask codec has bits set after the last value"):
+        BitmaskCodec().decode(bytes([0b1000]), shape=(3,), dtype=np.dtype(np.int32))
+
+
+def test_smallest_changes_at_the_break_even():
+    # 32 values: the mask costs 4 bytes, one float32.
+    array = np.ones(32, dtype=np.float32)
+    allowed = ("dense", "bitmask")
+    assert encode_smallest(array, allowed=allowed)[0] == "dense"
+    array[0] = 0
+    assert encode_smallest(array, allowed=allowed)[0] == "dense"
+    array[1] = 0
+    name, data = encode_smallest(array, allowed=allowed)
+    assert (name, len(data)) == ("bitmask", 4 + 30 * 4)
+    assert encode_smallest(array, allowed=("dense",))[0] == "dense"
+
+
+def test_selection():
+    assert get_allowed("auto") == ("dense", "bitmask")
+    assert get_allowed("bitmask") == ("bitmask",)
+    with pytest.raises(InputError) as caught:
+        get_allowed("zip")
+    assert str(caught.value) == "storage.codec='zip' is unknown; allowed: auto, dense, bitmask"
+
+
+def test_unknown_codec_in_a_file():
+    with pytest.raises(ArtifactError, match=r"codec 'zip' is unknown; allowed: dense, bitmask"):
+        get_codec("zip")

@@ -1,0 +1,373 @@
+import random
+import struct
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import compression
+from compression.artifact import load, load_artifact, read_contents, read_weights, save_artifact
+from compression.core.container import PREFIX, read_container, write_container
+from compression.core.errors import ArtifactError, InputError
+from compression.models.mobilenet_v2 import mobilenet_v2
+
+MOBILENET = "compression.models.mobilenet_v2.mobilenet_v2"
+INPUT = {"size": 8, "mean": [0.1, 0.2, 0.3], "std": [1.0, 0.5, 0.25], "channels": 3}
+
+
+class Tiny(nn.Sequential):
+    def __init__(self, *, num_classes, width=2):
+        super().__init__(
+            nn.Conv2d(3, width, 3),
+            nn.BatchNorm2d(width),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(width, num_classes),
+        )
+
+
+def make_tiny(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    model = Tiny(num_classes=2, **kwargs)
+    model(torch.randn(4, 3, 8, 8))
+    with torch.no_grad():
+        model[0].weight[:, 1:] = 0
+    return model
+
+
+def save_tiny(path, model=None, **changes):
+    arguments = {
+        "architecture": {"target": "nowhere.Tiny", "kwargs": {}, "num_classes": 2},
+        "class_names": ["cat", "dog"],
+        "input": INPUT,
+        "info": {"strategy": "oneshot_l1", "sparsity": 0.6},
+    } | changes
+    return save_artifact(path, model or make_tiny(), **arguments)
+
+
+def save_mobilenet(path, **kwargs):
+    torch.manual_seed(0)
+    model = mobilenet_v2(num_classes=3, width_mult=0.1, **kwargs)
+    model(torch.randn(4, 3, 16, 16))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(torch.rand_like(parameter) > 0.9)
+    save_artifact(
+        path,
+        model,
+        architecture={"target": MOBILENET, "kwargs": {"width_mult": 0.1, **kwargs}, "num_classes": 3},
+        class_names=["a", "b", "c"],
+        input=INPUT,
+    )
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def mobilenet(tmp_path_factory):
+    path = tmp_path_factory.mktemp("artifact") / "model.cmp"
+    return path, save_mobilenet(path)
+
+
+def rewrite(path, change):
+    """Change an artifact's header and write it again with right checksums."""
+    header, sections = read_container(path)
+    change(header)
+    path.write_bytes(write_container(header, sections=sections))
+
+
+def assert_same_state(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert actual[name].dtype == tensor.dtype, name
+        assert torch.equal(actual[name], tensor), name
+
+
+def test_round_trip_of_a_family(mobilenet):
+    path, model = mobilenet
+    loaded = load(path)
+    assert_same_state(loaded.state_dict(), model.state_dict())
+    assert int(loaded.features[0][1].num_batches_tracked) == 1
+    assert not loaded.training
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    images = torch.randn(2, 3, 16, 16)
+    with torch.inference_mode():
+        assert torch.equal(loaded(images), model(images))
+
+
+def test_loaded_model_can_be_trained_further(mobilenet):
+    loaded = load(mobilenet[0]).train()
+    loaded(torch.randn(4, 3, 16, 16)).sum().backward()
+    torch.optim.SGD(loaded.parameters(), lr=0.1).step()
+    assert all(parameter.grad is not None for parameter in loaded.parameters())
+
+
+def test_what_the_file_says(tmp_path):
+    path = tmp_path / "model.cmp"
+    num_bytes = save_tiny(path)
+    artifact = load_artifact(str(path), model=Tiny(num_classes=2))
+    assert artifact.file_bytes == num_bytes == path.stat().st_size
+    assert artifact.class_names == ("cat", "dog")
+    assert artifact.image_size == 8
+    assert artifact.mean == (0.1, 0.2, 0.3)
+    assert artifact.std == (1.0, 0.5, 0.25)
+    assert artifact.info == {"strategy": "oneshot_l1", "sparsity": 0.6}
+    table = {record.name: record for record in artifact.tensors}
+    assert list(table) == list(artifact.model.state_dict())
+    # 54 weights, 18 of them kept: 7 bytes of mask and 72 of values.
+    assert (table["0.weight"].codec, table["0.weight"].num_bytes) == ("bitmask", 79)
+    assert (table["0.bias"].codec, table["0.bias"].num_bytes) == ("dense", 8)
+
+
+def test_given_model_is_filled_in_place(tmp_path):
+    save_tiny(tmp_path / "model.cmp")
+    model = Tiny(num_classes=2)
+    weight = model[0].weight
+    assert load(tmp_path / "model.cmp", model=model) is model
+    assert model[0].weight is weight
+    assert_same_state(model.state_dict(), make_tiny().state_dict())
+
+
+def test_own_architecture_needs_allow(tmp_path, monkeypatch):
+    (tmp_path / "my_nets.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, *, num_classes):\n"
+        "        super().__init__()\n"
+        "        self.fc = nn.Linear(3, num_classes)\n"
+        "        self.register_buffer('computed', torch.arange(3.0), persistent=False)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "model.cmp"
+    model = nn.Module()
+    model.fc = nn.Linear(3, 2)
+    save_tiny(path, model, architecture={"target": "my_nets.Net", "kwargs": {}, "num_classes": 2})
+    with pytest.raises(InputError, match=r"^model my_nets.Net is not one of compression.models"):
+        load(path)
+    assert "my_nets" not in sys.modules
+    before = torch.get_rng_state()
+    loaded = load(path, allow=["my_nets"])
+    assert torch.equal(torch.get_rng_state(), before)
+    assert_same_state(loaded.state_dict(), model.state_dict())
+    assert loaded.computed.tolist() == [0, 1, 2]
+    del sys.modules["my_nets"]
+
+
+def test_computed_buffers_of_timm_models(tmp_path):
+    pytest.importorskip("timm")
+    from compression.models.timm_model import timm_model
+
+    kwargs = {"name": "swin_tiny_patch4_window7_224", "img_size": 32, "depths": [1], "num_heads": [1]}
+    kwargs |= {"embed_dim": 8, "window_size": 4}
+    model = timm_model(num_classes=2, **kwargs).eval()
+    path = tmp_path / "model.cmp"
+    target = "compression.models.timm_model.timm_model"
+    save_tiny(path, model, architecture={"target": target, "kwargs": kwargs, "num_classes": 2})
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(load(path)(images), model(images))
+
+
+def test_same_arguments_same_bytes(tmp_path):
+    save_tiny(tmp_path / "a.cmp")
+    save_tiny(tmp_path / "b.cmp")
+    assert (tmp_path / "a.cmp").read_bytes() == (tmp_path / "b.cmp").read_bytes()
+
+
+def test_codec_selection(tmp_path):
+    sizes = {}
+    for codec in ("auto", "dense", "bitmask"):
+        path = tmp_path / f"{codec}.cmp"
+        save_tiny(path, codec=codec)
+        sizes[codec] = len(read_contents(path).payload)
+        assert_same_state(read_contents(path).decode(), make_tiny().state_dict())
+    assert sizes["auto"] < sizes["dense"]
+    assert sizes["auto"] < sizes["bitmask"]
+
+
+def test_header_is_compact(mobilenet):
+    contents = read_contents(mobilenet[0])
+    assert len(contents.tensors) == 314
+    assert contents.file_bytes - len(contents.payload) < 2048
+
+
+def test_every_flipped_byte_is_found(tmp_path):
+    path = tmp_path / "model.cmp"
+    save_tiny(path)
+    data = path.read_bytes()
+    model = Tiny(num_classes=2)
+    damaged_path = tmp_path / "damaged.cmp"
+    for index in range(len(data)):
+        damaged_path.write_bytes(data[:index] + bytes([data[index] ^ 0x10]) + data[index + 1 :])
+        with pytest.raises(ArtifactError) as caught:
+            load(damaged_path, model=model)
+        assert str(caught.value).startswith(str(damaged_path))
+        assert "\n" not in str(caught.value)
+
+
+def test_every_truncation_is_found(tmp_path):
+    path = tmp_path / "model.cmp"
+    save_tiny(path)
+    data = path.read_bytes()
+    header_end = PREFIX.size + struct.unpack_from("<I", data, 12)[0]
+    places = {0, 1, 8, PREFIX.size, header_end, header_end + 16, len(data) - 1}
+    places |= set(random.Random(0).sample(range(len(data)), 50))
+    for length in sorted(places):
+        path.write_bytes(data[:length])
+        with pytest.raises(ArtifactError, match=r"is truncated: has|is not an artifact"):
+            load(path, model=Tiny(num_classes=2))
+
+
+def test_messages_of_files_that_are_none(tmp_path):
+    with pytest.raises(InputError) as caught:
+        load(tmp_path / "nowhere.cmp")
+    assert str(caught.value) == f"artifact {str(tmp_path / 'nowhere.cmp')!r} does not exist"
+    with pytest.raises(InputError, match="does not exist"):
+        load(tmp_path)
+    other = tmp_path / "other.pt"
+    torch.save({}, other)
+    with pytest.raises(ArtifactError) as caught:
+        load(other)
+    assert str(caught.value) == (
+        f"{other} is not an artifact of this package (or its first bytes are damaged)"
+    )
+
+
+def test_another_architecture_is_named(tmp_path):
+    path = tmp_path / "model.cmp"
+    save_tiny(path)
+    with pytest.raises(ArtifactError) as caught:
+        load(path, model=make_tiny(width=4))
+    assert str(caught.value) == (
+        f"{path}: does not fit its architecture: 0.weight is float32 [2, 3, 3, 3] in the file and "
+        "float32 [4, 3, 3, 3] in the model"
+    )
+    with pytest.raises(ArtifactError, match=r"0.weight is float32 .* in the file and float64"):
+        load(path, model=Tiny(num_classes=2).double())
+    with pytest.raises(ArtifactError, match=r"0.weight is float32 .* in the file and absent in the model"):
+        load(path, model=nn.Identity())
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "message"),
+    [
+        ("architecture", {"kwargs": {"width_mult": 1e9}}, "width_mult=1000000000.0 is out of range"),
+        ("architecture", {"kwargs": {"width_mult": "wide"}}, "cannot be stored|not supported"),
+        ("architecture", {"kwargs": {"depth": 1}}, "unexpected keyword argument 'depth'"),
+        ("architecture", {"kwargs": []}, "kwargs="),
+        ("architecture", {"kwargs": {"width_mult": 16}}, "does not fit its architecture"),
+        ("architecture", {"target": "compression.models.nothing.nothing"}, "no module named"),
+        ("architecture", {"target": 3}, "target=3 cannot be stored in an artifact; allowed: a dotted name"),
+        ("architecture", {"num_classes": 0}, "num_classes=0"),
+        ("architecture", {"num_classes": True}, "num_classes=True"),
+        ("architecture", {"surprise": 1}, "its header is incomplete"),
+        ("input", {"size": 0}, "size=0 cannot be stored in an artifact; allowed: 1 to 65536 pixels"),
+        ("input", {"std": [0, 1, 1]}, "std="),
+        ("input", {"mean": [0.5]}, "mean="),
+        ("input", {"mean": "abc"}, "mean="),
+        ("input", {"channels": 1}, "channels=1"),
+    ],
+)
+def test_hostile_headers(tmp_path, part, changes, message):
+    path = tmp_path / "model.cmp"
+    save_mobilenet(path)
+    rewrite(path, lambda header: header[part].update(changes))
+    with pytest.raises(ArtifactError, match=message) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["architecture", "class_names", "input", "info", "tensors"])
+def test_missing_parts_of_the_header(tmp_path, key):
+    path = tmp_path / "model.cmp"
+    save_tiny(path)
+    rewrite(path, lambda header: header.pop(key))
+    with pytest.raises(ArtifactError):
+        load(path, model=Tiny(num_classes=2))
+
+
+def test_huge_declared_shapes_are_refused_before_allocation(tmp_path):
+    path = tmp_path / "model.cmp"
+    save_mobilenet(path)
+    rewrite(path, lambda header: header["tensors"][0].__setitem__(1, [1 << 40]))
+    with pytest.raises(ArtifactError, match="does not fit its architecture"):
+        load(path)
+    with pytest.raises(ArtifactError, match="where the shape asks for"):
+        read_contents(path).decode()
+
+
+def test_code_and_downloads_cannot_be_asked_for_by_a_file(tmp_path, monkeypatch):
+    from compression.models import imagenet
+
+    path = tmp_path / "model.cmp"
+    save_tiny(path, architecture={"target": "os.system", "kwargs": {}, "num_classes": 2})
+    with pytest.raises(InputError, match=r"^model os.system is not one of compression.models"):
+        load(path)
+
+    save_mobilenet(path)
+    monkeypatch.setattr(imagenet, "_download", lambda _: pytest.fail("downloads"))
+    rewrite(path, lambda header: header["architecture"]["kwargs"].update(pretrained=True))
+    load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"codec": "zip"}, "storage.codec='zip' is unknown; allowed: auto, dense, bitmask"),
+        (
+            {"class_names": ["one"]},
+            "class_names=['one'] cannot be stored in an artifact; allowed: 2 names, one a class",
+        ),
+        (
+            {"info": {"x": {1, 2}}},
+            "info and kwargs of an artifact must be JSON: Object of type set is not JSON serializable",
+        ),
+        (
+            {"info": {"x": float("nan")}},
+            "info and kwargs of an artifact must be JSON: Out of range float values",
+        ),
+    ],
+)
+def test_bad_arguments_of_saving(tmp_path, changes, message):
+    with pytest.raises(InputError) as caught:
+        save_tiny(tmp_path / "model.cmp", **changes)
+    assert str(caught.value).startswith(message)
+    assert not (tmp_path / "model.cmp").exists()
+
+
+def test_read_weights_of_every_kind(tmp_path):
+    state = make_tiny().state_dict()
+    save_tiny(tmp_path / "model.cmp")
+    torch.save(state, tmp_path / "w.pt")
+    torch.save({"state_dict": {f"net.{k}": v for k, v in state.items()}}, tmp_path / "w.ckpt")
+    save_file(state, tmp_path / "w.safetensors")
+    for name in ("model.cmp", "w.pt", "w.ckpt", "w.safetensors"):
+        assert_same_state(read_weights(tmp_path / name), state)
+    with pytest.raises(InputError, match="does not exist"):
+        read_weights("nowhere.pt")
+
+
+def test_package_exports():
+    assert compression.load is load
+    assert compression.load_artifact is load_artifact
+    assert compression.InputError is InputError
+    assert compression.__version__.count(".") >= 1
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        compression.nothing  # noqa: B018
+
+
+def test_loading_needs_no_training_code(mobilenet):
+    script = (
+        "import sys, compression\n"
+        "assert 'torch' not in sys.modules\n"
+        "model = compression.load(sys.argv[1])\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(sorted(loaded & {'hydra', 'omegaconf', 'lightning', 'pytorch_lightning', 'timm', 'onnx'}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(mobilenet[0])], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
