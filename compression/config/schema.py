@@ -26,7 +26,7 @@ class TrainingConfig:
     epochs: int = MISSING
     optimizer: Any = MISSING
     min_lr: float = MISSING
-    warmup_epochs: int = 0
+    warmup: float = 0.0
     label_smoothing: float = 0.0
     gradient_clip: float | None = None
 
@@ -34,12 +34,7 @@ class TrainingConfig:
         require(self.epochs >= 1, "training.epochs", self.epochs, "an integer >= 1")
         require(self.optimizer["lr"] > 0, "training.optimizer.lr", self.optimizer["lr"], "> 0")
         require(self.min_lr >= 0, "training.min_lr", self.min_lr, ">= 0")
-        require(
-            0 <= self.warmup_epochs < self.epochs,
-            "training.warmup_epochs",
-            self.warmup_epochs,
-            f"in [0, training.epochs={self.epochs})",
-        )
+        require(0 <= self.warmup < 1, "training.warmup", self.warmup, "a fraction of all updates, in [0, 1)")
         require(
             0 <= self.label_smoothing < 1, "training.label_smoothing", self.label_smoothing, "in [0, 1)"
         )

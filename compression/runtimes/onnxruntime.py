@@ -10,7 +10,6 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from compression.core.errors import InputError
 from compression.runtimes.runtime import Predictor
 
-
 UNREADABLE = (
     ort_errors.Fail,
     ort_errors.InvalidArgument,

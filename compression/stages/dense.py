@@ -74,7 +74,7 @@ def _train(context: Context, folder: Path) -> Made:
     lr_factor = partial(
         warmup_cosine,
         num_updates=updates * training.epochs,
-        num_warmup=updates * training.warmup_epochs,
+        num_warmup=round(updates * training.epochs * training.warmup),
         floor=training.min_lr / training.optimizer["lr"],
     )
     task = make_task(context, model, lr_factor)

@@ -43,7 +43,7 @@ def obtain_pruned(context: Context, parent: StageRecord) -> StageRecord:
     if not config.strategy.prunes:
         return parent
     strategy = {key: value for key, value in asdict(config.strategy).items() if key not in ("name", "sparsity")}
-    training = {key: value for key, value in asdict(config.training).items() if key not in ("epochs", "warmup_epochs")}
+    training = {key: value for key, value in asdict(config.training).items() if key not in ("epochs", "warmup")}
     inputs = {
         "strategy": strategy,
         "sparsity": config.target_sparsity,

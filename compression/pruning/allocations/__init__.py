@@ -17,26 +17,30 @@ class Allocation(Protocol):
         ...
 
 
-def min_kept(num_weights: int, floor: float) -> int:
-    """Return what a layer keeps at least: ``ceil(floor * n)``, and never fewer than one."""
-    return max(1, math.ceil(floor * num_weights))
+def layer_floors(scores: Mapping[str, Tensor], num_kept: int, floor: float) -> dict[str, int]:
+    """Return what each layer keeps at least: ``floor`` weights per output channel on average, one weight at least.
+
+    A fraction of the layer would be the wrong measure: 1 % of a 3x3 depthwise layer leaves most channels without
+    any input, while 1 % of a wide layer is plenty. Where the floors together would take more than half of the
+    ``num_kept`` weights of the model they are lowered in proportion, so that the criterion keeps its say.
+    """
+    wanted = {name: min(score.numel(), floor * score.shape[0]) for name, score in scores.items()}
+    scale = min(1.0, num_kept / 2 / max(1.0, sum(wanted.values())))
+    return {name: max(1, math.floor(count * scale)) for name, count in wanted.items()}
 
 
-def num_pruned_in_all(scores: Mapping[str, Tensor], sparsity: float, floor: float) -> int:
-    """Return ``round(sparsity * N)``; raises ``InputError`` where the floors leave fewer to prune."""
+def count_kept(scores: Mapping[str, Tensor], sparsity: float) -> int:
+    """Return the weights the model keeps, ``N - round(sparsity * N)``; raises ``InputError`` below one a layer."""
     total = sum(score.numel() for score in scores.values())
-    available = total - sum(min_kept(score.numel(), floor) for score in scores.values())
-    wanted = round(sparsity * total)
-    if wanted > available:
-        raise InputError(
-            f"sparsity={sparsity:g} leaves layers below strategy.allocation.floor={floor:g}: "
-            f"this model allows at most {available / total:.4f}"
-        )
-    return wanted
+    kept = total - round(sparsity * total)
+    if kept < len(scores):
+        limit = math.floor((1 - len(scores) / total) * 1e4) / 1e4
+        raise InputError(f"sparsity={sparsity:g} would empty a layer: must be at most {limit} for this model")
+    return kept
 
 
 def check_floor(floor: float) -> float:
-    """Return ``floor`` if it is in [0, 1)."""
-    if not 0 <= floor < 1:
-        raise InputError(f"strategy.allocation.floor={floor}: must be in [0, 1)")
+    """Return ``floor`` if it is not negative."""
+    if floor < 0:
+        raise InputError(f"strategy.allocation.floor={floor}: must be >= 0 weights per output channel")
     return floor

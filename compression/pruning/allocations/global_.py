@@ -5,23 +5,25 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from compression.pruning.allocations import check_floor, min_kept, num_pruned_in_all
+from compression.pruning.allocations import check_floor, count_kept, layer_floors
 from compression.pruning.ranking import lowest
 
 
 def global_num_kept(scores: Mapping[str, Tensor], sparsity: float, *, floor: float) -> dict[str, int]:
     """Return the kept weights per layer when the lowest scores of the whole model are pruned.
 
-    The highest ``ceil(floor * n)`` of each layer (one at least) do not compete: without them a layer can be
-    emptied at high sparsity (layer collapse, arXiv:2006.05467).
+    The highest scores of each layer, as many as its floor, do not compete: without them a layer can be emptied at
+    high sparsity (layer collapse, arXiv:2006.05467).
     """
-    wanted = num_pruned_in_all(scores, sparsity, floor)
+    kept = count_kept(scores, sparsity)
+    floors = layer_floors(scores, kept, floor)
     competing = []
-    for score in scores.values():
+    for name, score in scores.items():
         flat = score.flatten().float()
-        below = lowest(flat, flat.numel() - min_kept(flat.numel(), floor))
+        below = lowest(flat, flat.numel() - floors[name])
         competing.append(torch.where(below, flat, torch.inf))
-    pruned = lowest(torch.cat(competing), wanted)
+    everything = torch.cat(competing)
+    pruned = lowest(everything, everything.numel() - kept)
     parts = pruned.split([score.numel() for score in scores.values()])
     return {name: part.numel() - int(part.sum()) for name, part in zip(scores, parts, strict=True)}
 

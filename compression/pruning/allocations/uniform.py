@@ -5,15 +5,17 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from compression.pruning.allocations import check_floor, min_kept, num_pruned_in_all
+from compression.pruning.allocations import check_floor, count_kept, layer_floors
 
 
-def uniform_num_kept(sizes: Mapping[str, int], num_pruned: int, *, floor: float) -> dict[str, int]:
+def uniform_num_kept(
+    sizes: Mapping[str, int], num_pruned: int, *, floors: Mapping[str, int]
+) -> dict[str, int]:
     """Return kept weights per layer, ``num_pruned`` shared in proportion to size and exact in sum.
 
     Whole numbers by largest remainder; a layer at its floor passes its share on to the others.
     """
-    room = {name: size - min_kept(size, floor) for name, size in sizes.items()}
+    room = {name: size - floors[name] for name, size in sizes.items()}
     pruned = dict.fromkeys(sizes, 0)
     open_layers = list(sizes)
     left = num_pruned
@@ -43,5 +45,7 @@ class Uniform:
 
     def __call__(self, scores: Mapping[str, Tensor], sparsity: float) -> dict[str, int]:
         """Return kept weights per layer."""
-        wanted = num_pruned_in_all(scores, sparsity, self.floor)
-        return uniform_num_kept({name: s.numel() for name, s in scores.items()}, wanted, floor=self.floor)
+        kept = count_kept(scores, sparsity)
+        sizes = {name: score.numel() for name, score in scores.items()}
+        floors = layer_floors(scores, kept, self.floor)
+        return uniform_num_kept(sizes, sum(sizes.values()) - kept, floors=floors)

@@ -1,0 +1,44 @@
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compression.models.registry import is_built_in
+from compression.storage.registry import get_allowed
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def read(path):
+    return yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "vgg11", "timm"])
+def test_every_parameter_is_in_the_file_with_its_default(name):
+    config = read(CONF / "model" / f"{name}.yaml")
+    target = config.pop("_target_")
+    assert is_built_in(target)
+    module, _, function = target.rpartition(".")
+    parameters = inspect.signature(getattr(import_module(module), function)).parameters
+    expected = {
+        key: parameter.default
+        for key, parameter in parameters.items()
+        if key != "num_classes" and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    if "stem" in expected:
+        expected["stem"] = "${data.stem}"
+    if name == "timm":
+        expected["name"] = "???"
+    assert config == expected | {"weights": None}
+
+
+def test_custom_wants_a_target():
+    assert read(CONF / "model" / "custom.yaml") == {"_target_": "???", "weights": None}
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "storage").glob("*.yaml")), ids=lambda path: path.stem)
+def test_storage_files_name_a_codec(path):
+    assert read(path) == {"codec": path.stem}
+    assert get_allowed(path.stem)

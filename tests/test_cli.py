@@ -1,0 +1,271 @@
+import csv
+import subprocess
+import sys
+
+import onnx
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+import compression
+from compression.artifact import load_artifact, save_artifact
+from compression.cli import app
+from compression.models.mobilenet_v2 import mobilenet_v2
+from compression.peak_memory import measure_peak_memory
+
+CLASSES = ["blue", "red"]
+NET = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, *, num_classes):
+        super().__init__()
+        self.fc = nn.Linear(3, num_classes)
+
+    def forward(self, images):
+        return self.fc(images.mean((2, 3)))
+"""
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Hold images and two artifacts: a family's, and that of a user's net that knows red from blue."""
+    folder = tmp_path_factory.mktemp("cli")
+    save_artifact(
+        folder / "mobile.cmp",
+        mobilenet_v2(num_classes=2, width_mult=0.1),
+        architecture={
+            "target": "compression.models.mobilenet_v2.mobilenet_v2",
+            "kwargs": {"width_mult": 0.1},
+            "num_classes": 2,
+        },
+        class_names=CLASSES,
+        input={"size": 16, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+        info={"strategy": "oneshot_l1", "sparsity": 0.5},
+    )
+    (folder / "cli_test_net.py").write_text(NET)
+    net = torch.nn.Module()
+    net.fc = torch.nn.Linear(3, 2)
+    with torch.no_grad():
+        net.fc.weight.copy_(torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
+        net.fc.bias.zero_()
+    save_artifact(
+        folder / "own.cmp",
+        net,
+        architecture={"target": "cli_test_net.Net", "kwargs": {}, "num_classes": 2},
+        class_names=CLASSES,
+        input={"size": 8, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+    )
+    images = folder / "images"
+    (images / "deep").mkdir(parents=True)
+    (images / ".hidden").mkdir()
+    for name, colour in {"b.png": (0, 0, 255), "a.bmp": (255, 0, 0), "deep/c.PNG": (255, 0, 0)}.items():
+        Image.new("RGB", (20, 30), colour).save(images / name)
+    Image.new("RGB", (20, 30)).save(images / ".hidden" / "d.png")
+    (images / "notes.txt").write_text("hello")
+    (images / "broken.png.bak").write_text("hello")
+    (folder / "broken.png").write_bytes(b"hello")
+    (folder / "empty").mkdir()
+    return folder
+
+
+@pytest.fixture
+def own_net(folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    yield
+    sys.modules.pop("cli_test_net", None)
+
+
+@pytest.mark.usefixtures("own_net")
+def test_predict_prints_a_table_and_writes_probabilities(folder, tmp_path):
+    out = tmp_path / "out.csv"
+    result = run(
+        "predict", folder / "own.cmp", folder / "images", "--allow-import", "cli_test_net", "--csv", out
+    )
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    # Logits are +1 and -1 (red and blue normalized): the sigmoid of 2 is 0.881.
+    assert lines == [
+        ["file", "class", "probability"],
+        [str(folder / "images" / "a.bmp"), "red", "0.881"],
+        [str(folder / "images" / "b.png"), "blue", "0.881"],
+        [str(folder / "images" / "deep" / "c.PNG"), "red", "0.881"],
+    ]
+    rows = list(csv.reader(out.read_text().splitlines()))
+    assert rows[0] == ["file", "class", "blue", "red"]
+    assert rows[2] == [str(folder / "images" / "b.png"), "blue", "0.880797", "0.119203"]
+    assert len(rows) == 4
+
+
+@pytest.mark.usefixtures("own_net")
+def test_engines_agree(folder):
+    arguments = ("predict", folder / "own.cmp", folder / "images" / "b.png", "--allow-import", "cli_test_net")
+    tables = [
+        run(*arguments, "--engine", engine, "--threads", 1).stdout for engine in ("eager", "onnxruntime")
+    ]
+    assert tables[0] == tables[1]
+    assert "blue" in tables[0]
+
+
+def test_predict_with_a_family(folder):
+    result = run("predict", folder / "mobile.cmp", folder / "images" / "a.bmp", folder / "images" / "b.png")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 3
+
+
+IMAGES = "jpg, jpeg, png, ppm, bmp, pgm, tif, tiff, webp"
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("images/notes.txt", f"images/notes.txt is not an image; allowed: {IMAGES}"),
+        ("nowhere.png", "nowhere.png does not exist; allowed: image files and folders of them"),
+        ("empty", f"empty holds no images; allowed: {IMAGES}"),
+        ("broken.png", "broken.png: not a readable image"),
+    ],
+)
+def test_bad_images_are_named(folder, monkeypatch, image, message):
+    monkeypatch.chdir(folder)
+    result = run("predict", "mobile.cmp", image)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["predict", "inspect", "convert"])
+def test_bad_artifacts_are_named(folder, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    rest = {"predict": [folder / "images"], "inspect": [], "convert": ["--to", "onnx"]}[command]
+    data = (folder / "mobile.cmp").read_bytes()
+    (tmp_path / "cut.cmp").write_bytes(data[:-5])
+    (tmp_path / "flip.cmp").write_bytes(data[:-5] + b"!" + data[-4:])
+    (tmp_path / "none.cmp").write_bytes(b"hello")
+    messages = {
+        "cut.cmp": f"cut.cmp is truncated: has {len(data) - 5} of {len(data)} bytes",
+        "flip.cmp": "flip.cmp is damaged: checksum of section tensors differs",
+        "none.cmp": "none.cmp is not an artifact of this package (or its first bytes are damaged)",
+        "nowhere.cmp": "artifact 'nowhere.cmp' does not exist",
+    }
+    for name, message in messages.items():
+        result = run(command, name, *rest)
+        assert result.exit_code == 2
+        assert result.stderr == f"error: {message}\n"
+
+
+def test_own_code_is_not_run_unasked(folder):
+    result = run("predict", folder / "own.cmp", folder / "images")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: model cli_test_net.Net is not one of compression.models and would run code of "
+        "'cli_test_net'; allow it with allow=['cli_test_net'], "
+        "on the command line --allow-import cli_test_net\n"
+    )
+
+
+def test_inspect(folder):
+    result = run("inspect", folder / "own.cmp")
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    num_bytes = (folder / "own.cmp").stat().st_size
+    assert ["architecture", "cli_test_net.Net(num_classes=2)"] in lines
+    assert ["classes", "2:", "blue,", "red"] in lines
+    # 6 weights, 4 of them zero: one byte of mask, two values.
+    assert ["fc.weight", "2x3", "float32", "66.67", "%", "bitmask", "9"] in lines
+    assert ["fc.bias", "2", "float32", "100.00", "%", "bitmask", "1"] in lines
+    assert ["header", "and", "checksums", f"{num_bytes - 10:,}"] in lines
+    assert any(line[:2] == ["file", f"{num_bytes:,}"] for line in lines)
+    assert any("safetensors" in line for line in lines)
+
+
+def test_inspect_shows_the_info(folder):
+    result = run("inspect", folder / "mobile.cmp")
+    assert "strategy      oneshot_l1" in result.stdout
+    assert "sparsity      0.5" in result.stdout
+    assert "features.0.1.num_batches_tracked" in result.stdout
+
+
+def test_convert_to_state_dict_and_safetensors(folder, tmp_path):
+    expected = load_artifact(folder / "mobile.cmp").model.state_dict()
+    result = run("convert", folder / "mobile.cmp", "--to", "state_dict", "--output", tmp_path / "m.pt")
+    assert result.stdout == f"{tmp_path / 'm.pt'}: {(tmp_path / 'm.pt').stat().st_size:,} bytes\n"
+    run("convert", folder / "mobile.cmp", "--to", "safetensors", "--output", tmp_path / "m.safetensors")
+    for state in (torch.load(tmp_path / "m.pt"), load_file(tmp_path / "m.safetensors")):
+        assert state.keys() == expected.keys()
+        assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+@pytest.mark.usefixtures("own_net")
+def test_convert_to_onnx_beside_the_file(folder):
+    result = run("convert", folder / "own.cmp", "--to", "onnx", "--allow-import", "cli_test_net")
+    assert result.exit_code == 0, result.output
+    proto = onnx.load(folder / "own.onnx")
+    assert {prop.key: prop.value for prop in proto.metadata_props}["class_names"] == '["blue", "red"]'
+
+
+def test_convert_never_overwrites_its_input(folder):
+    before = (folder / "mobile.cmp").read_bytes()
+    result = run("convert", folder / "mobile.cmp", "--to", "onnx", "--output", folder / "mobile.cmp")
+    assert result.exit_code == 2
+    assert "is the artifact itself; allowed: another file" in result.stderr
+    assert (folder / "mobile.cmp").read_bytes() == before
+
+
+def test_an_output_that_cannot_be_written(folder):
+    result = run(
+        "convert", folder / "mobile.cmp", "--to", "state_dict", "--output", folder / "own.cmp" / "x.pt"
+    )
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_usage():
+    for arguments in (["--help"], ["predict", "--help"], ["inspect", "--help"], ["convert", "--help"]):
+        assert run(*arguments).exit_code == 0
+    assert run("--version").stdout == f"compression {compression.__version__}\n"
+    assert run("convert", "m.cmp", "--to", "zip").exit_code == 2
+    assert run("foo").exit_code == 2
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "compression", "predict"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Missing argument 'FILE'" in done.stderr
+
+
+def test_help_does_not_wait_for_torch():
+    script = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from compression.cli import app\n"
+        "assert CliRunner().invoke(app, ['predict', '--help']).exit_code == 0\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_peak_memory_of_an_artifact(folder):
+    peak = measure_peak_memory(folder / "mobile.cmp", image_size=32, batch_size=256, threads=1)
+    # 256 images of 8 channels at 32x32 alone are 8 MiB of activations.
+    assert 8 << 20 < peak.extra_bytes < 1 << 30
+    assert peak.baseline_bytes > 8 << 20
+    assert (peak.batch_size, peak.threads) == (256, 1)
+
+
+def test_peak_memory_of_a_file_that_is_none(folder):
+    path = folder / "broken.onnx"
+    path.write_bytes(b"hello")
+    with pytest.raises(compression.InputError, match=r"could not be measured: ONNX file .* cannot be read"):
+        measure_peak_memory(path, image_size=32, batch_size=1, threads=1)
