@@ -32,7 +32,7 @@ if __name__ == "__main__":
     os.environ.setdefault("COMPRESSION_INVOCATION", uuid.uuid4().hex)
     try:
         main()
-    except Exception as error:  # noqa: BLE001  the last stop: what is no input error is raised again
+    except Exception as error:
         message = explain(error)
         if message is None:
             raise

@@ -98,9 +98,7 @@ def save_artifact(
     )
     records, payload = pack_tensors(model.state_dict(), codec=codec)
     try:
-        data = write_container(
-            {**card.to_json(), SECTION: table_to_json(records)}, sections={SECTION: payload}
-        )
+        data = write_container({**card.to_json(), SECTION: table_to_json(records)}, sections={SECTION: payload})
     except InputError:
         raise
     except (TypeError, ValueError) as error:
@@ -122,9 +120,7 @@ def read_contents(path: Path | str) -> Contents:
         records = table_from_json(header.get(SECTION), payload_bytes=len(sections[SECTION]))
     except InputError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return Contents(
-        card=card, tensors=tuple(records), payload=sections[SECTION], file_bytes=path.stat().st_size
-    )
+    return Contents(card=card, tensors=tuple(records), payload=sections[SECTION], file_bytes=path.stat().st_size)
 
 
 def load_artifact(path: Path | str, *, model: nn.Module | None = None, allow: Sequence[str] = ()) -> Artifact:
@@ -143,9 +139,7 @@ def load_artifact(path: Path | str, *, model: nn.Module | None = None, allow: Se
             model.load_state_dict(contents.decode())
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return Artifact(
-        model=model.eval(), card=contents.card, tensors=contents.tensors, file_bytes=contents.file_bytes
-    )
+    return Artifact(model=model.eval(), card=contents.card, tensors=contents.tensors, file_bytes=contents.file_bytes)
 
 
 def load(path: Path | str, *, model: nn.Module | None = None, allow: Sequence[str] = ()) -> nn.Module:

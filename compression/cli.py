@@ -78,9 +78,7 @@ def _options(
 @app.command()
 def predict(
     file: File,
-    images: Annotated[
-        list[Path], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")
-    ],
+    images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")],
     csv: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the probability of every class to a CSV file.")
     ] = None,
@@ -112,9 +110,7 @@ def inspect(file: File) -> None:
 def convert(
     file: File,
     to: Annotated[Target, typer.Option(help="Format to write.")],
-    output: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="File to write; beside FILE if left out.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="OUT", help="File to write; beside FILE if left out.")] = None,
     allow_import: AllowImport = None,
 ) -> None:
     """Write the model as a PyTorch state dict, as safetensors or as ONNX."""

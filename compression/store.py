@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +42,7 @@ class StageKey:
 
 @dataclass(frozen=True)
 class Made:
-    """What making a stage gives: plain JSON results, and the seconds that earlier, killed attempts had spent."""
+    """What making a stage gives: plain JSON results, and the seconds that killed attempts had spent."""
 
     results: dict[str, Any]
     earlier_seconds: float = 0.0
@@ -51,7 +50,7 @@ class Made:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A finished stage: where its files are, what it found, how long it took, and whether it was there before."""
+    """A finished stage: its files, what it found, how long it took, whether it was there before."""
 
     key: StageKey
     path: Path
@@ -68,9 +67,9 @@ class StageRecord:
 class Store:
     """A folder of finished stages.
 
-    A stage is made in ``<stage>-<id>.partial`` under a lock and published by one rename, so it is there whole or not
-    at all; a second process that wants the same stage waits for the first. With ``overwrite``, what this
-    ``invocation`` has not made itself is made anew.
+    A stage is made in ``<stage>-<id>.partial`` under a lock and published by one rename, so it is there whole
+    or not at all; a second process that wants the same stage waits for the first. With ``overwrite``, what
+    this ``invocation`` has not made itself is made anew.
     """
 
     def __init__(self, root: Path, *, invocation: str, overwrite: bool = False) -> None:
@@ -137,9 +136,9 @@ class Store:
             # Only with overwrite. Two renames: a kill between them costs the old stage, never a mixture.
             old = final.with_name(final.name + ".old")
             shutil.rmtree(old, ignore_errors=True)
-            os.replace(final, old)
-            os.replace(partial, final)
+            final.replace(old)
+            partial.replace(final)
             shutil.rmtree(old)
         else:
-            os.replace(partial, final)
+            partial.replace(final)
         shutil.rmtree(final / RESUME, ignore_errors=True)

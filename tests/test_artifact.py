@@ -231,9 +231,7 @@ def test_messages_of_files_that_are_none(tmp_path):
     torch.save({}, other)
     with pytest.raises(ArtifactError) as caught:
         load(other)
-    assert str(caught.value) == (
-        f"{other} is not an artifact of this package (or its first bytes are damaged)"
-    )
+    assert str(caught.value) == (f"{other} is not an artifact of this package (or its first bytes are damaged)")
 
 
 def test_another_architecture_is_named(tmp_path):
@@ -368,7 +366,5 @@ def test_loading_needs_no_training_code(mobilenet):
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "print(sorted(loaded & {'hydra', 'omegaconf', 'lightning', 'pytorch_lightning', 'timm', 'onnx'}))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(mobilenet[0])], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script, str(mobilenet[0])], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -86,9 +86,7 @@ def own_net(folder, monkeypatch):
 @pytest.mark.usefixtures("own_net")
 def test_predict_prints_a_table_and_writes_probabilities(folder, tmp_path):
     out = tmp_path / "out.csv"
-    result = run(
-        "predict", folder / "own.cmp", folder / "images", "--allow-import", "cli_test_net", "--csv", out
-    )
+    result = run("predict", folder / "own.cmp", folder / "images", "--allow-import", "cli_test_net", "--csv", out)
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
     # Logits are +1 and -1 (red and blue normalized): the sigmoid of 2 is 0.881.
@@ -107,9 +105,7 @@ def test_predict_prints_a_table_and_writes_probabilities(folder, tmp_path):
 @pytest.mark.usefixtures("own_net")
 def test_engines_agree(folder):
     arguments = ("predict", folder / "own.cmp", folder / "images" / "b.png", "--allow-import", "cli_test_net")
-    tables = [
-        run(*arguments, "--engine", engine, "--threads", 1).stdout for engine in ("eager", "onnxruntime")
-    ]
+    tables = [run(*arguments, "--engine", engine, "--threads", 1).stdout for engine in ("eager", "onnxruntime")]
     assert tables[0] == tables[1]
     assert "blue" in tables[0]
 
@@ -220,9 +216,7 @@ def test_convert_never_overwrites_its_input(folder):
 
 
 def test_an_output_that_cannot_be_written(folder):
-    result = run(
-        "convert", folder / "mobile.cmp", "--to", "state_dict", "--output", folder / "own.cmp" / "x.pt"
-    )
+    result = run("convert", folder / "mobile.cmp", "--to", "state_dict", "--output", folder / "own.cmp" / "x.pt")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
@@ -237,9 +231,7 @@ def test_usage():
 
 
 def test_as_a_module():
-    done = subprocess.run(
-        [sys.executable, "-m", "compression", "predict"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "compression", "predict"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Missing argument 'FILE'" in done.stderr

@@ -6,11 +6,14 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from compression.tasks.classification import network
+
 
 class BestWeights(Callback):
     """Keeps a copy of the network with the highest ``val/accuracy`` among the epochs that are ``eligible``.
 
-    Among equals the latest wins: it has trained longest. While pruning, only epochs at target sparsity are eligible.
+    Among equals the latest wins: it has trained longest. While pruning, only epochs at target sparsity are
+    eligible.
     """
 
     def __init__(self, eligible: Callable[[], bool] = lambda: True) -> None:
@@ -24,7 +27,8 @@ class BestWeights(Callback):
         accuracy = trainer.callback_metrics["val/accuracy"].item()
         if self.eligible() and accuracy >= self.accuracy:
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
-            self.weights = {name: value.detach().cpu().clone() for name, value in pl_module.net.state_dict().items()}
+            state = network(pl_module).state_dict()
+            self.weights = {name: value.detach().cpu().clone() for name, value in state.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best so far."""

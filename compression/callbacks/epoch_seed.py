@@ -8,7 +8,7 @@ from compression.core.seeding import derive_seed
 class EpochSeed(Callback):
     """Seeds the global generators (dropout draws from them) from the seed and the epoch.
 
-    The epoch is in every checkpoint, so the random state is as well; nothing depends on what was drawn before.
+    The epoch is in every checkpoint, so the random state is as well; nothing depends on earlier draws.
     """
 
     def __init__(self, *parts: str | int) -> None:

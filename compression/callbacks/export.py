@@ -5,6 +5,8 @@ from collections.abc import Callable
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
+from compression.tasks.classification import network
+
 
 class ExportCallback(Callback):
     """Hands the network to ``write`` at the end of validation, as it was validated."""
@@ -15,4 +17,4 @@ class ExportCallback(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the network."""
         del trainer
-        self.write(pl_module.net)
+        self.write(network(pl_module))

@@ -7,7 +7,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class History(Callback):
-    """Collects one row of plain numbers an epoch, and the seconds trained; ``earlier_seconds`` by killed attempts."""
+    """Collects one row of plain numbers an epoch, and the seconds trained.
+
+    ``earlier_seconds`` are those of killed attempts at the same training.
+    """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float | int]] = []
@@ -25,7 +28,8 @@ class History(Callback):
         del pl_module
         metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         lr = trainer.optimizers[0].param_groups[0]["lr"]
-        self.rows.append({"epoch": trainer.current_epoch + 1, "update": trainer.global_step, "lr": lr, **metrics})
+        row = {"epoch": trainer.current_epoch + 1, "update": trainer.global_step, "lr": lr}
+        self.rows.append(row | metrics)
         self.seconds += time.perf_counter() - self._started
 
     def state_dict(self) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from compression.core.batch_norm import reestimate_batch_norm_
 from compression.core.masks import MaskSet, dense_masks
 from compression.core.selection import prunable_weights
 from compression.pruning.strategy import Strategy
+from compression.tasks.classification import network
 
 
 class PruningCallback(Callback):
     """Advances ``strategy`` by a step every ``epochs_per_step`` epochs, starting before the first.
 
-    ``batches`` are training images that re-estimate batch-norm statistics, ``num_batches`` of them, whenever the
-    masks change and before each validation.
+    The first ``num_batches`` of ``batches``, training images, re-estimate batch-norm statistics whenever the masks
+    change and before each validation.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class PruningCallback(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin dense, or take up the masks of a checkpoint."""
         del trainer
-        masks = self.masks or dense_masks(prunable_weights(pl_module.net))
+        masks = self.masks or dense_masks(prunable_weights(network(pl_module)))
         self.masks = masks.to(pl_module.device)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -55,14 +56,15 @@ class PruningCallback(Callback):
         """Take the next pruning step: new masks, masked weights and optimizer state, fresh batch norm."""
         assert self.masks is not None
         self.step += 1
-        self.masks = self.strategy.masks_at(self.step, prunable_weights(pl_module.net), self.masks)
-        self.masks.mask_weights_(pl_module.net)
+        self.masks = self.strategy.masks_at(self.step, prunable_weights(network(pl_module)), self.masks)
+        self.masks.mask_weights_(network(pl_module))
         for optimizer in trainer.optimizers:
-            self.masks.mask_optimizer_state_(pl_module.net, optimizer)
-        reestimate_batch_norm_(pl_module.net, self.batches, self.num_batches)
+            self.masks.mask_optimizer_state_(network(pl_module), optimizer)
+        reestimate_batch_norm_(network(pl_module), self.batches, self.num_batches)
         if trainer.logger is not None:
-            per_layer = {f"sparsity/{name}": 1 - mask.float().mean().item() for name, mask in self.masks.items()}
-            trainer.logger.log_metrics(per_layer | {"sparsity": self.masks.sparsity}, step=trainer.global_step)
+            sparsity = {f"sparsity/{name}": value for name, value in self.masks.layer_sparsity.items()}
+            sparsity["sparsity"] = self.masks.sparsity
+            trainer.logger.log_metrics(sparsity, step=trainer.global_step)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
@@ -70,12 +72,12 @@ class PruningCallback(Callback):
         """Keep pruned weights at zero through the step."""
         del trainer, optimizer
         assert self.masks is not None
-        self.masks.mask_gradients_(pl_module.net)
+        self.masks.mask_gradients_(network(pl_module))
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Validate with statistics that fit the weights as they are."""
         del trainer
-        reestimate_batch_norm_(pl_module.net, self.batches, self.num_batches)
+        reestimate_batch_norm_(network(pl_module), self.batches, self.num_batches)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the masks and the position in the schedule."""

@@ -14,9 +14,7 @@ from compression.core.files import write_atomic
 SUFFIXES = {"state_dict": ".pt", "safetensors": ".safetensors", "onnx": ".onnx"}
 
 
-def convert_file(
-    path: Path, *, to: str, output: Path | None = None, allow: Sequence[str] = ()
-) -> tuple[Path, int]:
+def convert_file(path: Path, *, to: str, output: Path | None = None, allow: Sequence[str] = ()) -> tuple[Path, int]:
     """Write the artifact as ``to`` beside itself or to ``output``; return the file and its bytes.
 
     ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, zeros too, and never import the

@@ -114,7 +114,5 @@ def format_predictions(predictions: Sequence[Prediction], *, class_names: Sequen
     """Return a table of file, class and probability."""
     from compression.commands.text_table import format_table
 
-    rows = [
-        (str(one.path), class_names[one.best], f"{one.probabilities[one.best]:.3f}") for one in predictions
-    ]
+    rows = [(str(one.path), class_names[one.best], f"{one.probabilities[one.best]:.3f}") for one in predictions]
     return format_table(("file", "class", "probability"), rows=rows, right=(2,))

@@ -5,7 +5,12 @@ import errno
 import re
 from collections.abc import Iterator, Sequence
 
-from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from compression.config.schema import Config

@@ -12,7 +12,7 @@ _NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite")
 
 
 def run_name(*, _root_: DictConfig) -> str:
-    """Return e.g. ``digits-mobilenet_v2-iterative_l1-s90-3f2a1c``: what the run is, and a digest of all of it.
+    """Return e.g. ``digits-mobilenet_v2-iterative_l1-s90-3f2a1c``: what the run is, and a digest.
 
     Called while Hydra composes, so a configuration that breaks a rule is refused before a folder is made.
     """
@@ -41,6 +41,6 @@ def _numbers(config: Config) -> list[str]:
 
 
 def _digest(root: DictConfig) -> str:
-    kept = OmegaConf.masked_copy(root, [key for key in root if key not in _NOT_IN_NAME])
+    kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in _NOT_IN_NAME])
     plain = OmegaConf.to_container(kept, resolve=True)
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]

@@ -1,6 +1,7 @@
 """Typed schema of the configuration; ranges and contradictions are refused before anything is trained."""
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -35,9 +36,7 @@ class TrainingConfig:
         require(self.optimizer["lr"] > 0, "training.optimizer.lr", self.optimizer["lr"], "> 0")
         require(self.min_lr >= 0, "training.min_lr", self.min_lr, ">= 0")
         require(0 <= self.warmup < 1, "training.warmup", self.warmup, "a fraction of all updates, in [0, 1)")
-        require(
-            0 <= self.label_smoothing < 1, "training.label_smoothing", self.label_smoothing, "in [0, 1)"
-        )
+        require(0 <= self.label_smoothing < 1, "training.label_smoothing", self.label_smoothing, "in [0, 1)")
         clip = self.gradient_clip
         require(clip is None or clip > 0, "training.gradient_clip", clip, "> 0, or null for none")
 
@@ -133,9 +132,19 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         accelerators = ("auto", "cpu", "cuda", "mps")
-        require(self.accelerator in accelerators, "trainer.accelerator", self.accelerator, f"one of {accelerators}")
+        require(
+            self.accelerator in accelerators,
+            "trainer.accelerator",
+            self.accelerator,
+            f"one of {', '.join(accelerators)}",
+        )
         precisions = ("auto", "32-true", "16-mixed", "bf16-mixed")
-        require(self.precision in precisions, "trainer.precision", self.precision, f"one of {precisions}")
+        require(
+            self.precision in precisions,
+            "trainer.precision",
+            self.precision,
+            f"one of {', '.join(precisions)}",
+        )
 
 
 @dataclass
@@ -170,28 +179,34 @@ class Config:
         fixed = self.strategy.sparsity
         if self.strategy.fixed_sparsity and sparsity is not None and not math.isclose(sparsity, fixed):
             raise InputError(
-                f"sparsity={sparsity} contradicts strategy={self.strategy.name}, whose sparsity is always {fixed}: "
-                "leave sparsity out, or choose another strategy"
+                f"sparsity={sparsity} contradicts strategy={self.strategy.name}, whose sparsity is always "
+                f"{fixed}: leave sparsity out, or choose another strategy"
             )
         if sparsity == 0 and self.strategy.prunes:
-            raise InputError(f"sparsity=0 contradicts strategy={self.strategy.name}: use strategy=none to prune nothing")
+            raise InputError(
+                f"sparsity=0 contradicts strategy={self.strategy.name}: must be above 0, or use strategy=none"
+            )
         for key in ("weight_bits", "activation_bits"):
             bits = getattr(self, key)
             if bits != FULL_PRECISION:
                 raise InputError(
-                    f"{key}={bits} contradicts quantization={self.quantization.name}: "
-                    f"must be {FULL_PRECISION} (off)"
+                    f"{key}={bits} contradicts quantization={self.quantization.name}: must be {FULL_PRECISION} (off)"
                 )
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
-        require(self.threads is None or self.threads >= 1, "threads", self.threads, "an integer >= 1, or null for all cores")
+        threads = self.threads
+        require(threads is None or threads >= 1, "threads", threads, "an integer >= 1, or null for all cores")
         require(self.until in STAGES, "until", self.until, f"one of {', '.join(STAGES)}")
-        bad_name = self.name is not None and (not self.name.strip() or self.name.startswith((".", "/")) or ".." in self.name)
-        require(not bad_name, "name", self.name, "a folder name")
+        name = self.name
+        require(name is None or _is_folder_name(name), "name", name, "a folder name: letters, digits and . _ - =")
 
     @property
     def target_sparsity(self) -> float:
         """The sparsity asked for: the top-level key, or the strategy's own when that is null."""
         return self.strategy.sparsity if self.sparsity is None else round(self.sparsity, 9)
+
+
+def _is_folder_name(name: str) -> bool:
+    return re.fullmatch(r"\w[\w.=-]*", name) is not None and name != "store"
 
 
 def register() -> None:
@@ -202,7 +217,7 @@ def register() -> None:
 def to_config(cfg: DictConfig) -> Config:
     """Return the checked configuration; raises ``InputError`` or an OmegaConf error naming the key."""
     known = {f.name for f in fields(Config)}
-    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key in known])
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key in known])
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), own))
     assert isinstance(config, Config)
     return config

@@ -8,7 +8,10 @@ from torch import Tensor, nn
 
 @torch.inference_mode()
 def count_hits(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], num_classes: int) -> tuple[Tensor, Tensor]:
-    """Return (hits, images) per class, int64 ``[K]`` each; ``batches`` give (images, labels) on the model's device."""
+    """Return (hits, images) per class, int64 ``[K]`` each.
+
+    ``batches`` give (images ``[B, 3, H, W]``, labels ``[B]``) on the model's device.
+    """
     hits = torch.zeros(num_classes, dtype=torch.int64)
     totals = torch.zeros(num_classes, dtype=torch.int64)
     for images, labels in batches:

@@ -12,10 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 def reestimate_batch_norm_(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], num_batches: int) -> None:
     """Replace running statistics by the plain average over the first ``num_batches`` of ``batches``.
 
-    Only batch-norm layers run in training mode meanwhile, so dropout draws nothing. A model without batch norm,
-    or ``num_batches`` of 0, is left as it is. ``batches`` give (images ``[B, 3, H, W]``, labels).
+    Only batch-norm layers run in training mode meanwhile, so dropout draws nothing. A model without batch
+    norm, or ``num_batches`` of 0, is left as it is. ``batches`` give (images ``[B, 3, H, W]``, labels).
     """
-    layers = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not layers or num_batches == 0:
         return
     training = {module: module.training for module in model.modules()}

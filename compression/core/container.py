@@ -107,9 +107,7 @@ def _read(stream: BinaryIO, *, num_bytes: int, name: str) -> tuple[dict[str, Any
     return header, sections
 
 
-def _parse_header(
-    packed: bytes, *, raw_bytes: int, name: str
-) -> tuple[dict[str, Any], list[tuple[str, int, str]]]:
+def _parse_header(packed: bytes, *, raw_bytes: int, name: str) -> tuple[dict[str, Any], list[tuple[str, int, str]]]:
     damaged = ArtifactError(f"{name} is damaged: its header cannot be read")
     if raw_bytes > MAX_HEADER_BYTES:
         raise ArtifactError(f"{name} claims a header of {raw_bytes} bytes; allowed: {MAX_HEADER_BYTES}")

@@ -18,7 +18,7 @@ def count_nonzero_parameters(model: nn.Module) -> int:
 
 
 def count_macs(model: nn.Module, image_size: int) -> int:
-    """Return the multiply-accumulates of one image, zeros counted like any weight: what a dense engine does."""
+    """Return the multiply-accumulates of one image; zeros count like any weight, as in a dense engine."""
     device = next(model.parameters()).device
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, image_size, image_size, device=device))

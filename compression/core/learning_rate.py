@@ -9,7 +9,7 @@ def cosine_factor(progress: float, floor: float) -> float:
 
 
 def warmup_cosine(update: int, *, num_updates: int, num_warmup: int, floor: float) -> float:
-    """Return the factor at ``update``: linear over ``num_warmup`` updates, then a cosine from 1 to ``floor``."""
+    """Return the factor at ``update``: linear over ``num_warmup`` updates, then a cosine down to ``floor``."""
     if update < num_warmup:
         return (update + 1) / num_warmup
     return cosine_factor(min(1.0, (update - num_warmup) / max(1, num_updates - num_warmup)), floor)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class MaskSet(Mapping[str, Tensor]):
     """Bool masks by parameter name, True = keep, each of its parameter's shape.
 
-    A pruned weight stays zero if weights and optimizer state are masked when the masks change and gradients at
-    every step: momentum and Adam's moments of a pruned weight then stay zero, and weight decay of zero is zero.
+    A pruned weight stays zero if weights and optimizer state are masked when the masks change and gradients
+    at every step: momentum and moments of a pruned weight then stay zero, and weight decay of zero is zero.
     """
 
     def __init__(self, masks: Mapping[str, Tensor]) -> None:
@@ -44,6 +44,11 @@ class MaskSet(Mapping[str, Tensor]):
     def sparsity(self) -> float:
         """Fraction of pruned weights, in [0, 1)."""
         return 1 - self.num_kept / self.num_weights
+
+    @property
+    def layer_sparsity(self) -> dict[str, float]:
+        """Fraction of pruned weights by parameter name."""
+        return {name: 1 - int(mask.sum()) / mask.numel() for name, mask in self.items()}
 
     def to(self, device: torch.device | str) -> "MaskSet":
         """Return the masks on ``device``."""

@@ -11,8 +11,6 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     Never biases or normalization; a weight shared by two layers is named once.
     """
     owners = {
-        f"{name}.weight" if name else "weight"
-        for name, module in model.named_modules()
-        if isinstance(module, PRUNABLE)
+        f"{name}.weight" if name else "weight" for name, module in model.named_modules() if isinstance(module, PRUNABLE)
     }
     return {name: parameter for name, parameter in model.named_parameters() if name in owners}

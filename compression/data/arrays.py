@@ -30,9 +30,7 @@ def resize_images(images: Tensor, *, size: int, chunk: int = 1024) -> Tensor:
     return torch.cat(parts)
 
 
-def assemble(
-    dataset: Dataset, *, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int
-) -> ImageData:
+def assemble(dataset: Dataset, *, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> ImageData:
     """Hold out the validation part, resize, and measure the normalization that was not given.
 
     ``train`` and ``test`` are (uint8 [N, 3, H, W], int64 [N]).

@@ -18,9 +18,7 @@ def random_crop(images: Tensor, *, padding: int, generator: torch.Generator) -> 
 
     images: [B, C, H, W], any dtype; same shape and dtype back.
     """
-    offsets = torch.randint(
-        0, 2 * padding + 1, (2, len(images)), generator=generator, device=generator.device
-    )
+    offsets = torch.randint(0, 2 * padding + 1, (2, len(images)), generator=generator, device=generator.device)
     return crop_at(images, padding=padding, top=offsets[0], left=offsets[1])
 
 

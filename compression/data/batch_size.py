@@ -62,9 +62,7 @@ def _count_saved(model: nn.Module, image_size: int, num_classes: int, num_images
     return total
 
 
-def _compute_loss(
-    model: nn.Module, image_size: int, num_classes: int, num_images: int, device: torch.device
-) -> Tensor:
+def _compute_loss(model: nn.Module, image_size: int, num_classes: int, num_images: int, device: torch.device) -> Tensor:
     images = torch.zeros(num_images, 3, image_size, image_size, device=device)
     labels = torch.arange(num_images, device=device) % num_classes
     return cross_entropy(model(images), labels)

@@ -120,9 +120,7 @@ class _Stack(Dataset[Tensor]):
         return torch.stack([self.images[index] for index in indices])
 
 
-def _make_loader(
-    images: ImageSource, plan: _Plan, num_workers: int, device: torch.device
-) -> DataLoader[Tensor]:
+def _make_loader(images: ImageSource, plan: _Plan, num_workers: int, device: torch.device) -> DataLoader[Tensor]:
     return DataLoader(
         _Stack(images),
         sampler=plan,

@@ -160,9 +160,7 @@ class ImageFolder(Dataset):
         self._check_classes_left(parts)
         if "val" not in parts:
             order = order_by_seed(len(parts["train"]), seed, "val")
-            parts["train"], parts["val"] = self._split(
-                parts["train"], fraction=self.val_fraction, order=order
-            )
+            parts["train"], parts["val"] = self._split(parts["train"], fraction=self.val_fraction, order=order)
             self._check_classes_left(parts)
         return {part: torch.tensor(rows) for part, rows in parts.items()}
 

@@ -36,9 +36,7 @@ class Intake:
             lines.append(f"{len(self.damaged)} damaged images left out: {_name_first(self.damaged)}")
         if self.repeated:
             pairs = shorten([f"{train} = {test}" for train, test in self.repeated], limit=3)
-            lines.append(
-                f"{len(self.repeated)} test images stand in train too, so test accuracy flatters: {pairs}"
-            )
+            lines.append(f"{len(self.repeated)} test images stand in train too, so test accuracy flatters: {pairs}")
         if self.imbalance > MAX_IMBALANCE:
             most = max(self.train_counts, key=lambda name: self.train_counts[name])
             least = min(self.train_counts, key=lambda name: self.train_counts[name])

@@ -91,9 +91,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _combine(root: Path, parts: dict[str, dict[str, list[Path]]]) -> FolderListing:
     class_names = tuple(sorted({name for classes in parts.values() for name in classes}))
     if len(class_names) < 2:
-        raise InputError(
-            f"data.root={root}: has one class ({class_names[0]}); allowed is two or more class folders"
-        )
+        raise InputError(f"data.root={root}: has one class ({class_names[0]}); allowed is two or more class folders")
     index = {name: i for i, name in enumerate(class_names)}
     found = sorted(
         (file.relative_to(root).as_posix(), index[name], part)
@@ -111,9 +109,7 @@ def check_can_split(listing: FolderListing) -> None:
     if not splits_train:
         return
     of_training = [
-        label
-        for i, label in enumerate(listing.labels)
-        if listing.parts is None or listing.parts[i] == "train"
+        label for i, label in enumerate(listing.labels) if listing.parts is None or listing.parts[i] == "train"
     ]
     least = 3 if listing.parts is None else 2
     counts = Counter(of_training)

@@ -17,9 +17,7 @@ def is_built_in(target: str) -> bool:
     return BUILT_IN.fullmatch(target) is not None
 
 
-def build_model(
-    target: str, *, num_classes: int, kwargs: Mapping[str, Any], allow: Sequence[str] = ()
-) -> nn.Module:
+def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], allow: Sequence[str] = ()) -> nn.Module:
     """Return ``target(num_classes=..., **kwargs)``, a new model in training mode.
 
     ``target`` is a dotted name such as ``compression.models.resnet18.resnet18``. A name outside this

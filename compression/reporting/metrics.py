@@ -13,7 +13,11 @@ VARYING = ("timing", "provenance")
 
 
 def make_metrics(
-    *, run: Mapping[str, Any], evaluated: Mapping[str, Any], stage_seconds: Mapping[str, float], provenance: Mapping[str, Any]
+    *,
+    run: Mapping[str, Any],
+    evaluated: Mapping[str, Any],
+    stage_seconds: Mapping[str, float],
+    provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the document of a finished run."""
     dense, compressed = evaluated["dense"], evaluated["compressed"]

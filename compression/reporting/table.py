@@ -55,7 +55,12 @@ def format_ratio(ratio: float, better: str) -> str:
 def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     dense, compressed = metrics["dense"], metrics["compressed"]
     points = 100 * (compressed["accuracy"] - dense["accuracy"])
-    yield Row("test accuracy", _percent(dense["accuracy"]), _percent(compressed["accuracy"]), f"{points:+.2f} points")
+    yield Row(
+        "test accuracy",
+        _percent(dense["accuracy"]),
+        _percent(compressed["accuracy"]),
+        f"{points:+.2f} points",
+    )
     yield Row("sparsity of weights", _percent(dense["sparsity"]), _percent(compressed["sparsity"]), "")
     yield Row(
         "non-zero parameters",
@@ -101,5 +106,5 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
 
 
-def _milliseconds(latency: Mapping[str, float]) -> str:
+def _milliseconds(latency: Mapping[str, Any]) -> str:
     return f"{latency['latency_ms']['median']:.2f} ms"

@@ -41,9 +41,7 @@ class OnnxRuntime:
                 str(source), sess_options=options, providers=["CPUExecutionProvider"]
             )
         except UNREADABLE as error:
-            raise InputError(
-                f"ONNX file {str(source)!r} cannot be read: {str(error).splitlines()[0]}"
-            ) from error
+            raise InputError(f"ONNX file {str(source)!r} cannot be read: {str(error).splitlines()[0]}") from error
         input_name = session.get_inputs()[0].name
 
         def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,7 +21,15 @@ from compression.store import Store
 log = logging.getLogger(__name__)
 
 # Where the images lie and how they reach the device changes nothing that is computed from them.
-_NOT_IN_DATA_IDENTITY = ("root", "num_workers", "resident", "resident_limit_mib", "class_groups", "stem", "batch_size")
+_NOT_IN_DATA_IDENTITY = (
+    "root",
+    "num_workers",
+    "resident",
+    "resident_limit_mib",
+    "class_groups",
+    "stem",
+    "batch_size",
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,7 @@ def obtain_dense(context: Context) -> StageRecord:
         inputs["weights"] = hashlib.sha256(_given_file(given).read_bytes()).hexdigest()
         make = partial(_take_weights, context, given)
     else:
-        training = {key: value for key, value in vars(config.training).items()}
-        inputs |= {"training": training, "callbacks": config.callbacks or {}}
+        inputs |= {"training": asdict(config.training), "callbacks": config.callbacks or {}}
         make = partial(_train, context)
     return context.store.obtain(StageKey("dense", VERSION, inputs), make)
 
@@ -63,6 +63,12 @@ def make_task(context: Context, model: nn.Module, lr_factor: Any, **optimizer_se
         lr_factor=lr_factor,
         label_smoothing=training.label_smoothing,
     )
+
+
+def constant_lr(update: int) -> float:
+    """Return 1: the factor of a learning rate that is never used, or never changes."""
+    del update
+    return 1.0
 
 
 def _train(context: Context, folder: Path) -> Made:
@@ -93,7 +99,7 @@ def _take_weights(context: Context, given: str, folder: Path) -> Made:
     model = context.build_model(pretrained=False)
     load_weights_(model, read_weights(_given_file(given)), source=given)
     save_file(_contiguous(model), folder / WEIGHTS)
-    task = make_task(context, model, lambda update: 1.0)
+    task = make_task(context, model, constant_lr)
     trainer = make_trainer(context, logger=False, enable_checkpointing=False)
     [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
     return Made({"val_accuracy": metrics["val/accuracy"], "best_epoch": 0, "history": []})

@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,12 @@ from compression.core.seeding import derive_seed
 from compression.peak_memory import measure_peak_memory
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.measure import LatencyRecord, compare_rounds, measure_alternating, measure_load_seconds
+from compression.runtimes.measure import (
+    LatencyRecord,
+    compare_rounds,
+    measure_alternating,
+    measure_load_seconds,
+)
 from compression.runtimes.onnxruntime import OnnxRuntime
 from compression.runtimes.runtime import Predictor
 from compression.stages.context import Context
@@ -36,10 +42,8 @@ from compression.store import Made, StageKey, StageRecord
 VERSION = 1
 
 
-def obtain_evaluated(
-    context: Context, dense: StageRecord, dense_files: StageRecord, compressed_files: StageRecord
-) -> StageRecord:
-    """Return test accuracy, counts, bytes and timings of the dense and the compressed file.
+def obtain_evaluated(context: Context, dense: StageRecord, files: Mapping[str, StageRecord]) -> StageRecord:
+    """Return test accuracy, counts, bytes and timings of the ``dense`` and the ``compressed`` of ``files``.
 
     Timings belong to a machine, so on another one, or with other packages, they are taken anew.
     """
@@ -49,29 +53,24 @@ def obtain_evaluated(
         "machine": describe_machine(),
         "software": describe_software(),
     }
-    parents = (dense.id, dense_files.id, compressed_files.id)
-    key = StageKey("evaluate", VERSION, inputs, parents)
-    return context.store.obtain(key, partial(_evaluate, context, dense, dense_files, compressed_files))
+    parents = (dense.id, files["dense"].id, files["compressed"].id)
+    folders = {name: record.path for name, record in files.items()}
+    make = partial(_evaluate, context, dense.path / WEIGHTS, folders)
+    return context.store.obtain(StageKey("evaluate", VERSION, inputs, parents), make)
 
 
-def _evaluate(
-    context: Context, dense: StageRecord, dense_files: StageRecord, compressed_files: StageRecord, folder: Path
-) -> Made:
+def _evaluate(context: Context, dense_weights: Path, folders: Mapping[str, Path], folder: Path) -> Made:
     del folder
-    loaded = {
-        name: load_artifact(files.path / ARTIFACT, allow=context.allowed_imports)
-        for name, files in (("dense", dense_files), ("compressed", compressed_files))
-    }
+    loaded = {name: load_artifact(path / ARTIFACT, allow=context.allowed_imports) for name, path in folders.items()}
     results = {name: _count(context, artifact) for name, artifact in loaded.items()}
-    for name, files in (("dense", dense_files), ("compressed", compressed_files)):
+    for name, path in folders.items():
         results[name]["bytes"] = {
-            "artifact": (files.path / ARTIFACT).stat().st_size,
-            "onnx": (files.path / ONNX).stat().st_size,
+            "artifact": (path / ARTIFACT).stat().st_size,
+            "onnx": (path / ONNX).stat().st_size,
             "gzip_state_dict": _gzip_bytes(loaded[name].model),
         }
-    results["dense"]["bytes"]["safetensors"] = (dense.path / WEIGHTS).stat().st_size
-    files = {"dense": dense_files.path, "compressed": compressed_files.path}
-    return Made({**results, "timing": _measure(context, loaded, files)})
+    results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
+    return Made({**results, "timing": _measure(context, loaded, folders)})
 
 
 def _count(context: Context, artifact: Artifact) -> dict[str, Any]:
@@ -97,22 +96,13 @@ def _gzip_bytes(model: nn.Module) -> int:
     return len(gzip.compress(plain.getvalue(), mtime=0))
 
 
-def _measure(context: Context, loaded: Mapping[str, Artifact], files: Mapping[str, Path]) -> dict[str, Any]:
+def _measure(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, Any]:
     settings, threads = context.config.runtime, context.threads
     timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
-    for name, folder in files.items():
-        path = folder / ARTIFACT
-        timing[name] = {
-            "load_seconds": measure_load_seconds(partial(load_artifact, path, allow=context.allowed_imports)),
-            "peak_memory_bytes": measure_peak_memory(
-                path,
-                image_size=loaded[name].image_size,
-                batch_size=max(settings.batch_sizes),
-                threads=threads,
-                allow=context.allowed_imports,
-            ).extra_bytes,
-        }
-    predictors = _load_engines(settings.engines, loaded, files, threads)
+    for name, peak in _peak_memory(context, loaded, folders).items():
+        load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports)
+        timing[name] = {"load_seconds": measure_load_seconds(load), "peak_memory_bytes": peak}
+    predictors = _load_engines(settings.engines, loaded, folders, threads)
     timing["latency"] = [
         entry
         for batch_size in settings.batch_sizes
@@ -122,15 +112,32 @@ def _measure(context: Context, loaded: Mapping[str, Artifact], files: Mapping[st
     return timing
 
 
+def _peak_memory(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, int]:
+    """Measure both files at the same time, each in a process of its own: memory does not mind company."""
+    with ThreadPoolExecutor() as pool:
+        peaks = {
+            name: pool.submit(
+                measure_peak_memory,
+                path / ARTIFACT,
+                image_size=loaded[name].image_size,
+                batch_size=max(context.config.runtime.batch_sizes),
+                threads=context.threads,
+                allow=context.allowed_imports,
+            )
+            for name, path in folders.items()
+        }
+        return {name: peak.result().extra_bytes for name, peak in peaks.items()}
+
+
 def _load_engines(
-    engines: list[str], loaded: Mapping[str, Artifact], files: Mapping[str, Path], threads: int
+    engines: list[str], loaded: Mapping[str, Artifact], folders: Mapping[str, Path], threads: int
 ) -> dict[tuple[str, str], Predictor]:
     predictors: dict[tuple[str, str], Predictor] = {}
     for name in ("dense", "compressed"):
         if "eager" in engines:
             predictors["eager", name] = EagerRuntime().load(loaded[name].model, threads=threads)
         if "onnxruntime" in engines:
-            predictors["onnxruntime", name] = OnnxRuntime().load(files[name] / ONNX, threads=threads)
+            predictors["onnxruntime", name] = OnnxRuntime().load(folders[name] / ONNX, threads=threads)
     return predictors
 
 
@@ -160,9 +167,7 @@ def _compare(
             "compressed": _summary(records[f"{engine}/compressed"]),
             "speedup": asdict(compare_rounds(dense[engine], other=records[f"{engine}/compressed"])),
             "best_dense_engine": best,
-            "speedup_over_best_dense": asdict(
-                compare_rounds(dense[best], other=records[f"{engine}/compressed"])
-            ),
+            "speedup_over_best_dense": asdict(compare_rounds(dense[best], other=records[f"{engine}/compressed"])),
         }
         for engine in engines
     ]

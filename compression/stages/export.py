@@ -30,7 +30,7 @@ def obtain_exported(context: Context, parent: StageRecord) -> StageRecord:
 def _export(context: Context, parent: StageRecord, folder: Path) -> Made:
     model = context.build_model(pretrained=False)
     model.load_state_dict(load_file(parent.path / dense.WEIGHTS))
-    task = dense.make_task(context, model, lambda update: 1.0)
+    task = dense.make_task(context, model, dense.constant_lr)
     export = ExportCallback(partial(_write, context, parent, folder))
     trainer = make_trainer(context, callbacks=[export], logger=False, enable_checkpointing=False)
     [metrics] = trainer.validate(task, context.val_batches(), verbose=False)

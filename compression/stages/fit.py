@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, Trainer
@@ -52,7 +53,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     eligible: Callable[[], bool] = lambda: True,
 ) -> Fitted:
-    """Train ``task`` for ``num_epochs`` in the stage's ``folder``, from its last checkpoint if there is one."""
+    """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one."""
     history, best = History(), BestWeights(eligible)
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
     progress: Callback = RichProgressBar(leave=True) if sys.stdout.isatty() else LineProgress(stage)
@@ -72,16 +73,17 @@ def fit(
         gradient_clip_val=context.config.training.gradient_clip,
     )
     resume_from = str(checkpoint) if checkpoint.exists() else None
-    trainer.fit(task, context.train_batches(), context.val_batches(), ckpt_path=resume_from, weights_only=True)
+    train, val = context.train_batches(), context.val_batches()
+    trainer.fit(task, train, val, ckpt_path=resume_from, weights_only=True)
     return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
 
 
-def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: object) -> Trainer:
+def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: Any) -> Trainer:
     """Return a Trainer on the run's device, quiet but for our own callbacks."""
     return Trainer(
         accelerator=context.device.type if context.device.type != "cuda" else "gpu",
         devices=1,
-        precision=context.precision,
+        precision=cast(Any, context.precision),
         deterministic=context.config.trainer.deterministic,
         callbacks=list(callbacks),
         enable_model_summary=False,
@@ -91,4 +93,3 @@ def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **sett
         default_root_dir=context.run_dir,
         **settings,
     )
-

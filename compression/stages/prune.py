@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from safetensors.torch import load_file, save_file
@@ -42,8 +43,9 @@ def obtain_pruned(context: Context, parent: StageRecord) -> StageRecord:
     config = context.config
     if not config.strategy.prunes:
         return parent
-    strategy = {key: value for key, value in asdict(config.strategy).items() if key not in ("name", "sparsity")}
-    training = {key: value for key, value in asdict(config.training).items() if key not in ("epochs", "warmup")}
+    # What a recipe is called changes nothing; how long dense training took is in the parent.
+    strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity")
+    training = _without(asdict(config.training), "epochs", "warmup", "min_lr")
     inputs = {
         "strategy": strategy,
         "sparsity": config.target_sparsity,
@@ -67,9 +69,7 @@ def _prune(context: Context, parent: StageRecord, folder: Path) -> Made:
     model = context.build_model(pretrained=False)
     model.load_state_dict(load_file(parent.path / dense.WEIGHTS))
     updates = len(context.train_batches())
-    step_epochs = epochs_per_step(
-        epochs=recovery.epochs, min_updates=recovery.min_updates, updates_per_epoch=updates
-    )
+    step_epochs = epochs_per_step(epochs=recovery.epochs, min_updates=recovery.min_updates, updates_per_epoch=updates)
     lr_factor = partial(repeated_cosine, cycle=step_epochs * updates, floor=_LR_FLOOR)
     task = dense.make_task(context, model, lr_factor, lr=recovery.lr)
     pruning = PruningCallback(
@@ -97,6 +97,10 @@ def _prune(context: Context, parent: StageRecord, folder: Path) -> Made:
         "best_epoch": fitted.best_epoch,
         "history": fitted.rows,
         "sparsity": masks.sparsity,
-        "layer_sparsity": {name: 1 - mask.float().mean().item() for name, mask in masks.items()},
+        "layer_sparsity": masks.layer_sparsity,
     }
     return Made(results, fitted.earlier_seconds)
+
+
+def _without(settings: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in names}

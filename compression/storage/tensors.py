@@ -81,8 +81,7 @@ def unpack_tensors(records: Sequence[TensorRecord], *, payload: bytes) -> dict[s
 def table_to_json(records: Sequence[TensorRecord]) -> list[list[Any]]:
     """Return the table as a header holds it: name, shape, dtype, codec, bytes."""
     return [
-        [row.name, list(row.shape), str(row.dtype).removeprefix("torch."), row.codec, row.num_bytes]
-        for row in records
+        [row.name, list(row.shape), str(row.dtype).removeprefix("torch."), row.codec, row.num_bytes] for row in records
     ]
 
 

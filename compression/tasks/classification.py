@@ -15,7 +15,8 @@ Batch = tuple[Tensor, Tensor]
 class Classification(LightningModule):
     """Trains ``net: [B, 3, H, W] -> logits [B, K]``.
 
-    ``optimizer`` makes an optimizer of parameters; ``lr_factor`` gives the factor of its learning rate at an update.
+    ``optimizer`` makes an optimizer of parameters; ``lr_factor`` gives the factor of its learning rate at
+    an update.
     """
 
     def __init__(
@@ -65,3 +66,10 @@ class Classification(LightningModule):
         optimizer = self.optimizer_factory(self.net.parameters())
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def network(module: LightningModule) -> nn.Module:
+    """Return the network that ``module`` trains: what is pruned, saved and exported."""
+    net = module.net
+    assert isinstance(net, nn.Module)
+    return net

@@ -102,18 +102,14 @@ def test_messages():
             read_container(bytes(damaged), name="m.cmp")
         return str(caught.value)
 
-    assert read(b"PK\x03\x04") == (
-        "m.cmp is not an artifact of this package (or its first bytes are damaged)"
-    )
+    assert read(b"PK\x03\x04") == ("m.cmp is not an artifact of this package (or its first bytes are damaged)")
     assert read(data[:20]) == "m.cmp is truncated: has 20 bytes of at least 28"
     assert read(data[:-1]) == f"m.cmp is truncated: has {len(data) - 1} of {len(data)} bytes"
     assert read(data + b"!!") == f"m.cmp is damaged: has 2 bytes after its end at {len(data)}"
     assert read(data[:-1] + b"!") == "m.cmp is damaged: checksum of section index differs"
     assert read(data[:-4] + b"!xyz") == "m.cmp is damaged: checksum of section values differs"
     assert read(data[:40] + b"!" + data[41:]) == "m.cmp is damaged: checksum of the header differs"
-    assert read(assemble({}, version=2)) == (
-        "m.cmp has format version 2, newer than this package reads; allowed: 1"
-    )
+    assert read(assemble({}, version=2)) == ("m.cmp has format version 2, newer than this package reads; allowed: 1")
     assert read(assemble({}, version=0)) == "m.cmp is damaged: format version 0, reserved field 0"
 
 

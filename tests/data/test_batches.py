@@ -120,8 +120,7 @@ def test_global_generator_is_left_alone(split_folder):
 @pytest.fixture
 def held_and_streamed(split_folder) -> tuple[ImageData, ImageData]:
     held, streamed = (
-        ImageFolder(root=str(split_folder), image_size=24, resident=resident).load(0)
-        for resident in (True, False)
+        ImageFolder(root=str(split_folder), image_size=24, resident=resident).load(0) for resident in (True, False)
     )
     return held, streamed
 
@@ -153,9 +152,7 @@ def test_streamed_batches_equal_resident_ones(held_and_streamed, num_workers, au
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_abandoned_pass_does_not_disturb_the_next(held_and_streamed):
-    held, streamed = (
-        make(data.train, shuffle=True, batch_size=4, num_workers=2) for data in held_and_streamed
-    )
+    held, streamed = (make(data.train, shuffle=True, batch_size=4, num_workers=2) for data in held_and_streamed)
     next(iter(streamed))
     streamed.set_epoch(1)
     held.set_epoch(1)

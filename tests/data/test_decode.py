@@ -53,9 +53,7 @@ def test_huge_jpeg_is_close_to_a_full_decode():
     assert np.abs(decoded - expected).max() <= 4
 
 
-@pytest.mark.parametrize(
-    "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I", "F", "RGB", "YCbCr", "LAB"]
-)
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I", "F", "RGB", "YCbCr", "LAB"])
 def test_every_mode_becomes_three_channels(mode):
     if mode == "I;16":
         image = Image.fromarray(np.full((9, 9), 0x8080, np.uint16))

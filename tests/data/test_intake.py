@@ -8,9 +8,7 @@ from compression.data.intake import inspect_images, refuse_damaged
 
 def inspect(rows, damaged=None):
     names, digests, classes, tests = zip(*rows, strict=True)
-    return inspect_images(
-        names=names, digests=digests, class_of=classes, is_test=tests, damaged=damaged or {}
-    )
+    return inspect_images(names=names, digests=digests, class_of=classes, is_test=tests, damaged=damaged or {})
 
 
 def test_nothing_to_say():
@@ -28,9 +26,7 @@ def test_images_in_train_and_test_are_paired():
 def test_imbalance_is_told_above_ten_to_one():
     rows = [("x", str(i), "cat", False) for i in range(22)] + [("y", f"d{i}", "dog", False) for i in range(2)]
     assert inspect(rows).imbalance == 11
-    assert inspect(rows).list_warnings() == (
-        "heavy imbalance: 22 training images of cat, 2 of dog (11.0 to 1)",
-    )
+    assert inspect(rows).list_warnings() == ("heavy imbalance: 22 training images of cat, 2 of dog (11.0 to 1)",)
     assert inspect(rows[2:]).list_warnings() == ()
 
 

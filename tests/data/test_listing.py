@@ -86,9 +86,7 @@ def test_class_too_small_to_split(write_folder):
         check_can_split(list_folder(write_folder({"cat": 2, "dog": 3}, name="plain")))
     with pytest.raises(InputError, match="class cat has fewer than 2 images"):
         check_can_split(
-            list_folder(
-                write_folder({"train/cat": 1, "train/dog": 2, "test/cat": 1, "test/dog": 1}, name="two")
-            )
+            list_folder(write_folder({"train/cat": 1, "train/dog": 2, "test/cat": 1, "test/dog": 1}, name="two"))
         )
     parts = {f"{part}/{name}": 1 for part in ("train", "val", "test") for name in ("cat", "dog")}
     check_can_split(list_folder(write_folder(parts, name="three")))

@@ -29,9 +29,7 @@ def test_mean_and_std_are_those_of_numpy_and_do_not_depend_on_grouping():
 
 
 def test_normalize_equals_torchvision_from_bytes_and_from_floats():
-    images = torch.randint(
-        0, 256, (4, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.25)
     expected = functional.normalize(images / 255, list(mean), list(std))
     for given in (images, images / 255):

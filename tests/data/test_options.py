@@ -57,9 +57,7 @@ def test_bad_folder_option_is_refused(option, value, allowed):
 
 
 def test_group_with_unknown_class_is_refused():
-    with pytest.raises(
-        InputError, match=r"data\.class_groups\.animals=cat: allowed is one of the classes 0, 1"
-    ):
+    with pytest.raises(InputError, match=r"data\.class_groups\.animals=cat: allowed is one of the classes 0, 1"):
         Digits(class_groups={"animals": ["cat"]}).check()
 
 

@@ -15,9 +15,7 @@ def test_builds_by_name():
 
 def test_unknown_name_lists_close_ones():
     pytest.importorskip("timm")
-    with pytest.raises(
-        InputError, match=r"^model.name='resnet19' is no model of timm .*; close to it: .*resnet18"
-    ):
+    with pytest.raises(InputError, match=r"^model.name='resnet19' is no model of timm .*; close to it: .*resnet18"):
         timm_model(name="resnet19", num_classes=3)
 
 

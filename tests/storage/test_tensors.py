@@ -97,9 +97,7 @@ def test_errors_name_the_tensor():
     record = TensorRecord("layer.w", (2,), torch.float32, "dense", 4)
     with pytest.raises(ArtifactError) as caught:
         unpack_tensors([record], payload=bytes(4))
-    assert str(caught.value) == (
-        "tensor layer.w: damaged: dense codec has 4 bytes where the shape asks for 8"
-    )
+    assert str(caught.value) == ("tensor layer.w: damaged: dense codec has 4 bytes where the shape asks for 8")
     record = TensorRecord("layer.w", (2,), torch.float32, "zip", 4)
     with pytest.raises(ArtifactError, match=r"^tensor layer.w: damaged or newer: codec 'zip' is unknown"):
         unpack_tensors([record], payload=bytes(4))

@@ -8,9 +8,7 @@ from torch import Tensor
 from compression.pruning.allocations import check_floor, count_kept, layer_floors
 
 
-def uniform_num_kept(
-    sizes: Mapping[str, int], num_pruned: int, *, floors: Mapping[str, int]
-) -> dict[str, int]:
+def uniform_num_kept(sizes: Mapping[str, int], num_pruned: int, *, floors: Mapping[str, int]) -> dict[str, int]:
     """Return kept weights per layer, ``num_pruned`` shared in proportion to size and exact in sum.
 
     Whole numbers by largest remainder; a layer at its floor passes its share on to the others.

@@ -1,0 +1,101 @@
+"""What a run leaves in its folder: the files it is for, metrics.json, report.md, and the summary in the logger."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+
+from compression.core.files import write_atomic
+from compression.reporting import provenance
+from compression.reporting.metrics import flatten, make_metrics
+from compression.reporting.table import make_rows, to_markdown, to_rich
+from compression.stages import dense, export
+from compression.stages.context import Context
+from compression.stages.fit import make_logger
+from compression.store import StageRecord
+
+
+def gather_files(context: Context, dense_model: StageRecord, files: Mapping[str, StageRecord]) -> None:
+    """Copy the models into the run's folder; the store keeps its own, so that no edit reaches it."""
+    wanted = {
+        "model.cmp": files["compressed"].path / export.ARTIFACT,
+        "model.onnx": files["compressed"].path / export.ONNX,
+        "dense.safetensors": dense_model.path / dense.WEIGHTS,
+        "dense.onnx": files["dense"].path / export.ONNX,
+    }
+    for name, source in wanted.items():
+        temporary = context.run_dir / f".{name}.tmp"
+        shutil.copyfile(source, temporary)
+        temporary.replace(context.run_dir / name)
+
+
+def write_report(context: Context, records: Mapping[str, StageRecord]) -> dict[str, Any]:
+    """Write and print what the run found, and return the document of ``metrics.json``."""
+    metrics = make_metrics(
+        run=_describe_run(context, records),
+        evaluated=records["evaluate"].results,
+        stage_seconds={stage: record.seconds for stage, record in records.items()},
+        provenance={
+            "machine": provenance.describe_machine(),
+            "software": provenance.describe_software(),
+            "git_commit": provenance.git_commit(Path(__file__).parent),
+            "command": sys.argv,
+            "finished": provenance.now(),
+        },
+    )
+    write_atomic(context.run_dir / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    rows = make_rows(metrics)
+    title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
+    markdown = f"# {title}\n\n{to_markdown(rows)}"
+    write_atomic(context.run_dir / "report.md", markdown.encode())
+    _log_summary(context, metrics, markdown)
+    Console().print(to_rich(rows, title))
+    return metrics
+
+
+def replay_history(context: Context, record: StageRecord) -> None:
+    """Log the curves of a stage that was found finished, so that this run's picture is whole as well."""
+    rows = record.results.get("history")
+    if not rows or any(context.run_dir.glob(f"*/{record.key.stage}")):
+        return
+    logger = make_logger(context, record.key.stage)
+    for row in rows:
+        logger.log_metrics({key: value for key, value in row.items() if key != "update"}, step=int(row["update"]))
+    logger.finalize("success")
+
+
+def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[str, Any]:
+    config = context.config
+    return {
+        "name": context.run_dir.name,
+        "data": config.data["_target_"],
+        "model": config.model["_target_"],
+        "strategy": config.strategy.name,
+        "target_sparsity": config.target_sparsity,
+        "weight_bits": config.weight_bits,
+        "activation_bits": config.activation_bits,
+        "seed": config.seed,
+        "threads": context.threads,
+        "precision": context.precision,
+        "device": context.device.type,
+        "batch_size": context.batch_size,
+        "stages": {stage: record.id for stage, record in records.items() if stage != "evaluate"},
+        "val_accuracy": {
+            stage: record.results["val_accuracy"]
+            for stage, record in records.items()
+            if "val_accuracy" in record.results
+        },
+    }
+
+
+def _log_summary(context: Context, metrics: Mapping[str, Any], markdown: str) -> None:
+    logger = make_logger(context, "summary")
+    logger.log_metrics(flatten({key: metrics[key] for key in ("dense", "compressed", "improvement")}), step=0)
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_text("result", markdown)
+    logger.finalize("success")
