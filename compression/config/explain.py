@@ -3,7 +3,9 @@
 import difflib
 import errno
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from hydra.errors import (
     HydraException,
@@ -15,6 +17,18 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from compression.config.schema import Config
 from compression.core.errors import InputError
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """End the process with ``error: ...`` for an error of the user's input; let a defect of ours through."""
+    try:
+        yield
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        sys.exit(f"error: {message}")
 
 
 def explain(error: BaseException) -> str | None:

@@ -45,10 +45,10 @@ class TrainingConfig:
 class RecoveryConfig:
     """Training after each pruning step."""
 
-    epochs: int = MISSING
-    min_updates: int = MISSING
-    lr: float = MISSING
-    batch_norm_batches: int = MISSING
+    epochs: int = 1
+    min_updates: int = 100
+    lr: float = 0.05
+    batch_norm_batches: int = 10
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "strategy.recovery.epochs", self.epochs, "an integer >= 1")
@@ -69,23 +69,24 @@ class StrategyConfig:
     name: str = MISSING
     sparsity: float = MISSING
     fixed_sparsity: bool = False
-    criterion: Any = None
-    granularity: Any = None
-    allocation: Any = None
-    schedule: Any = None
-    recovery: RecoveryConfig | None = None
+    # Empty rather than null, so that setting a part of `strategy=none` is told as an unknown key.
+    criterion: Any = field(default_factory=dict)
+    granularity: Any = field(default_factory=dict)
+    allocation: Any = field(default_factory=dict)
+    schedule: Any = field(default_factory=dict)
+    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
 
     def __post_init__(self) -> None:
         require(0 <= self.sparsity < 1, "strategy.sparsity", self.sparsity, "in [0, 1)")
-        parts = ("criterion", "granularity", "allocation", "schedule", "recovery")
-        missing = [part for part in parts if getattr(self, part) is None]
+        parts = ("criterion", "granularity", "allocation", "schedule")
+        missing = [part for part in parts if not getattr(self, part)]
         if missing and len(missing) < len(parts):
-            raise InputError(f"strategy={self.name}: {', '.join(missing)} not set; a strategy needs {parts}")
+            raise InputError(f"strategy={self.name}: {', '.join(missing)} not set; must have {', '.join(parts)}")
 
     @property
     def prunes(self) -> bool:
         """Whether there is anything to prune with."""
-        return self.criterion is not None
+        return bool(self.criterion)
 
 
 @dataclass
@@ -110,6 +111,7 @@ class RuntimeConfig:
     batch_sizes: list[int] = MISSING
     warmup: int = MISSING
     repeats: int = MISSING
+    peak_memory: bool = True
 
     def __post_init__(self) -> None:
         allowed = ("eager", "onnxruntime")

@@ -47,9 +47,18 @@ def format_bytes(count: int) -> str:
     return f"{count / _MIB:.2f} MiB" if count >= _MIB else f"{count / _KIB:.1f} KiB"
 
 
-def format_ratio(ratio: float, better: str) -> str:
-    """Return e.g. ``6.71x smaller``; a ratio below one is printed as it is, so a loss reads as one."""
-    return f"{ratio:.2f}x {better}"
+def format_ratio(ratio: float, better: str, worse: str) -> str:
+    """Return e.g. ``6.71x smaller``, ``1.20x larger``, or ``same``; a loss is said as one."""
+    if round(ratio, 2) == 1:
+        return "same"
+    return f"{ratio:.2f}x {better}" if ratio > 1 else f"{1 / ratio:.2f}x {worse}"
+
+
+def format_speedup(speedup: Mapping[str, float]) -> str:
+    """Return e.g. ``1.72x faster``; where 1 lies between the 10th and 90th percentile nothing has been shown."""
+    if speedup["p10"] <= 1 <= speedup["p90"]:
+        return "no difference"
+    return format_ratio(speedup["median"], "faster", "slower")
 
 
 def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
@@ -66,7 +75,7 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         "non-zero parameters",
         f"{dense['nonzero_parameters']:,}",
         f"{compressed['nonzero_parameters']:,}",
-        format_ratio(dense["nonzero_parameters"] / compressed["nonzero_parameters"], "fewer"),
+        format_ratio(dense["nonzero_parameters"] / compressed["nonzero_parameters"], "fewer", "more"),
     )
     yield _bytes_row("file (safetensors, artifact)", dense["bytes"]["safetensors"], compressed["bytes"]["artifact"])
     yield _bytes_row("gzip of state dict", dense["bytes"]["gzip_state_dict"], compressed["bytes"]["gzip_state_dict"])
@@ -74,7 +83,7 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         "MACs per image",
         f"{dense['macs'] / 1e6:.1f} M",
         f"{compressed['macs'] / 1e6:.1f} M",
-        format_ratio(dense["macs"] / compressed["macs"], "fewer"),
+        format_ratio(dense["macs"] / compressed["macs"], "fewer", "more"),
     )
 
 
@@ -85,20 +94,23 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         "load the file",
         f"{dense['load_seconds'] * 1e3:.0f} ms",
         f"{compressed['load_seconds'] * 1e3:.0f} ms",
-        format_ratio(dense["load_seconds"] / compressed["load_seconds"], "faster"),
+        format_ratio(dense["load_seconds"] / compressed["load_seconds"], "faster", "slower"),
     )
-    yield _bytes_row("peak memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
+    if dense["peak_memory_bytes"] is not None:
+        yield _bytes_row("peak memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
     for entry in timing["latency"]:
+        alone = entry["batch_size"] == 1
+        show = _latency if alone else _throughput
         yield Row(
-            f"{entry['engine']}, batch {entry['batch_size']}",
-            _milliseconds(entry["dense"]),
-            _milliseconds(entry["compressed"]),
-            format_ratio(entry["speedup"]["median"], "faster"),
+            f"{'latency' if alone else 'throughput'} {entry['engine']}, batch {entry['batch_size']}",
+            show(entry["dense"]),
+            show(entry["compressed"]),
+            format_speedup(entry["speedup"]),
         )
 
 
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:
-    ratio = format_ratio(dense / compressed, "smaller")
+    ratio = format_ratio(dense / compressed, "smaller", "larger")
     return Row(metric, format_bytes(dense), format_bytes(compressed), ratio)
 
 
@@ -106,5 +118,9 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
 
 
-def _milliseconds(latency: Mapping[str, Any]) -> str:
+def _latency(latency: Mapping[str, Any]) -> str:
     return f"{latency['latency_ms']['median']:.2f} ms"
+
+
+def _throughput(latency: Mapping[str, Any]) -> str:
+    return f"{latency['images_per_second']:,.0f} images/s"

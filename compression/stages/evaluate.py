@@ -112,8 +112,12 @@ def _measure(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[
     return timing
 
 
-def _peak_memory(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, int]:
+def _peak_memory(
+    context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]
+) -> dict[str, int | None]:
     """Measure both files at the same time, each in a process of its own: memory does not mind company."""
+    if not context.config.runtime.peak_memory:
+        return dict.fromkeys(folders)
     with ThreadPoolExecutor() as pool:
         peaks = {
             name: pool.submit(

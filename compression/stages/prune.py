@@ -64,7 +64,6 @@ def epochs_per_step(*, epochs: int, min_updates: int, updates_per_epoch: int) ->
 
 def _prune(context: Context, parent: StageRecord, folder: Path) -> Made:
     recovery = context.config.strategy.recovery
-    assert recovery is not None
     strategy = make_strategy(context)
     model = context.build_model(pretrained=False)
     model.load_state_dict(load_file(parent.path / dense.WEIGHTS))

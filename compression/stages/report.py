@@ -53,7 +53,8 @@ def write_report(context: Context, records: Mapping[str, StageRecord]) -> dict[s
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     markdown = f"# {title}\n\n{to_markdown(rows)}"
     write_atomic(context.run_dir / "report.md", markdown.encode())
-    _log_summary(context, metrics, markdown)
+    if not (records["evaluate"].reused and any(context.run_dir.glob("*/summary"))):
+        _log_summary(context, metrics, markdown)
     Console().print(to_rich(rows, title))
     return metrics
 

@@ -1,0 +1,46 @@
+import torch
+from torch import nn
+
+from compression.core.accuracy import count_hits
+
+
+class Given(nn.Module):
+    """Gives back what it is given, as logits."""
+
+    def forward(self, images):
+        return images
+
+
+def one_hot(*classes):
+    return torch.eye(4)[list(classes)]
+
+
+def test_by_hand():
+    batches = [(one_hot(0, 1, 1), torch.tensor([0, 1, 2])), (one_hot(2, 0), torch.tensor([2, 1]))]
+    hits, totals = count_hits(Given(), batches, 4)
+    assert hits.tolist() == [1, 1, 1, 0]
+    assert totals.tolist() == [1, 2, 2, 0]
+    assert hits.dtype == totals.dtype == torch.int64
+
+
+def test_no_batches():
+    hits, totals = count_hits(Given(), [], 3)
+    assert hits.tolist() == totals.tolist() == [0, 0, 0]
+
+
+def test_how_images_are_batched_changes_nothing():
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(50, 4, generator=generator), torch.randint(0, 4, (50,), generator=generator)
+    whole = count_hits(Given(), [(logits, labels)], 4)
+    for size in (1, 7, 50):
+        parts = zip(logits.split(size), labels.split(size), strict=True)
+        hits, totals = count_hits(Given(), parts, 4)
+        assert torch.equal(hits, whole[0])
+        assert torch.equal(totals, whole[1])
+    assert int(whole[0].sum()) == int((logits.argmax(1) == labels).sum())
+
+
+def test_leaves_no_gradient():
+    layer = nn.Linear(4, 4)
+    count_hits(layer, [(one_hot(0, 1), torch.tensor([0, 1]))], 4)
+    assert layer.weight.grad is None

@@ -1,0 +1,51 @@
+import torch
+
+from compression.core.seeding import make_generator
+from compression.pruning.criteria.magnitude import Magnitude, magnitude_scores
+from compression.pruning.criteria.random import Random, random_scores
+
+
+def test_magnitude_literals():
+    assert magnitude_scores(torch.tensor([[1.5, -2.0], [-0.0, 0.0]])).tolist() == [[1.5, 2], [0, 0]]
+
+
+def test_magnitude_is_cut_off_from_the_weight():
+    weight = torch.nn.Parameter(torch.tensor([1.0, -1.0]))
+    scores = magnitude_scores(weight)
+    scores.fill_(7)
+    assert not scores.requires_grad
+    assert weight.tolist() == [1, -1]
+
+
+def test_magnitude_draws_nothing():
+    generator = make_generator(0)
+    before = generator.get_state()
+    scores = Magnitude()({"a": torch.tensor([-3.0]), "b": torch.tensor([[2.0]])}, generator=generator)
+    assert {name: score.tolist() for name, score in scores.items()} == {"a": [3], "b": [[2]]}
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_random_ignores_the_weights():
+    zeros, ones = (Random()({"a": w(3, 4)}, generator=make_generator(1)) for w in (torch.zeros, torch.ones))
+    assert torch.equal(zeros["a"], ones["a"])
+
+
+def test_random_is_uniform():
+    scores = random_scores(torch.zeros(100, 100), make_generator(0))
+    assert scores.shape == (100, 100)
+    assert scores.min() >= 0
+    assert scores.max() < 1
+    counts = torch.histc(scores, bins=10, min=0, max=1)
+    # Standard deviation of a bin is 30.
+    assert ((counts - 1000).abs() < 150).all()
+
+
+def test_random_layers_differ():
+    scores = Random()({"a": torch.zeros(8), "b": torch.zeros(8)}, generator=make_generator(1))
+    assert not torch.equal(scores["a"], scores["b"])
+
+
+def test_random_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    random_scores(torch.zeros(5), make_generator(0))
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,66 @@
+"""Run the pipeline as a user does, on a network that takes seconds."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from compression.config import run_name, schema
+from compression.reporting.metrics import VARYING
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = (
+    "model=custom",
+    "model._target_=tiny_net.TinyNet",
+    "training.epochs=3",
+    "strategy.recovery.min_updates=0",
+    "runtime.repeats=2",
+    "runtime.warmup=0",
+    "runtime.peak_memory=false",
+    "threads=1",
+)
+
+
+def run_here(*overrides: str, run_dir: Path, output_dir: Path) -> float:
+    """Run the pipeline in this process and return its objective."""
+    from compression.pipeline import run
+
+    return run(compose_config(*overrides, f"output_dir={output_dir}"), run_dir=run_dir)
+
+
+def compose_config(*overrides: str) -> schema.Config:
+    """Return the checked configuration of a command line."""
+    schema.register()
+    run_name.register()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return schema.to_config(compose("config", list(overrides)))
+
+
+def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
+    """Start ``python train.py`` with ``overrides`` and return the process, its output readable as text."""
+    path = os.pathsep.join([str(ROOT / "tests" / "support"), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *overrides],
+        env={**os.environ, "PYTHONPATH": path} | settings.pop("env", {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **settings,
+    )
+
+
+def train(*overrides: str, **settings: Any) -> tuple[int, str]:
+    """Run ``python train.py`` with ``overrides`` to its end; return exit code and output."""
+    process = start_train(*overrides, **settings)
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def lasting(metrics_json: Path) -> dict[str, Any]:
+    """Return what of a ``metrics.json`` must be the same for every run of one command."""
+    document = json.loads(metrics_json.read_text())
+    return {key: value for key, value in document.items() if key not in VARYING}

@@ -1,0 +1,24 @@
+"""A network small enough to be trained in a test, with all that makes training hard to resume."""
+
+from torch import Tensor, nn
+
+
+class TinyNet(nn.Module):
+    """Two convolutions with batch norm, dropout and a linear head; ``[B, 3, H, W] -> [B, num_classes]``."""
+
+    def __init__(self, *, num_classes: int, width: int = 8) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, width, 3, stride=4, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(2 * width),
+            nn.ReLU(),
+        )
+        self.dropout = nn.Dropout(0.1)
+        self.classifier = nn.Linear(2 * width, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        return self.classifier(self.dropout(self.features(images).mean((2, 3))))

@@ -1,0 +1,150 @@
+"""What `python train.py` says: to a wrong command line one line, to a right one what it does."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from runs import ROOT, TINY, run_here, train
+
+from compression.core.errors import InputError
+
+WRONG = {
+    "sparsity=1.0": "sparsity=1.0: must be in [0, 1), e.g. 0.9",
+    "sparsity=-0.1": "sparsity=-0.1: must be in [0, 1), e.g. 0.9",
+    "sparsity=abc": "sparsity=abc: must be a number",
+    "strategy=foo": "strategy=foo: must be one of iterative_l1, iterative_random, none, oneshot_l1, oneshot_random, "
+    "two_four",
+    "sparsty=0.5": "unknown key 'sparsty' (did you mean sparsity?); keys are data, model, training, strategy, "
+    "distillation, quantization, storage, runtime, trainer, logger, callbacks, sparsity, bits, weight_bits, "
+    "activation_bits, seed, threads, name, until, overwrite, output_dir",
+    "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
+    "strategy=none sparsity=0.5": "sparsity=0.5 contradicts strategy=none, whose sparsity is always 0.0: "
+    "leave sparsity out, or choose another strategy",
+    "strategy=two_four sparsity=0.9": "sparsity=0.9 contradicts strategy=two_four, whose sparsity is always 0.5: "
+    "leave sparsity out, or choose another strategy",
+    "data=image_folder": "data.root is not set: give data.root=VALUE",
+    "weight_bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off)",
+    "bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off)",
+    "until=foo": "until=foo: must be one of dense, prune, quantize, export",
+    "seed=1.5": "seed=1.5: must be an integer",
+    "overwrite=maybe": "overwrite=maybe: must be true or false",
+    "training.epochs=0": "training.epochs=0: must be an integer >= 1",
+    "name=../up": "name=../up: must be a folder name: letters, digits and . _ - =",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_configuration_is_one_line_and_leaves_nothing(arguments: str, tmp_path: Path) -> None:
+    code, output = train(*arguments.split(), f"output_dir={tmp_path / 'outputs'}")
+    assert (code, output) == (1, f"error: {WRONG[arguments]}\n")
+    assert not (tmp_path / "outputs").exists()
+
+
+def make_folder(root: Path, classes: tuple[str, ...], num_images: int = 6) -> Path:
+    """Make a folder of small images, each of its own colour."""
+    for number, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for index in range(num_images):
+            Image.new("RGB", (40, 32), (40 * number, 30 * index, 128)).save(root / name / f"{index}.png")
+    return root
+
+
+def refusal(*overrides: str, tmp_path: Path) -> str:
+    """Return the one line that refuses these overrides, before anything was trained."""
+    with pytest.raises(InputError) as refused:
+        run_here(*TINY, *overrides, run_dir=tmp_path / "run", output_dir=tmp_path)
+    assert not list((tmp_path / "store").glob("dense-*/stage.json"))
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    message = refusal("data=image_folder", f"data.root={tmp_path / 'nowhere'}", tmp_path=tmp_path)
+    assert str(tmp_path / "nowhere") in message
+
+
+def test_missing_folder_from_the_shell(tmp_path: Path) -> None:
+    code, output = train(*TINY, "data=image_folder", "data.root=nowhere", f"output_dir={tmp_path}")
+    assert code == 1
+    assert output.startswith("error: data.root=nowhere")
+    assert output.count("\n") == 1
+
+
+def test_one_class(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "images", ("cat",))
+    assert "cat" in refusal("data=image_folder", f"data.root={root}", tmp_path=tmp_path)
+
+
+def test_empty_class(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "images", ("cat", "dog"))
+    (root / "emu").mkdir()
+    assert "emu" in refusal("data=image_folder", f"data.root={root}", tmp_path=tmp_path)
+
+
+def test_corrupt_image_is_named_and_can_be_skipped(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "images", ("cat", "dog"), num_images=12)
+    broken = root / "dog" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:40])
+    settings = ("data=image_folder", f"data.root={root}", "data.batch_size=4", "until=dense")
+    message = refusal(*settings, tmp_path=tmp_path)
+    assert "3.png" in message
+    assert "data.skip_corrupt=true" in message
+    run_here(*TINY, *settings, "data.skip_corrupt=true", run_dir=tmp_path / "run", output_dir=tmp_path)
+
+
+def test_truncated_and_damaged_weights(tmp_path: Path) -> None:
+    run_here(*TINY, "strategy=none", run_dir=tmp_path / "good", output_dir=tmp_path / "good")
+    good = (tmp_path / "good" / "model.cmp").read_bytes()
+    for name, data in {"short": good[:-100], "flipped": good[:500] + bytes([good[500] ^ 1]) + good[501:]}.items():
+        bad = tmp_path / f"{name}.cmp"
+        bad.write_bytes(data)
+        assert str(bad) in refusal(f"model.weights={bad}", tmp_path=tmp_path)
+    assert "no such file" in refusal("model.weights=nothing.pt", tmp_path=tmp_path)
+
+
+def test_infeasible_sparsity(tmp_path: Path) -> None:
+    message = refusal("sparsity=0.999999", tmp_path=tmp_path)
+    assert message.startswith("sparsity=0.999999 would empty a layer: must be at most 0.99")
+
+
+def test_unknown_module(tmp_path: Path) -> None:
+    assert "no_such_package" in refusal("model._target_=no_such_package.Net", tmp_path=tmp_path)
+
+
+def test_one_folder_of_classes_end_to_end(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "images", ("cat", "dog", "emu"), num_images=20)
+    settings = ("data=image_folder", f"data.root={root}", "data.batch_size=auto", "strategy.schedule.steps=2")
+    run_here(*TINY, *settings, run_dir=tmp_path / "run", output_dir=tmp_path)
+    assert (tmp_path / "run" / "metrics.json").exists()
+    # The images may move: their content is what counts.
+    shutil.move(root, tmp_path / "moved")
+    marks = sorted((tmp_path / "store").glob("*/stage.json"))
+    moved = ("data=image_folder", f"data.root={tmp_path / 'moved'}", *settings[2:])
+    run_here(*TINY, *moved, run_dir=tmp_path / "run", output_dir=tmp_path)
+    assert sorted((tmp_path / "store").glob("*/stage.json")) == marks
+
+
+def test_help_names_every_plain_key_and_choice() -> None:
+    code, output = train("--help")
+    assert code == 0
+    for word in ("sparsity=0.9", "threads=", "until=", "strategy: iterative_l1", "data: cifar10, digits, image_folder"):
+        assert word in output
+
+
+def test_cfg_job_prints_the_composed_configuration() -> None:
+    code, output = train("--cfg", "job", "sparsity=0.75")
+    assert code == 0
+    assert "sparsity: 0.75\n" in output
+    assert "_target_: compression.models.mobilenet_v2.mobilenet_v2" in output
+
+
+def test_shell_completion_offers_choices() -> None:
+    code, output = train("-sc", "query=bash", env={"COMP_LINE": "train.py strategy=it", "COMP_POINT": "20"})
+    assert code == 0
+    assert {"strategy=iterative_l1", "strategy=iterative_random"} <= set(output.split())
+
+
+def test_train_py_is_short() -> None:
+    assert len((ROOT / "train.py").read_text().splitlines()) < 50

@@ -1,0 +1,79 @@
+"""`kill -9` at any moment, then the same command: it finishes, and the result is that of an undisturbed run."""
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from runs import TINY, lasting, start_train, train
+
+LONGER = (*TINY, "training.epochs=12", "strategy.schedule.steps=4", "strategy.recovery.epochs=3", "sparsity=0.8")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a run that was left alone."""
+    outputs = tmp_path_factory.mktemp("undisturbed")
+    code, output = train(*LONGER, "name=run", f"output_dir={outputs}")
+    assert code == 0, output
+    return outputs
+
+
+def kill_when(happened: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Kill the process once ``happened()``; return False if it had ended before."""
+    while not happened():
+        if process.poll() is not None:
+            return False
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return True
+
+
+def finished_stages(outputs: Path) -> dict[Path, int]:
+    """When each finished stage was published."""
+    return {path: path.stat().st_mtime_ns for path in (outputs / "store").glob("*/stage.json") if whole(path)}
+
+
+def whole(path: Path) -> bool:
+    return ".partial" not in path.parent.name
+
+
+def test_killed_in_every_stage(undisturbed: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+
+    def checkpoint_of(stage: str) -> Callable[[], bool]:
+        return lambda: any(store.glob(f"{stage}-*.partial/resume/last.ckpt"))
+
+    def begun(stage: str) -> Callable[[], bool]:
+        return lambda: any(store.glob(f"{stage}-*.partial"))
+
+    published: dict[Path, int] = {}
+    for moment in (checkpoint_of("dense"), checkpoint_of("prune"), begun("export"), begun("evaluate")):
+        process = start_train(*LONGER, "name=run", f"output_dir={tmp_path}")
+        assert kill_when(moment, process), "the run ended before it could be killed"
+        now = finished_stages(tmp_path)
+        assert published.items() <= now.items(), "a finished stage was made again"
+        published = now
+    code, output = train(*LONGER, "name=run", f"output_dir={tmp_path}")
+    assert code == 0, output
+    assert published.items() <= finished_stages(tmp_path).items()
+    assert lasting(tmp_path / "run" / "metrics.json") == lasting(undisturbed / "run" / "metrics.json")
+    artifact = (tmp_path / "run" / "model.cmp").read_bytes()
+    assert artifact == (undisturbed / "run" / "model.cmp").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(10))
+def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path) -> None:
+    generator = random.Random(moment)
+    for _ in range(3):
+        process = start_train(*LONGER, "name=run", f"output_dir={tmp_path}")
+        deadline = time.monotonic() + generator.uniform(2, 25)
+        kill_when(lambda until=deadline: time.monotonic() > until, process)
+    code, output = train(*LONGER, "name=run", f"output_dir={tmp_path}")
+    assert code == 0, output
+    assert lasting(tmp_path / "run" / "metrics.json") == lasting(undisturbed / "run" / "metrics.json")
