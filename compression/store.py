@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from compression.core.files import write_atomic
+from compression.core.files import sync_files, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +132,7 @@ class Store:
         record = {"key": asdict(key), "invocation": self.invocation, "results": results, "seconds": seconds}
         write_atomic(partial / "stage.json", json.dumps(record, indent=1).encode())
         (partial / "invocation").unlink()
+        sync_files(partial)
         if final.exists():
             # Only with overwrite. Two renames: a kill between them costs the old stage, never a mixture.
             old = final.with_name(final.name + ".old")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from runs import TINY, compose_config, lasting, run_here
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import compression
 from compression.config.schema import STAGES
@@ -125,12 +126,31 @@ def test_two_of_four(finished: Path, tmp_path: Path) -> None:
     assert (kept == 2).all()
 
 
-@pytest.mark.parametrize("logger", ["csv"])
-def test_other_loggers(logger: str, finished: Path, tmp_path: Path) -> None:
-    run_here(*SHORT, "sparsity=0.7", f"logger={logger}", run_dir=tmp_path / "run", output_dir=finished)
+def test_csv_logger(finished: Path, tmp_path: Path) -> None:
+    run_here(*SHORT, "sparsity=0.7", "logger=csv", run_dir=tmp_path / "run", output_dir=finished)
     table = (tmp_path / "run" / "csv" / "dense" / "metrics.csv").read_text().splitlines()
     assert "val/accuracy" in table[0]
     assert len(table) == 1 + 3
+
+
+def test_wandb_logger_offline(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb", reason="comes with the extra wandb")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run_here(*SHORT, "sparsity=0.7", "logger=wandb", run_dir=tmp_path / "run", output_dir=finished)
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_tensorboard_has_curves_layers_and_the_table(finished: Path) -> None:
+    folder = finished / "first" / "tensorboard"
+    dense, prune, summary = (EventAccumulator(str(folder / name)).Reload() for name in ("dense", "prune", "summary"))
+    assert len(dense.Scalars("val/accuracy")) == 3
+    assert [round(point.value, 2) for point in prune.Scalars("sparsity")] == [0.45, 0.7]
+    assert len(prune.Scalars("sparsity/features.0.weight")) == 2
+    metrics = json.loads((finished / "first" / "metrics.json").read_text())
+    [accuracy] = summary.Scalars("compressed/accuracy")
+    assert accuracy.value == pytest.approx(metrics["compressed"]["accuracy"])
+    [table] = summary.Tensors("result/text_summary")
+    assert b"test accuracy" in table.tensor_proto.string_val[0]
 
 
 def test_every_strategy_composes() -> None:

@@ -32,6 +32,14 @@ def write_atomic(path: Path | str, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def sync_files(folder: Path) -> None:
+    """Wait until every file under ``folder`` is on the disk, so that a rename of it publishes whole files."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as stream:
+                os.fsync(stream.fileno())
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.utils import instantiate
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from compression.callbacks.best_weights import BestWeights
@@ -17,6 +15,7 @@ from compression.callbacks.epoch_seed import EpochSeed
 from compression.callbacks.history import History
 from compression.callbacks.line_progress import LineProgress
 from compression.stages.context import Context
+from compression.stages.loggers import close_logger, make_logger
 from compression.store import RESUME
 from compression.tasks.classification import Classification
 
@@ -32,15 +31,6 @@ class Fitted:
     best_epoch: int
     rows: list[dict[str, float | int]]
     earlier_seconds: float
-
-
-def make_logger(context: Context, version: str) -> Logger:
-    """Return the configured logger, writing into the run's folder under the stage's name."""
-    settings = dict(context.config.logger)
-    # TensorBoard and CSV keep a folder a version; a logger without folders gets the stage into its name.
-    place = {"version": version} if "name" in settings else {"name": f"{context.run_dir.name}-{version}"}
-    logger: Logger = instantiate(settings, save_dir=str(context.run_dir), **place)
-    return logger
 
 
 def fit(
@@ -65,26 +55,30 @@ def fit(
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
+    logger = make_logger(context, stage)
     trainer = make_trainer(
         context,
         max_epochs=num_epochs,
-        logger=make_logger(context, stage),
+        logger=logger,
         callbacks=[EpochSeed(context.config.seed, stage), *callbacks, best, history, progress, save_last],
         gradient_clip_val=context.config.training.gradient_clip,
     )
     resume_from = str(checkpoint) if checkpoint.exists() else None
     train, val = context.train_batches(), context.val_batches()
     trainer.fit(task, train, val, ckpt_path=resume_from, weights_only=True)
+    close_logger(logger)
     return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
 
 
 def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: Any) -> Trainer:
     """Return a Trainer on the run's device, quiet but for our own callbacks."""
+    deterministic = context.config.trainer.deterministic
     return Trainer(
         accelerator=context.device.type if context.device.type != "cuda" else "gpu",
         devices=1,
         precision=cast(Any, context.precision),
-        deterministic=context.config.trainer.deterministic,
+        # Some CUDA kernels have no deterministic form; there it is a wish, and repetition is promised for the CPU.
+        deterministic="warn" if deterministic and context.device.type != "cpu" else deterministic,
         callbacks=list(callbacks),
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),

@@ -16,7 +16,7 @@ from compression.reporting.metrics import flatten, make_metrics
 from compression.reporting.table import make_rows, to_markdown, to_rich
 from compression.stages import dense, export
 from compression.stages.context import Context
-from compression.stages.fit import make_logger
+from compression.stages.loggers import close_logger, make_logger
 from compression.store import StageRecord
 
 
@@ -67,7 +67,7 @@ def replay_history(context: Context, record: StageRecord) -> None:
     logger = make_logger(context, record.key.stage)
     for row in rows:
         logger.log_metrics({key: value for key, value in row.items() if key != "update"}, step=int(row["update"]))
-    logger.finalize("success")
+    close_logger(logger)
 
 
 def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[str, Any]:
@@ -99,4 +99,4 @@ def _log_summary(context: Context, metrics: Mapping[str, Any], markdown: str) ->
     logger.log_metrics(flatten({key: metrics[key] for key in ("dense", "compressed", "improvement")}), step=0)
     if isinstance(logger, TensorBoardLogger):
         logger.experiment.add_text("result", markdown)
-    logger.finalize("success")
+    close_logger(logger)

@@ -1,0 +1,87 @@
+import types
+
+import pytest
+import torch
+from torch import nn
+
+from compression.callbacks.best_weights import BestWeights
+
+quiet = pytest.mark.filterwarnings(
+    r"ignore:.*isinstance\(treespec, LeafSpec\).*", "ignore:.*does not have many workers.*"
+)
+
+
+def validate(best, accuracies):
+    """Show ``best`` one epoch per accuracy; the only weight is the epoch's number."""
+    net = nn.Linear(1, 1, bias=False)
+    module = types.SimpleNamespace(net=net)
+    for epoch, accuracy in enumerate(accuracies):
+        with torch.no_grad():
+            net.weight.fill_(epoch)
+        trainer = types.SimpleNamespace(callback_metrics={"val/accuracy": torch.tensor(accuracy)}, current_epoch=epoch)
+        best.on_validation_end(trainer, module)
+    return best
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "epoch"),
+    [([0.5], 0), ([0.1, 0.9, 0.5], 1), ([0.9, 0.9, 0.9], 2), ([0.2, 0.9, 0.9, 0.3], 2), ([0.0, 0.0], 1)],
+)
+def test_highest_accuracy_and_the_latest_of_equals(accuracies, epoch):
+    best = validate(BestWeights(), accuracies)
+    assert best.epoch == epoch
+    assert best.accuracy == pytest.approx(max(accuracies))
+    assert best.weights["weight"].item() == epoch
+
+
+def test_only_eligible_epochs():
+    eligible = iter([False, False, True, True, False])
+    best = validate(BestWeights(lambda: next(eligible)), [0.9, 0.8, 0.3, 0.2, 1.0])
+    assert (best.epoch, best.weights["weight"].item()) == (2, 2)
+    assert best.accuracy == pytest.approx(0.3)
+
+
+def test_none_eligible():
+    best = validate(BestWeights(lambda: False), [0.9])
+    assert (best.accuracy, best.epoch, best.weights) == (-1, -1, {})
+
+
+def test_an_accuracy_that_is_no_number_is_never_best():
+    assert validate(BestWeights(), [0.5, float("nan")]).epoch == 0
+
+
+def test_weights_are_a_copy():
+    best = validate(BestWeights(), [0.9, 0.1, 0.1])
+    assert best.weights["weight"].item() == 0
+
+
+def test_state_goes_through_a_file(tmp_path):
+    best = validate(BestWeights(), [0.3, 0.8])
+    torch.save(best.state_dict(), tmp_path / "state.pt")
+    other = BestWeights()
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert (other.accuracy, other.epoch) == (best.accuracy, best.epoch)
+    assert torch.equal(other.weights["weight"], best.weights["weight"])
+
+
+@quiet
+def test_in_training_the_weights_are_those_validated(fit):
+    best = BestWeights()
+    task, trainer = fit([best], max_epochs=3)
+    assert best.weights.keys() == task.net.state_dict().keys()
+    assert 0 <= best.epoch < 3
+    if best.epoch == 2:
+        assert all(torch.equal(best.weights[name], value) for name, value in task.net.state_dict().items())
+    assert best.accuracy >= trainer.callback_metrics["val/accuracy"].item()
+
+
+@quiet
+def test_the_best_weights_validate_as_recorded(fit, make_task, make_batches):
+    best = BestWeights()
+    fit([best], max_epochs=3)
+    net = make_task().net
+    net.load_state_dict(best.weights)
+    net.eval()
+    with torch.no_grad():
+        hits = torch.cat([net(images).argmax(1) == labels for images, labels in make_batches("val")])
+    assert best.accuracy == pytest.approx(hits.float().mean().item())

@@ -1,0 +1,152 @@
+import errno
+
+import pytest
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from omegaconf.errors import OmegaConfBaseException
+
+from compression.config.explain import errors_in_one_line, explain
+from compression.core.errors import ArtifactError, InputError
+
+STRATEGIES = "iterative_l1, iterative_random, none, oneshot_l1, oneshot_random, two_four"
+
+EXACT = {
+    "strategy=foo": f"strategy=foo: must be one of {STRATEGIES}",
+    "strategy=iterative_l2": f"strategy=iterative_l2: must be one of {STRATEGIES} (did you mean iterative_l1?)",
+    "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
+    "training=rmsprop": "training=rmsprop: must be one of adam, adamw, sgd",
+    "experiment=foo": "experiment=foo: must be one of cifar10_resnet18",
+    "sparsity=abc": "sparsity=abc: must be a number",
+    "training.epochs=1.5": "training.epochs=1.5: must be an integer",
+    "training.epochs=many": "training.epochs=many: must be an integer",
+    "training.min_lr=low": "training.min_lr=low: must be a number",
+    "seed=abc": "seed=abc: must be an integer",
+    "threads=two": "threads=two: must be an integer",
+    "bits=int8": "bits=int8: must be an integer",
+    "overwrite=perhaps": "overwrite=perhaps: must be true or false",
+    "trainer.deterministic=perhaps": "trainer.deterministic=perhaps: must be true or false",
+    "runtime.repeats=a": "runtime.repeats=a: must be an integer",
+    "data=image_folder": "data.root is not set: give data.root=VALUE",
+    "model=timm": "model.name is not set: give model.name=VALUE",
+    "model=custom": "model._target_ is not set: give model._target_=VALUE",
+    "sparsity": "cannot read 'sparsity': write key=value, e.g. sparsity=0.9",
+    "sparsity=1.0": "sparsity=1.0: must be in [0, 1), e.g. 0.9",
+}
+
+
+@pytest.fixture
+def message(load):
+    """Returns what a wrong command line is told."""
+
+    def run(*overrides):
+        with pytest.raises((HydraException, OmegaConfBaseException, ValueError)) as caught:
+            load(*overrides)
+        text = explain(caught.value)
+        assert text is not None
+        assert "\n" not in text
+        return text
+
+    return run
+
+
+@pytest.mark.parametrize("command", EXACT)
+def test_message_of(message, command):
+    assert message(*command.split()) == EXACT[command]
+
+
+def test_an_unknown_key_lists_the_known_ones(message):
+    text = message("sparsty=0.5")
+    assert text.startswith("unknown key 'sparsty' (did you mean sparsity?); keys are data, model, training, strategy, ")
+    assert text.endswith("until, overwrite, output_dir")
+    assert message("foo=1").startswith("unknown key 'foo'; keys are data, ")
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("training.epoch", "training.epochs"),
+        ("strategy.recovery.epoch", "strategy.recovery.epochs"),
+        ("data.batchsize", "data.batch_size"),
+        ("runtime.repeat", "runtime.repeats"),
+    ],
+)
+def test_an_unknown_key_inside_a_group(message, key, meant):
+    """A hint is the key that was meant, or none; never the group, which was right."""
+    text = message(f"{key}=3")
+    assert text.startswith(f"unknown key {key!r}")
+    assert "did you mean" not in text or f"(did you mean {meant}?)" in text
+
+
+def test_an_unknown_group_is_an_unknown_key(message):
+    assert message("pruning=l1").startswith("unknown key 'pruning'")
+
+
+@pytest.mark.parametrize("key", ["strategy.recovery", "output_dir", "training.epochs"])
+def test_null_where_there_must_be_a_value(message, key):
+    assert message(f"{key}=null").startswith(f"{key}=null: ")
+
+
+def full_disk(filename=None):
+    return OSError(errno.ENOSPC, "No space left on device", filename)
+
+
+def raised_from(cause):
+    """An error of another kind that ``cause`` led to."""
+    with pytest.raises(RuntimeError) as caught:
+        raise RuntimeError("worker failed") from cause
+    return caught.value
+
+
+def test_a_full_disk():
+    text = "the disk is full: could not write {}; what was finished is kept"
+    assert explain(full_disk("model.cmp")) == text.format("model.cmp")
+    assert explain(full_disk()) == text.format("a file")
+    assert explain(raised_from(full_disk("last.ckpt"))) == text.format("last.ckpt")
+
+
+def test_errors_of_the_input_wherever_they_hide():
+    assert explain(InputError("data.root='x' does not exist")) == "data.root='x' does not exist"
+    assert explain(ArtifactError("m.cmp is truncated")) == "m.cmp is truncated"
+    assert explain(raised_from(InputError("bad image"))) == "bad image"
+
+
+def test_a_bad_parameter_of_a_part_is_told_by_the_part():
+    target = {"_target_": "compression.pruning.schedules.geometric.Geometric", "steps": 0}
+    with pytest.raises(HydraException) as caught:
+        instantiate(target)
+    assert explain(caught.value) == "strategy.schedule.steps=0: must be an integer >= 1"
+
+
+def test_an_unknown_parameter_of_a_part_is_named():
+    target = {"_target_": "compression.pruning.schedules.geometric.Geometric", "stepps": 3}
+    with pytest.raises(HydraException) as caught:
+        instantiate(target)
+    text = explain(caught.value)
+    assert "stepps" in text
+    assert "\n" not in text
+
+
+def test_a_part_that_does_not_exist_is_named():
+    with pytest.raises(HydraException) as caught:
+        instantiate({"_target_": "compression.pruning.schedules.cubic.Cubic"})
+    text = explain(caught.value)
+    assert "compression.pruning.schedules.cubic" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), KeyError("x"), RuntimeError("x"), OSError(errno.EACCES, "denied"), KeyboardInterrupt()]
+)
+def test_a_defect_of_ours_is_not_explained_away(error):
+    assert explain(error) is None
+
+
+def test_errors_end_the_process_in_one_line():
+    with pytest.raises(SystemExit) as caught, errors_in_one_line():
+        raise InputError("sparsity=1.0: must be in [0, 1), e.g. 0.9")
+    assert caught.value.code == "error: sparsity=1.0: must be in [0, 1), e.g. 0.9"
+
+
+def test_defects_keep_their_traceback():
+    with pytest.raises(KeyError), errors_in_one_line():
+        raise KeyError("x")

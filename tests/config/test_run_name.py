@@ -1,0 +1,111 @@
+import re
+import string
+
+import pytest
+from omegaconf import OmegaConf
+
+from compression.config import run_name as module
+from compression.config.run_name import run_name
+from compression.core.errors import InputError
+
+
+@pytest.fixture
+def name_of(compose_config):
+    def run(*overrides):
+        return run_name(_root_=compose_config(*overrides))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("command", "start"),
+    [
+        ("", "digits-mobilenet_v2-iterative_l1-s90-"),
+        ("sparsity=0.5", "digits-mobilenet_v2-iterative_l1-s50-"),
+        ("sparsity=0.55", "digits-mobilenet_v2-iterative_l1-s55-"),
+        ("sparsity=0.999", "digits-mobilenet_v2-iterative_l1-s99.9-"),
+        ("sparsity=0.7000000000000001", "digits-mobilenet_v2-iterative_l1-s70-"),
+        ("strategy=none", "digits-mobilenet_v2-none-"),
+        ("strategy=two_four model=resnet18 data=cifar10", "cifar10-resnet18-two_four-s50-"),
+    ],
+)
+def test_says_what_the_run_is(name_of, command, start):
+    name = name_of(*command.split())
+    assert name.startswith(start)
+    assert re.fullmatch(r"[0-9a-f]{6}", name.removeprefix(start))
+
+
+def test_stable(name_of):
+    assert name_of() == name_of()
+    assert name_of("seed=1", "sparsity=0.5") == name_of("sparsity=0.5", "seed=1")
+    assert name_of("sparsity=0.5") == name_of("sparsity=0.50")
+
+
+@pytest.mark.parametrize("same", ["overwrite=true", "output_dir=elsewhere", "hydra.verbose=true", "seed=42"])
+def test_ignores_what_changes_nothing_that_is_computed(name_of, same):
+    assert name_of(same) == name_of()
+
+
+def test_the_noise_of_a_sweeps_range_does_not_make_another_run(name_of):
+    """`range(0.5,0.9,0.2)` gives 0.7000000000000001."""
+    assert name_of("sparsity=0.7000000000000001") == name_of("sparsity=0.7")
+
+
+def test_differs_with_any_setting(name_of):
+    commands = [
+        "",
+        "seed=1",
+        "sparsity=0.5",
+        "sparsity=0.51",
+        "strategy=oneshot_l1",
+        "strategy=iterative_random",
+        "strategy=none",
+        "strategy.schedule.steps=3",
+        "strategy.recovery.lr=0.01",
+        "training=adam",
+        "training.epochs=3",
+        "training.optimizer.momentum=0.8",
+        "model=resnet18",
+        "model.width_mult=0.5",
+        "+model.depth=3",
+        "data=cifar10",
+        "data.batch_size=32",
+        "data.augment.crop_padding=0",
+        "storage=dense",
+        "runtime.repeats=7",
+        "trainer=cpu",
+        "callbacks=early_stopping",
+        "callbacks=early_stopping callbacks.early_stopping.patience=3",
+        "logger=csv",
+        "threads=1",
+        "until=dense",
+    ]
+    names = [name_of(*command.split()) for command in commands]
+    assert len(set(names)) == len(commands)
+
+
+def test_a_given_name_is_taken(name_of):
+    assert name_of("name=my_run") == name_of("name=my_run", "seed=7") == "my_run"
+
+
+def test_is_a_folder_name_on_any_system(name_of):
+    allowed = set(string.ascii_letters + string.digits + "._-=")
+    for command in ("", "sparsity=0.123456789", "strategy=two_four"):
+        assert set(name_of(*command.split())) <= allowed
+
+
+def test_a_configuration_that_breaks_a_rule_gets_no_name(name_of):
+    with pytest.raises(InputError, match=r"^sparsity=1.0: must be in"):
+        name_of("sparsity=1.0")
+
+
+def test_hydra_puts_the_run_into_the_folder_of_its_name(compose_config, name_of):
+    config = compose_config("seed=3", "output_dir=results")
+    assert config.hydra.run.dir == f"results/{name_of('seed=3')}"
+    assert config.hydra.sweep.subdir == name_of("seed=3")
+
+
+def test_register_can_be_called_again():
+    module.register()
+    module.register()
+    assert OmegaConf.has_resolver("run_name")

@@ -1,0 +1,73 @@
+"""What no schema can know is refused as well before anything is trained: by ``pipeline.check``."""
+
+import pytest
+import torch
+from hydra.errors import HydraException
+from runs import compose_config
+
+from compression.config.explain import explain
+from compression.pipeline import check, make_context
+
+TINY = ("model=custom", "model._target_=tiny_net.TinyNet", "threads=1")
+
+
+@pytest.fixture(autouse=True)
+def leave_threads_alone():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def check_command(tmp_path, *overrides):
+    config = compose_config(*TINY, f"output_dir={tmp_path}", *overrides)
+    check(make_context(config, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("strategy.schedule.steps=0", "strategy.schedule.steps=0: must be an integer >= 1"),
+        ("strategy.schedule.steps=2.5", "strategy.schedule.steps=2.5: must be an integer >= 1"),
+        ("strategy.schedule.steps=many", "strategy.schedule.steps=many: must be an integer >= 1"),
+        (
+            "strategy.schedule.step_fraction=0.2",
+            "strategy.schedule steps=5 step_fraction=0.2: give one of them, the other null",
+        ),
+        (
+            "strategy.schedule.steps=null strategy.schedule.step_fraction=1",
+            "strategy.schedule.step_fraction=1: must be in (0, 1)",
+        ),
+        ("strategy.allocation.floor=-1", "strategy.allocation.floor=-1: must be >= 0 weights per output channel"),
+        ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be 0 < n < m"),
+    ],
+)
+def test_message_of(tmp_path, command, message):
+    with pytest.raises((HydraException, ValueError)) as caught:
+        check_command(tmp_path, *command.split())
+    assert explain(caught.value) == message
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["sparsity=0.99999", "sparsity=0.9999999999", "strategy=oneshot_random sparsity=0.99999"],
+)
+def test_a_sparsity_that_empties_a_layer_names_the_limit(tmp_path, command):
+    with pytest.raises(ValueError, match=r"would empty a layer: must be at most 0.99\d+ for this model$"):
+        check_command(tmp_path, *command.split())
+
+
+def test_an_unknown_codec(tmp_path):
+    with pytest.raises(ValueError, match=r"^storage.codec='zip' is unknown; allowed: auto, dense, bitmask$"):
+        check_command(tmp_path, "storage.codec=zip")
+
+
+def test_a_pattern_that_prunes_another_share_than_its_recipe_says(tmp_path):
+    with pytest.raises(ValueError, match=r"contradicts"):
+        check_command(tmp_path, "strategy=two_four", "strategy.granularity.n=1")
+
+
+@pytest.mark.parametrize("strategy", ["none", "oneshot_l1", "iterative_l1", "oneshot_random", "iterative_random"])
+def test_what_is_right_passes(tmp_path, strategy):
+    check_command(tmp_path, f"strategy={strategy}")
+    check_command(tmp_path, f"strategy={strategy}", "until=dense", "storage=bitmask")
