@@ -19,6 +19,7 @@ from compression.stages import dense, evaluate, export, prune
 from compression.stages.context import Context
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
 from compression.stages.report import gather_files, replay_history, write_report
+from compression.storage.registry import get_allowed
 from compression.store import StageRecord, Store
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def check(context: Context) -> None:
     """Raise ``InputError`` for whatever can be known to be wrong before anything is trained."""
     context.dataset.check()
     config = context.config
+    get_allowed(config.storage.codec)
     model = context.build_model(pretrained=False)
     if config.strategy.prunes:
         weights = prunable_weights(model)

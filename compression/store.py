@@ -82,6 +82,8 @@ class Store:
         final = self.root / f"{key.stage}-{key.id}"
         self.root.mkdir(parents=True, exist_ok=True)
         with self._locked(key):
+            # What a kill during an earlier overwrite left.
+            shutil.rmtree(_replaced(final), ignore_errors=True)
             found = self._find(key, final)
             if found is not None:
                 return found
@@ -135,11 +137,14 @@ class Store:
         sync_files(partial)
         if final.exists():
             # Only with overwrite. Two renames: a kill between them costs the old stage, never a mixture.
-            old = final.with_name(final.name + ".old")
-            shutil.rmtree(old, ignore_errors=True)
+            old = _replaced(final)
             final.replace(old)
             partial.replace(final)
             shutil.rmtree(old)
         else:
             partial.replace(final)
         shutil.rmtree(final / RESUME, ignore_errors=True)
+
+
+def _replaced(final: Path) -> Path:
+    return final.with_name(f"{final.name}.old")

@@ -71,7 +71,7 @@ def _bad_override(chain: Sequence[BaseException]) -> str:
     unknown = re.search(r"Could not override '([^']*)'", texts[0])
     if unknown and "not in" in " ".join(texts):
         key = unknown[1]
-        known = list(Config.__dataclass_fields__)
+        known = [] if "." in key else list(Config.__dataclass_fields__)
         where = f"keys are {', '.join(known)}" if "." not in key else "see --cfg job for what it takes"
         return f"unknown key {key!r}{_hint(key, known)}; {where}"
     merging = re.search(r"Error merging override (.*)", texts[0])

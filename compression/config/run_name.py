@@ -5,7 +5,7 @@ import json
 
 from omegaconf import DictConfig, OmegaConf
 
-from compression.config.schema import FULL_PRECISION, Config, to_config
+from compression.config.schema import FULL_PRECISION, SPARSITY_DIGITS, Config, to_config
 
 # What changes where or how often a run is made, never what it computes.
 _NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite")
@@ -43,4 +43,8 @@ def _numbers(config: Config) -> list[str]:
 def _digest(root: DictConfig) -> str:
     kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in _NOT_IN_NAME])
     plain = OmegaConf.to_container(kept, resolve=True)
+    assert isinstance(plain, dict)
+    # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.
+    if isinstance(plain["sparsity"], float):
+        plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]

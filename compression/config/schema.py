@@ -12,6 +12,7 @@ from compression.core.errors import InputError
 
 STAGES = ("dense", "prune", "quantize", "export")
 FULL_PRECISION = 32
+SPARSITY_DIGITS = 9
 
 
 def require(ok: bool, key: str, value: object, allowed: str) -> None:
@@ -33,7 +34,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "training.epochs", self.epochs, "an integer >= 1")
-        require(self.optimizer["lr"] > 0, "training.optimizer.lr", self.optimizer["lr"], "> 0")
+        require(
+            isinstance(self.optimizer, dict), "training.optimizer", self.optimizer, "a mapping with _target_ and lr"
+        )
+        lr = self.optimizer.get("lr")
+        require(isinstance(lr, (int, float)) and lr > 0, "training.optimizer.lr", lr, "a number > 0")
         require(self.min_lr >= 0, "training.min_lr", self.min_lr, ">= 0")
         require(0 <= self.warmup < 1, "training.warmup", self.warmup, "a fraction of all updates, in [0, 1)")
         require(0 <= self.label_smoothing < 1, "training.label_smoothing", self.label_smoothing, "in [0, 1)")
@@ -68,7 +73,7 @@ class StrategyConfig:
 
     name: str = MISSING
     sparsity: float = MISSING
-    fixed_sparsity: bool = False
+    fixed_sparsity: float | None = None
     # Empty rather than null, so that setting a part of `strategy=none` is told as an unknown key.
     criterion: Any = field(default_factory=dict)
     granularity: Any = field(default_factory=dict)
@@ -78,10 +83,22 @@ class StrategyConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.sparsity < 1, "strategy.sparsity", self.sparsity, "in [0, 1)")
+        self.refuse_other_sparsity("strategy.sparsity", self.sparsity)
         parts = ("criterion", "granularity", "allocation", "schedule")
         missing = [part for part in parts if not getattr(self, part)]
         if missing and len(missing) < len(parts):
             raise InputError(f"strategy={self.name}: {', '.join(missing)} not set; must have {', '.join(parts)}")
+
+    def refuse_other_sparsity(self, key: str, sparsity: float) -> None:
+        """Raise ``InputError`` if this recipe cannot have ``sparsity``, which ``key`` asks for."""
+        fixed = self.fixed_sparsity
+        if fixed is not None and not math.isclose(sparsity, fixed):
+            raise InputError(
+                f"{key}={sparsity} contradicts strategy={self.name}, whose sparsity is always {fixed}: "
+                f"leave {key} out, or choose another strategy"
+            )
+        if self.prunes and sparsity == 0:
+            raise InputError(f"{key}=0 contradicts strategy={self.name}: must be above 0, or use strategy=none")
 
     @property
     def prunes(self) -> bool:
@@ -119,6 +136,7 @@ class RuntimeConfig:
             require(engine in allowed, "runtime.engines", engine, f"among {', '.join(allowed)}")
         for size in self.batch_sizes:
             require(size >= 1, "runtime.batch_sizes", size, "integers >= 1")
+        require(len(self.engines) > 0, "runtime.engines", self.engines, "one engine at least")
         require(len(self.batch_sizes) > 0, "runtime.batch_sizes", self.batch_sizes, "one size at least")
         require(self.warmup >= 0, "runtime.warmup", self.warmup, "an integer >= 0")
         require(self.repeats >= 1, "runtime.repeats", self.repeats, "an integer >= 1")
@@ -178,16 +196,8 @@ class Config:
     def __post_init__(self) -> None:
         sparsity = self.sparsity
         require(sparsity is None or 0 <= sparsity < 1, "sparsity", sparsity, "in [0, 1), e.g. 0.9")
-        fixed = self.strategy.sparsity
-        if self.strategy.fixed_sparsity and sparsity is not None and not math.isclose(sparsity, fixed):
-            raise InputError(
-                f"sparsity={sparsity} contradicts strategy={self.strategy.name}, whose sparsity is always "
-                f"{fixed}: leave sparsity out, or choose another strategy"
-            )
-        if sparsity == 0 and self.strategy.prunes:
-            raise InputError(
-                f"sparsity=0 contradicts strategy={self.strategy.name}: must be above 0, or use strategy=none"
-            )
+        if sparsity is not None:
+            self.strategy.refuse_other_sparsity("sparsity", sparsity)
         for key in ("weight_bits", "activation_bits"):
             bits = getattr(self, key)
             if bits != FULL_PRECISION:
@@ -204,7 +214,7 @@ class Config:
     @property
     def target_sparsity(self) -> float:
         """The sparsity asked for: the top-level key, or the strategy's own when that is null."""
-        return self.strategy.sparsity if self.sparsity is None else round(self.sparsity, 9)
+        return self.strategy.sparsity if self.sparsity is None else round(self.sparsity, SPARSITY_DIGITS)
 
 
 def _is_folder_name(name: str) -> bool:
@@ -219,6 +229,8 @@ def register() -> None:
 def to_config(cfg: DictConfig) -> Config:
     """Return the checked configuration; raises ``InputError`` or an OmegaConf error naming the key."""
     known = {f.name for f in fields(Config)}
+    for key in cfg:
+        require(key in known or key == "hydra", f"+{key}", cfg[key], f"one of {', '.join(sorted(known))}")
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key in known])
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), own))
     assert isinstance(config, Config)

@@ -1,11 +1,13 @@
 """A strategy: criterion x granularity x allocation x schedule, and the masks they make together."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from compression.core.errors import InputError
 from compression.core.masks import MaskSet
 from compression.core.seeding import make_generator
 from compression.pruning.allocations import Allocation
@@ -32,6 +34,9 @@ class Strategy:
 
     def check(self, weights: Mapping[str, Tensor]) -> None:
         """Raise ``InputError`` if the target cannot be reached on these weights."""
+        fixed = self.granularity.fixed_sparsity
+        if fixed is not None and not math.isclose(fixed, self.target):
+            raise InputError(f"sparsity={self.target} contradicts strategy.granularity, which always prunes {fixed}")
         self.granularity.check(weights)
         self.allocation({name: weight.detach().abs() for name, weight in weights.items()}, self.target)
 

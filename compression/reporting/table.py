@@ -110,7 +110,7 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:
-    ratio = format_ratio(dense / compressed, "smaller", "larger")
+    ratio = format_ratio(dense / compressed, "smaller", "larger") if dense and compressed else ""
     return Row(metric, format_bytes(dense), format_bytes(compressed), ratio)
 
 

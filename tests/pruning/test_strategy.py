@@ -104,6 +104,6 @@ def test_check():
     make_strategy().check(WEIGHTS)
     with pytest.raises(InputError, match=r"^sparsity=0.9 would empty a layer: must be at most 0.75 for this model$"):
         make_strategy(target=0.9).check(WEIGHTS)
-    pattern = make_strategy(granularity=NOfM(n=1, m=3), target=0.5)
+    pattern = make_strategy(granularity=NOfM(n=1, m=3), target=2 / 3)
     with pytest.raises(InputError, match=r"^1:3 sparsity fits no layer"):
         pattern.check(WEIGHTS)

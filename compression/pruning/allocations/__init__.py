@@ -26,7 +26,9 @@ def layer_floors(scores: Mapping[str, Tensor], num_kept: int, floor: float) -> d
     """
     wanted = {name: min(score.numel(), floor * score.shape[0]) for name, score in scores.items()}
     scale = min(1.0, num_kept / 2 / max(1.0, sum(wanted.values())))
-    return {name: max(1, math.floor(count * scale)) for name, count in wanted.items()}
+    floors = {name: max(1, math.floor(count * scale)) for name, count in wanted.items()}
+    # Rounded up to one in many small layers, they could be more than the model keeps.
+    return floors if sum(floors.values()) <= num_kept else dict.fromkeys(floors, 1)
 
 
 def count_kept(scores: Mapping[str, Tensor], sparsity: float) -> int:
@@ -41,6 +43,7 @@ def count_kept(scores: Mapping[str, Tensor], sparsity: float) -> int:
 
 def check_floor(floor: float) -> float:
     """Return ``floor`` if it is not negative."""
-    if floor < 0:
+    # A NaN is not >= 0 either.
+    if isinstance(floor, bool) or not isinstance(floor, (int, float)) or not floor >= 0:
         raise InputError(f"strategy.allocation.floor={floor}: must be >= 0 weights per output channel")
     return floor

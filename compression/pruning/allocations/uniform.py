@@ -1,38 +1,28 @@
 """Uniform: every layer gets the same sparsity."""
 
-import math
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from compression.pruning.allocations import check_floor, count_kept, layer_floors
+from compression.pruning.ranking import lowest
 
 
 def uniform_num_kept(sizes: Mapping[str, int], num_pruned: int, *, floors: Mapping[str, int]) -> dict[str, int]:
     """Return kept weights per layer, ``num_pruned`` shared in proportion to size and exact in sum.
 
-    Whole numbers by largest remainder; a layer at its floor passes its share on to the others.
+    The i-th weight that a layer of n gives up has rank (i + 1/2) / n, and the lowest ranks of all layers go. Unlike
+    rounding by largest remainder this is monotone: a higher sparsity never gives a layer a weight back. What is below
+    a layer's floor is never given up.
     """
-    room = {name: size - floors[name] for name, size in sizes.items()}
-    pruned = dict.fromkeys(sizes, 0)
-    open_layers = list(sizes)
-    left = num_pruned
-    while True:
-        total = sum(sizes[name] for name in open_layers)
-        share = {name: left * sizes[name] / total for name in open_layers}
-        full = [name for name in open_layers if share[name] > room[name]]
-        if not full:
-            break
-        for name in full:
-            pruned[name] = room[name]
-            left -= room[name]
-            open_layers.remove(name)
-    pruned.update({name: math.floor(share[name]) for name in open_layers})
-    missing = num_pruned - sum(pruned.values())
-    by_remainder = sorted(open_layers, key=lambda name: math.floor(share[name]) - share[name])
-    for name in by_remainder[:missing]:
-        pruned[name] += 1
-    return {name: size - pruned[name] for name, size in sizes.items()}
+    ranks = []
+    for name, size in sizes.items():
+        rank = torch.arange(size, dtype=torch.float64).add(0.5).div(size)
+        rank[size - floors[name] :] = torch.inf
+        ranks.append(rank)
+    parts = lowest(torch.cat(ranks), num_pruned).split(list(sizes.values()))
+    return {name: part.numel() - int(part.sum()) for name, part in zip(sizes, parts, strict=True)}
 
 
 class Uniform:

@@ -27,6 +27,11 @@ class NOfM:
             raise InputError(f"strategy.granularity n={n} m={m}: must be 0 < n < m")
         self.n, self.m = n, m
 
+    @property
+    def fixed_sparsity(self) -> float:
+        """``1 - n/m``."""
+        return 1 - self.n / self.m
+
     def fits(self, weight: Tensor) -> bool:
         """Whether the pattern can be laid over this layer."""
         return weight.shape[1] % self.m == 0

@@ -10,6 +10,8 @@ from compression.pruning.ranking import lowest
 class Weights:
     """Removes single weights, the lowest scores of each layer."""
 
+    fixed_sparsity = None
+
     def check(self, weights: Mapping[str, Tensor]) -> None:
         """Fit every layer."""
 

@@ -4,6 +4,9 @@ import math
 
 from compression.core.errors import InputError
 
+# Thousands of steps lead to any target; less is a slip of the keyboard.
+MIN_FRACTION = 0.001
+
 
 def geometric_sparsity(step: int, num_steps: int, target: float) -> float:
     """Return ``1 - (1 - S)^(k/N)`` for step k of N; exactly S at the last."""
@@ -23,10 +26,10 @@ class Geometric:
             raise InputError(
                 f"strategy.schedule steps={steps} step_fraction={step_fraction}: give one of them, the other null"
             )
-        if steps is not None and steps < 1:
+        if steps is not None and (type(steps) is not int or steps < 1):
             raise InputError(f"strategy.schedule.steps={steps}: must be an integer >= 1")
-        if step_fraction is not None and not 0 < step_fraction < 1:
-            raise InputError(f"strategy.schedule.step_fraction={step_fraction}: must be in (0, 1)")
+        if step_fraction is not None and not (isinstance(step_fraction, float) and MIN_FRACTION <= step_fraction < 1):
+            raise InputError(f"strategy.schedule.step_fraction={step_fraction}: must be in [{MIN_FRACTION}, 1)")
         self.steps, self.step_fraction = steps, step_fraction
 
     def num_steps(self, target: float) -> int:
