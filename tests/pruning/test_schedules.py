@@ -97,4 +97,4 @@ def test_bad_steps(steps):
 def test_bad_fractions(fraction):
     with pytest.raises(InputError) as caught:
         Geometric(step_fraction=fraction)
-    assert str(caught.value) == f"strategy.schedule.step_fraction={fraction}: must be in (0, 1)"
+    assert str(caught.value) == f"strategy.schedule.step_fraction={fraction}: must be in [0.001, 1)"
