@@ -35,7 +35,7 @@ def check_command(tmp_path, *overrides):
         ),
         (
             "strategy.schedule.steps=null strategy.schedule.step_fraction=1",
-            "strategy.schedule.step_fraction=1: must be in (0, 1)",
+            "strategy.schedule.step_fraction=1: must be in [0.001, 1)",
         ),
         ("strategy.allocation.floor=-1", "strategy.allocation.floor=-1: must be >= 0 weights per output channel"),
         ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be 0 < n < m"),

@@ -45,6 +45,8 @@ def main() -> None:
         if masked:
             masks.mask_gradients_(model)
         masking = time.perf_counter() - before
+        # As training does by default (training.gradient_clip), after the masks.
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         return time.perf_counter() - start, masking
 
