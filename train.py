@@ -1,7 +1,9 @@
 """Train, compress, write and measure one model: `python train.py strategy=iterative_l1 sparsity=0.9`."""
 
 import os
+import sys
 import uuid
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -36,5 +38,7 @@ if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Stages made under this name are this invocation's own: `overwrite=true` remakes each of them once.
     os.environ["COMPRESSION_INVOCATION"] = uuid.uuid4().hex
+    # A user's own model is found where the command is given, as with `python -m`.
+    sys.path.append(str(Path.cwd()))
     with errors_in_one_line():
         main()

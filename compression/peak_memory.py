@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import gc
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -43,7 +44,10 @@ def measure_peak_memory(
     command += ["--image-size", str(image_size), "--batch", str(batch_size), "--threads", str(threads)]
     for package in allow:
         command += ["--allow-import", package]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # The child finds what this process finds, a user's own model included.
+    search_path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    environment = {**os.environ, "PYTHONPATH": search_path}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise InputError(f"peak memory of {path} could not be measured: {last.removeprefix('error: ')}")

@@ -15,7 +15,9 @@ from compression.config.schema import STAGES, Config
 from compression.core.errors import InputError
 from compression.core.selection import prunable_weights
 from compression.data.base import Dataset
+from compression.reporting.provenance import describe_making
 from compression.stages import dense, evaluate, export, prune
+from compression.stages.check_model import check_model
 from compression.stages.context import Context
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
 from compression.stages.report import gather_files, replay_history, write_report
@@ -36,12 +38,12 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     context = make_context(config, run_dir)
     check(context)
     with _only_process_in(run_dir):
-        records = _run_stages(context)
+        records, stage_seconds = _run_stages(context)
         if "evaluate" not in records:
             last = list(records.values())[-1]
             log.info("stopped after stage %s, as until=%s asks: %s", last.key.stage, config.until, last.path)
             return float(last.results["val_accuracy"])
-        metrics = write_report(context, records)
+        metrics = write_report(context, records, stage_seconds)
         log.info("in %s: model.cmp, model.onnx, metrics.json, report.md", run_dir)
         return float(metrics["compressed"]["accuracy"])
 
@@ -60,6 +62,7 @@ def make_context(config: Config, run_dir: Path) -> Context:
             Path(config.output_dir) / "store",
             invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
             overwrite=config.overwrite,
+            made_with=describe_making(),
         ),
         run_dir=run_dir,
         device=device,
@@ -73,7 +76,7 @@ def check(context: Context) -> None:
     context.dataset.check()
     config = context.config
     get_allowed(config.storage.codec)
-    model = context.build_model(pretrained=False)
+    model = check_model(context)
     if config.strategy.prunes:
         weights = prunable_weights(model)
         if not weights:
@@ -82,7 +85,7 @@ def check(context: Context) -> None:
     dense.check_given_weights(context, model)
 
 
-def _run_stages(context: Context) -> dict[str, StageRecord]:
+def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, float]]:
     until = STAGES.index(context.config.until)
     records = {"dense": _told(context, dense.obtain_dense(context))}
     if context.config.strategy.prunes and until >= STAGES.index("prune"):
@@ -93,10 +96,16 @@ def _run_stages(context: Context) -> dict[str, StageRecord]:
             name: export.obtain_exported(context, made)
             for name, made in (("dense", records["dense"]), ("compressed", last))
         }
+        made = {record.id: record for record in files.values()}
         records["export"] = _told(context, files["compressed"])
+        export_seconds = sum(record.seconds for record in made.values())
         records["evaluate"] = _told(context, evaluate.obtain_evaluated(context, records["dense"], files))
         gather_files(context, records["dense"], files)
-    return records
+    seconds = {stage: record.seconds for stage, record in records.items()}
+    if "export" in records:
+        # The dense model is exported as well; with strategy=none the two are one.
+        seconds["export"] = export_seconds
+    return records, seconds
 
 
 def _told(context: Context, record: StageRecord) -> StageRecord:

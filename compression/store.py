@@ -57,6 +57,7 @@ class StageRecord:
     results: Mapping[str, Any]
     seconds: float
     reused: bool
+    made_with: Mapping[str, Any]
 
     @property
     def id(self) -> str:
@@ -70,12 +71,21 @@ class Store:
     A stage is made in ``<stage>-<id>.partial`` under a lock and published by one rename, so it is there whole
     or not at all; a second process that wants the same stage waits for the first. With ``overwrite``, what
     this ``invocation`` has not made itself is made anew.
+    ``made_with`` (commit, versions, machine) is kept with each stage.
     """
 
-    def __init__(self, root: Path, *, invocation: str, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        invocation: str,
+        overwrite: bool = False,
+        made_with: Mapping[str, Any] | None = None,
+    ) -> None:
         self.root = root
         self.invocation = invocation
         self.overwrite = overwrite
+        self.made_with = dict(made_with or {})
 
     def obtain(self, key: StageKey, make: Callable[[Path], Made]) -> StageRecord:
         """Return the stage of ``key``; if it is not there, ``make`` it in the folder given to it."""
@@ -92,7 +102,7 @@ class Store:
             made = make(partial)
             seconds = made.earlier_seconds + time.perf_counter() - started
             self._publish(key, partial, final, made.results, seconds)
-            return StageRecord(key, final, made.results, seconds, reused=False)
+            return StageRecord(key, final, made.results, seconds, reused=False, made_with=self.made_with)
 
     @contextmanager
     def _locked(self, key: StageKey) -> Iterator[None]:
@@ -118,7 +128,14 @@ class Store:
             return None
         # A kill between publishing and cleaning leaves it behind.
         shutil.rmtree(final / RESUME, ignore_errors=True)
-        return StageRecord(key, final, record["results"], record["seconds"], reused=True)
+        return StageRecord(
+            key,
+            final,
+            record["results"],
+            record["seconds"],
+            reused=True,
+            made_with=record["made_with"],
+        )
 
     def _begin(self, final: Path) -> Path:
         partial = final.with_name(final.name + ".partial")
@@ -131,7 +148,13 @@ class Store:
         return partial
 
     def _publish(self, key: StageKey, partial: Path, final: Path, results: dict[str, Any], seconds: float) -> None:
-        record = {"key": asdict(key), "invocation": self.invocation, "results": results, "seconds": seconds}
+        record = {
+            "key": asdict(key),
+            "invocation": self.invocation,
+            "made_with": self.made_with,
+            "results": results,
+            "seconds": seconds,
+        }
         write_atomic(partial / "stage.json", json.dumps(record, indent=1).encode())
         (partial / "invocation").unlink()
         sync_files(partial)

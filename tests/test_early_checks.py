@@ -1,5 +1,7 @@
 """What no schema can know is refused as well before anything is trained: by ``pipeline.check``."""
 
+import re
+
 import pytest
 import torch
 from hydra.errors import HydraException
@@ -19,7 +21,9 @@ def leave_threads_alone():
 
 
 def check_command(tmp_path, *overrides):
-    config = compose_config(*TINY, f"output_dir={tmp_path}", *overrides)
+    own_model = any(override.startswith("model=") for override in overrides)
+    base = ("threads=1",) if own_model else TINY
+    config = compose_config(*base, f"output_dir={tmp_path}", *overrides)
     check(make_context(config, tmp_path / "run"))
 
 
@@ -65,6 +69,34 @@ def test_an_unknown_codec(tmp_path):
 def test_a_pattern_that_prunes_another_share_than_its_recipe_says(tmp_path):
     with pytest.raises(ValueError, match=r"contradicts"):
         check_command(tmp_path, "strategy=two_four", "strategy.granularity.n=1")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("model=vgg11 data.image_size=16", r"vgg11 does not run on data.image_size=16: .*output size is too small"),
+        ("training.optimizer.momentum=-1", r"^training.optimizer: Invalid momentum value: -1"),
+        ("+training.optimizer.nonsense=1", r"^training.optimizer: .*nonsense"),
+        ("trainer.precision=16-mixed", r"^trainer.precision=16-mixed: a CPU has none; allowed here: "),
+        (
+            "model=resnet18 model.pretrained=true model.weights=some.pt",
+            r"^model.pretrained=true contradicts model.weights=some.pt: give one of them$",
+        ),
+        ("model=resnet18 model.stem=cifar model.pretrained=true", "pretrained"),
+        ("data.batch_size=1", r"^data.batch_size=1: "),
+    ],
+)
+def test_what_would_fail_in_training_is_found_before(tmp_path, command, message):
+    with pytest.raises((HydraException, ValueError)) as caught:
+        check_command(tmp_path, *command.split())
+    assert re.search(message, explain(caught.value), flags=re.IGNORECASE)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("training", ["sgd", "adam", "adamw"])
+def test_recovery_starts_below_dense_training(training):
+    config = compose_config("strategy=oneshot_l1", f"training={training}")
+    assert config.strategy.recovery.lr_factor * config.training.optimizer["lr"] < config.training.optimizer["lr"]
 
 
 @pytest.mark.parametrize("strategy", ["none", "oneshot_l1", "iterative_l1", "oneshot_random", "iterative_random"])

@@ -30,6 +30,8 @@ class History(Callback):
         lr = trainer.optimizers[0].param_groups[0]["lr"]
         row = {"epoch": trainer.current_epoch + 1, "update": trainer.global_step, "lr": lr}
         self.rows.append(row | metrics)
+        if trainer.logger is not None:
+            trainer.logger.log_metrics({"lr": lr}, step=trainer.global_step)
         self.seconds += time.perf_counter() - self._started
 
     def state_dict(self) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class PruningCallback(Callback):
         self.num_batches = num_batches
         self.step = 0
         self.masks: MaskSet | None = None
+        # (update, sparsity in all and by layer) of every step taken
+        self.sparsity_steps: list[tuple[int, dict[str, float]]] = []
 
     @property
     def at_target(self) -> bool:
@@ -61,9 +63,10 @@ class PruningCallback(Callback):
         for optimizer in trainer.optimizers:
             self.masks.mask_optimizer_state_(network(pl_module), optimizer)
         reestimate_batch_norm_(network(pl_module), self.batches, self.num_batches)
+        sparsity = {f"sparsity/{name}": value for name, value in self.masks.layer_sparsity.items()}
+        sparsity["sparsity"] = self.masks.sparsity
+        self.sparsity_steps.append((trainer.global_step, sparsity))
         if trainer.logger is not None:
-            sparsity = {f"sparsity/{name}": value for name, value in self.masks.layer_sparsity.items()}
-            sparsity["sparsity"] = self.masks.sparsity
             trainer.logger.log_metrics(sparsity, step=trainer.global_step)
 
     def on_before_optimizer_step(
@@ -81,9 +84,9 @@ class PruningCallback(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the masks and the position in the schedule."""
-        return {"step": self.step, "masks": dict(self.masks or {})}
+        return {"step": self.step, "masks": dict(self.masks or {}), "sparsity_steps": self.sparsity_steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up masks and position."""
-        self.step = state_dict["step"]
+        self.step, self.sparsity_steps = state_dict["step"], state_dict["sparsity_steps"]
         self.masks = MaskSet(state_dict["masks"])

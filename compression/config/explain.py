@@ -37,6 +37,8 @@ def explain(error: BaseException) -> str | None:
     for link in chain:
         if isinstance(link, InputError):
             return str(link)
+        if isinstance(link, (PermissionError, NotADirectoryError)):
+            return f"{link.filename}: {(link.strerror or 'not allowed').lower()}"
         if isinstance(link, OSError) and link.errno == errno.ENOSPC:
             return f"the disk is full: could not write {link.filename or 'a file'}; what was finished is kept"
     if isinstance(error, InstantiationException):
@@ -56,7 +58,10 @@ def explain(error: BaseException) -> str | None:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        # Hydra and OmegaConf raise their own in place of what went wrong; of others only a stated cause counts, or a
+        # defect met while an input error was handled would be told as that.
+        wrapped = isinstance(error, (HydraException, OmegaConfBaseException))
+        error = error.__cause__ or (error.__context__ if wrapped else None)
 
 
 def _unknown_choice(error: MissingConfigException) -> str:

@@ -11,14 +11,15 @@ from compression.config.schema import FULL_PRECISION, SPARSITY_DIGITS, Config, t
 _NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite")
 
 
-def run_name(*, _root_: DictConfig) -> str:
+def run_name(mode: str = "run", *, _root_: DictConfig) -> str:
     """Return e.g. ``digits-mobilenet_v2-iterative_l1-s90-3f2a1c``: what the run is, and a digest.
 
     Called while Hydra composes, so a configuration that breaks a rule is refused before a folder is made.
     """
     config = to_config(_root_)
     if config.name is not None:
-        return config.name
+        # The jobs of a sweep share the name they are given, never a folder.
+        return config.name if mode == "run" else f"{config.name}-{_digest(_root_)}"
     choices = _root_.hydra.runtime.choices
     parts = [choices.data, choices.model, config.strategy.name, *_numbers(config), _digest(_root_)]
     return "-".join(str(part).replace("/", "_") for part in parts)

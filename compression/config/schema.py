@@ -39,7 +39,7 @@ class TrainingConfig:
         )
         lr = self.optimizer.get("lr")
         require(isinstance(lr, (int, float)) and lr > 0, "training.optimizer.lr", lr, "a number > 0")
-        require(self.min_lr >= 0, "training.min_lr", self.min_lr, ">= 0")
+        require(0 <= self.min_lr <= lr, "training.min_lr", self.min_lr, f"in [0, training.optimizer.lr={lr}]")
         require(0 <= self.warmup < 1, "training.warmup", self.warmup, "a fraction of all updates, in [0, 1)")
         require(0 <= self.label_smoothing < 1, "training.label_smoothing", self.label_smoothing, "in [0, 1)")
         clip = self.gradient_clip
@@ -52,13 +52,13 @@ class RecoveryConfig:
 
     epochs: int = 1
     min_updates: int = 100
-    lr: float = 0.05
+    lr_factor: float = 0.5
     batch_norm_batches: int = 10
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "strategy.recovery.epochs", self.epochs, "an integer >= 1")
         require(self.min_updates >= 0, "strategy.recovery.min_updates", self.min_updates, "an integer >= 0")
-        require(self.lr > 0, "strategy.recovery.lr", self.lr, "> 0")
+        require(0 < self.lr_factor <= 1, "strategy.recovery.lr_factor", self.lr_factor, "in (0, 1]")
         require(
             self.batch_norm_batches >= 0,
             "strategy.recovery.batch_norm_batches",
@@ -204,6 +204,7 @@ class Config:
                 raise InputError(
                     f"{key}={bits} contradicts quantization={self.quantization.name}: must be {FULL_PRECISION} (off)"
                 )
+        require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, tensorboard, wandb")
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
         threads = self.threads
         require(threads is None or threads >= 1, "threads", threads, "an integer >= 1, or null for all cores")
@@ -214,7 +215,8 @@ class Config:
     @property
     def target_sparsity(self) -> float:
         """The sparsity asked for: the top-level key, or the strategy's own when that is null."""
-        return self.strategy.sparsity if self.sparsity is None else round(self.sparsity, SPARSITY_DIGITS)
+        wanted = self.strategy.sparsity if self.sparsity is None else self.sparsity
+        return round(wanted, SPARSITY_DIGITS)
 
 
 def _is_folder_name(name: str) -> bool:
@@ -230,7 +232,7 @@ def to_config(cfg: DictConfig) -> Config:
     """Return the checked configuration; raises ``InputError`` or an OmegaConf error naming the key."""
     known = {f.name for f in fields(Config)}
     for key in cfg:
-        require(key in known or key == "hydra", f"+{key}", cfg[key], f"one of {', '.join(sorted(known))}")
+        require(key in known or key == "hydra", f"+{key!s}", cfg[key], f"one of {', '.join(sorted(known))}")
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key in known])
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), own))
     assert isinstance(config, Config)

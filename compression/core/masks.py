@@ -97,8 +97,3 @@ class MaskSet(Mapping[str, Tensor]):
 def dense_masks(weights: Mapping[str, Tensor]) -> MaskSet:
     """Return masks that keep every weight."""
     return MaskSet({name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()})
-
-
-def nonzero_masks(weights: Mapping[str, Tensor]) -> MaskSet:
-    """Return masks that keep what is not zero."""
-    return MaskSet({name: weight.detach() != 0 for name, weight in weights.items()})

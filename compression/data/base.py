@@ -113,7 +113,8 @@ class Dataset(ABC):
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.image_size = check_int("image_size", image_size, minimum=8, maximum=2048)
-        self.batch_size = check_int_or_auto("batch_size", batch_size, minimum=1)
+        # A batch of one image has no variance to normalize by.
+        self.batch_size = check_int_or_auto("batch_size", batch_size, minimum=2)
         workers = check_int_or_auto("num_workers", num_workers, minimum=0)
         self.num_workers = workers if isinstance(workers, int) else count_threads()
         self.val_fraction = check_fraction("val_fraction", val_fraction)

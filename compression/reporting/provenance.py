@@ -40,6 +40,16 @@ def git_commit(folder: Path) -> str | None:
     return f"{commit}+changes" if changed else commit
 
 
+def describe_making() -> dict[str, Any]:
+    """Return what is kept with everything made by this process: commit, packages, machine, time."""
+    return {
+        "git_commit": git_commit(Path(__file__).parent),
+        "software": describe_software(),
+        "machine": describe_machine(),
+        "begun": now(),
+    }
+
+
 def now() -> str:
     """Return the time, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -77,7 +77,7 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         f"{compressed['nonzero_parameters']:,}",
         format_ratio(dense["nonzero_parameters"] / compressed["nonzero_parameters"], "fewer", "more"),
     )
-    yield _bytes_row("file (safetensors, artifact)", dense["bytes"]["safetensors"], compressed["bytes"]["artifact"])
+    yield _bytes_row("file on disk", dense["bytes"]["safetensors"], compressed["bytes"]["artifact"])
     yield _bytes_row("gzip of state dict", dense["bytes"]["gzip_state_dict"], compressed["bytes"]["gzip_state_dict"])
     yield Row(
         "MACs per image",
@@ -97,12 +97,11 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         format_ratio(dense["load_seconds"] / compressed["load_seconds"], "faster", "slower"),
     )
     if dense["peak_memory_bytes"] is not None:
-        yield _bytes_row("peak memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
+        yield _bytes_row("memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
     for entry in timing["latency"]:
-        alone = entry["batch_size"] == 1
-        show = _latency if alone else _throughput
+        show = _latency if entry["batch_size"] == 1 else _throughput
         yield Row(
-            f"{'latency' if alone else 'throughput'} {entry['engine']}, batch {entry['batch_size']}",
+            f"{entry['engine']}, batch {entry['batch_size']}",
             show(entry["dense"]),
             show(entry["compressed"]),
             format_speedup(entry["speedup"]),
@@ -123,4 +122,4 @@ def _latency(latency: Mapping[str, Any]) -> str:
 
 
 def _throughput(latency: Mapping[str, Any]) -> str:
-    return f"{latency['images_per_second']:,.0f} images/s"
+    return f"{latency['images_per_second']:,.0f} img/s"

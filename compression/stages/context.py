@@ -90,6 +90,9 @@ class Context:
         wanted = self.dataset.batch_size
         if wanted != "auto":
             return int(wanted)
+        # On the device first, so that the trial finds the memory training will find.
+        for part in (self.data.train, self.data.val):
+            part.to(self.device)
         found = find_batch_size(
             self.build_model(pretrained=False),
             image_size=self.dataset.image_size,
@@ -137,11 +140,12 @@ class Context:
 
     @cached_property
     def arithmetic_identity(self) -> dict[str, Any]:
-        """What changes the last bits of training: precision, threads and kind of device."""
+        """What changes the last bits of training: precision, threads, kind of device, torch."""
         deterministic = self.config.trainer.deterministic
         return {
             "precision": self.precision,
             "threads": self.threads,
             "device": self.device.type,
             "deterministic": deterministic,
+            "torch": torch.__version__,
         }

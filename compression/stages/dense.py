@@ -17,6 +17,7 @@ from compression.core.learning_rate import warmup_cosine
 from compression.models.weights import load_weights_
 from compression.stages.context import Context
 from compression.stages.fit import fit, make_trainer
+from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 from compression.tasks.classification import Classification
 
@@ -34,6 +35,7 @@ def obtain_dense(context: Context) -> StageRecord:
     inputs: dict[str, Any] = {
         "data": context.data_identity,
         "model": context.architecture,
+        "code": user_code(config.model),
         "seed": config.seed,
         "arithmetic": context.arithmetic_identity,
     }

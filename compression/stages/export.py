@@ -4,9 +4,11 @@ import json
 from functools import partial
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 from torch import nn
 
+import compression
 from compression.artifact import save_artifact
 from compression.callbacks.export import ExportCallback
 from compression.runtimes.onnx_export import export_onnx
@@ -22,7 +24,11 @@ ONNX = "model.onnx"
 
 def obtain_exported(context: Context, parent: StageRecord) -> StageRecord:
     """Return the files of the model that ``parent`` made."""
-    inputs = {"codec": context.config.storage.codec, "arithmetic": context.arithmetic_identity}
+    inputs = {
+        "codec": context.config.storage.codec,
+        "strategy": _strategy_name(context, parent),
+        "arithmetic": context.arithmetic_identity,
+    }
     key = StageKey("export", VERSION, inputs, parents=(parent.id,))
     return context.store.obtain(key, partial(_export, context, parent))
 
@@ -42,9 +48,11 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
     model = model.cpu().eval()
     # As plain JSON says it: tuples of the configuration become lists here as they will in the file.
     architecture = json.loads(json.dumps(context.architecture))
-    info = {"stage": parent.key.stage, "strategy": "none", "sparsity": 0.0}
-    if parent.key.stage == "prune":
-        info |= {"strategy": context.config.strategy.name, "sparsity": parent.results["sparsity"]}
+    info = {
+        "strategy": _strategy_name(context, parent),
+        "sparsity": parent.results.get("sparsity", 0.0),
+        "versions": {"compression": compression.__version__, "torch": torch.__version__},
+    }
     save_artifact(
         folder / ARTIFACT,
         model,
@@ -62,3 +70,7 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
         mean=data.mean,
         std=data.std,
     )
+
+
+def _strategy_name(context: Context, parent: StageRecord) -> str:
+    return context.config.strategy.name if parent.key.stage == "prune" else "none"

@@ -14,6 +14,7 @@ from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.epoch_seed import EpochSeed
 from compression.callbacks.history import History
 from compression.callbacks.line_progress import LineProgress
+from compression.stages.checkpoint_io import AtomicCheckpointIO
 from compression.stages.context import Context
 from compression.stages.loggers import close_logger, make_logger
 from compression.store import RESUME
@@ -85,5 +86,6 @@ def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **sett
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         default_root_dir=context.run_dir,
+        plugins=[AtomicCheckpointIO()],
         **settings,
     )

@@ -25,6 +25,8 @@ def resolve_device(accelerator: str) -> torch.device:
 
 def resolve_precision(precision: str, device: torch.device) -> str:
     """Return Lightning's name of a precision; ``auto`` is bf16 on a GPU with native bf16, else float32."""
+    if precision == "16-mixed" and device.type == "cpu":
+        raise InputError("trainer.precision=16-mixed: a CPU has none; allowed here: auto, 32-true, bf16-mixed")
     if precision != "auto":
         return precision
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -16,12 +16,12 @@ from compression.pruning.strategy import Strategy
 from compression.stages import dense
 from compression.stages.context import Context
 from compression.stages.fit import fit
+from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 
 VERSION = 1
-WEIGHTS = dense.WEIGHTS
 MASKS = "masks.safetensors"
-# The cosine of each step ends here, as a fraction of recovery.lr.
+# The cosine of each step ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
 
 
@@ -39,15 +39,14 @@ def make_strategy(context: Context) -> Strategy:
 
 
 def obtain_pruned(context: Context, parent: StageRecord) -> StageRecord:
-    """Return the pruned model of this run, or the dense one where the strategy prunes nothing."""
+    """Return the pruned model of this run."""
     config = context.config
-    if not config.strategy.prunes:
-        return parent
     # What a recipe is called changes nothing; how long dense training took is in the parent.
     strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity")
     training = _without(asdict(config.training), "epochs", "warmup", "min_lr")
     inputs = {
         "strategy": strategy,
+        "code": user_code(strategy),
         "sparsity": config.target_sparsity,
         "training": training,
         "seed": config.seed,
@@ -70,7 +69,7 @@ def _prune(context: Context, parent: StageRecord, folder: Path) -> Made:
     updates = len(context.train_batches())
     step_epochs = epochs_per_step(epochs=recovery.epochs, min_updates=recovery.min_updates, updates_per_epoch=updates)
     lr_factor = partial(repeated_cosine, cycle=step_epochs * updates, floor=_LR_FLOOR)
-    task = dense.make_task(context, model, lr_factor, lr=recovery.lr)
+    task = dense.make_task(context, model, lr_factor, lr=recovery.lr_factor * context.config.training.optimizer["lr"])
     pruning = PruningCallback(
         strategy,
         epochs_per_step=step_epochs,
@@ -89,7 +88,7 @@ def _prune(context: Context, parent: StageRecord, folder: Path) -> Made:
     assert pruning.masks is not None
     masks = pruning.masks.to("cpu")
     assert masks.hold(fitted.weights), "a pruned weight came back"
-    save_file({name: value.contiguous() for name, value in fitted.weights.items()}, folder / WEIGHTS)
+    save_file({name: value.contiguous() for name, value in fitted.weights.items()}, folder / dense.WEIGHTS)
     save_file(dict(masks), folder / MASKS)
     results = {
         "val_accuracy": fitted.val_accuracy,
@@ -97,6 +96,7 @@ def _prune(context: Context, parent: StageRecord, folder: Path) -> Made:
         "history": fitted.rows,
         "sparsity": masks.sparsity,
         "layer_sparsity": masks.layer_sparsity,
+        "sparsity_steps": pruning.sparsity_steps,
     }
     return Made(results, fitted.earlier_seconds)
 

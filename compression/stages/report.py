@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -34,18 +33,20 @@ def gather_files(context: Context, dense_model: StageRecord, files: Mapping[str,
         temporary.replace(context.run_dir / name)
 
 
-def write_report(context: Context, records: Mapping[str, StageRecord]) -> dict[str, Any]:
+def write_report(
+    context: Context, records: Mapping[str, StageRecord], stage_seconds: Mapping[str, float]
+) -> dict[str, Any]:
     """Write and print what the run found, and return the document of ``metrics.json``."""
     metrics = make_metrics(
         run=_describe_run(context, records),
         evaluated=records["evaluate"].results,
-        stage_seconds={stage: record.seconds for stage, record in records.items()},
+        stage_seconds=stage_seconds,
         provenance={
-            "machine": provenance.describe_machine(),
-            "software": provenance.describe_software(),
-            "git_commit": provenance.git_commit(Path(__file__).parent),
+            **context.store.made_with,
             "command": sys.argv,
             "finished": provenance.now(),
+            # A stage that was found finished may have been made by another version, on another day.
+            "stages": {stage: record.made_with for stage, record in records.items()},
         },
     )
     write_atomic(context.run_dir / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
@@ -55,7 +56,8 @@ def write_report(context: Context, records: Mapping[str, StageRecord]) -> dict[s
     write_atomic(context.run_dir / "report.md", markdown.encode())
     if not (records["evaluate"].reused and any(context.run_dir.glob("*/summary"))):
         _log_summary(context, metrics, markdown)
-    Console().print(to_rich(rows, title))
+    terminal = sys.stdout.isatty()
+    Console(width=None if terminal else 100).print(to_rich(rows, title))
     return metrics
 
 
@@ -67,6 +69,8 @@ def replay_history(context: Context, record: StageRecord) -> None:
     logger = make_logger(context, record.key.stage)
     for row in rows:
         logger.log_metrics({key: value for key, value in row.items() if key != "update"}, step=int(row["update"]))
+    for update, sparsity in record.results.get("sparsity_steps", []):
+        logger.log_metrics(sparsity, step=update)
     close_logger(logger)
 
 
@@ -75,7 +79,10 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
     return {
         "name": context.run_dir.name,
         "data": config.data["_target_"],
+        "data_settings": context.data_identity,
+        "class_groups": {group: list(names) for group, names in context.dataset.class_groups.items()},
         "model": config.model["_target_"],
+        "model_settings": context.architecture["kwargs"],
         "strategy": config.strategy.name,
         "target_sparsity": config.target_sparsity,
         "weight_bits": config.weight_bits,

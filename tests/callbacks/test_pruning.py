@@ -196,7 +196,7 @@ def test_sparsity_is_logged_in_all_and_by_layer(fit, make_pruning):
 
 def test_state_before_training_is_empty_and_loads(make_pruning):
     fresh = make_pruning()
-    assert fresh.state_dict() == {"step": 0, "masks": {}}
+    assert fresh.state_dict() == {"step": 0, "masks": {}, "sparsity_steps": []}
     other = make_pruning()
     other.load_state_dict(fresh.state_dict())
     assert not other.at_target

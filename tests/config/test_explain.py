@@ -135,10 +135,15 @@ def test_a_part_that_does_not_exist_is_named():
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("x"), KeyError("x"), RuntimeError("x"), OSError(errno.EACCES, "denied"), KeyboardInterrupt()]
+    "error", [ValueError("x"), KeyError("x"), RuntimeError("x"), OSError(errno.EIO, "broken"), KeyboardInterrupt()]
 )
 def test_a_defect_of_ours_is_not_explained_away(error):
     assert explain(error) is None
+
+
+def test_a_place_that_may_not_be_written_is_named():
+    error = PermissionError(errno.EACCES, "Permission denied", "outputs/store")
+    assert explain(error) == "outputs/store: permission denied"
 
 
 def test_errors_end_the_process_in_one_line():

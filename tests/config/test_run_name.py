@@ -61,7 +61,7 @@ def test_differs_with_any_setting(name_of):
         "strategy=iterative_random",
         "strategy=none",
         "strategy.schedule.steps=3",
-        "strategy.recovery.lr=0.01",
+        "strategy.recovery.lr_factor=0.1",
         "training=adam",
         "training.epochs=3",
         "training.optimizer.momentum=0.8",
@@ -109,3 +109,10 @@ def test_register_can_be_called_again():
     module.register()
     module.register()
     assert OmegaConf.has_resolver("run_name")
+
+
+def test_the_jobs_of_a_sweep_never_share_a_folder(compose_config):
+    one, other = (run_name("sweep", _root_=compose_config("name=mine", f"sparsity={s}")) for s in (0.5, 0.7))
+    assert one != other
+    assert one.startswith("mine-")
+    assert run_name(_root_=compose_config("name=mine", "sparsity=0.5")) == "mine"

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from compression.core.masks import MaskSet, dense_masks, nonzero_masks
+from compression.core.masks import MaskSet, dense_masks
 from compression.core.selection import prunable_weights
 
 
@@ -55,11 +55,6 @@ def test_dense_masks_keep_everything():
     masks = dense_masks({"a": torch.zeros(2, 3), "b": torch.ones(4)})
     assert masks.sparsity == 0
     assert {name: tuple(mask.shape) for name, mask in masks.items()} == {"a": (2, 3), "b": (4,)}
-
-
-def test_nonzero_masks_keep_what_is_not_zero():
-    masks = nonzero_masks({"a": torch.tensor([0.0, -0.0, 1e-45, -3.0, torch.inf])})
-    assert masks["a"].tolist() == [False, False, True, True, True]
 
 
 def test_mask_weights_leaves_everything_else():
