@@ -103,7 +103,7 @@ def plot(results: list[dict[str, Any]]) -> None:
         pale = result["name"] in ("order-oneshot_l1-50", "order-oneshot_random-90")
         middle = bar.get_y() + bar.get_height() / 2
         axes.text(
-            bar.get_width() - 1, middle, text, va="center", ha="right", fontsize=9, color="black" if pale else "white"
+            bar.get_width() - 3, middle, text, va="center", ha="right", fontsize=9, color="black" if pale else "white"
         )
     axes.axvline(dense, color="black", linewidth=1, linestyle="--")
     size = results[0]["dense_bytes"] / 2**20
