@@ -46,7 +46,7 @@ def test_bad_value_is_refused_in_one_line_that_names_it(option, value, allowed):
         ("test_fraction", 1, "a number above 0 and below 1"),
         ("skip_corrupt", "yes", "true or false"),
         ("resident", "maybe", "auto, true or false"),
-        ("resident_limit_mib", 0, "an integer from 2"),
+        ("resident_limit_mib", 0, "an integer from 1"),
         ("root", 3, "the path of a folder"),
         ("root", "", "the path of a folder"),
     ],
