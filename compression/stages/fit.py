@@ -14,6 +14,7 @@ from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.epoch_seed import EpochSeed
 from compression.callbacks.history import History
 from compression.callbacks.line_progress import LineProgress
+from compression.callbacks.terminal_progress import TerminalProgress
 from compression.stages.checkpoint_io import AtomicCheckpointIO
 from compression.stages.context import Context
 from compression.stages.loggers import close_logger, make_logger
@@ -47,7 +48,7 @@ def fit(
     """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one."""
     history, best = History(), BestWeights(eligible)
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
-    progress: Callback = RichProgressBar(leave=True) if sys.stdout.isatty() else LineProgress(stage)
+    progress: Callback = TerminalProgress() if sys.stdout.isatty() else LineProgress(stage)
     # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.
     save_last = ModelCheckpoint(
         checkpoint.parent,

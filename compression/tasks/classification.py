@@ -48,7 +48,7 @@ class Classification(LightningModule):
         loss = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         self.train_accuracy(logits.detach(), labels)
         size = len(labels)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size)
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
