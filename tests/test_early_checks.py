@@ -103,3 +103,8 @@ def test_recovery_starts_below_dense_training(training):
 def test_what_is_right_passes(tmp_path, strategy):
     check_command(tmp_path, f"strategy={strategy}")
     check_command(tmp_path, f"strategy={strategy}", "until=dense", "storage=bitmask")
+
+
+def test_groups_of_classes_can_be_named_on_the_command_line():
+    config = compose_config("data.class_groups={low: ['0', '1'], high: ['8', '9']}")
+    assert config.data["class_groups"] == {"low": ["0", "1"], "high": ["8", "9"]}
