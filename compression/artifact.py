@@ -12,6 +12,7 @@ from compression.core.container import is_container, read_container, write_conta
 from compression.core.errors import ArtifactError, InputError
 from compression.core.files import write_atomic
 from compression.core.model_card import Architecture, InputSpec, ModelCard
+from compression.core.widths import fit_widths_
 from compression.models.registry import build_model, is_built_in
 from compression.models.weights import read_state_dict
 from compression.storage.tensors import (
@@ -86,7 +87,8 @@ def save_artifact(
 ) -> int:
     """Write every tensor of ``model.state_dict()`` to ``path``, losslessly, and return the file's bytes.
 
-    ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model. ``input``: {"size",
+    ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model, and "compacted" if channels
+    of it are gone. ``input``: {"size",
     "mean", "std"}. ``codec``: auto | dense | bitmask. ``info``: anything that is JSON. -0.0 becomes 0.0. The
     same arguments give the same bytes; the file appears whole or not at all. Raises InputError.
     """
@@ -158,7 +160,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
 def _build_and_fill(contents: Contents, *, allow: Sequence[str]) -> nn.Module:
     architecture = contents.card.architecture
     if not is_built_in(architecture.target):
-        model = _build(architecture, allow=allow, device="cpu")
+        model = _fit(_build(architecture, allow=allow, device="cpu"), contents)
         _check_table(contents.tensors, model=model)
         model.load_state_dict(contents.decode())
         return model
@@ -170,12 +172,32 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str]) -> nn.Module:
         raise ArtifactError(str(error)) from error
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, ValueError) as error:
         raise ArtifactError(f"{architecture.target} cannot be built: {str(error).splitlines()[0]}") from error
+    _fit(model, contents)
     _check_table(contents.tensors, model=model)
     model.load_state_dict(contents.decode(), assign=True)
     if any(tensor.is_meta for tensor in model.buffers()):
         # Buffers that are computed, not stored, need a model with storage.
-        model = _build(architecture, allow=(), device="cpu")
+        model = _fit(_build(architecture, allow=(), device="cpu"), contents)
         model.load_state_dict(contents.decode())
+    return model
+
+
+def _fit(model: nn.Module, contents: Contents) -> nn.Module:
+    """Give ``model`` the channels of a compacted network; raises ArtifactError where they contradict each other."""
+    if not contents.card.architecture.compacted:
+        return model
+    try:
+        fit_widths_(model, {record.name: record.shape for record in contents.tensors})
+    except InputError as error:
+        raise ArtifactError(f"damaged: {error}") from error
+    size, device = contents.card.input.size, next(model.parameters()).device
+    try:
+        with torch.no_grad():
+            logits = model.eval()(torch.zeros(1, 3, size, size, device=device))
+    except (RuntimeError, ValueError) as error:
+        raise ArtifactError(f"damaged: its layers do not fit each other: {str(error).splitlines()[0]}") from error
+    if logits.shape[-1] != contents.card.architecture.num_classes:
+        raise ArtifactError(f"damaged: {logits.shape[-1]} logits for {contents.card.architecture.num_classes} classes")
     return model
 
 

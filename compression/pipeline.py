@@ -12,14 +12,15 @@ from filelock import FileLock, Timeout
 from hydra.utils import instantiate
 
 from compression.config.schema import STAGES, Config
-from compression.core.errors import InputError
-from compression.core.selection import prunable_weights
 from compression.data.base import Dataset
+from compression.pruning.sensitivity import SensitivityTable
 from compression.reporting.provenance import describe_making
-from compression.stages import dense, evaluate, export, prune
+from compression.stages import compact, dense, evaluate, export, finetune, prune, sensitivity
 from compression.stages.check_model import check_model
+from compression.stages.check_strategy import check_strategy
 from compression.stages.context import Context
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
+from compression.stages.network_files import is_compacted
 from compression.stages.report import gather_files, replay_history, write_report
 from compression.storage.registry import get_allowed
 from compression.store import StageRecord, Store
@@ -40,7 +41,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     with _only_process_in(run_dir):
         records, stage_seconds = _run_stages(context)
         if "evaluate" not in records:
-            last = list(records.values())[-1]
+            last = [record for record in records.values() if "val_accuracy" in record.results][-1]
             log.info("stopped after stage %s, as until=%s asks: %s", last.key.stage, config.until, last.path)
             return float(last.results["val_accuracy"])
         metrics = write_report(context, records, stage_seconds)
@@ -78,20 +79,24 @@ def check(context: Context) -> None:
     get_allowed(config.storage.codec)
     model = check_model(context)
     if config.strategy.prunes:
-        weights = prunable_weights(model)
-        if not weights:
-            raise InputError(f"model {config.model['_target_']} has no convolution or linear layer to prune")
-        prune.make_strategy(context).check(weights)
+        check_strategy(context, model)
     dense.check_given_weights(context, model)
 
 
 def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, float]]:
     until = STAGES.index(context.config.until)
     records = {"dense": _told(context, dense.obtain_dense(context))}
-    if context.config.strategy.prunes and until >= STAGES.index("prune"):
-        records["prune"] = _told(context, prune.obtain_pruned(context, records["dense"]))
+    last = records["dense"]
+    strategy = context.config.strategy
+    if strategy.prunes and until >= STAGES.index("prune"):
+        last = records["prune"] = _obtain_pruned(context, records)
+    if strategy.prunes and strategy.compact and until >= STAGES.index("compact"):
+        records["compact"] = _told(context, compact.obtain_compacted(context, last))
+        if is_compacted(records["compact"]):
+            last = records["compact"]
+    if strategy.finetune.epochs and until >= STAGES.index("finetune"):
+        last = records["finetune"] = _told(context, finetune.obtain_finetuned(context, last))
     if until >= STAGES.index("export"):
-        last = list(records.values())[-1]
         files = {
             name: export.obtain_exported(context, made)
             for name, made in (("dense", records["dense"]), ("compressed", last))
@@ -99,13 +104,29 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
         made = {record.id: record for record in files.values()}
         records["export"] = _told(context, files["compressed"])
         export_seconds = sum(record.seconds for record in made.values())
-        records["evaluate"] = _told(context, evaluate.obtain_evaluated(context, records["dense"], files))
+        evaluated = evaluate.obtain_evaluated(context, records["dense"], files, records.get("prune"))
+        records["evaluate"] = _told(context, evaluated)
         gather_files(context, records["dense"], files)
     seconds = {stage: record.seconds for stage, record in records.items()}
     if "export" in records:
         # The dense model is exported as well; with strategy=none the two are one.
         seconds["export"] = export_seconds
     return records, seconds
+
+
+def _obtain_pruned(context: Context, records: dict[str, StageRecord]) -> StageRecord:
+    table = None
+    if sensitivity.sensitivity_wanted(context):
+        table = sensitivity.read_given_table(context)
+        if table is None:
+            kind = sensitivity.kind_wanted(context)
+            measured = sensitivity.obtain_sensitivity(context, records["dense"], kind)
+            records["sensitivity"] = _told(context, measured)
+            table = SensitivityTable.from_json(measured.results)
+    pruned = _told(context, prune.obtain_pruned(context, records["dense"], table))
+    if pruned.results["stopped"]:
+        log.info("prune  %s", pruned.results["stopped"])
+    return pruned
 
 
 def _told(context: Context, record: StageRecord) -> StageRecord:

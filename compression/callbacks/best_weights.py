@@ -1,6 +1,5 @@
 """Keep the weights of the best validated epoch."""
 
-from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -10,14 +9,17 @@ from compression.tasks.classification import network
 
 
 class BestWeights(Callback):
-    """Keeps a copy of the network with the highest ``val/accuracy`` among the epochs that are ``eligible``.
+    """Keeps a copy of the network with the highest ``val/accuracy`` since the beginning, or since ``restart``.
 
-    Among equals the latest wins: it has trained longest. While pruning, only epochs at target sparsity are
-    eligible.
+    Among equals the latest wins: it has trained longest. Pruning restarts it at every step, so that what is kept has
+    the sparsity of the last one.
     """
 
-    def __init__(self, eligible: Callable[[], bool] = lambda: True) -> None:
-        self.eligible = eligible
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was kept."""
         self.accuracy = -1.0
         self.epoch = -1
         self.weights: dict[str, Tensor] = {}
@@ -25,7 +27,7 @@ class BestWeights(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare this epoch with the best so far."""
         accuracy = trainer.callback_metrics["val/accuracy"].item()
-        if self.eligible() and accuracy >= self.accuracy:
+        if accuracy >= self.accuracy:
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
             state = network(pl_module).state_dict()
             self.weights = {name: value.detach().cpu().clone() for name, value in state.items()}

@@ -1,92 +1,130 @@
-"""When weights are pruned: between epochs; and that they stay pruned: at every optimizer step."""
+"""When weights are pruned: before given updates; and that they stay pruned: at every optimizer step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 
+from compression.callbacks.step_recorder import StepRecorder
 from compression.core.batch_norm import reestimate_batch_norm_
-from compression.core.masks import MaskSet, dense_masks
-from compression.core.selection import prunable_weights
+from compression.core.masks import MaskSet
+from compression.pruning.criteria import Observer
+from compression.pruning.evidence import Batch
 from compression.pruning.strategy import Strategy
 from compression.tasks.classification import network
 
 
 class PruningCallback(Callback):
-    """Advances ``strategy`` by a step every ``epochs_per_step`` epochs, starting before the first.
+    """Takes step k of ``strategy`` before update ``step_updates[k - 1]``.
 
     The first ``num_batches`` of ``batches``, training images, re-estimate batch-norm statistics whenever the masks
-    change and before each validation.
+    change and before each validation. With ``rewind_to``, a state dict, every step sets the weights that are kept back
+    to it (the lottery ticket, arXiv:1803.03635).
     """
 
     def __init__(
         self,
         strategy: Strategy,
         *,
-        epochs_per_step: int,
-        batches: Iterable[tuple[Tensor, Tensor]],
+        step_updates: Sequence[int],
+        batches: Iterable[Batch],
         num_batches: int,
+        recorder: StepRecorder,
+        rewind_to: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.strategy = strategy
-        self.epochs_per_step = epochs_per_step
+        self.step_updates = step_updates
         self.batches = batches
         self.num_batches = num_batches
+        self.recorder = recorder
+        self.rewind_to = rewind_to
         self.step = 0
-        self.masks: MaskSet | None = None
-        # (update, sparsity in all and by layer) of every step taken
+        self.masks = strategy.units.dense_masks()
+        # (update, sparsity in all and by layer) of every step that pruned
         self.sparsity_steps: list[tuple[int, dict[str, float]]] = []
 
-    @property
-    def at_target(self) -> bool:
-        """Whether the last pruning step is done."""
-        return self.step == self.strategy.num_steps
+    def is_due(self, update: int) -> bool:
+        """Whether the next step is to be taken before ``update``."""
+        return self.step < len(self.step_updates) and self.step_updates[self.step] <= update
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin dense, or take up the masks of a checkpoint."""
+        """Bring the masks, or those of a checkpoint, to where the weights are."""
         del trainer
-        masks = self.masks or dense_masks(prunable_weights(network(pl_module)))
-        self.masks = masks.to(pl_module.device)
+        self.masks = self.masks.to(pl_module.device)
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Prune, where this epoch begins a step."""
-        if trainer.current_epoch % self.epochs_per_step == 0 and not self.at_target:
-            self.advance(trainer, pl_module)
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        """Prune, where a step is due."""
+        del batch, batch_idx
+        while self.is_due(trainer.global_step) and not self.recorder.stopped:
+            self.advance(network(pl_module), update=trainer.global_step, optimizers=trainer.optimizers)
+            if trainer.logger is not None and self.strategy.prunes_at(self.step):
+                trainer.logger.log_metrics(self.sparsity_steps[-1][1], step=trainer.global_step)
 
-    def advance(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the next pruning step: new masks, masked weights and optimizer state, fresh batch norm."""
-        assert self.masks is not None
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the recovery of a step where the next is due."""
+        if self.is_due(trainer.global_step):
+            self.recorder.finish_step(network(pl_module), self.masks)
+            trainer.should_stop = trainer.should_stop or self.recorder.stopped
+
+    def advance(self, net: nn.Module, *, update: int, optimizers: Sequence[torch.optim.Optimizer] = ()) -> None:
+        """Take the next step: new masks, masked weights and optimizer state, fresh batch norm."""
+        pruning = self.strategy.prunes_at(self.step + 1)
+        if pruning and self.step:
+            self._refresh(net)
+            self.recorder.finish_step(net, self.masks)
         self.step += 1
-        self.masks = self.strategy.masks_at(self.step, prunable_weights(network(pl_module)), self.masks)
-        self.masks.mask_weights_(network(pl_module))
-        for optimizer in trainer.optimizers:
-            self.masks.mask_optimizer_state_(network(pl_module), optimizer)
-        reestimate_batch_norm_(network(pl_module), self.batches, self.num_batches)
-        sparsity = {f"sparsity/{name}": value for name, value in self.masks.layer_sparsity.items()}
-        sparsity["sparsity"] = self.masks.sparsity
-        self.sparsity_steps.append((trainer.global_step, sparsity))
-        if trainer.logger is not None:
-            trainer.logger.log_metrics(sparsity, step=trainer.global_step)
+        self.masks = self.strategy.masks_at(self.step, net, masks=self.masks, batches=self.batches)
+        self.masks.mask_weights_(net)
+        self._refresh(net)
+        # Weights that moved are another model, but not a step of the history.
+        self.recorder.begin_step(net, self.masks, step=self.step, update=update, pruning=pruning)
+        if pruning:
+            self.sparsity_steps.append((update, _name(self.masks)))
+        if self.rewind_to is not None:
+            net.load_state_dict(self.rewind_to)
+            self.masks.mask_weights_(net)
+        for optimizer in optimizers:
+            if self.rewind_to is not None:
+                optimizer.state.clear()
+            self.masks.mask_optimizer_state_(net, optimizer)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Keep pruned weights at zero through the step."""
+        """Keep pruned weights at zero through the step; let criteria that watch training look."""
         del trainer, optimizer
-        assert self.masks is not None
         self.masks.mask_gradients_(network(pl_module))
+        if isinstance(self.strategy.criterion, Observer):
+            parameters = dict(network(pl_module).named_parameters())
+            self.strategy.criterion.observe({name: parameters[name] for name in self.masks.layer_sparsity})
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Validate with statistics that fit the weights as they are."""
         del trainer
-        reestimate_batch_norm_(network(pl_module), self.batches, self.num_batches)
+        self._refresh(network(pl_module))
+
+    def _refresh(self, net: nn.Module) -> None:
+        reestimate_batch_norm_(net, self.batches, self.num_batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the masks and the position in the schedule."""
-        return {"step": self.step, "masks": dict(self.masks or {}), "sparsity_steps": self.sparsity_steps}
+        """Return the masks, the position in the schedule, and what the criterion has seen."""
+        criterion = self.strategy.criterion
+        return {
+            "step": self.step,
+            "masks": dict(self.masks),
+            "sparsity_steps": self.sparsity_steps,
+            "criterion": criterion.state_dict() if isinstance(criterion, Observer) else {},
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up masks and position."""
+        """Take up all of it."""
         self.step, self.sparsity_steps = state_dict["step"], state_dict["sparsity_steps"]
         self.masks = MaskSet(state_dict["masks"])
+        if isinstance(self.strategy.criterion, Observer):
+            self.strategy.criterion.load_state_dict(state_dict["criterion"])
+
+
+def _name(masks: MaskSet) -> dict[str, float]:
+    return {f"sparsity/{name}": value for name, value in masks.layer_sparsity.items()} | {"sparsity": masks.sparsity}

@@ -10,8 +10,12 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from compression.core.errors import InputError
 
-STAGES = ("dense", "prune", "quantize", "export")
+STAGES = ("dense", "prune", "compact", "finetune", "quantize", "export")
 FULL_PRECISION = 32
+TARGETS = ("weights", "channels", "params", "macs")
+STARTS = ("dense", "initial", "early")
+REWINDS = ("none", "initial", "early")
+ENDS = ("first", "last")
 SPARSITY_DIGITS = 9
 
 
@@ -31,6 +35,7 @@ class TrainingConfig:
     warmup: float = 0.0
     label_smoothing: float = 0.0
     gradient_clip: float | None = None
+    early_epoch: int = 1
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "training.epochs", self.epochs, "an integer >= 1")
@@ -44,19 +49,43 @@ class TrainingConfig:
         require(0 <= self.label_smoothing < 1, "training.label_smoothing", self.label_smoothing, "in [0, 1)")
         clip = self.gradient_clip
         require(clip is None or clip > 0, "training.gradient_clip", clip, "> 0, or null for none")
+        early = self.early_epoch
+        require(1 <= early <= self.epochs, "training.early_epoch", early, f"in [1, training.epochs={self.epochs}]")
 
 
 @dataclass
 class RecoveryConfig:
-    """Training after each pruning step."""
+    """Training after each pruning step, or with ``spread`` one training in which the steps fall."""
 
-    epochs: int = 1
+    epochs: int | None = 1
     min_updates: int = 100
     lr_factor: float = 0.5
+    warmup: float = 0.0
+    lead_epochs: int = 0
+    spread: float | None = None
+    rewind: str = "none"
     batch_norm_batches: int = 10
+    batch_norm_l1: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, "strategy.recovery.epochs", self.epochs, "an integer >= 1")
+        epochs = self.epochs
+        require(
+            epochs is None or epochs >= 0,
+            "strategy.recovery.epochs",
+            epochs,
+            "an integer >= 0, or null for as many as dense training",
+        )
+        require(0 <= self.warmup < 1, "strategy.recovery.warmup", self.warmup, "a fraction of each training, in [0, 1)")
+        require(self.lead_epochs >= 0, "strategy.recovery.lead_epochs", self.lead_epochs, "an integer >= 0")
+        spread = self.spread
+        require(
+            spread is None or 0 <= spread < 1,
+            "strategy.recovery.spread",
+            spread,
+            "a fraction of the training, in [0, 1), or null for a training after each step",
+        )
+        require(self.rewind in REWINDS, "strategy.recovery.rewind", self.rewind, f"one of {', '.join(REWINDS)}")
+        require(self.batch_norm_l1 >= 0, "strategy.recovery.batch_norm_l1", self.batch_norm_l1, "a number >= 0")
         require(self.min_updates >= 0, "strategy.recovery.min_updates", self.min_updates, "an integer >= 0")
         require(0 < self.lr_factor <= 1, "strategy.recovery.lr_factor", self.lr_factor, "in (0, 1]")
         require(
@@ -68,26 +97,76 @@ class RecoveryConfig:
 
 
 @dataclass
+class FinetuneConfig:
+    """Training of the compacted network as an ordinary one."""
+
+    epochs: int = 0
+    lr_factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 0, "strategy.finetune.epochs", self.epochs, "an integer >= 0; 0 is off")
+        require(0 < self.lr_factor <= 1, "strategy.finetune.lr_factor", self.lr_factor, "in (0, 1]")
+
+
+@dataclass
 class StrategyConfig:
     """A named recipe: criterion x granularity x allocation x schedule x recovery."""
 
     name: str = MISSING
     sparsity: float = MISSING
     fixed_sparsity: float | None = None
+    target: str = "weights"
+    start: str = "dense"
+    protect: list[str] = field(default_factory=list)
+    max_accuracy_drop: float | None = None
     # Empty rather than null, so that setting a part of `strategy=none` is told as an unknown key.
     criterion: Any = field(default_factory=dict)
     granularity: Any = field(default_factory=dict)
     allocation: Any = field(default_factory=dict)
     schedule: Any = field(default_factory=dict)
+    regrowth: Any = field(default_factory=dict)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
+    compact: bool = True
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
 
     def __post_init__(self) -> None:
         require(0 <= self.sparsity < 1, "strategy.sparsity", self.sparsity, "in [0, 1)")
         self.refuse_other_sparsity("strategy.sparsity", self.sparsity)
+        require(self.target in TARGETS, "strategy.target", self.target, f"one of {', '.join(TARGETS)}")
+        require(self.start in STARTS, "strategy.start", self.start, f"one of {', '.join(STARTS)}")
+        for end in self.protect:
+            require(end in ENDS, "strategy.protect", end, f"among {', '.join(ENDS)}")
+        self._check_parts()
+        self._check_accuracy_drop()
+        if self.finetune.epochs and (self.target == "weights" or not self.compact):
+            raise InputError(
+                f"strategy.finetune.epochs={self.finetune.epochs} contradicts strategy={self.name}: it trains the "
+                "network whose channels were removed, and would bring single weights back; use strategy.recovery.epochs"
+            )
+
+    def _check_parts(self) -> None:
         parts = ("criterion", "granularity", "allocation", "schedule")
         missing = [part for part in parts if not getattr(self, part)]
         if missing and len(missing) < len(parts):
             raise InputError(f"strategy={self.name}: {', '.join(missing)} not set; must have {', '.join(parts)}")
+        if self.regrowth and self.target != "weights":
+            raise InputError(f"strategy.regrowth contradicts strategy.target={self.target}: only weights can regrow")
+        if self.recovery.rewind != "none" and (self.regrowth or self.recovery.spread is not None):
+            raise InputError(
+                f"strategy.recovery.rewind={self.recovery.rewind} needs a training after each step: must be none with "
+                "strategy.regrowth or strategy.recovery.spread"
+            )
+
+    def _check_accuracy_drop(self) -> None:
+        drop = self.max_accuracy_drop
+        if drop is None:
+            return
+        require(drop >= 0, "strategy.max_accuracy_drop", drop, "a number of points >= 0, or null")
+        if self.recovery.spread is not None or self.recovery.epochs == 0:
+            raise InputError(
+                f"strategy.max_accuracy_drop={drop} needs a training after each step: must be null with "
+                "strategy.recovery.spread or strategy.recovery.epochs=0"
+            )
 
     def refuse_other_sparsity(self, key: str, sparsity: float) -> None:
         """Raise ``InputError`` if this recipe cannot have ``sparsity``, which ``key`` asks for."""
@@ -104,6 +183,21 @@ class StrategyConfig:
     def prunes(self) -> bool:
         """Whether there is anything to prune with."""
         return bool(self.criterion)
+
+
+@dataclass
+class SensitivityConfig:
+    """What sensitivity measures: the sparsities tried in each layer, and on how many held-out images."""
+
+    sparsities: list[float] = field(default_factory=lambda: [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
+    images: int = 1000
+
+    def __post_init__(self) -> None:
+        grid = self.sparsities
+        for sparsity in grid:
+            require(0 < sparsity < 1, "sensitivity.sparsities", sparsity, "in (0, 1)")
+        require(bool(grid) and grid == sorted(set(grid)), "sensitivity.sparsities", grid, "rising, one at least")
+        require(self.images >= 1, "sensitivity.images", self.images, "an integer >= 1")
 
 
 @dataclass
@@ -180,6 +274,7 @@ class Config:
     storage: StorageConfig = MISSING
     runtime: RuntimeConfig = MISSING
     trainer: TrainerConfig = MISSING
+    sensitivity: SensitivityConfig = field(default_factory=SensitivityConfig)
     logger: Any = None
     callbacks: Any = None
     sparsity: float | None = None

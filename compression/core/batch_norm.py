@@ -1,11 +1,15 @@
-"""Re-estimate batch-norm statistics, which go stale when weights are pruned or rounded."""
+"""Batch norm: which layer it belongs to, and its statistics, which go stale when weights are pruned or rounded."""
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from compression.core.evaluating import evaluating
+from compression.core.selection import PRUNABLE, prunable_weights
 
 
 @torch.no_grad()
@@ -31,3 +35,41 @@ def reestimate_batch_norm_(model: nn.Module, batches: Iterable[tuple[Tensor, Ten
         layer.momentum = momentum
     for module, was_training in training.items():
         module.training = was_training
+
+
+@torch.no_grad()
+def following_batch_norms(model: nn.Module, example: Tensor) -> dict[str, _BatchNorm]:
+    """Return the batch norm that directly follows, by the name of the prunable weight before it.
+
+    ``example: [B, 3, H, W]`` is an input of ``model``, which runs on it once, in evaluation mode, and is left as it
+    was. A layer has none where something comes between, as in networks that normalize before they convolve.
+    """
+    names = {id(weight): name for name, weight in prunable_weights(model).items()}
+    # The outputs themselves are kept: the identity of one that is freed could be that of the next.
+    outputs: dict[int, tuple[nn.Parameter, Tensor, int]] = {}
+    found: dict[str, _BatchNorm] = {}
+
+    def remember(layer: Any, _: Any, output: Tensor) -> None:
+        outputs[id(output)] = layer.weight, output, output._version
+
+    def look_up(norm: Any, inputs: tuple[Tensor, ...]) -> None:
+        if id(inputs[0]) not in outputs:
+            return
+        weight, output, version = outputs[id(inputs[0])]
+        # An activation in place hands on the same tensor, but changed.
+        if output._version == version and norm.num_features == weight.shape[0]:
+            found.setdefault(names[id(weight)], norm)
+
+    hooks = []
+    for module in model.modules():
+        if isinstance(module, PRUNABLE) and id(module.weight) in names:
+            hooks.append(module.register_forward_hook(remember))
+        elif isinstance(module, _BatchNorm):
+            hooks.append(module.register_forward_pre_hook(look_up))
+    try:
+        with evaluating(model):
+            model(example.to(next(model.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found

@@ -15,6 +15,11 @@ def warmup_cosine(update: int, *, num_updates: int, num_warmup: int, floor: floa
     return cosine_factor(min(1.0, (update - num_warmup) / max(1, num_updates - num_warmup)), floor)
 
 
-def repeated_cosine(update: int, *, cycle: int, floor: float) -> float:
-    """Return the factor at ``update`` of a cosine that starts again every ``cycle`` updates."""
-    return cosine_factor((update % cycle) / cycle, floor)
+def repeated_cosine(update: int, *, cycle: int, floor: float, lead: int = 0, warmup: float = 0.0) -> float:
+    """Return the factor at ``update`` of a cosine that starts again every ``cycle`` updates.
+
+    The first one is over ``lead`` updates, if there are any. Each rises for the fraction ``warmup`` of its updates.
+    """
+    if update < lead:
+        return warmup_cosine(update, num_updates=lead, num_warmup=round(lead * warmup), floor=floor)
+    return warmup_cosine((update - lead) % cycle, num_updates=cycle, num_warmup=round(cycle * warmup), floor=floor)

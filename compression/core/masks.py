@@ -9,6 +9,9 @@ from torch import Tensor, nn
 class MaskSet(Mapping[str, Tensor]):
     """Bool masks by parameter name, True = keep, each of its parameter's shape.
 
+    Where channels are pruned there are masks of biases and normalization as well. They hold zeros like any other, and
+    are not counted: sparsity is of weights.
+
     A pruned weight stays zero if weights and optimizer state are masked when the masks change and gradients
     at every step: momentum and moments of a pruned weight then stay zero, and weight decay of zero is zero.
     """
@@ -33,12 +36,12 @@ class MaskSet(Mapping[str, Tensor]):
     @property
     def num_weights(self) -> int:
         """How many weights are under a mask."""
-        return sum(mask.numel() for mask in self.values())
+        return sum(mask.numel() for mask in self._weights.values())
 
     @property
     def num_kept(self) -> int:
         """How many of them are kept."""
-        return sum(int(mask.sum()) for mask in self.values())
+        return sum(int(mask.sum()) for mask in self._weights.values())
 
     @property
     def sparsity(self) -> float:
@@ -48,7 +51,11 @@ class MaskSet(Mapping[str, Tensor]):
     @property
     def layer_sparsity(self) -> dict[str, float]:
         """Fraction of pruned weights by parameter name."""
-        return {name: 1 - int(mask.sum()) / mask.numel() for name, mask in self.items()}
+        return {name: 1 - int(mask.sum()) / mask.numel() for name, mask in self._weights.items()}
+
+    @property
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: mask for name, mask in self.items() if mask.ndim > 1}
 
     def to(self, device: torch.device | str) -> "MaskSet":
         """Return the masks on ``device``."""

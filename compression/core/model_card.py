@@ -10,11 +10,15 @@ from compression.core.errors import InputError
 
 @dataclass(frozen=True)
 class Architecture:
-    """The call that builds the model: ``target(num_classes=num_classes, **kwargs)``."""
+    """The call that builds the model: ``target(num_classes=num_classes, **kwargs)``.
+
+    A ``compacted`` one has fewer channels than that; how many, the shapes of its tensors say.
+    """
 
     target: str
     num_classes: int
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    compacted: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class ModelCard:
         architecture, spec = self.architecture, self.input
         _require(type(architecture.target) is str, "target", architecture.target, "a dotted name")
         _require(isinstance(architecture.kwargs, Mapping), "kwargs", architecture.kwargs, "a mapping")
+        _require(type(architecture.compacted) is bool, "compacted", architecture.compacted, "true or false")
         num_classes = architecture.num_classes
         _require(type(num_classes) is int and num_classes >= 1, "num_classes", num_classes, "1 or more")
         _require(

@@ -1,49 +1,107 @@
 """A strategy: criterion x granularity x allocation x schedule, and the masks they make together."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compression.core.errors import InputError
 from compression.core.masks import MaskSet
 from compression.core.seeding import make_generator
+from compression.core.selection import prunable_weights
 from compression.pruning.allocations import Allocation
 from compression.pruning.criteria import Criterion
-from compression.pruning.granularities import Granularity
+from compression.pruning.evidence import Batch, Evidence
+from compression.pruning.granularities import Granularity, Units
+from compression.pruning.granularities.weights import WeightUnits
+from compression.pruning.regrowth import Regrowth
 from compression.pruning.schedules import Schedule
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way of pruning to ``target`` sparsity, in [0, 1)."""
+    """A way of pruning a model until ``amount``, in [0, 1), of its weights (or channels, ...) is gone.
+
+    ``units`` are those that a granularity found in the model; ``example: [B, 3, H, W]`` is an input it takes. With
+    ``regrowth`` only the first step prunes, the others move weights.
+    """
 
     criterion: Criterion
-    granularity: Granularity
+    units: Units
     allocation: Allocation
     schedule: Schedule
-    target: float
+    amount: float
     seed: int
+    example: Tensor = field(repr=False)
+    regrowth: Regrowth | None = None
 
     @property
     def num_steps(self) -> int:
-        """How many pruning steps lead to the target."""
-        return self.schedule.num_steps(self.target)
+        """How many pruning steps lead to the amount."""
+        return self.schedule.num_steps(self.amount)
 
-    def check(self, weights: Mapping[str, Tensor]) -> None:
-        """Raise ``InputError`` if the target cannot be reached on these weights."""
-        fixed = self.granularity.fixed_sparsity
-        if fixed is not None and not math.isclose(fixed, self.target):
-            raise InputError(f"sparsity={self.target} contradicts strategy.granularity, which always prunes {fixed}")
-        self.granularity.check(weights)
-        self.allocation({name: weight.detach().abs() for name, weight in weights.items()}, self.target)
+    def prunes_at(self, step: int) -> bool:
+        """Whether ``step`` makes the model sparser, and does not only move weights."""
+        return self.regrowth is None or step == 1
 
-    def masks_at(self, step: int, weights: Mapping[str, Tensor], masks: MaskSet) -> MaskSet:
-        """Return the masks after ``step``: what ``masks`` prune stays pruned."""
-        generator = make_generator(self.seed, "criterion", step)
-        scores = self.criterion(weights, generator=generator)
-        scores = {name: score.masked_fill(~masks[name], -torch.inf) for name, score in scores.items()}
-        num_kept = self.allocation(scores, self.schedule(step, self.target))
-        return MaskSet(self.granularity(scores, num_kept))
+    def check(self, model: nn.Module) -> None:
+        """Raise ``InputError`` if the amount cannot be reached on this model."""
+        if self.regrowth is not None and type(self.units) is not WeightUnits:
+            raise InputError("strategy.regrowth moves single weights: it needs the granularity weights.Weights")
+        if self.regrowth is not None and self.num_steps < 2:
+            raise InputError("strategy.schedule.steps=1: must be >= 2 with strategy.regrowth: the first only prunes")
+        magnitudes = {name: weight.detach().abs() for name, weight in prunable_weights(model).items()}
+        scores = self.units.reduce(magnitudes)
+        self.units.count(scores, amount=self.amount, final=self.amount, allocation=self.allocation)
+
+    def masks_at(
+        self, step: int, model: nn.Module, *, masks: MaskSet, batches: Iterable[Batch] | None = None
+    ) -> MaskSet:
+        """Return the masks after ``step``: what ``masks`` prune stays pruned, unless weights regrow.
+
+        ``batches`` are training images for criteria that need gradients. Every step looks at other ones.
+        """
+        weights = prunable_weights(model)
+        device = next(iter(weights.values())).device
+        evidence = Evidence(
+            model=model,
+            example=self.example.to(device),
+            generator=make_generator(self.seed, "criterion", step),
+            batches=batches,
+            turn=step - 1,
+        )
+        if not self.prunes_at(step):
+            assert self.regrowth is not None
+            progress = (step - 1) / (self.num_steps - 1)
+            return self.regrowth(weights, masks=masks, progress=progress, evidence=evidence)
+        scores = self.units.reduce(self.criterion(weights, evidence=evidence))
+        kept = self.units.kept(masks)
+        scores = {name: score.masked_fill(~kept[name], -torch.inf) for name, score in scores.items()}
+        num_kept = self.units.count(
+            scores, amount=self.schedule(step, self.amount), final=self.amount, allocation=self.allocation
+        )
+        return MaskSet(self.units.masks(scores, num_kept))
+
+
+def find_units(
+    granularity: Granularity,
+    model: nn.Module,
+    *,
+    example: Tensor,
+    amount: float,
+    target: str = "weights",
+    protect: Sequence[str] = (),
+) -> Units:
+    """Return what ``granularity`` removes together in ``model``; ``protect`` may name ``first`` and ``last``.
+
+    Raises ``InputError`` if the pattern cannot have ``amount`` or does not fit the model.
+    """
+    fixed = granularity.fixed_sparsity
+    if fixed is not None and not math.isclose(fixed, amount):
+        raise InputError(f"sparsity={amount} contradicts strategy.granularity, which always prunes {fixed}")
+    names = list(prunable_weights(model))
+    ends = {"first": names[0], "last": names[-1]}
+    protected = frozenset(ends[end] for end in protect)
+    return granularity.units(model, example=example, target=target, protected=protected)

@@ -1,13 +1,13 @@
 """``metrics.json``: everything a run found, under stable keys.
 
-``run``, ``dense``, ``compressed`` and ``improvement`` depend on the command alone: the same command on the same
-machine gives them bit for bit. ``timing`` holds what was measured with a clock, ``provenance`` where and when.
+``timing`` holds what was measured with a clock, ``provenance`` where and when. All else depends on the command alone:
+the same command on the same machine gives it bit for bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # The keys that differ between two runs of one command.
 VARYING = ("timing", "provenance")
 
@@ -16,6 +16,7 @@ def make_metrics(
     *,
     run: Mapping[str, Any],
     evaluated: Mapping[str, Any],
+    pruning_history: Sequence[Mapping[str, Any]] = (),
     stage_seconds: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def make_metrics(
             "nonzero_ratio": dense["nonzero_parameters"] / compressed["nonzero_parameters"],
             "macs_ratio": dense["macs"] / compressed["macs"],
         },
+        "pruning_history": list(pruning_history),
         "timing": {"stage_seconds": dict(stage_seconds), **evaluated["timing"]},
         "provenance": dict(provenance),
     }

@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from safetensors.torch import save_file
 from torch import nn
 
 from compression.artifact import read_weights
+from compression.callbacks.early_weights import EarlyWeights
 from compression.core.errors import InputError
 from compression.core.learning_rate import warmup_cosine
 from compression.models.weights import load_weights_
 from compression.stages.context import Context
 from compression.stages.fit import fit, make_trainer
+from compression.stages.network_files import WEIGHTS, save_tensors
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 from compression.tasks.classification import Classification
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-WEIGHTS = "model.safetensors"
+VERSION = 2
 INITIAL = "initial.safetensors"
+EARLY = "early.safetensors"
 
 
 def obtain_dense(context: Context) -> StageRecord:
@@ -55,6 +56,15 @@ def check_given_weights(context: Context, model: nn.Module) -> None:
         load_weights_(model, read_weights(_given_file(given)), source=given)
 
 
+def check_start(context: Context) -> None:
+    """Raise ``InputError`` if the strategy goes back to early weights, which given weights do not have."""
+    strategy = context.config.strategy
+    given = context.config.model.get("weights")
+    for key, wanted in (("strategy.start", strategy.start), ("strategy.recovery.rewind", strategy.recovery.rewind)):
+        if given is not None and wanted == "early":
+            raise InputError(f"{key}=early contradicts model.weights={given}: there are no early weights; use initial")
+
+
 def make_task(context: Context, model: nn.Module, lr_factor: Any, **optimizer_settings: Any) -> Classification:
     """Return the task that trains ``model`` by the configured optimizer and loss."""
     training = context.config.training
@@ -77,7 +87,8 @@ def _train(context: Context, folder: Path) -> Made:
     training = context.config.training
     model = context.build_model()
     # Strategies that start from initial weights need them; a resumed run builds the same ones.
-    save_file(_contiguous(model), folder / INITIAL)
+    save_tensors(model.state_dict(), folder / INITIAL)
+    early = EarlyWeights(training.early_epoch, lambda net: save_tensors(net.state_dict(), folder / EARLY))
     updates = len(context.train_batches())
     lr_factor = partial(
         warmup_cosine,
@@ -86,9 +97,9 @@ def _train(context: Context, folder: Path) -> Made:
         floor=training.min_lr / training.optimizer["lr"],
     )
     task = make_task(context, model, lr_factor)
-    callbacks = [instantiate(settings) for settings in (context.config.callbacks or {}).values()]
+    callbacks = [early, *(instantiate(settings) for settings in (context.config.callbacks or {}).values())]
     fitted = fit(context, "dense", folder, task, num_epochs=training.epochs, callbacks=callbacks)
-    save_file({name: value.contiguous() for name, value in fitted.weights.items()}, folder / WEIGHTS)
+    save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
         "val_accuracy": fitted.val_accuracy,
         "best_epoch": fitted.best_epoch,
@@ -99,16 +110,13 @@ def _train(context: Context, folder: Path) -> Made:
 
 def _take_weights(context: Context, given: str, folder: Path) -> Made:
     model = context.build_model(pretrained=False)
+    save_tensors(model.state_dict(), folder / INITIAL)
     load_weights_(model, read_weights(_given_file(given)), source=given)
-    save_file(_contiguous(model), folder / WEIGHTS)
+    save_tensors(model.state_dict(), folder / WEIGHTS)
     task = make_task(context, model, constant_lr)
     trainer = make_trainer(context, logger=False, enable_checkpointing=False)
     [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
     return Made({"val_accuracy": metrics["val/accuracy"], "best_epoch": 0, "history": []})
-
-
-def _contiguous(model: nn.Module) -> dict[str, Any]:
-    return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
 
 
 def _given_file(given: str) -> Path:

@@ -2,7 +2,7 @@
 
 import gzip
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -16,6 +16,7 @@ from torch import nn
 from compression.artifact import Artifact, load_artifact
 from compression.core.accuracy import count_hits
 from compression.core.counting import (
+    count_layer_weights,
     count_macs,
     count_nonzero_parameters,
     count_parameters,
@@ -35,15 +36,22 @@ from compression.runtimes.measure import (
 from compression.runtimes.onnxruntime import OnnxRuntime
 from compression.runtimes.runtime import Predictor
 from compression.stages.context import Context
-from compression.stages.dense import WEIGHTS
 from compression.stages.export import ARTIFACT, ONNX
+from compression.stages.network_files import WEIGHTS
+from compression.stages.prune import STEPS
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 1
+VERSION = 2
+# The steps of a long schedule are many.
+STEP_REPEATS = 10
 
 
-def obtain_evaluated(context: Context, dense: StageRecord, files: Mapping[str, StageRecord]) -> StageRecord:
+def obtain_evaluated(
+    context: Context, dense: StageRecord, files: Mapping[str, StageRecord], pruned: StageRecord | None = None
+) -> StageRecord:
     """Return test accuracy, counts, bytes and timings of the ``dense`` and the ``compressed`` of ``files``.
+
+    ``pruned`` is the stage whose steps are timed as well.
 
     Timings belong to a machine, so on another one, or with other packages, they are taken anew.
     """
@@ -53,16 +61,20 @@ def obtain_evaluated(context: Context, dense: StageRecord, files: Mapping[str, S
         "machine": describe_machine(),
         "software": describe_software(),
     }
-    parents = (dense.id, files["dense"].id, files["compressed"].id)
+    steps = [] if pruned is None else sorted((pruned.path / STEPS).glob("*.cmp"))
+    parents = (dense.id, files["dense"].id, files["compressed"].id, *([pruned.id] if pruned else []))
     folders = {name: record.path for name, record in files.items()}
-    make = partial(_evaluate, context, dense.path / WEIGHTS, folders)
+    make = partial(_evaluate, context, dense.path / WEIGHTS, folders, steps)
     return context.store.obtain(StageKey("evaluate", VERSION, inputs, parents), make)
 
 
-def _evaluate(context: Context, dense_weights: Path, folders: Mapping[str, Path], folder: Path) -> Made:
+def _evaluate(
+    context: Context, dense_weights: Path, folders: Mapping[str, Path], steps: Sequence[Path], folder: Path
+) -> Made:
     del folder
     loaded = {name: load_artifact(path / ARTIFACT, allow=context.allowed_imports) for name, path in folders.items()}
-    results = {name: _count(context, artifact) for name, artifact in loaded.items()}
+    dense_weights_by_layer = count_layer_weights(loaded["dense"].model)
+    results = {name: _count(context, artifact, dense_weights_by_layer) for name, artifact in loaded.items()}
     for name, path in folders.items():
         results[name]["bytes"] = {
             "artifact": (path / ARTIFACT).stat().st_size,
@@ -70,10 +82,35 @@ def _evaluate(context: Context, dense_weights: Path, folders: Mapping[str, Path]
             "gzip_state_dict": _gzip_bytes(loaded[name].model),
         }
     results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
-    return Made({**results, "timing": _measure(context, loaded, folders)})
+    timing = _measure(context, loaded, folders)
+    timing["steps"] = _time_steps(context, loaded["dense"].model, steps)
+    torch.set_num_threads(context.threads)
+    return Made({**results, "timing": timing})
 
 
-def _count(context: Context, artifact: Artifact) -> dict[str, Any]:
+def _time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> dict[str, Any] | None:
+    """Time the file of every pruning step beside the dense model, all in one run, in the engine that starts fastest."""
+    if not steps:
+        return None
+    settings = context.config.runtime
+    models = {path.stem: load_artifact(path, allow=context.allowed_imports).model for path in steps}
+    models["dense"] = dense
+    batch_size, size = max(settings.batch_sizes), context.dataset.image_size
+    generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
+    records = measure_alternating(
+        {name: EagerRuntime().load(model, threads=context.threads) for name, model in models.items()},
+        batch=generator.standard_normal((batch_size, 3, size, size), dtype=np.float32),
+        warmup=2,
+        repeats=min(settings.repeats, STEP_REPEATS),
+    )
+    return {
+        "engine": "eager",
+        "batch_size": batch_size,
+        "latency_ms": {name: asdict(record.latency_ms) for name, record in records.items()},
+    }
+
+
+def _count(context: Context, artifact: Artifact, dense: Mapping[str, int]) -> dict[str, Any]:
     model = artifact.model
     hits, totals = count_hits(model.to(context.device), context.test_batches(), context.num_classes)
     model.cpu()
@@ -82,8 +119,8 @@ def _count(context: Context, artifact: Artifact) -> dict[str, Any]:
         "accuracy": hits.sum().item() / totals.sum().item(),
         "accuracy_per_class": {name: hit / total if total else None for name, hit, total in per_class},
         "test_images": int(totals.sum()),
-        "sparsity": model_sparsity(model),
-        "layer_sparsity": layer_sparsity(model),
+        "sparsity": model_sparsity(model, dense),
+        "layer_sparsity": layer_sparsity(model, dense),
         "parameters": count_parameters(model),
         "nonzero_parameters": count_nonzero_parameters(model),
         "macs": count_macs(model, artifact.image_size),
@@ -108,7 +145,6 @@ def _measure(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[
         for batch_size in settings.batch_sizes
         for entry in _compare(context, settings.engines, predictors, batch_size, loaded["dense"].image_size)
     ]
-    torch.set_num_threads(threads)
     return timing
 
 

@@ -1,11 +1,9 @@
 """The export stage: validate a model a last time and write it as an artifact and as ONNX."""
 
-import json
 from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 import compression
@@ -15,9 +13,10 @@ from compression.runtimes.onnx_export import export_onnx
 from compression.stages import dense
 from compression.stages.context import Context
 from compression.stages.fit import make_trainer
+from compression.stages.network_files import describe_architecture, is_compacted, load_network
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 1
+VERSION = 2
 ARTIFACT = "model.cmp"
 ONNX = "model.onnx"
 
@@ -34,9 +33,7 @@ def obtain_exported(context: Context, parent: StageRecord) -> StageRecord:
 
 
 def _export(context: Context, parent: StageRecord, folder: Path) -> Made:
-    model = context.build_model(pretrained=False)
-    model.load_state_dict(load_file(parent.path / dense.WEIGHTS))
-    task = dense.make_task(context, model, dense.constant_lr)
+    task = dense.make_task(context, load_network(context, parent), dense.constant_lr)
     export = ExportCallback(partial(_write, context, parent, folder))
     trainer = make_trainer(context, callbacks=[export], logger=False, enable_checkpointing=False)
     [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
@@ -46,8 +43,6 @@ def _export(context: Context, parent: StageRecord, folder: Path) -> Made:
 def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module) -> None:
     data = context.data
     model = model.cpu().eval()
-    # As plain JSON says it: tuples of the configuration become lists here as they will in the file.
-    architecture = json.loads(json.dumps(context.architecture))
     info = {
         "strategy": _strategy_name(context, parent),
         "sparsity": parent.results.get("sparsity", 0.0),
@@ -56,7 +51,7 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
     save_artifact(
         folder / ARTIFACT,
         model,
-        architecture=architecture,
+        architecture=describe_architecture(context, compacted=is_compacted(parent)),
         class_names=data.class_names,
         input={"size": data.image_size, "mean": data.mean, "std": data.std},
         codec=context.config.storage.codec,
@@ -73,4 +68,4 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
 
 
 def _strategy_name(context: Context, parent: StageRecord) -> str:
-    return context.config.strategy.name if parent.key.stage == "prune" else "none"
+    return "none" if parent.key.stage == "dense" else context.config.strategy.name

@@ -1,7 +1,7 @@
 """One training of one stage: a Lightning Trainer that can be killed and resumed."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -43,10 +43,10 @@ def fit(
     *,
     num_epochs: int,
     callbacks: Sequence[Callback] = (),
-    eligible: Callable[[], bool] = lambda: True,
+    best: BestWeights | None = None,
 ) -> Fitted:
     """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one."""
-    history, best = History(), BestWeights(eligible)
+    history, best = History(), best or BestWeights()
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
     progress: Callback = TerminalProgress() if sys.stdout.isatty() else LineProgress(stage)
     # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.

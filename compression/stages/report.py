@@ -7,16 +7,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from compression.core.files import write_atomic
 from compression.reporting import provenance
+from compression.reporting.figures import save_figure
+from compression.reporting.history import make_history
+from compression.reporting.history import to_markdown as history_markdown
+from compression.reporting.history import to_yaml as history_yaml
 from compression.reporting.metrics import flatten, make_metrics
 from compression.reporting.table import make_rows, to_markdown, to_rich
-from compression.stages import dense, export
+from compression.stages import export
 from compression.stages.context import Context
 from compression.stages.loggers import close_logger, make_logger
+from compression.stages.network_files import WEIGHTS
+from compression.stages.pictures import draw_pruning
 from compression.store import StageRecord
+
+PICTURES = "pictures"
 
 
 def gather_files(context: Context, dense_model: StageRecord, files: Mapping[str, StageRecord]) -> None:
@@ -24,7 +33,7 @@ def gather_files(context: Context, dense_model: StageRecord, files: Mapping[str,
     wanted = {
         "model.cmp": files["compressed"].path / export.ARTIFACT,
         "model.onnx": files["compressed"].path / export.ONNX,
-        "dense.safetensors": dense_model.path / dense.WEIGHTS,
+        "dense.safetensors": dense_model.path / WEIGHTS,
         "dense.onnx": files["dense"].path / export.ONNX,
     }
     for name, source in wanted.items():
@@ -40,6 +49,7 @@ def write_report(
     metrics = make_metrics(
         run=_describe_run(context, records),
         evaluated=records["evaluate"].results,
+        pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
         stage_seconds=stage_seconds,
         provenance={
             **context.store.made_with,
@@ -53,9 +63,18 @@ def write_report(
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     markdown = f"# {title}\n\n{to_markdown(rows)}"
+    figures: dict[str, Figure] = {}
+    if "prune" in records:
+        timed = metrics["timing"]["steps"]
+        history = make_history(metrics["pruning_history"], dense=_dense_step(metrics), timed=timed)
+        write_atomic(context.run_dir / "pruning_history.yaml", history_yaml(history).encode())
+        markdown += f"\n## Steps\n\n{history_markdown(history, timed=timed)}"
+        figures = draw_pruning(context, records, history=history, timed=timed)
+    for name, figure in figures.items():
+        save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / "report.md", markdown.encode())
     if not (records["evaluate"].reused and any(context.run_dir.glob("*/summary"))):
-        _log_summary(context, metrics, markdown)
+        _log_summary(context, metrics, markdown, figures)
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else 100).print(to_rich(rows, title))
     return metrics
@@ -101,9 +120,18 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
     }
 
 
-def _log_summary(context: Context, metrics: Mapping[str, Any], markdown: str) -> None:
+def _dense_step(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "accuracy_after": metrics["run"]["val_accuracy"]["dense"],
+        "bytes": metrics["dense"]["bytes"]["artifact"],
+    }
+
+
+def _log_summary(context: Context, metrics: Mapping[str, Any], markdown: str, figures: Mapping[str, Figure]) -> None:
     logger = make_logger(context, "summary")
     logger.log_metrics(flatten({key: metrics[key] for key in ("dense", "compressed", "improvement")}), step=0)
     if isinstance(logger, TensorBoardLogger):
         logger.experiment.add_text("result", markdown)
+        for name, figure in figures.items():
+            logger.experiment.add_figure(name, figure)
     close_logger(logger)

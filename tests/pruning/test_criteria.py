@@ -3,6 +3,11 @@ import torch
 from compression.core.seeding import make_generator
 from compression.pruning.criteria.magnitude import Magnitude, magnitude_scores
 from compression.pruning.criteria.random import Random, random_scores
+from compression.pruning.evidence import Evidence
+
+
+def make_evidence(generator):
+    return Evidence(model=torch.nn.Identity(), example=torch.zeros(1), generator=generator)
 
 
 def test_magnitude_literals():
@@ -20,13 +25,15 @@ def test_magnitude_is_cut_off_from_the_weight():
 def test_magnitude_draws_nothing():
     generator = make_generator(0)
     before = generator.get_state()
-    scores = Magnitude()({"a": torch.tensor([-3.0]), "b": torch.tensor([[2.0]])}, generator=generator)
+    scores = Magnitude()({"a": torch.tensor([-3.0]), "b": torch.tensor([[2.0]])}, evidence=make_evidence(generator))
     assert {name: score.tolist() for name, score in scores.items()} == {"a": [3], "b": [[2]]}
     assert torch.equal(generator.get_state(), before)
 
 
 def test_random_ignores_the_weights():
-    zeros, ones = (Random()({"a": w(3, 4)}, generator=make_generator(1)) for w in (torch.zeros, torch.ones))
+    zeros, ones = (
+        Random()({"a": like(3, 4)}, evidence=make_evidence(make_generator(1))) for like in (torch.zeros, torch.ones)
+    )
     assert torch.equal(zeros["a"], ones["a"])
 
 
@@ -41,7 +48,7 @@ def test_random_is_uniform():
 
 
 def test_random_layers_differ():
-    scores = Random()({"a": torch.zeros(8), "b": torch.zeros(8)}, generator=make_generator(1))
+    scores = Random()({"a": torch.zeros(8), "b": torch.zeros(8)}, evidence=make_evidence(make_generator(1)))
     assert not torch.equal(scores["a"], scores["b"])
 
 

@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compression.core.errors import InputError
+from compression.pruning.schedules.constant import Constant
+from compression.pruning.schedules.cubic import Cubic, cubic_sparsity
 from compression.pruning.schedules.geometric import Geometric, fraction_sparsity, geometric_sparsity
+from compression.pruning.schedules.linear import Linear
 from compression.pruning.schedules.one_shot import OneShot
 
 targets = st.floats(0.001, 0.999)
@@ -33,6 +36,37 @@ def test_step_fraction_literals():
     # 0.8^10 = 0.107 remains after ten steps, so 90 % takes an eleventh.
     assert Geometric(step_fraction=0.2).num_steps(0.9) == 11
     assert fraction_sparsity(2, 0.2, 0.9) == pytest.approx(0.36)
+
+
+def test_linear_literals():
+    assert run(Linear(steps=4), 0.8) == [0.2, 0.4, pytest.approx(0.6), 0.8]
+    assert run(Linear(steps=1), 0.7) == [0.7]
+
+
+def test_cubic_literals():
+    """What is missing falls as 27/64, 8/64, 1/64, 0."""
+    assert run(Cubic(steps=4), 0.8) == pytest.approx([0.8 * 37 / 64, 0.8 * 56 / 64, 0.8 * 63 / 64, 0.8])
+    assert run(Cubic(steps=2), 0.96) == pytest.approx([0.84, 0.96])
+    assert run(Cubic(steps=1), 0.7) == [0.7]
+    assert cubic_sparsity(0, 5, 0.9) == 0
+
+
+def test_constant_literals():
+    assert run(Constant(steps=3), 0.9) == [0.9, 0.9, 0.9]
+
+
+@settings(deadline=None)
+@given(st.sampled_from([Linear, Cubic]), st.integers(1, 60), targets)
+def test_linear_and_cubic_rise_to_exactly_the_target(schedule, num_steps, target):
+    values = [0, *run(schedule(steps=num_steps), target)]
+    assert len(values) == num_steps + 1
+    assert values[-1] == target
+    assert all(before < after for before, after in pairwise(values))
+    gains = [after - before for before, after in pairwise(values)]
+    if schedule is Linear:
+        assert gains == pytest.approx([target / num_steps] * num_steps)
+    else:
+        assert gains == sorted(gains, reverse=True)
 
 
 @pytest.mark.parametrize(("fraction", "steps"), [(0.1, 2), (0.2, 3), (0.5, 4), (0.3, 7), (0.9, 2)])
@@ -69,10 +103,11 @@ def test_step_fraction_formula(fraction, target):
     assert len(values) == 1 or 1 - (1 - fraction) ** (len(values) - 1) < target + 1e-9
 
 
+@pytest.mark.parametrize("schedule", [Geometric, Linear, Cubic, Constant])
 @pytest.mark.parametrize("step", [0, 4])
-def test_a_step_outside_the_schedule_is_a_defect(step):
+def test_a_step_outside_the_schedule_is_a_defect(schedule, step):
     with pytest.raises(AssertionError):
-        Geometric(steps=3)(step, 0.9)
+        schedule(steps=3)(step, 0.9)
     with pytest.raises(AssertionError):
         OneShot()(2, 0.9)
 
@@ -86,10 +121,11 @@ def test_one_of_the_two(steps, fraction):
     )
 
 
-@pytest.mark.parametrize("steps", [0, -3, 2.5, "many"])
-def test_bad_steps(steps):
+@pytest.mark.parametrize("schedule", [Geometric, Linear, Cubic, Constant])
+@pytest.mark.parametrize("steps", [0, -3, 2.5, "many", True])
+def test_bad_steps(schedule, steps):
     with pytest.raises(InputError) as caught:
-        Geometric(steps=steps)
+        schedule(steps=steps)
     assert str(caught.value) == f"strategy.schedule.steps={steps}: must be an integer >= 1"
 
 

@@ -2,18 +2,33 @@
 
 import math
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from compression.core.errors import InputError
+from compression.pruning.allocations.proportional import proportional_num_kept
 
 
 class Allocation(Protocol):
-    """Shares the target among layers."""
+    """Shares what is kept among layers, or among groups of channels: whatever the scores are by."""
 
-    def __call__(self, scores: Mapping[str, Tensor], sparsity: float) -> dict[str, int]:
-        """Return how many weights each layer keeps; together exactly ``N - round(sparsity * N)``."""
+    def __call__(self, scores: Mapping[str, Tensor], num_kept: int, *, final: int) -> dict[str, int]:
+        """Return how many each layer keeps, one at least and together exactly ``num_kept``.
+
+        ``scores`` are ``[O, I, ...]`` for weights and ``[C]`` for channels; what is pruned already has -inf.
+        ``num_kept`` is at least the number of layers. ``final`` is what the last pruning step will keep. A smaller
+        ``num_kept`` never gives a layer more.
+        """
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """An allocation that cannot share out every number, because some layers have their own."""
+
+    def limits(self, scores: Mapping[str, Tensor]) -> tuple[int, int]:
+        """Return the fewest and the most that can be asked for as ``final``."""
         ...
 
 
@@ -24,21 +39,10 @@ def layer_floors(scores: Mapping[str, Tensor], num_kept: int, floor: float) -> d
     any input, while 1 % of a wide layer is plenty. Where the floors together would take more than half of the
     ``num_kept`` weights of the model they are lowered in proportion, so that the criterion keeps its say.
     """
-    wanted = {name: min(score.numel(), floor * score.shape[0]) for name, score in scores.items()}
-    scale = min(1.0, num_kept / 2 / max(1.0, sum(wanted.values())))
-    floors = {name: max(1, math.floor(count * scale)) for name, count in wanted.items()}
-    # Rounded up to one in many small layers, they could be more than the model keeps.
-    return floors if sum(floors.values()) <= num_kept else dict.fromkeys(floors, 1)
-
-
-def count_kept(scores: Mapping[str, Tensor], sparsity: float) -> int:
-    """Return the weights the model keeps, ``N - round(sparsity * N)``; raises ``InputError`` below one a layer."""
-    total = sum(score.numel() for score in scores.values())
-    kept = total - round(sparsity * total)
-    if kept < len(scores):
-        limit = math.floor((1 - len(scores) / total) * 1e4) / 1e4
-        raise InputError(f"sparsity={sparsity:g} would empty a layer: must be at most {limit} for this model")
-    return kept
+    wanted = {name: max(1, math.floor(min(s.numel(), floor * s.shape[0]))) for name, s in scores.items()}
+    room = max(len(wanted), min(sum(wanted.values()), num_kept // 2))
+    # Rounded layer by layer, the floors of many layers would fall at the same ``num_kept``, and others get more.
+    return proportional_num_kept(wanted, shares=wanted, num_kept=room, floors=dict.fromkeys(wanted, 1))
 
 
 def check_floor(floor: float) -> float:

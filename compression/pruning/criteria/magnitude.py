@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
+
+from compression.pruning.evidence import Evidence
 
 
 def magnitude_scores(weight: Tensor) -> Tensor:
@@ -14,6 +15,6 @@ def magnitude_scores(weight: Tensor) -> Tensor:
 class Magnitude:
     """Scores weights by their absolute value."""
 
-    def __call__(self, weights: Mapping[str, Tensor], *, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+    def __call__(self, weights: Mapping[str, Tensor], *, evidence: Evidence) -> dict[str, Tensor]:  # noqa: ARG002
         """Return ``|w|`` for every weight."""
         return {name: magnitude_scores(weight) for name, weight in weights.items()}

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from compression.pruning.evidence import Evidence
+
 
 def random_scores(weight: Tensor, generator: torch.Generator) -> Tensor:
     """Return uniform scores in [0, 1), of the weight's shape; drawn on the CPU, so that a GPU gives the same."""
@@ -14,6 +16,6 @@ def random_scores(weight: Tensor, generator: torch.Generator) -> Tensor:
 class Random:
     """Scores weights at random."""
 
-    def __call__(self, weights: Mapping[str, Tensor], *, generator: torch.Generator) -> dict[str, Tensor]:
+    def __call__(self, weights: Mapping[str, Tensor], *, evidence: Evidence) -> dict[str, Tensor]:
         """Return uniform scores for every weight."""
-        return {name: random_scores(weight, generator) for name, weight in weights.items()}
+        return {name: random_scores(weight, evidence.generator) for name, weight in weights.items()}

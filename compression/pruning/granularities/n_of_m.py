@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compression.core.errors import InputError
+from compression.core.selection import prunable_weights
+from compression.pruning.allocations import Allocation
+from compression.pruning.granularities.weights import WeightUnits, refuse_other_targets
 
 
 def n_of_m_mask(scores: Tensor, *, n: int, m: int) -> Tensor:
@@ -17,6 +20,32 @@ def n_of_m_mask(scores: Tensor, *, n: int, m: int) -> Tensor:
     order = blocks.argsort(dim=1, stable=True)
     mask = torch.ones_like(blocks, dtype=torch.bool).scatter_(1, order[:, : m - n], False)
     return mask.view(scores.transpose(0, 1).shape).transpose(0, 1).contiguous()
+
+
+class NOfMUnits(WeightUnits):
+    """Weights in blocks of ``m``; a layer whose input channels ``m`` does not divide stays whole."""
+
+    def __init__(self, weights: Mapping[str, Tensor], *, n: int, m: int, protected: frozenset[str]) -> None:
+        unfit = {name for name, weight in weights.items() if weight.shape[1] % m}
+        super().__init__(weights, protected=protected | unfit)
+        self.n, self.m = n, m
+        if len(self.whole) == len(self.weights):
+            raise InputError(
+                f"{n}:{m} sparsity fits no layer: {m} divides the input channels of none of {_few(self.whole)}"
+            )
+
+    def count(
+        self, scores: Mapping[str, Tensor], *, amount: float, final: float, allocation: Allocation
+    ) -> dict[str, int]:
+        """Return what the pattern keeps; it leaves nothing to share."""
+        del amount, final, allocation
+        return {name: score.numel() * self.n // self.m for name, score in scores.items()}
+
+    def masks(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
+        """Keep the n highest of every m."""
+        del num_kept
+        chosen = {name: n_of_m_mask(score, n=self.n, m=self.m) for name, score in scores.items()}
+        return {name: chosen.get(name, mask) for name, mask in self.dense_masks().items()}
 
 
 class NOfM:
@@ -32,18 +61,12 @@ class NOfM:
         """``1 - n/m``."""
         return 1 - self.n / self.m
 
-    def fits(self, weight: Tensor) -> bool:
-        """Whether the pattern can be laid over this layer."""
-        return weight.shape[1] % self.m == 0
+    def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> NOfMUnits:
+        """Return the model's weights in blocks; raises ``InputError`` if no layer fits."""
+        del example
+        refuse_other_targets(target)
+        return NOfMUnits(prunable_weights(model), n=self.n, m=self.m, protected=protected)
 
-    def check(self, weights: Mapping[str, Tensor]) -> None:
-        """Refuse a model none of whose layers fits."""
-        if not any(self.fits(weight) for weight in weights.values()):
-            raise InputError(f"{self.n}:{self.m} sparsity fits no layer: {self.m} divides no layer's input channels")
 
-    def __call__(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:  # noqa: ARG002
-        """Keep n of m wherever it fits; the pattern, not ``num_kept``, says how many."""
-        return {
-            name: n_of_m_mask(s, n=self.n, m=self.m) if self.fits(s) else torch.ones_like(s, dtype=torch.bool)
-            for name, s in scores.items()
-        }
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,10 +1,61 @@
 """Single weights: unstructured pruning."""
 
+import math
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from compression.core.errors import InputError
+from compression.core.masks import MaskSet, dense_masks
+from compression.core.selection import prunable_weights
+from compression.pruning.allocations import Allocation
 from compression.pruning.ranking import lowest
+
+
+class WeightUnits:
+    """The weights of a model, each by itself; those ``protected`` stay whole."""
+
+    round_to = 8
+
+    def __init__(self, weights: Mapping[str, Tensor], *, protected: frozenset[str]) -> None:
+        self.weights = dict(weights)
+        self.whole = tuple(name for name in weights if name in protected)
+
+    def dense_masks(self) -> MaskSet:
+        """Return masks that keep every weight."""
+        return dense_masks(self.weights)
+
+    def reduce(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the scores of the weights that may go."""
+        return {name: score for name, score in scores.items() if name not in self.whole}
+
+    def kept(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the masks of the weights that may go."""
+        return self.reduce(masks)
+
+    def count(
+        self, scores: Mapping[str, Tensor], *, amount: float, final: float, allocation: Allocation
+    ) -> dict[str, int]:
+        """Return kept weights by layer, ``N - round(amount * N)`` of the model's N with those of whole layers."""
+        return allocation(scores, self._num_kept(amount), final=self._num_kept(final))
+
+    def masks(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
+        """Return masks that keep exactly ``num_kept`` weights of each layer."""
+        chosen = {name: ~lowest(s.flatten(), s.numel() - num_kept[name]).view(s.shape) for name, s in scores.items()}
+        return {name: chosen.get(name, mask) for name, mask in self.dense_masks().items()}
+
+    def _num_kept(self, amount: float) -> int:
+        total = sum(weight.numel() for weight in self.weights.values())
+        whole = sum(self.weights[name].numel() for name in self.whole)
+        kept = total - round(amount * total) - whole
+        layers = len(self.weights) - len(self.whole)
+        if kept < layers:
+            limit = math.floor((1 - (layers + whole) / total) * 1e4) / 1e4
+            protected = f" with {len(self.whole)} layers protected" if self.whole else ""
+            raise InputError(
+                f"sparsity={amount:g} would empty a layer: must be at most {limit} for this model{protected}"
+            )
+        return kept
 
 
 class Weights:
@@ -12,9 +63,14 @@ class Weights:
 
     fixed_sparsity = None
 
-    def check(self, weights: Mapping[str, Tensor]) -> None:
-        """Fit every layer."""
+    def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> WeightUnits:
+        """Return the model's weights."""
+        del example
+        refuse_other_targets(target)
+        return WeightUnits(prunable_weights(model), protected=protected)
 
-    def __call__(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
-        """Keep exactly ``num_kept`` weights of each layer."""
-        return {name: ~lowest(s.flatten(), s.numel() - num_kept[name]).view(s.shape) for name, s in scores.items()}
+
+def refuse_other_targets(target: str) -> None:
+    """Raise ``InputError`` unless the amount is asked in weights."""
+    if target != "weights":
+        raise InputError(f"strategy.target={target}: must be weights where single weights are pruned, not channels")

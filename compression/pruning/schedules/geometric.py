@@ -3,6 +3,7 @@
 import math
 
 from compression.core.errors import InputError
+from compression.pruning.checks import check_count
 
 # Thousands of steps lead to any target; less is a slip of the keyboard.
 MIN_FRACTION = 0.001
@@ -26,8 +27,8 @@ class Geometric:
             raise InputError(
                 f"strategy.schedule steps={steps} step_fraction={step_fraction}: give one of them, the other null"
             )
-        if steps is not None and (type(steps) is not int or steps < 1):
-            raise InputError(f"strategy.schedule.steps={steps}: must be an integer >= 1")
+        if steps is not None:
+            check_count(steps, key="strategy.schedule.steps")
         if step_fraction is not None and not (isinstance(step_fraction, float) and MIN_FRACTION <= step_fraction < 1):
             raise InputError(f"strategy.schedule.step_fraction={step_fraction}: must be in [{MIN_FRACTION}, 1)")
         self.steps, self.step_fraction = steps, step_fraction

@@ -1,0 +1,21 @@
+"""Keep the weights of an early epoch, for strategies that go back to them."""
+
+from collections.abc import Callable
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
+
+from compression.tasks.classification import network
+
+
+class EarlyWeights(Callback):
+    """Hands the network to ``write`` after ``epoch`` epochs of training, counted from 1."""
+
+    def __init__(self, epoch: int, write: Callable[[nn.Module], None]) -> None:
+        self.epoch = epoch
+        self.write = write
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write, if this epoch is the one."""
+        if trainer.current_epoch + 1 == self.epoch:
+            self.write(network(pl_module))

@@ -1,0 +1,90 @@
+"""By hand: a sparsity for each layer that is named, and what is left for the others."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from torch import Tensor
+
+from compression.core.errors import InputError
+from compression.pruning.allocations import check_floor
+from compression.pruning.allocations.proportional import proportional_num_kept
+from compression.pruning.allocations.uniform import uniform_num_kept
+
+KEY = "strategy.allocation.sparsities"
+# No layer has this name: it stands for all that no pattern names.
+OTHERS = ""
+
+
+def named_num_kept(sizes: Mapping[str, int], *, sparsities: Mapping[str, float]) -> dict[str, int]:
+    """Return how many each layer keeps at the end that a pattern names: ``n - round(s * n)``, one at least.
+
+    Of several patterns the first counts. Raises ``InputError`` for a pattern that matches no layer.
+    """
+    for pattern in sparsities:
+        if not any(fnmatchcase(name, pattern) for name in sizes):
+            some = ", ".join(list(sizes)[:5]) + (", ..." if len(sizes) > 5 else "")
+            raise InputError(f"{KEY}: {pattern!r} matches no layer; layers are {some}")
+    matches = {name: next((s for p, s in sparsities.items() if fnmatchcase(name, p)), None) for name in sizes}
+    return {name: max(1, sizes[name] - round(s * sizes[name])) for name, s in matches.items() if s is not None}
+
+
+def by_hand_limits(sizes: Mapping[str, int], *, sparsities: Mapping[str, float]) -> tuple[int, int]:
+    """Return the fewest and the most that all layers together can keep at the end: others one each, or everything."""
+    named = named_num_kept(sizes, sparsities=sparsities)
+    others = [size for name, size in sizes.items() if name not in named]
+    return sum(named.values()) + len(others), sum(named.values()) + sum(others)
+
+
+def by_hand_num_kept(
+    scores: Mapping[str, Tensor], *, sparsities: Mapping[str, float], num_kept: int, final: int, floor: float
+) -> dict[str, int]:
+    """Return how many each layer keeps when ``num_kept`` are kept of all, on the way to ``final``.
+
+    At the end a named layer has its sparsity, and the others share the rest uniformly. On the way all go in step:
+    where the fraction f of all that is to be pruned is gone, so is f of each named layer's part, and f of the part of
+    the others together. Exactly: the i-th of a part of n that goes has rank (i + 1/2) / n, and the lowest ranks go.
+    Raises ``InputError`` for a ``final`` that the named layers rule out.
+    """
+    assert num_kept >= final
+    sizes = {name: score.numel() for name, score in scores.items()}
+    total = sum(sizes.values())
+    fewest, most = by_hand_limits(sizes, sparsities=sparsities)
+    if not fewest <= final <= most:
+        # So many digits that rounding what they say leads to the very weight.
+        low, high, asked = (f"{1 - count / total:.9g}" for count in (most, fewest, final))
+        allowed = f"from {low} to {high}" if low != high else f"{low}, for they name all layers"
+        raise InputError(f"{KEY}: with these a total of {asked} is out of reach: must be {allowed}")
+
+    ends = named_num_kept(sizes, sparsities=sparsities)
+    others = {name: score for name, score in scores.items() if name not in ends}
+    num_others = sum(sizes[name] for name in others)
+    parts = {name: sizes[name] - end for name, end in ends.items()} | {OTHERS: most - final}
+    nothing = dict.fromkeys(parts, 0)
+    gone = proportional_num_kept(parts, shares=parts, num_kept=total - num_kept, floors=nothing)
+    kept = {name: sizes[name] - gone[name] for name in ends}
+    if others:
+        kept |= uniform_num_kept(others, num_kept=num_others - gone[OTHERS], floor=floor)
+    return {name: kept[name] for name in scores}
+
+
+class ByHand:
+    """Gives layers the sparsities that are named for them, by patterns such as ``layer1.*``; the first match counts.
+
+    ``floor`` is for the layers that no pattern names.
+    """
+
+    def __init__(self, *, sparsities: Mapping[str, float], floor: float = 0.0) -> None:
+        if not isinstance(sparsities, Mapping):
+            raise InputError(f"{KEY}={sparsities}: must give a sparsity to each pattern of layer names")
+        for pattern, sparsity in sparsities.items():
+            if isinstance(sparsity, bool) or not isinstance(sparsity, (int, float)) or not 0 <= sparsity < 1:
+                raise InputError(f"{KEY} {pattern}={sparsity}: must be in [0, 1)")
+        self.sparsities, self.floor = dict(sparsities), check_floor(floor)
+
+    def limits(self, scores: Mapping[str, Tensor]) -> tuple[int, int]:
+        """Return the fewest and the most that can be asked for as ``final``."""
+        return by_hand_limits({name: score.numel() for name, score in scores.items()}, sparsities=self.sparsities)
+
+    def __call__(self, scores: Mapping[str, Tensor], num_kept: int, *, final: int) -> dict[str, int]:
+        """Return how many each layer keeps; raises ``InputError`` for patterns or totals that do not fit the model."""
+        return by_hand_num_kept(scores, sparsities=self.sparsities, num_kept=num_kept, final=final, floor=self.floor)

@@ -1,0 +1,164 @@
+"""Channels that can only go together: coupled by residual sums, depthwise convolutions and concatenations.
+
+Found by the dependency graph of Torch-Pruning (DepGraph, arXiv:2301.12900).
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch_pruning
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from compression.core.errors import InputError
+from compression.core.evaluating import evaluating
+from compression.core.selection import PRUNABLE
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """One dimension of a parameter that loses an index with each channel of a group.
+
+    ``channel: [size]`` int64 is the group's channel at each index of the dimension, -1 where it has none.
+    """
+
+    parameter: str
+    dim: int
+    channel: Tensor
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Channels ``0 .. num_channels - 1`` of ``name``, the first layer that makes them, and all they are tied to.
+
+    ``outputs`` make and normalize the channels, ``inputs`` read them.
+    """
+
+    name: str
+    num_channels: int
+    outputs: tuple[Coupling, ...]
+    inputs: tuple[Coupling, ...]
+
+    @property
+    def couplings(self) -> tuple[Coupling, ...]:
+        """All of them."""
+        return self.outputs + self.inputs
+
+
+def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]:
+    """Return the groups of channels that can be removed, in the model's order; the logits' are not among them.
+
+    ``example: [B, 3, H, W]``. Channels around a grouped convolution that is not depthwise are left out: whole. Raises
+    ``InputError`` naming the layer for a model whose channels cannot be removed safely.
+    """
+    refuse_unsafe(model)
+    head = _last_layer(model, example)
+    positions = {name: index for index, (name, _) in enumerate(model.named_modules())}
+    try:
+        found = [group for group in trace(model, example).get_all_groups() if not _has_grouped(group)]
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"channels of this model cannot be followed from layer to layer: {reason}") from error
+    groups = [_read(model, group) for group in found]
+    removable = [group for group in groups if head not in _owners(group.outputs)]
+    return sorted(removable, key=lambda group: positions[group.name])
+
+
+def trace(model: nn.Module, example: Tensor) -> "torch_pruning.DependencyGraph":
+    """Return Torch-Pruning's graph of ``model``; parameters, statistics and training flags stay as they are."""
+    # Traced by gradient functions, which frozen parameters would not have.
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    try:
+        with evaluating(model), warnings.catch_warnings(), torch.enable_grad():
+            warnings.simplefilter("ignore")
+            return torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
+def refuse_unsafe(model: nn.Module) -> None:
+    """Raise ``InputError`` naming the first layer whose function depends on channels in a way not followed here."""
+    allowed = (nn.Conv2d, nn.Linear, _BatchNorm)
+    # Without parameters, but they normalize over channels: removing one changes the others.
+    across_channels = (nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm, nn.ChannelShuffle)
+    for name, module in model.named_modules():
+        own_parameters = next(module.parameters(recurse=False), None) is not None
+        if (own_parameters and not isinstance(module, allowed)) or isinstance(module, across_channels):
+            raise InputError(
+                f"channels of this model cannot be removed safely: {name or 'the model itself'} is a "
+                f"{type(module).__name__}; allowed: convolutions, linear layers and batch norm"
+            )
+
+
+def _last_layer(model: nn.Module, example: Tensor) -> str:
+    executed: list[str] = []
+    handles = [
+        module.register_forward_hook(lambda *_, name=name: executed.append(name))
+        for name, module in model.named_modules()
+        if isinstance(module, PRUNABLE)
+    ]
+    with evaluating(model), torch.no_grad():
+        model(example)
+    for handle in handles:
+        handle.remove()
+    return executed[-1]
+
+
+def _read(model: nn.Module, group: "torch_pruning.Group") -> ChannelGroup:
+    names = {module: name for name, module in model.named_modules()}
+    outputs, inputs = [], []
+    for item in group:
+        module = item.dep.target.module
+        # Sums and concatenations are nodes of the graph without parameters.
+        if module not in names or not isinstance(module, (nn.Conv2d, nn.Linear, _BatchNorm)):
+            continue
+        reads = isinstance(module, (nn.Conv2d, nn.Linear)) and not _makes(item.dep.handler, module)
+        index = torch.tensor(item.idxs)
+        root = torch.tensor(item.root_idxs)
+        if reads:
+            inputs.append(_couple(f"{names[module]}.weight", module.weight, 1, index, root))
+        else:
+            for kind, parameter in module.named_parameters(recurse=False):
+                outputs.append(_couple(f"{names[module]}.{kind}", parameter, 0, index, root))
+    positions = {name: position for position, (name, _) in enumerate(model.named_parameters())}
+    outputs.sort(key=lambda coupling: positions[coupling.parameter])
+    inputs.sort(key=lambda coupling: positions[coupling.parameter])
+    size = len(group[0].idxs)
+    # The graph begins at any of the layers that make a group's channels; the first in the model names it.
+    name = next(
+        _owner(c.parameter)
+        for c in outputs
+        if isinstance(model.get_submodule(_owner(c.parameter)), PRUNABLE) and c.channel.equal(torch.arange(size))
+    )
+    return ChannelGroup(name, size, tuple(outputs), tuple(inputs))
+
+
+def _makes(handler: object, module: nn.Conv2d | nn.Linear) -> bool:
+    # A depthwise convolution makes each channel from the same one: its one handler stands for both sides.
+    if isinstance(module, nn.Conv2d) and module.groups > 1 and module.groups == module.in_channels:
+        return True
+    return getattr(handler, "__name__", "").endswith("out_channels")
+
+
+def _couple(name: str, parameter: Tensor, dim: int, index: Tensor, root: Tensor) -> Coupling:
+    channel = torch.full((parameter.shape[dim],), -1, dtype=torch.int64)
+    channel[index] = root
+    return Coupling(name, dim, channel)
+
+
+def _has_grouped(group: "torch_pruning.Group") -> bool:
+    convolutions = [item.dep.target.module for item in group if isinstance(item.dep.target.module, nn.Conv2d)]
+    return any(c.groups > 1 and not c.groups == c.in_channels == c.out_channels for c in convolutions)
+
+
+def _owners(couplings: tuple[Coupling, ...]) -> Iterator[str]:
+    return (_owner(coupling.parameter) for coupling in couplings)
+
+
+def _owner(parameter: str) -> str:
+    return parameter.rpartition(".")[0]

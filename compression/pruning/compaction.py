@@ -1,0 +1,105 @@
+"""Compaction: channels that nothing reads are removed for good; the smaller network computes the same function.
+
+Channel masks leave such channels, and so do masks of single weights that happen to empty all that reads a channel. A
+channel that is only constant (nothing makes it, but a batch norm shifts it and a padded convolution reads it) stays.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compression.core.errors import InputError
+from compression.core.evaluating import evaluating
+from compression.pruning.channel_groups import ChannelGroup, find_channel_groups, trace
+
+# Largest difference of logits between the network before and after, relative to the largest logit.
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """The smaller network, and the (old, new) number of channels of every group that changed."""
+
+    model: nn.Module
+    channels: Mapping[str, tuple[int, int]]
+    difference: float
+
+
+def compact(model: nn.Module, example: Tensor, *, round_to: int = 8) -> Compacted:
+    """Return a copy of ``model`` without the channels that nothing reads.
+
+    ``example: [B, 3, H, W]``, on the model's device. Kept channels of a group are rounded up to a multiple of
+    ``round_to``, or all are kept; batch norm stays, so the result can be trained on. Raises ``InputError`` for a model
+    whose channels cannot be removed safely, also where only a comparison of the two networks shows it.
+    """
+    small = copy.deepcopy(model)
+    channels: dict[str, tuple[int, int]] = {}
+    # What made a removed channel is gone as well, so that something else may have lost its last reader.
+    while removed := _remove_unread_(small, example, round_to):
+        for name, (old, new) in removed.items():
+            channels[name] = (channels[name][0] if name in channels else old, new)
+    compacted = Compacted(small, channels, relative_difference(model, small, example))
+    _refuse_difference(compacted)
+    return compacted
+
+
+def _refuse_difference(compacted: Compacted) -> None:
+    """Raise ``InputError`` unless the smaller network computes the same, up to rounding."""
+    if not compacted.difference <= TOLERANCE:
+        raise InputError(
+            f"channels of this model cannot be removed safely: without them its logits differ by "
+            f"{compacted.difference:.1e} of the largest; allowed: {TOLERANCE:g}"
+        )
+
+
+@torch.no_grad()
+def relative_difference(model: nn.Module, other: nn.Module, example: Tensor) -> float:
+    """Return the largest difference of logits on random images like ``example``, over the largest logit."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(example.shape, generator=generator).to(example.device)
+    with evaluating(model), evaluating(other):
+        expected, actual = model(images), other(images)
+    if expected.shape != actual.shape:
+        return float("inf")
+    return float((actual - expected).abs().max() / expected.abs().max().clamp(min=torch.finfo(expected.dtype).tiny))
+
+
+def unread_channels(group: ChannelGroup, parameters: Mapping[str, Tensor]) -> Tensor:
+    """Return which channels of ``group`` are read with weights of zero alone: bool ``[C]``."""
+    # A group without readers reaches something that is not followed: then all of it counts as read.
+    readers = torch.zeros(group.num_channels, dtype=torch.int64) + (not group.inputs)
+    for coupling in group.inputs:
+        weight = parameters[coupling.parameter].detach().transpose(0, coupling.dim).flatten(1)
+        mine = coupling.channel >= 0
+        nonzero = weight.ne(0).any(1).cpu().long()
+        readers.index_add_(0, coupling.channel[mine], nonzero[mine])
+    return readers == 0
+
+
+def _remove_unread_(model: nn.Module, example: Tensor, round_to: int) -> dict[str, tuple[int, int]]:
+    parameters = dict(model.named_parameters())
+    removed: dict[str, list[int]] = {}
+    sizes: dict[str, int] = {}
+    for group in find_channel_groups(model, example):
+        unread = unread_channels(group, parameters).nonzero().flatten().tolist()
+        kept = max(1, group.num_channels - len(unread))
+        kept = min(group.num_channels, -(-kept // round_to) * round_to)
+        # The last ones first: which of them stay for a round number makes no difference.
+        going = unread[len(unread) - (group.num_channels - kept) :] if kept < group.num_channels else []
+        if going:
+            removed[group.name], sizes[group.name] = going, group.num_channels
+    _remove_(model, example, removed)
+    return {name: (sizes[name], sizes[name] - len(going)) for name, going in removed.items()}
+
+
+def _remove_(model: nn.Module, example: Tensor, removed: Mapping[str, Sequence[int]]) -> None:
+    if not removed:
+        return
+    graph = trace(model, example)
+    for name, channels in removed.items():
+        layer = model.get_submodule(name)
+        pruner = graph.get_pruner_of_module(layer)
+        graph.get_pruning_group(layer, pruner.prune_out_channels, idxs=list(channels)).prune()

@@ -1,0 +1,66 @@
+"""What a criterion may look at besides the values of the weights."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from compression.core.errors import InputError
+from compression.core.evaluating import evaluating
+from compression.core.selection import prunable_weights
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The model with its weights, an input it takes, a seeded generator, and training images if there are any.
+
+    ``example: [B, 3, H, W]`` says what an input looks like, its values mean nothing. ``batches`` give (images, labels)
+    on the model's device; they were looked at ``turn`` times before, and now others are wanted.
+    """
+
+    model: nn.Module
+    example: Tensor
+    generator: torch.Generator
+    batches: Iterable[Batch] | None = None
+    turn: int = 0
+
+    def gradients(self, num_batches: int) -> Iterator[dict[str, Tensor]]:
+        """Yield the gradient of the mean cross-entropy of each of ``num_batches`` batches, by prunable weight.
+
+        Pruned weights have a gradient as well. Batch norm uses the batch's statistics, as in training, dropout is
+        off; neither the model, its ``.grad`` nor any random state is changed. Raises ``InputError`` without images.
+        """
+        if self.batches is None or next(iter(self.batches), None) is None:
+            raise InputError("this criterion needs gradients, and there are no training images: give `batches`")
+        first = self.turn * num_batches
+        for images, labels in islice(_repeat(self.batches), first, first + num_batches):
+            yield self._gradient(images, labels)
+
+    def _gradient(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        weights = prunable_weights(self.model)
+        tracking = [m for m in self.model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+        with evaluating(self.model), torch.enable_grad():
+            for layer in tracking:
+                layer.train()
+                layer.track_running_stats = False
+            try:
+                loss = cross_entropy(self.model(images), labels)
+                found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+            finally:
+                for layer in tracking:
+                    layer.track_running_stats = True
+        return {
+            name: torch.zeros_like(weight) if gradient is None else gradient.detach()
+            for (name, weight), gradient in zip(weights.items(), found, strict=True)
+        }
+
+
+def _repeat(batches: Iterable[Batch]) -> Iterator[Batch]:
+    while True:
+        yield from batches

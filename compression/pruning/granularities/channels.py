@@ -1,0 +1,171 @@
+"""Channels: structured pruning, in groups that residual sums and depthwise convolutions couple.
+
+While training they are masks like any other: the filters that make a channel, its normalization, and what reads it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from compression.core.counting import layer_macs
+from compression.core.errors import InputError
+from compression.core.masks import MaskSet, dense_masks
+from compression.core.selection import prunable_weights
+from compression.pruning.allocations import Allocation, Limited
+from compression.pruning.channel_cost import ChannelCost
+from compression.pruning.channel_groups import ChannelGroup, find_channel_groups
+from compression.pruning.ranking import lowest
+
+TARGETS = ("channels", "params", "macs")
+# Of a fraction that is a quotient of whole numbers.
+TOLERANCE = 1e-9
+
+
+class Channels:
+    """Removes channels; what stays of a group is a multiple of ``round_to``, or all of it.
+
+    ``normalize`` divides each layer's scores by their mean, so that layers of different scale can compete.
+    """
+
+    fixed_sparsity = None
+
+    def __init__(self, *, round_to: int = 8, normalize: bool = True) -> None:
+        if type(round_to) is not int or round_to < 1:
+            raise InputError(f"strategy.granularity.round_to={round_to}: must be an integer >= 1")
+        self.round_to, self.normalize = round_to, normalize
+
+    def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> "ChannelUnits":
+        """Return the channel groups of ``model``; raises ``InputError`` for one that cannot lose channels safely."""
+        if target not in TARGETS:
+            raise InputError(
+                f"strategy.target={target}: must be one of {', '.join(TARGETS)} where channels are removed"
+            )
+        groups = find_channel_groups(model, example)
+        free = [group for group in groups if not any(coupling.parameter in protected for coupling in group.couplings)]
+        if not free:
+            raise InputError("this model has no channels that can be removed")
+        return ChannelUnits(
+            model,
+            free,
+            cost=ChannelCost(model, free, macs=layer_macs(model, example), target=target),
+            round_to=self.round_to,
+            normalize=self.normalize,
+        )
+
+
+class ChannelUnits:
+    """The channel groups of one model."""
+
+    def __init__(
+        self, model: nn.Module, groups: Sequence[ChannelGroup], *, cost: ChannelCost, round_to: int, normalize: bool
+    ) -> None:
+        self.groups = {group.name: group for group in groups}
+        self.cost, self.round_to, self.normalize = cost, round_to, normalize
+        coupled = {coupling.parameter for group in groups for coupling in group.couplings}
+        weights = prunable_weights(model)
+        self.parameters = {n: p for n, p in model.named_parameters() if n in coupled or n in weights}
+        self.whole = tuple(name for name in weights if name not in coupled)
+
+    def dense_masks(self) -> MaskSet:
+        """Return masks that keep everything: of weights, and of the biases and normalization of channels."""
+        return dense_masks(self.parameters)
+
+    def reduce(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return scores of channels ``[C]`` by group: the mean over the filters that make each."""
+        return {name: self._reduce(group, scores) for name, group in self.groups.items()}
+
+    def kept(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return which channels are kept, bool ``[C]`` by group."""
+        kept = {}
+        for name, group in self.groups.items():
+            # A kept filter reads one channel at least.
+            first = next(coupling for coupling in group.outputs if coupling.parameter in self._filters(group))
+            rows = masks[first.parameter].flatten(1).any(1)
+            mine = first.channel >= 0
+            kept[name] = torch.zeros(group.num_channels, dtype=torch.bool)
+            kept[name][first.channel[mine]] = rows.cpu()[mine]
+        return kept
+
+    def count(
+        self, scores: Mapping[str, Tensor], *, amount: float, final: float, allocation: Allocation
+    ) -> dict[str, int]:
+        """Return kept channels by group: the most with which ``amount`` of the target is gone."""
+        last = self._most(scores, final, allocation, last=None)
+        now = last if amount == final else self._most(scores, amount, allocation, last=last)
+        return self._counts(scores, now, allocation, last=last)
+
+    def masks(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
+        """Return masks of all that belongs to the channels, that keep the ``num_kept`` highest of each group."""
+        return self.masks_of({name: ~lowest(s, s.numel() - num_kept[name]) for name, s in scores.items()})
+
+    def masks_of(self, kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return masks that keep the channels ``kept``, bool ``[C]`` by group."""
+        masks = dict(self.dense_masks())
+        for name, group in self.groups.items():
+            for coupling in group.couplings:
+                mask = masks[coupling.parameter]
+                channel = coupling.channel.to(mask.device)
+                keep = kept[name].to(mask.device)[channel.clamp(min=0)] | (channel < 0)
+                masks[coupling.parameter] = mask & keep.view([-1 if d == coupling.dim else 1 for d in range(mask.ndim)])
+        return masks
+
+    def _reduce(self, group: ChannelGroup, scores: Mapping[str, Tensor]) -> Tensor:
+        filters = self._filters(group)
+        total = torch.zeros(group.num_channels, dtype=torch.float64)
+        for coupling in group.outputs:
+            if coupling.parameter not in filters:
+                continue
+            rows = scores[coupling.parameter].flatten(1).double().mean(1).cpu()
+            if self.normalize:
+                # Filters of removed channels are zero and would make the others look large.
+                there = rows[rows != 0].abs()
+                rows = rows / there.mean() if there.numel() else rows
+            mine = coupling.channel >= 0
+            total.index_add_(0, coupling.channel[mine], rows[mine])
+        return total / len(filters)
+
+    def _filters(self, group: ChannelGroup) -> list[str]:
+        return [c.parameter for c in group.outputs if self.parameters[c.parameter].ndim > 1]
+
+    def _most(self, scores: Mapping[str, Tensor], amount: float, allocation: Allocation, *, last: int | None) -> int:
+        """Return the largest number of channels to share out with which ``amount`` is gone, by bisection.
+
+        ``last`` is that number after the last pruning step; None while it is what is looked for.
+        """
+
+        def removed(num_kept: int) -> float:
+            final = num_kept if last is None else min(last, num_kept)
+            return self.cost.removed(self._counts(scores, num_kept, allocation, last=final))
+
+        low, high = len(scores), sum(_num_left(scores).values())
+        if isinstance(allocation, Limited):
+            fewest, most = allocation.limits(scores)
+            low, high = max(low, fewest), min(high, most)
+        if last is not None:
+            low = last
+        if removed(low) < amount - TOLERANCE:
+            limit = math.floor(1e4 * removed(low)) / 1e4
+            raise InputError(
+                f"sparsity={amount:g} with strategy.target={self.cost.target} is out of reach: must be at most "
+                f"{limit:g} for this model with granularity.round_to={self.round_to} and the allocation's floor"
+            )
+        while low < high:
+            middle = (low + high + 1) // 2
+            if removed(middle) >= amount - TOLERANCE:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _counts(
+        self, scores: Mapping[str, Tensor], num_kept: int, allocation: Allocation, *, last: int
+    ) -> dict[str, int]:
+        left = _num_left(scores)
+        shared = allocation(scores, num_kept, final=last)
+        return {name: min(-(-count // self.round_to) * self.round_to, left[name]) for name, count in shared.items()}
+
+
+def _num_left(scores: Mapping[str, Tensor]) -> dict[str, int]:
+    return {name: int(score.isfinite().sum()) for name, score in scores.items()}

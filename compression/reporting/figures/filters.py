@@ -1,0 +1,91 @@
+"""The first convolution's filters as small images, before and after pruning, holes in black."""
+
+import math
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from compression.reporting.figures.style import SMALL, TEXT, TITLE, percent
+
+# The darkest a weight that was kept can be; only what was pruned is darker.
+DARKEST = 0.2
+# The light lines between filters, and how wide they are in dots; the longer side of a filter; dots to an inch.
+LIGHT = 0.94
+_LINE, _SIDE, _DOTS = 3, 48, 120
+
+
+def draw_filters(before: Tensor, *, after: Tensor, title: str) -> Figure:
+    """Return the filters of a convolution as two grids of images.
+
+    Both weights: [O, I, kH, kW]; ``after`` may have fewer filters. With I = 3 the input channels are red, green and
+    blue, otherwise the mean over them is a grey. The largest value of both is white where positive and dark
+    (``DARKEST``) where negative, zero is halfway. Black is what pruning took: exactly zero in ``after`` and not in
+    ``before``, or exactly zero if the shapes differ. Raises ValueError for weights of other than four dimensions.
+    """
+    for name, weight in (("before", before), ("after", after)):
+        if weight.dim() != 4:
+            raise ValueError(f"{name} has the shape {list(weight.shape)}; allowed: [O, I, kH, kW]")
+    before, after = (torch.nan_to_num(weight.detach().float().cpu(), 0.0, 0.0, 0.0) for weight in (before, after))
+    pruned = after == 0
+    if after.shape == before.shape:
+        pruned &= before != 0
+    values = [_to_colours(before), _to_colours(after)]
+    # A dot is black only where every weight behind it is gone.
+    holes = pruned if pruned.shape[1] == 3 else pruned.all(dim=1, keepdim=True)
+    largest = max((float(value.abs().max()) for value in values if value.numel()), default=0.0) or 1.0
+    shades = [DARKEST + (1 - DARKEST) * (value / largest + 1) / 2 for value in values]
+    shades[1] = shades[1].masked_fill(holes, 0.0)
+    columns = min(16, 2 ** math.ceil(math.log2(max(len(before), 1)) / 2))
+    grids = [_arrange(shade.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy(), columns) for shade in shades]
+    captions = [f"before, {_count(before)}", f"after, {_count(after)}"]
+    if pruned.any():
+        captions[1] += f", {percent(float(pruned.float().mean()))} of the weights pruned"
+    return _compose(grids, captions=captions, title=title, key=_describe(before.shape[1], largest))
+
+
+def _to_colours(weight: Tensor) -> Tensor:
+    return weight if weight.shape[1] == 3 else weight.mean(dim=1, keepdim=True)
+
+
+def _arrange(filters: np.ndarray, columns: int) -> np.ndarray:
+    """Return one image of all ``filters`` [O, kH, kW, 3], ``columns`` a row, with light lines between them."""
+    scale = max(1, _SIDE // max(filters.shape[1:3]))
+    filters = filters.repeat(scale, axis=1).repeat(scale, axis=2)
+    height, width = filters.shape[1] + _LINE, filters.shape[2] + _LINE
+    rows = max(1, math.ceil(len(filters) / columns))
+    canvas = np.full((rows * height + _LINE, columns * width + _LINE, 3), LIGHT, np.float32)
+    for index, image in enumerate(filters):
+        top, left = index // columns * height + _LINE, index % columns * width + _LINE
+        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
+
+
+def _compose(grids: list[np.ndarray], *, captions: list[str], title: str, key: str) -> Figure:
+    # Placed by hand: a dot of the grid is a dot of the picture, so that all lines are equally wide.
+    tall, wide = max(grid.shape[0] for grid in grids) / _DOTS, max(3.2, grids[0].shape[1] / _DOTS)
+    width, height = 2 * wide + 0.3, tall + 1.15
+    figure = Figure(figsize=(width, height))
+    figure.text(0, 1 - 0.1 / height, title, fontsize=TITLE, va="top")
+    for index, (grid, caption) in enumerate(zip(grids, captions, strict=True)):
+        size = grid.shape[1] / _DOTS / width, grid.shape[0] / _DOTS / height
+        axes = figure.add_axes((index * (wide + 0.3) / width, 1 - 0.65 / height - size[1], *size))
+        axes.imshow(grid, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        axes.set_title(caption, fontsize=TEXT, loc="left", pad=4)
+    figure.text(0, 0.4 / height, key, fontsize=SMALL, va="top", linespacing=1.4)
+    return figure
+
+
+def _count(weight: Tensor) -> str:
+    return "1 filter" if len(weight) == 1 else f"{len(weight):,} filters"
+
+
+def _describe(channels: int, largest: float) -> str:
+    scale = f"dark to bright: -{largest:.2g} to {largest:.2g}; black: pruned"
+    if channels == 3:
+        return (
+            f"{scale}\nred, green and blue of a dot: its weights for these colours of the input, each black if pruned"
+        )
+    return scale if channels == 1 else f"{scale}\neach dot: the mean over {channels:,} input channels"

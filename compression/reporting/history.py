@@ -1,0 +1,59 @@
+"""The history of pruning, a row a step: sparsity, accuracy before and after recovery, file size, latency."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from compression.reporting.table import format_bytes
+
+COLUMNS = ("step", "sparsity", "before recovery", "after recovery", "file", "latency")
+
+
+def make_history(
+    steps: Sequence[Mapping[str, Any]], *, dense: Mapping[str, Any], timed: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Return the rows, the dense model as step 0.
+
+    ``steps`` are those of the prune stage; ``dense`` has ``accuracy_after`` (validation) and ``bytes``. ``timed`` has
+    ``latency_ms`` by step name, each with ``median``.
+    """
+    latencies = {} if timed is None else timed["latency_ms"]
+    rows = [{"step": 0, "update": None, "sparsity": 0.0, "accuracy_before": None, **dense}, *map(dict, steps)]
+    for row in rows:
+        name = f"{row['step']:02d}" if row["step"] else "dense"
+        row["latency_ms"] = latencies[name]["median"] if name in latencies else None
+    return rows
+
+
+def to_yaml(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the rows as YAML, keys in order."""
+    return str(yaml.safe_dump([dict(row) for row in rows], sort_keys=False))
+
+
+def to_markdown(rows: Sequence[Mapping[str, Any]], *, timed: Mapping[str, Any] | None) -> str:
+    """Return the rows as a Markdown table; accuracy is on held-out training images."""
+    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---:|" * len(COLUMNS)]
+    for row in rows:
+        cells = (
+            str(row["step"]) if row["step"] else "dense",
+            f"{100 * row['sparsity']:.2f} %",
+            _percent(row["accuracy_before"]),
+            _percent(row["accuracy_after"]),
+            format_bytes(row["bytes"]),
+            "" if row["latency_ms"] is None else f"{row['latency_ms']:.2f} ms",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    note = "Accuracy is on held-out training images; sparsity is of weights, zero or gone."
+    if timed is not None:
+        note += f" Latency: {describe_timing(timed)}."
+    return "\n".join([*lines, "", note]) + "\n"
+
+
+def describe_timing(timed: Mapping[str, Any]) -> str:
+    """Return e.g. ``eager, batch 64``."""
+    return f"{timed['engine']}, batch {timed['batch_size']}"
+
+
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.2f} %"
