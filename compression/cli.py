@@ -106,6 +106,32 @@ def inspect(file: File) -> None:
     typer.echo(inspect_file(file))
 
 
+class Kind(StrEnum):
+    """What sensitivity prunes."""
+
+    weights = "weights"
+    channels = "channels"
+
+
+@app.command()
+def sensitivity(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="As for train.py, e.g. model=vgg11 seed=1.")
+    ] = None,
+    kind: Annotated[
+        list[Kind] | None, typer.Option(help="What to prune; both if left out. May be given twice.")
+    ] = None,
+) -> None:
+    """Measure what pruning each layer alone costs, on the dense model of a configuration.
+
+    The model is trained if it is not there yet; a measurement that was stopped goes on where it was.
+    """
+    from compression.commands.sensitivity import run_sensitivity
+
+    text, folder = run_sensitivity(overrides or [], kinds=[one.value for one in kind or list(Kind)])
+    typer.echo(f"{text}\n\nin {folder}: tables as json, pictures")
+
+
 @app.command()
 def convert(
     file: File,

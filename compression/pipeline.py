@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +47,18 @@ def run(config: Config, *, run_dir: str | Path) -> float:
         metrics = write_report(context, records, stage_seconds)
         log.info("in %s: model.cmp, model.onnx, metrics.json, report.md", run_dir)
         return float(metrics["compressed"]["accuracy"])
+
+
+def measure_sensitivity(config: Config, *, run_dir: Path, kinds: Sequence[str]) -> Iterator[SensitivityTable]:
+    """Yield the sensitivity of the dense model's layers, one table for each of ``kinds``: weights, channels."""
+    _quiet_lightning()
+    context = make_context(config, run_dir)
+    check(context)
+    with _only_process_in(run_dir):
+        model = _told(context, dense.obtain_dense(context))
+        for kind in kinds:
+            record = _told(context, sensitivity.obtain_sensitivity(context, model, kind))
+            yield SensitivityTable.from_json(record.results)
 
 
 def make_context(config: Config, run_dir: Path) -> Context:

@@ -64,7 +64,8 @@ class PruningCallback(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the recovery of a step where the next is due."""
-        if self.is_due(trainer.global_step):
+        # Weights that only move belong to the step before.
+        if self.is_due(trainer.global_step) and self.strategy.prunes_at(self.step + 1):
             self.recorder.finish_step(network(pl_module), self.masks)
             trainer.should_stop = trainer.should_stop or self.recorder.stopped
 

@@ -33,7 +33,8 @@ def register() -> None:
 def _numbers(config: Config) -> list[str]:
     numbers = []
     if config.strategy.prunes:
-        numbers.append(f"s{config.target_sparsity * 100:g}")
+        target = config.strategy.target
+        numbers.append(f"{'s' if target == 'weights' else target}{config.target_sparsity * 100:g}")
     if config.weight_bits != FULL_PRECISION:
         numbers.append(f"w{config.weight_bits}")
     if config.activation_bits != FULL_PRECISION:

@@ -42,8 +42,8 @@ from compression.stages.prune import STEPS
 from compression.store import Made, StageKey, StageRecord
 
 VERSION = 2
-# The steps of a long schedule are many.
-STEP_REPEATS = 10
+# The steps of a long schedule are many: so many of them are timed, so often.
+TIMED_STEPS, STEP_REPEATS = 8, 5
 
 
 def obtain_evaluated(
@@ -89,18 +89,18 @@ def _evaluate(
 
 
 def _time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> dict[str, Any] | None:
-    """Time the file of every pruning step beside the dense model, all in one run, in the engine that starts fastest."""
+    """Time the files of pruning steps beside the dense model, all in one run, in the engine that starts fastest."""
     if not steps:
         return None
     settings = context.config.runtime
-    models = {path.stem: load_artifact(path, allow=context.allowed_imports).model for path in steps}
+    models = {path.stem: load_artifact(path, allow=context.allowed_imports).model for path in _spaced(steps)}
     models["dense"] = dense
     batch_size, size = max(settings.batch_sizes), context.dataset.image_size
     generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
     records = measure_alternating(
         {name: EagerRuntime().load(model, threads=context.threads) for name, model in models.items()},
         batch=generator.standard_normal((batch_size, 3, size, size), dtype=np.float32),
-        warmup=2,
+        warmup=1,
         repeats=min(settings.repeats, STEP_REPEATS),
     )
     return {
@@ -108,6 +108,12 @@ def _time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> di
         "batch_size": batch_size,
         "latency_ms": {name: asdict(record.latency_ms) for name, record in records.items()},
     }
+
+
+def _spaced(steps: Sequence[Path]) -> list[Path]:
+    """Return at most ``TIMED_STEPS`` of the steps, evenly spaced, the last among them."""
+    last, chosen = len(steps) - 1, min(len(steps), TIMED_STEPS)
+    return [steps[last - round(index * last / max(1, chosen - 1))] for index in reversed(range(chosen))]
 
 
 def _count(context: Context, artifact: Artifact, dense: Mapping[str, int]) -> dict[str, Any]:

@@ -63,17 +63,22 @@ def write_report(
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     markdown = f"# {title}\n\n{to_markdown(rows)}"
+    # What is answered from disk has its pictures already.
+    reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))
     figures: dict[str, Figure] = {}
     if "prune" in records:
         timed = metrics["timing"]["steps"]
         history = make_history(metrics["pruning_history"], dense=_dense_step(metrics), timed=timed)
         write_atomic(context.run_dir / "pruning_history.yaml", history_yaml(history).encode())
         markdown += f"\n## Steps\n\n{history_markdown(history, timed=timed)}"
-        figures = draw_pruning(context, records, history=history, timed=timed)
+        if metrics["run"]["stopped"]:
+            markdown += f"\nStopped: {metrics['run']['stopped']}.\n"
+        if not reported:
+            figures = draw_pruning(context, records, history=history, timed=timed)
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / "report.md", markdown.encode())
-    if not (records["evaluate"].reused and any(context.run_dir.glob("*/summary"))):
+    if not reported:
         _log_summary(context, metrics, markdown, figures)
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else 100).print(to_rich(rows, title))
@@ -103,7 +108,9 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "model": config.model["_target_"],
         "model_settings": context.architecture["kwargs"],
         "strategy": config.strategy.name,
+        "target": config.strategy.target,
         "target_sparsity": config.target_sparsity,
+        "stopped": records["prune"].results["stopped"] if "prune" in records else None,
         "weight_bits": config.weight_bits,
         "activation_bits": config.activation_bits,
         "seed": config.seed,

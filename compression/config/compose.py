@@ -1,0 +1,40 @@
+"""The configuration of a command line that is not train.py's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+
+import compression
+from compression.config import run_name, schema
+from compression.config.explain import explain
+from compression.config.schema import Config
+from compression.core.errors import InputError
+
+# Beside the package, as in a checkout.
+CONF = Path(compression.__file__).parents[1] / "conf"
+
+
+def compose_run(overrides: Sequence[str]) -> tuple[Config, Path]:
+    """Return the checked configuration of ``key=value`` overrides, and the folder such a run has.
+
+    Raises ``InputError`` with what train.py would say.
+    """
+    if not CONF.is_dir():
+        raise InputError(f"no configuration at {CONF}: install the package from a checkout, pip install -e .")
+    schema.register()
+    run_name.register()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = compose("config", list(overrides), return_hydra_config=True)
+            HydraConfig.instance().set_config(composed)
+            return schema.to_config(composed), Path(str(composed.hydra.run.dir))
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        raise InputError(message) from error
+    finally:
+        GlobalHydra.instance().clear()
