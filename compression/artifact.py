@@ -136,6 +136,8 @@ def load_artifact(path: Path | str, *, model: nn.Module | None = None, allow: Se
     try:
         if model is None:
             model = _build_and_fill(contents, allow=allow)
+            if contents.card.architecture.compacted:
+                _check_widths(model, contents)
         else:
             _check_table(contents.tensors, model=model)
             model.load_state_dict(contents.decode())
@@ -183,22 +185,25 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str]) -> nn.Module:
 
 
 def _fit(model: nn.Module, contents: Contents) -> nn.Module:
-    """Give ``model`` the channels of a compacted network; raises ArtifactError where they contradict each other."""
-    if not contents.card.architecture.compacted:
-        return model
+    """Give ``model`` the channels of a compacted network; raises ArtifactError where that cannot be."""
+    if contents.card.architecture.compacted:
+        try:
+            fit_widths_(model, {record.name: record.shape for record in contents.tensors})
+        except InputError as error:
+            raise ArtifactError(f"damaged: {error}") from error
+    return model
+
+
+def _check_widths(model: nn.Module, contents: Contents) -> None:
+    """Run a compacted network once: only that shows that its layers fit each other."""
+    size, num_classes = contents.card.input.size, contents.card.architecture.num_classes
     try:
-        fit_widths_(model, {record.name: record.shape for record in contents.tensors})
-    except InputError as error:
-        raise ArtifactError(f"damaged: {error}") from error
-    size, device = contents.card.input.size, next(model.parameters()).device
-    try:
-        with torch.no_grad():
-            logits = model.eval()(torch.zeros(1, 3, size, size, device=device))
+        with torch.inference_mode():
+            logits = model.eval()(torch.zeros(1, 3, size, size))
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"damaged: its layers do not fit each other: {str(error).splitlines()[0]}") from error
-    if logits.shape[-1] != contents.card.architecture.num_classes:
-        raise ArtifactError(f"damaged: {logits.shape[-1]} logits for {contents.card.architecture.num_classes} classes")
-    return model
+    if logits.shape != (1, num_classes):
+        raise ArtifactError(f"damaged: logits of shape {list(logits.shape)} for {num_classes} classes")
 
 
 def _build(architecture: Architecture, *, allow: Sequence[str], device: str) -> nn.Module:

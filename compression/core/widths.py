@@ -19,7 +19,10 @@ def fit_widths_(model: nn.Module, shapes: Shapes) -> nn.Module:
     ``InputError`` naming a tensor that no shrinking explains.
     """
     for name, module in model.named_modules():
-        shape = shapes.get(f"{name}.weight" if name else "weight")
+        prefix = f"{name}." if name else ""
+        shape = shapes.get(f"{prefix}weight")
+        if shape is None and isinstance(module, _BatchNorm):
+            shape = shapes.get(f"{prefix}running_mean")
         if shape is None or not isinstance(module, (nn.Conv2d, nn.Linear, _BatchNorm)):
             continue
         if isinstance(module, nn.Conv2d):
@@ -28,8 +31,7 @@ def fit_widths_(model: nn.Module, shapes: Shapes) -> nn.Module:
             _require(len(shape) == 2 and _within(shape, module.weight.shape), name, shape, module.weight.shape)
             module.out_features, module.in_features = shape
         else:
-            assert module.weight is not None
-            _require(len(shape) == 1 and _within(shape, module.weight.shape), name, shape, module.weight.shape)
+            _require(_within(shape, [module.num_features]), name, shape, [module.num_features])
             module.num_features = shape[0]
         _resize_(module, shape)
     return model

@@ -58,11 +58,12 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
     positions = {name: index for index, (name, _) in enumerate(model.named_modules())}
     try:
         found = [group for group in trace(model, example).get_all_groups() if not _has_grouped(group)]
+        groups = [_read(model, group) for group in found]
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"channels of this model cannot be followed from layer to layer: {reason}") from error
-    groups = [_read(model, group) for group in found]
-    removable = [group for group in groups if head not in _owners(group.outputs)]
+    # What nothing reads is the model's output: a part of the logits, where several layers make them.
+    removable = [group for group in groups if group.inputs and head not in _owners(group.outputs)]
     return sorted(removable, key=lambda group: positions[group.name])
 
 

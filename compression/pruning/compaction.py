@@ -37,11 +37,18 @@ def compact(model: nn.Module, example: Tensor, *, round_to: int = 8) -> Compacte
     """
     small = copy.deepcopy(model)
     channels: dict[str, tuple[int, int]] = {}
-    # What made a removed channel is gone as well, so that something else may have lost its last reader.
-    while removed := _remove_unread_(small, example, round_to):
-        for name, (old, new) in removed.items():
-            channels[name] = (channels[name][0] if name in channels else old, new)
-    compacted = Compacted(small, channels, relative_difference(model, small, example))
+    try:
+        # What made a removed channel is gone as well, so that something else may have lost its last reader.
+        while removed := _remove_unread_(small, example, round_to):
+            for name, (old, new) in removed.items():
+                channels[name] = (channels[name][0] if name in channels else old, new)
+        compacted = Compacted(small, channels, relative_difference(model, small, example))
+    except RuntimeError as error:
+        # A shape written into the code of `forward` shows only when the channels are gone.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"channels of this model cannot be removed safely: without them it does not run: {reason}"
+        ) from error
     _refuse_difference(compacted)
     return compacted
 

@@ -17,6 +17,7 @@ def make_metrics(
     run: Mapping[str, Any],
     evaluated: Mapping[str, Any],
     pruning_history: Sequence[Mapping[str, Any]] = (),
+    compaction: Mapping[str, Any] | None = None,
     stage_seconds: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def make_metrics(
             "macs_ratio": dense["macs"] / compressed["macs"],
         },
         "pruning_history": list(pruning_history),
+        "compaction": None if compaction is None else dict(compaction),
         "timing": {"stage_seconds": dict(stage_seconds), **evaluated["timing"]},
         "provenance": dict(provenance),
     }

@@ -6,8 +6,10 @@ import logging
 import torch
 from torch import nn
 
+from compression.core.batch_norm import reestimate_batch_norm_
 from compression.core.errors import InputError
 from compression.core.masks import MaskSet
+from compression.core.seeding import make_generator
 from compression.core.selection import prunable_weights
 from compression.pruning.compaction import compact
 from compression.pruning.strategy import Strategy
@@ -54,4 +56,7 @@ def _check_compaction(strategy: Strategy, model: nn.Module) -> None:
     )
     pruned = copy.deepcopy(model)
     MaskSet(strategy.units.masks(scores, num_kept)).mask_weights_(pruned)
+    # Statistics that fit, or the signal of a deep untrained network dies on the way and any two would agree.
+    images = torch.randn((16, *strategy.example.shape[1:]), generator=make_generator("check"))
+    reestimate_batch_norm_(pruned, [(images, torch.zeros(16))], 1)
     compact(pruned, torch.zeros_like(strategy.example))

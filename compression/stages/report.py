@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -50,6 +50,7 @@ def write_report(
         run=_describe_run(context, records),
         evaluated=records["evaluate"].results,
         pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
+        compaction=records["compact"].results if "compact" in records else None,
         stage_seconds=stage_seconds,
         provenance={
             **context.store.made_with,
@@ -70,9 +71,7 @@ def write_report(
         timed = metrics["timing"]["steps"]
         history = make_history(metrics["pruning_history"], dense=_dense_step(metrics), timed=timed)
         write_atomic(context.run_dir / "pruning_history.yaml", history_yaml(history).encode())
-        markdown += f"\n## Steps\n\n{history_markdown(history, timed=timed)}"
-        if metrics["run"]["stopped"]:
-            markdown += f"\nStopped: {metrics['run']['stopped']}.\n"
+        markdown += _describe_pruning(metrics, history)
         if not reported:
             figures = draw_pruning(context, records, history=history, timed=timed)
     for name, figure in figures.items():
@@ -125,6 +124,19 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
             if "val_accuracy" in record.results
         },
     }
+
+
+def _describe_pruning(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
+    text = f"\n## Steps\n\n{history_markdown(history, timed=metrics['timing']['steps'])}"
+    if metrics["run"]["stopped"]:
+        text += f"\nStopped: {metrics['run']['stopped']}.\n"
+    if metrics["compaction"] and metrics["compaction"]["compacted"]:
+        rows = [f"| {name} | {old} | {new} |" for name, (old, new) in metrics["compaction"]["channels"].items()]
+        text += "\n".join(
+            ["", "## Channels", "", "| first layer of the group | before | after |", "|---|---:|---:|", *rows]
+        )
+        text += f"\n\nThe logits differ by {metrics['compaction']['difference']:.1e} of the largest.\n"
+    return text
 
 
 def _dense_step(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,58 +1,47 @@
 """What every strategy of conf/strategy must do, whatever its parts."""
 
+import copy
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
+from contract_net import EXAMPLE, SITUATIONS, make_batches, make_net
 from hydra.utils import instantiate
+from recipes import PRUNING, RECIPES, REGROWING, STRUCTURED, UNSTRUCTURED, make_strategy, run, same
 
 from compression.core.errors import InputError
-from compression.core.masks import MaskSet, dense_masks
+from compression.core.masks import MaskSet
 from compression.core.seeding import make_generator
-from compression.pruning.strategy import Strategy
+from compression.core.selection import prunable_weights
+from compression.pruning.evidence import Evidence
+from compression.pruning.schedules.constant import Constant
 
-CONF = Path(__file__).parents[2] / "conf" / "strategy"
-PARTS = ("criterion", "granularity", "allocation", "schedule")
-RECIPES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
-PRUNING = [name for name, recipe in RECIPES.items() if "criterion" in recipe]
-
-# Input channels are multiples of four, so that patterns fit every layer.
-SHAPES = {"conv": (16, 8, 3, 3), "grouped": (16, 4, 3, 3), "pointwise": (24, 16, 1, 1), "linear": (10, 24)}
-TOTAL = sum(torch.Size(shape).numel() for shape in SHAPES.values())
-
-
-def random_weights(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+BATCHES = make_batches()
+TOTAL = sum(weight.numel() for weight in prunable_weights(make_net()).values())
+NAMES = """
+    none oneshot_l1 iterative_l1 oneshot_random iterative_random oneshot_structured_l2 iterative_structured_l2
+    iterative_structured_l1 gmp rigl set lottery_ticket taylor snip slimming two_four layerwise_l1
+    layerwise_structured_l1
+"""
+DRAWING = [name for name in PRUNING if "random" in name or name in REGROWING]
 
 
-WEIGHTS = {
-    "random": random_weights(),
-    "all equal": {name: torch.ones(shape) for name, shape in SHAPES.items()},
-    "all zero": {name: torch.zeros(shape) for name, shape in SHAPES.items()},
-    "most zero": {name: weight * (weight > 1) for name, weight in random_weights().items()},
-    "of two sizes": {name: weight.sign() for name, weight in random_weights().items()},
-    "tiny and huge": {name: weight * 10 ** (5 * weight) for name, weight in random_weights().items()},
-}
+def moved(model, seed):
+    """The network after some training: all its weights have changed, also those that were pruned."""
+    model = copy.deepcopy(model)
+    generator = make_generator("moved", seed)
+    with torch.no_grad():
+        for weight in prunable_weights(model).values():
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.1)
+    return model
 
 
-def make_strategy(name, seed=7):
-    recipe = RECIPES[name]
-    return Strategy(**{part: instantiate(recipe[part]) for part in PARTS}, target=recipe["sparsity"], seed=seed)
-
-
-def run(strategy, weights, steps=None, masks=None):
-    history = [masks or dense_masks(weights)]
-    for step in steps or range(1, strategy.num_steps + 1):
-        history.append(strategy.masks_at(step, weights, history[-1]))
-    return history[1:]
-
-
-def test_the_strategies_of_the_first_release_are_there():
-    assert set(PRUNING) >= {"oneshot_l1", "iterative_l1", "oneshot_random", "iterative_random", "two_four"}
+def test_these_strategies_are_there():
+    assert set(RECIPES) == set(NAMES.split())
     assert set(RECIPES) - set(PRUNING) == {"none"}
+    assert set(REGROWING) == {"rigl", "set"}
+    assert set(DRAWING) == {"oneshot_random", "iterative_random", "rigl", "set"}
+    assert len(STRUCTURED) == 6
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -61,87 +50,132 @@ def test_recipe_is_named_for_its_file(name):
 
 
 @pytest.mark.parametrize("name", PRUNING)
-@pytest.mark.parametrize("kind", WEIGHTS)
-def test_scores_are_finite_and_of_the_weights_shape(name, kind):
-    scores = make_strategy(name).criterion(WEIGHTS[kind], generator=make_generator(0))
-    assert {key: tuple(score.shape) for key, score in scores.items()} == SHAPES
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_scores_are_finite_and_of_the_weights_shape(name, situation):
+    model = make_net(situation)
+    evidence = Evidence(model=model, example=EXAMPLE, generator=make_generator(0), batches=BATCHES)
+    weights = prunable_weights(model)
+    scores = make_strategy(name, model).criterion(weights, evidence=evidence)
+    assert {key: score.shape for key, score in scores.items()} == {key: w.shape for key, w in weights.items()}
     assert all(score.isfinite().all() for score in scores.values())
-    assert list(scores) == list(SHAPES)
 
 
-@pytest.mark.parametrize("name", PRUNING)
-@pytest.mark.parametrize("kind", WEIGHTS)
-def test_counts_are_exact_at_every_step(name, kind):
-    strategy = make_strategy(name)
-    for step, masks in enumerate(run(strategy, WEIGHTS[kind]), start=1):
-        assert {key: tuple(mask.shape) for key, mask in masks.items()} == SHAPES
-        assert masks.num_kept == TOTAL - round(strategy.schedule(step, strategy.target) * TOTAL)
+@pytest.mark.parametrize("name", UNSTRUCTURED)
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_counts_of_weights_are_exact_at_every_step(name, situation):
+    model = make_net(situation)
+    strategy = make_strategy(name, model)
+    for step, masks in enumerate(run(strategy, model, BATCHES), start=1):
+        assert {key: mask.shape for key, mask in masks.items()} == {
+            key: weight.shape for key, weight in prunable_weights(model).items()
+        }
+        assert masks.num_kept == TOTAL - round(strategy.schedule(step, strategy.amount) * TOTAL)
         assert all(mask.any() for mask in masks.values())
-    assert masks.sparsity == pytest.approx(strategy.target, abs=0.5 / TOTAL)
 
 
-@pytest.mark.parametrize("name", PRUNING)
-@pytest.mark.parametrize("kind", WEIGHTS)
-def test_masks_are_monotone_while_weights_change(name, kind):
-    """Recovery training moves weights between steps, also such as should be zero."""
-    strategy = make_strategy(name)
-    masks = dense_masks(WEIGHTS[kind])
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_two_of_every_four_are_kept_where_they_fit(situation):
+    model = make_net(situation)
+    strategy = make_strategy("two_four", model)
+    [masks] = run(strategy, model, BATCHES)
+    assert strategy.units.whole == ("stem.0.weight", "depthwise.0.weight")
+    for name, mask in masks.items():
+        if name in strategy.units.whole:
+            assert mask.all()
+        else:
+            assert (mask.transpose(0, 1).reshape(mask.shape[1] // 4, 4, -1).sum(1) == 2).all()
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+@pytest.mark.parametrize(
+    ("target", "situation"), [("channels", s) for s in SITUATIONS] + [("params", "random"), ("macs", "all equal")]
+)
+def test_channels_go_in_eights_until_enough_of_the_target_is_gone(name, situation, target, monkeypatch):
+    monkeypatch.setitem(RECIPES[name], "target", target)
+    model = make_net(situation)
+    strategy = make_strategy(name, model)
+    sizes = {key: group.num_channels for key, group in strategy.units.groups.items()}
+    for step, masks in enumerate(run(strategy, model, BATCHES), start=1):
+        num_kept = {key: int(kept.sum()) for key, kept in strategy.units.kept(masks).items()}
+        assert strategy.units.cost.removed(num_kept) >= strategy.schedule(step, strategy.amount) - 1e-9
+        assert all(count >= 1 and (count % 8 == 0 or count == sizes[key]) for key, count in num_kept.items())
+
+
+@pytest.mark.parametrize("name", [name for name in PRUNING if name not in REGROWING])
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_masks_are_monotone_while_weights_change(name, situation):
+    model = make_net(situation)
+    strategy = make_strategy(name, model)
+    masks = strategy.units.dense_masks()
     for step in range(1, strategy.num_steps + 1):
-        moved = {key: weight + random_weights(step)[key] for key, weight in WEIGHTS[kind].items()}
-        after = strategy.masks_at(step, moved, masks)
+        after = strategy.masks_at(step, moved(model, step), masks=masks, batches=BATCHES)
+        assert list(after) == list(masks)
         assert all((after[key] <= masks[key]).all() for key in masks)
         masks = after
 
 
+@pytest.mark.parametrize("name", REGROWING)
+def test_regrowth_moves_weights_and_keeps_their_number_in_every_layer(name):
+    model = make_net()
+    strategy = make_strategy(name, model)
+    history = run(strategy, model, BATCHES)
+    assert len({tuple(masks.layer_sparsity.values()) for masks in history}) == 1
+    assert not same(history[0], history[1])
+    assert same(history[-2], history[-1])
+
+
 @pytest.mark.parametrize("name", PRUNING)
-@pytest.mark.parametrize("target", [0.1, 0.5, 0.75, 0.9, 0.99])
-def test_endpoints_of_the_schedule(name, target):
-    schedule = make_strategy(name).schedule
-    values = [0.0, *(schedule(step, target) for step in range(1, schedule.num_steps(target) + 1))]
-    assert values[-1] == target
-    assert all(before < after for before, after in pairwise(values))
+@pytest.mark.parametrize("amount", [0.1, 0.5, 0.75, 0.9, 0.99])
+def test_endpoints_of_the_schedule(name, amount):
+    schedule = instantiate(RECIPES[name]["schedule"])
+    values = [schedule(step, amount) for step in range(1, schedule.num_steps(amount) + 1)]
+    assert values[-1] == amount
+    if isinstance(schedule, Constant):
+        assert set(values) == {amount}
+    else:
+        assert all(before < after for before, after in pairwise([0.0, *values]))
 
 
 @pytest.mark.parametrize("name", PRUNING)
 def test_masks_and_position_survive_a_round_trip_through_a_file(name, tmp_path):
-    """A run that is cut off after any step ends with the masks of one that is not."""
-    strategy = make_strategy(name)
-    undisturbed = run(strategy, WEIGHTS["random"])
-    for cut in range(1, strategy.num_steps):
-        torch.save({"step": cut, "masks": dict(undisturbed[cut - 1])}, tmp_path / "state.pt")
+    """A run that is cut off after any step goes on with the masks of one that is not."""
+    model = make_net()
+    undisturbed = run(make_strategy(name, model), model, BATCHES)
+    for done, (before, after) in enumerate(pairwise(undisturbed), start=1):
+        torch.save({"step": done, "masks": dict(before)}, tmp_path / "state.pt")
         state = torch.load(tmp_path / "state.pt", weights_only=True)
-        rest = range(state["step"] + 1, strategy.num_steps + 1)
-        resumed = run(make_strategy(name), WEIGHTS["random"], rest, MaskSet(state["masks"]))
-        for key, mask in undisturbed[-1].items():
-            assert torch.equal(resumed[-1][key], mask)
+        resumed = make_strategy(name, model)
+        masks = resumed.masks_at(state["step"] + 1, model, masks=MaskSet(state["masks"]), batches=BATCHES)
+        assert same(masks, after)
 
 
 @pytest.mark.parametrize("name", PRUNING)
 def test_seeded_masks_repeat(name):
-    first, second, other = (run(make_strategy(name, seed), WEIGHTS["random"])[-1] for seed in (1, 1, 2))
-    assert all(torch.equal(first[key], second[key]) for key in first)
-    draws = "random" in name
-    assert draws != all(torch.equal(first[key], other[key]) for key in first)
+    model = make_net()
+    first, second, other = (run(make_strategy(name, model, seed=seed), model, BATCHES)[-1] for seed in (1, 1, 2))
+    assert same(first, second)
+    assert same(first, other) == (name not in DRAWING)
 
 
 @pytest.mark.parametrize("name", PRUNING)
 def test_global_random_state_is_neither_read_nor_changed(name):
+    model = make_net()
     before = torch.get_rng_state()
-    first = run(make_strategy(name), WEIGHTS["random"])[-1]
+    first = run(make_strategy(name, model), model, BATCHES)[-1]
     assert torch.equal(torch.get_rng_state(), before)
     torch.rand(1)
-    second = run(make_strategy(name), WEIGHTS["random"])[-1]
-    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert same(first, run(make_strategy(name, model), model, BATCHES)[-1])
 
 
 @pytest.mark.parametrize("name", PRUNING)
 def test_check_passes_what_can_be_reached(name):
-    make_strategy(name).check(WEIGHTS["random"])
+    make_strategy(name, make_net()).check(make_net())
 
 
 @pytest.mark.parametrize("name", PRUNING)
 def test_check_refuses_what_cannot(name):
-    """Of six weights in three layers no strategy can prune 90 %, and no pattern of four fits."""
-    weights = {key: torch.randn(1, 2) for key in "abc"}
-    with pytest.raises(InputError):
-        make_strategy(name).check(weights)
+    """No layer is emptied, no group has fewer than 8 channels, and a pattern has one sparsity."""
+    amount = 0.999 if name in STRUCTURED else 0.9999
+    model = make_net()
+    with pytest.raises(InputError, match=r"^sparsity=0\.999"):
+        make_strategy(name, model, amount=amount).check(model)

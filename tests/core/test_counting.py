@@ -3,12 +3,17 @@ import torch
 from torch import nn
 
 from compression.core.counting import (
+    count_layer_weights,
     count_macs,
     count_nonzero_parameters,
     count_parameters,
+    layer_macs,
     layer_sparsity,
     model_sparsity,
 )
+from compression.models.mobilenet_v2 import mobilenet_v2
+from compression.models.resnet18 import resnet18
+from compression.models.vgg11 import vgg11
 
 
 def make_net():
@@ -77,3 +82,61 @@ def test_sparsity_counts_weights_alone():
 
 def test_dense_model():
     assert model_sparsity(make_net()) == 0
+
+
+def test_layer_weights_are_counted_with_their_zeros():
+    net = make_net()
+    with torch.no_grad():
+        net[0].weight.zero_()
+    assert count_layer_weights(net) == {"0.weight": 216, "2.weight": 72, "5.weight": 40}
+
+
+def test_weights_that_are_gone_count_as_zeros_of_the_dense_model():
+    dense = count_layer_weights(make_net())
+    net = make_net()
+    net[0], net[1] = nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2)
+    net[2], net[5] = nn.Conv2d(2, 2, 3, groups=2), nn.Linear(2, 5)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(1)
+        net[5].weight[0] = 0
+    assert layer_sparsity(net, dense) == {"0.weight": 0.75, "2.weight": 0.75, "5.weight": 0.8}
+    assert model_sparsity(net, dense) == pytest.approx(1 - (54 + 18 + 8) / (216 + 72 + 40))
+    assert layer_sparsity(net) == {"0.weight": 0, "2.weight": 0, "5.weight": pytest.approx(0.2)}
+    assert model_sparsity(net) == pytest.approx(2 / 82)
+
+
+def test_layer_macs_by_hand():
+    example = torch.zeros(2, 3, 8, 8)
+    assert layer_macs(make_net(), example) == {"0.weight": 3456, "2.weight": 1152, "5.weight": 40}
+
+
+def test_a_layer_that_runs_twice_counts_twice_and_one_that_does_not_run_not_at_all():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = nn.Conv2d(3, 3, 1), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.used(self.used(x))
+
+    assert layer_macs(Net(), torch.zeros(1, 3, 5, 5)) == {"used.weight": 2 * 25 * 9}
+
+
+def test_layer_macs_leave_the_model_alone():
+    net = make_net().train()
+    net[1].eval()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    layer_macs(net, torch.ones(2, 3, 8, 8))
+    assert net.training
+    assert not net[1].training
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+@pytest.mark.parametrize("make_model", [resnet18, mobilenet_v2, vgg11])
+def test_layer_macs_sum_to_those_of_the_model(make_model):
+    net = make_model(num_classes=10).eval()
+    macs = layer_macs(net, torch.zeros(2, 3, 32, 32))
+    assert set(macs) == set(count_layer_weights(net))
+    assert sum(macs.values()) == count_macs(net, 32)

@@ -18,8 +18,8 @@ from compression.pruning.evidence import Evidence
 CRITERIA = [Taylor, Snip, Movement]
 
 
-def make_evidence(model, batches, skip=0):
-    return Evidence(model=model, example=batches[0][0], generator=make_generator(0), batches=batches, skip=skip)
+def make_evidence(model, batches, turn=0):
+    return Evidence(model=model, example=batches[0][0], generator=make_generator(0), batches=batches, turn=turn)
 
 
 def make_two_layers():
@@ -63,9 +63,9 @@ def test_by_hand():
 
 @pytest.mark.parametrize("num_batches", [1, 3])
 def test_equal_the_formulas_on_a_network_of_two_layers(num_batches):
-    model, batches = make_two_layers(), make_batches(5)
-    weights, evidence = prunable_weights(model), make_evidence(model, batches, skip=1)
-    gradients = [gradients_by_formula(model, *batch) for batch in batches[1 : 1 + num_batches]]
+    model, batches = make_two_layers(), make_batches(6)
+    weights, evidence = prunable_weights(model), make_evidence(model, batches, turn=1)
+    gradients = [gradients_by_formula(model, *batch) for batch in batches[num_batches : 2 * num_batches]]
     for name, weight in weights.items():
         w = weight.detach()
         products = torch.stack([gradient[name] * w for gradient in gradients])

@@ -2,108 +2,191 @@ from itertools import pairwise
 
 import pytest
 import torch
+from torch import nn
 
 from compression.core.errors import InputError
-from compression.core.masks import dense_masks
+from compression.core.selection import prunable_weights
 from compression.pruning.allocations.global_ import Global
 from compression.pruning.allocations.uniform import Uniform
 from compression.pruning.criteria.magnitude import Magnitude
 from compression.pruning.criteria.random import Random
+from compression.pruning.granularities.channels import Channels
 from compression.pruning.granularities.n_of_m import NOfM
 from compression.pruning.granularities.weights import Weights
+from compression.pruning.regrowth.set_ import Set
+from compression.pruning.schedules.constant import Constant
 from compression.pruning.schedules.geometric import Geometric
 from compression.pruning.schedules.one_shot import OneShot
-from compression.pruning.strategy import Strategy
+from compression.pruning.strategy import Strategy, find_units
+
+EXAMPLE = torch.zeros(1, 3, 4, 4)
 
 
-def make_strategy(**changes):
-    parts = {
-        "criterion": Magnitude(),
-        "granularity": Weights(),
-        "allocation": Global(),
-        "schedule": Geometric(steps=2),
-        "target": 0.75,
-        "seed": 0,
-    }
-    return Strategy(**parts | changes)
+def make_model(**weights):
+    """Linear layers by name; what they compute does not matter to masks of single weights."""
+    model = nn.Module()
+    for name, values in weights.items():
+        layer = nn.Linear(values.shape[1], values.shape[0], bias=False)
+        layer.weight = nn.Parameter(values.clone())
+        model.add_module(name, layer)
+    return model
 
 
-def run(strategy, weights):
-    masks = [dense_masks(weights)]
+def make_literal():
+    return make_model(a=torch.tensor([[1.0, -2.0, 3.0, -4.0]]), b=torch.tensor([[-5.0, 6.0, -7.0, 8.0]]))
+
+
+def make_random(**shapes):
+    generator = torch.Generator().manual_seed(0)
+    return make_model(**{name: torch.randn(shape, generator=generator) for name, shape in shapes.items()})
+
+
+def make_strategy(model, *, granularity=None, protect=(), target="weights", amount=0.75, **changes):
+    units = find_units(granularity or Weights(), model, example=EXAMPLE, amount=amount, target=target, protect=protect)
+    parts = {"criterion": Magnitude(), "allocation": Global(), "schedule": Geometric(steps=2), "seed": 0}
+    return Strategy(units=units, amount=amount, example=EXAMPLE, **parts | changes)
+
+
+def run(strategy, model):
+    masks = [strategy.units.dense_masks()]
     for step in range(1, strategy.num_steps + 1):
-        masks.append(strategy.masks_at(step, weights, masks[-1]))
+        masks.append(strategy.masks_at(step, model, masks=masks[-1]))
     return masks[1:]
 
 
-WEIGHTS = {"a": torch.tensor([[1.0, -2.0, 3.0, -4.0]]), "b": torch.tensor([[-5.0, 6.0, -7.0, 8.0]])}
-
-
 def test_literals():
-    first, second = run(make_strategy(), WEIGHTS)
-    assert first["a"].tolist() == [[False, False, False, True]]
-    assert first["b"].tolist() == [[False, True, True, True]]
-    assert second["a"].tolist() == [[False, False, False, True]]
-    assert second["b"].tolist() == [[False, False, False, True]]
+    model = make_literal()
+    first, second = run(make_strategy(model), model)
+    assert first["a.weight"].tolist() == [[False, False, False, True]]
+    assert first["b.weight"].tolist() == [[False, True, True, True]]
+    assert second["a.weight"].tolist() == [[False, False, False, True]]
+    assert second["b.weight"].tolist() == [[False, False, False, True]]
+
+
+def test_a_protected_layer_is_whole_and_counts_in_the_amount():
+    model = make_literal()
+    first = make_strategy(model, protect=["first"], amount=0.25, schedule=OneShot())
+    assert first.units.whole == ("a.weight",)
+    [masks] = run(first, model)
+    assert masks["a.weight"].tolist() == [[True, True, True, True]]
+    assert masks["b.weight"].tolist() == [[False, False, True, True]]
+    last = make_strategy(model, protect=["last"], amount=0.25, schedule=OneShot())
+    assert run(last, model)[0]["a.weight"].tolist() == [[False, False, True, True]]
+    assert make_strategy(model, protect=["first", "last"], amount=0.0).units.whole == ("a.weight", "b.weight")
 
 
 def test_the_weights_are_left_alone():
-    before = {name: weight.clone() for name, weight in WEIGHTS.items()}
-    run(make_strategy(), WEIGHTS)
-    assert all(torch.equal(before[name], weight) for name, weight in WEIGHTS.items())
+    model = make_literal()
+    run(make_strategy(model), model)
+    for name, weight in prunable_weights(make_literal()).items():
+        assert torch.equal(model.get_parameter(name), weight)
 
 
 def test_what_is_pruned_stays_pruned_though_it_would_score_highest():
     """Random scores rank a pruned weight anew at every step."""
-    weights = {"a": torch.ones(50, 40), "b": torch.ones(10, 100)}
-    masks = run(make_strategy(criterion=Random(), schedule=Geometric(steps=8), target=0.95), weights)
+    model = make_random(a=(50, 40), b=(10, 100))
+    masks = run(make_strategy(model, criterion=Random(), schedule=Geometric(steps=8), amount=0.95), model)
     for before, after in pairwise(masks):
-        assert all((after[name] <= before[name]).all() for name in weights)
+        assert all((after[name] <= before[name]).all() for name in after)
         assert after.num_kept < before.num_kept
     assert masks[-1].num_kept == 150
 
 
 def test_pruned_weights_that_are_not_zero_stay_pruned_too():
-    masks = run(make_strategy(), WEIGHTS)[0]
-    grown = {name: torch.where(masks[name], weight, 100.0) for name, weight in WEIGHTS.items()}
-    after = make_strategy().masks_at(2, grown, masks)
-    assert all((after[name] <= masks[name]).all() for name in WEIGHTS)
+    model = make_literal()
+    masks = run(make_strategy(model), model)[0]
+    grown = make_model(
+        **{name[0]: torch.where(masks[name], w.detach(), 100.0) for name, w in prunable_weights(model).items()}
+    )
+    after = make_strategy(grown).masks_at(2, grown, masks=masks)
+    assert all((after[name] <= masks[name]).all() for name in masks)
 
 
-def test_seeds():
-    weights = {"a": torch.ones(20, 20)}
-    masks = [run(make_strategy(criterion=Random(), seed=seed), weights)[-1]["a"] for seed in (1, 1, 2)]
-    assert torch.equal(masks[0], masks[1])
-    assert not torch.equal(masks[0], masks[2])
+def test_each_step_draws_anew_and_each_seed_its_own():
+    model = make_random(a=(20, 20))
+    dense = make_strategy(model).units.dense_masks()
 
+    def draw(step, seed):
+        strategy = make_strategy(model, criterion=Random(), schedule=Constant(steps=2), seed=seed)
+        return strategy.masks_at(step, model, masks=dense)["a.weight"]
 
-def test_each_step_draws_anew():
-    weights = {"a": torch.ones(20, 20)}
-    strategy = make_strategy(criterion=Random())
-    first, second = (strategy.masks_at(step, weights, dense_masks(weights)) for step in (1, 2))
-    assert not (second["a"] <= first["a"]).all()
+    assert torch.equal(draw(1, seed=1), draw(1, seed=1))
+    assert not torch.equal(draw(1, seed=1), draw(2, seed=1))
+    assert not torch.equal(draw(1, seed=1), draw(1, seed=2))
 
 
 def test_steps_without_training_lead_to_the_one_shot_masks():
-    generator = torch.Generator().manual_seed(0)
-    weights = {"a": torch.randn(20, 30, generator=generator), "b": torch.randn(5, 40, generator=generator)}
+    model = make_random(a=(20, 30), b=(5, 40))
     for allocation in (Global(), Uniform(), Global(floor=3)):
-        steps = make_strategy(allocation=allocation, schedule=Geometric(steps=6), target=0.9)
-        at_once = make_strategy(allocation=allocation, schedule=OneShot(), target=0.9)
-        last, only = run(steps, weights)[-1], run(at_once, weights)[-1]
-        assert all(torch.equal(last[name], only[name]) for name in weights)
+        steps = make_strategy(model, allocation=allocation, schedule=Geometric(steps=6), amount=0.9)
+        at_once = make_strategy(model, allocation=allocation, schedule=OneShot(), amount=0.9)
+        last, only = run(steps, model)[-1], run(at_once, model)[-1]
+        assert all(torch.equal(last[name], only[name]) for name in only)
 
 
-def test_parameters_as_weights():
-    weight = torch.nn.Parameter(torch.randn(4, 4))
-    masks = run(make_strategy(), {"a": weight})[-1]
-    assert not masks["a"].requires_grad
+def test_masks_are_cut_off_from_the_gradient():
+    model = make_random(a=(4, 4))
+    masks = run(make_strategy(model), model)[-1]
+    assert not masks["a.weight"].requires_grad
     assert masks.num_kept == 4
 
 
-def test_check():
-    make_strategy().check(WEIGHTS)
-    with pytest.raises(InputError, match=r"^sparsity=0.9 would empty a layer: must be at most 0.75 for this model$"):
-        make_strategy(target=0.9).check(WEIGHTS)
-    pattern = make_strategy(granularity=NOfM(n=1, m=3), target=2 / 3)
-    with pytest.raises(InputError, match=r"^1:3 sparsity fits no layer"):
-        pattern.check(WEIGHTS)
+def test_with_regrowth_only_the_first_step_prunes():
+    model = make_random(a=(20, 20))
+    strategy = make_strategy(model, regrowth=Set(), schedule=Constant(steps=4))
+    assert [strategy.prunes_at(step) for step in (1, 2, 3, 4)] == [True, False, False, False]
+    assert all(make_strategy(model).prunes_at(step) for step in (1, 2))
+    strategy.check(model)
+
+
+def test_what_fits_passes_the_check_and_what_does_not_is_refused():
+    model = make_literal()
+    make_strategy(model).check(model)
+    with pytest.raises(InputError) as caught:
+        make_strategy(model, amount=0.9).check(model)
+    assert str(caught.value) == "sparsity=0.9 would empty a layer: must be at most 0.75 for this model"
+    with pytest.raises(InputError) as caught:
+        make_strategy(model, amount=0.5, protect=["first"]).check(model)
+    assert str(caught.value) == (
+        "sparsity=0.5 would empty a layer: must be at most 0.375 for this model with 1 layers protected"
+    )
+
+
+def test_regrowth_wants_single_weights_and_two_steps():
+    model = make_literal()
+    pattern = make_strategy(model, granularity=NOfM(n=2, m=4), amount=0.5, regrowth=Set(), schedule=Constant(steps=3))
+    with pytest.raises(InputError) as caught:
+        pattern.check(model)
+    assert str(caught.value) == ("strategy.regrowth moves single weights: it needs the granularity weights.Weights")
+    with pytest.raises(InputError) as caught:
+        make_strategy(model, regrowth=Set(), schedule=Constant(steps=1)).check(model)
+    assert str(caught.value) == (
+        "strategy.schedule.steps=1: must be >= 2 with strategy.regrowth: the first only prunes"
+    )
+
+
+def test_a_pattern_has_one_amount():
+    model = make_literal()
+    with pytest.raises(InputError) as caught:
+        make_strategy(model, granularity=NOfM(n=2, m=4), amount=0.6)
+    assert str(caught.value) == "sparsity=0.6 contradicts strategy.granularity, which always prunes 0.5"
+    assert make_strategy(model, granularity=NOfM(n=1, m=3 + 1), amount=0.75).amount == 0.75
+
+
+@pytest.mark.parametrize("target", ["channels", "params", "macs", "filters"])
+@pytest.mark.parametrize("granularity", [Weights(), NOfM(n=1, m=4)])
+def test_single_weights_have_no_other_target(granularity, target):
+    with pytest.raises(InputError) as caught:
+        make_strategy(make_literal(), granularity=granularity, target=target)
+    assert str(caught.value) == (
+        f"strategy.target={target}: must be weights where single weights are pruned, not channels"
+    )
+
+
+@pytest.mark.parametrize("target", ["weights", "flops"])
+def test_channels_have_other_targets(target):
+    with pytest.raises(InputError) as caught:
+        make_strategy(make_literal(), granularity=Channels(), target=target)
+    assert str(caught.value) == (
+        f"strategy.target={target}: must be one of channels, params, macs where channels are removed"
+    )

@@ -80,12 +80,12 @@ class ChannelUnits:
         """Return which channels are kept, bool ``[C]`` by group."""
         kept = {}
         for name, group in self.groups.items():
-            # A kept filter reads one channel at least.
-            first = next(coupling for coupling in group.outputs if coupling.parameter in self._filters(group))
-            rows = masks[first.parameter].flatten(1).any(1)
-            mine = first.channel >= 0
+            # A kept filter reads one channel at least; where layers are concatenated, each makes some of the channels.
             kept[name] = torch.zeros(group.num_channels, dtype=torch.bool)
-            kept[name][first.channel[mine]] = rows.cpu()[mine]
+            for coupling in group.outputs:
+                if coupling.parameter in self._filters(group):
+                    mine = coupling.channel >= 0
+                    kept[name][coupling.channel[mine]] |= masks[coupling.parameter].flatten(1).any(1).cpu()[mine]
         return kept
 
     def count(

@@ -1,0 +1,59 @@
+"""The strategies of conf/strategy, made for the network of the contracts."""
+
+from pathlib import Path
+
+import yaml
+from contract_net import EXAMPLE
+from hydra.utils import instantiate
+from torch import nn
+
+from compression.core.masks import MaskSet
+from compression.core.selection import prunable_weights
+from compression.pruning.strategy import Strategy, find_units
+
+CONF = Path(__file__).parents[2] / "conf" / "strategy"
+RECIPES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
+PRUNING = [name for name, recipe in RECIPES.items() if "criterion" in recipe]
+STRUCTURED = [name for name in PRUNING if RECIPES[name].get("target", "weights") != "weights"]
+UNSTRUCTURED = [name for name in PRUNING if name not in (*STRUCTURED, "two_four")]
+REGROWING = [name for name in PRUNING if "regrowth" in RECIPES[name]]
+
+
+def make_strategy(name: str, model: nn.Module, *, seed: int = 7, amount: float | None = None) -> Strategy:
+    """Return the recipe ``name`` for ``model``; ``amount`` in the place of its own."""
+    recipe = RECIPES[name]
+    amount = recipe["sparsity"] if amount is None else amount
+    units = find_units(
+        instantiate(recipe["granularity"]),
+        model,
+        example=EXAMPLE,
+        amount=amount,
+        target=recipe.get("target", "weights"),
+    )
+    allocation = instantiate(recipe["allocation"])
+    if getattr(allocation, "needs_sensitivity", False):
+        names = units.reduce(dict(prunable_weights(model)))
+        allocation = allocation.measured({layer: k / len(names) for k, layer in enumerate(names)})
+    return Strategy(
+        criterion=instantiate(recipe["criterion"]),
+        units=units,
+        allocation=allocation,
+        schedule=instantiate(recipe["schedule"]),
+        regrowth=instantiate(recipe["regrowth"]) if "regrowth" in recipe else None,
+        amount=amount,
+        seed=seed,
+        example=EXAMPLE,
+    )
+
+
+def run(strategy: Strategy, model: nn.Module, batches: list) -> list[MaskSet]:
+    """Return the masks after every step, with weights that stay as they are."""
+    history = [strategy.units.dense_masks()]
+    for step in range(1, strategy.num_steps + 1):
+        history.append(strategy.masks_at(step, model, masks=history[-1], batches=batches))
+    return history[1:]
+
+
+def same(first: MaskSet, second: MaskSet) -> bool:
+    """Return whether both keep the same."""
+    return list(first) == list(second) and all(bool((first[name] == second[name]).all()) for name in first)
