@@ -15,7 +15,7 @@ from compression.pruning.compaction import compact
 from compression.pruning.strategy import Strategy
 from compression.stages import dense
 from compression.stages.context import Context
-from compression.stages.prune import make_strategy
+from compression.stages.make_strategy import make_strategy
 from compression.stages.sensitivity import read_given_table, sensitivity_wanted
 
 log = logging.getLogger(__name__)

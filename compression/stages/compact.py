@@ -1,6 +1,5 @@
 """The compact stage: the channels that nothing reads are removed for good."""
 
-import logging
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from compression.stages.context import Context
 from compression.stages.fit import make_trainer
 from compression.stages.network_files import WEIGHTS, load_network, save_tensors
 from compression.store import Made, StageKey, StageRecord
-
-log = logging.getLogger(__name__)
 
 VERSION = 1
 ROUND_TO = 8

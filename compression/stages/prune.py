@@ -1,20 +1,15 @@
 """The prune stage: the strategy's steps, with recovery training after each."""
 
-import logging
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from hydra.utils import instantiate
 from lightning.pytorch import Callback
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from compression.artifact import save_artifact
 from compression.callbacks.batch_norm_penalty import BatchNormPenalty
 from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.pruning import PruningCallback
@@ -23,54 +18,21 @@ from compression.core.accuracy import count_hits
 from compression.core.evaluating import evaluating
 from compression.core.learning_rate import repeated_cosine
 from compression.core.masks import MaskSet
-from compression.core.seeding import derive_seed
-from compression.pruning.compaction import compact
 from compression.pruning.sensitivity import SensitivityTable
-from compression.pruning.strategy import Strategy, find_units
-from compression.pruning.timeline import Timeline
 from compression.stages import dense
 from compression.stages.context import Context
 from compression.stages.fit import fit
-from compression.stages.network_files import WEIGHTS, describe_architecture, load_network, save_tensors
+from compression.stages.make_strategy import make_strategy, make_timeline
+from compression.stages.network_files import WEIGHTS, load_network, save_tensors
+from compression.stages.step_files import with_bytes, write_step
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 
-log = logging.getLogger(__name__)
-
 VERSION = 2
 MASKS = "masks.safetensors"
-STEPS = "steps"
 # The cosine of each step ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
 _FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": dense.INITIAL, "early": dense.EARLY}
-
-
-def make_strategy(context: Context, model: nn.Module, *, sensitivity: SensitivityTable | None = None) -> Strategy:
-    """Return the configured strategy for ``model``; raises ``InputError`` for a bad parameter."""
-    settings = context.config.strategy
-    allocation = instantiate(settings.allocation)
-    if sensitivity is not None:
-        allocation = allocation.measured(sensitivity.highest_sparsities(allocation.max_drop))
-    size = context.dataset.image_size
-    example = torch.zeros(2, 3, size, size, device=next(model.parameters()).device)
-    amount = context.config.target_sparsity
-    return Strategy(
-        criterion=instantiate(settings.criterion),
-        units=find_units(
-            instantiate(settings.granularity),
-            model,
-            example=example,
-            amount=amount,
-            target=settings.target,
-            protect=settings.protect,
-        ),
-        allocation=allocation,
-        schedule=instantiate(settings.schedule),
-        regrowth=instantiate(settings.regrowth) if settings.regrowth else None,
-        amount=amount,
-        seed=derive_seed(context.config.seed, "prune"),
-        example=example,
-    )
 
 
 def obtain_pruned(context: Context, parent: StageRecord, sensitivity: SensitivityTable | None = None) -> StageRecord:
@@ -96,21 +58,6 @@ def obtain_pruned(context: Context, parent: StageRecord, sensitivity: Sensitivit
     return context.store.obtain(key, partial(_prune, context, parent, sensitivity))
 
 
-def make_timeline(context: Context, num_steps: int, updates_per_epoch: int) -> Timeline:
-    """Return when the steps fall: ``recovery.epochs``, more where they hold fewer than ``min_updates``."""
-    recovery = context.config.strategy.recovery
-    epochs = context.config.training.epochs if recovery.epochs is None else recovery.epochs
-    if epochs > 0:
-        epochs = max(epochs, math.ceil(recovery.min_updates / updates_per_epoch))
-    return Timeline(
-        num_steps=num_steps,
-        updates_per_epoch=updates_per_epoch,
-        epochs=epochs,
-        lead_epochs=recovery.lead_epochs,
-        spread=recovery.spread if epochs > 0 else None,
-    )
-
-
 def _prune(context: Context, parent: StageRecord, table: SensitivityTable | None, folder: Path) -> Made:
     settings, training = context.config.strategy, context.config.training
     model = load_network(context, parent)
@@ -123,7 +70,7 @@ def _prune(context: Context, parent: StageRecord, table: SensitivityTable | None
     recorder = StepRecorder(
         best,
         measure=partial(_measure, context),
-        write=partial(_write_step, context, folder),
+        write=partial(write_step, context, folder),
         # Whole images: a drop of exactly the limit is within it.
         lowest=None if drop is None else parent.results["val_accuracy"] - drop / 100 - 1e-9,
     )
@@ -173,7 +120,7 @@ def _prune(context: Context, parent: StageRecord, table: SensitivityTable | None
         "sparsity": masks.sparsity,
         "layer_sparsity": masks.layer_sparsity,
         "sparsity_steps": pruning.sparsity_steps,
-        "pruning_history": _with_bytes(recorder.rows, folder),
+        "pruning_history": with_bytes(recorder.rows, folder),
         "stopped": _describe_stop(recorder, row, drop),
         "layers_left_whole": list(strategy.units.whole),
     }
@@ -209,29 +156,6 @@ def _measure(context: Context, model: nn.Module) -> float:
     with evaluating(model):
         hits, totals = count_hits(model, context.val_batches(), context.num_classes)
     return float(hits.sum() / totals.sum())
-
-
-def _write_step(context: Context, folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
-    """Write the model of a step as a file of its own, without the channels it no longer reads."""
-    model = context.build_model(pretrained=False)
-    model.load_state_dict(weights)
-    data = context.data
-    settings = context.config.strategy
-    compacted = settings.compact and settings.target != "weights"
-    if compacted:
-        model = compact(model, torch.zeros(2, 3, data.image_size, data.image_size)).model
-    save_artifact(
-        folder / STEPS / f"{step:02d}.cmp",
-        model.eval(),
-        architecture=describe_architecture(context, compacted=compacted),
-        class_names=data.class_names,
-        input={"size": data.image_size, "mean": data.mean, "std": data.std},
-        info={"strategy": settings.name, "step": step},
-    )
-
-
-def _with_bytes(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    return [row | {"bytes": (folder / STEPS / f"{row['step']:02d}.cmp").stat().st_size} for row in rows]
 
 
 def _without(settings: dict[str, Any], *names: str) -> dict[str, Any]:
