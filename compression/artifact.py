@@ -1,5 +1,6 @@
 """The artifact: one self-describing file a compressed model is shipped as."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from compression.storage.tensors import (
 )
 
 SECTION = "tensors"
+# Pixels a side: up to here a compacted network is run once when it is opened.
+MAX_CHECKED_SIZE = 512
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,9 @@ def save_artifact(
     """Write every tensor of ``model.state_dict()`` to ``path``, losslessly, and return the file's bytes.
 
     ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model, and "compacted" if channels
-    of it are gone. ``input``: {"size",
-    "mean", "std"}. ``codec``: auto | dense | bitmask. ``info``: anything that is JSON. -0.0 becomes 0.0. The
-    same arguments give the same bytes; the file appears whole or not at all. Raises InputError.
+    of it are gone. ``input``: {"size", "mean", "std"}. ``codec``: auto | dense | bitmask. ``info``: anything that is
+    JSON. -0.0 becomes 0.0. The same arguments give the same bytes; the file appears whole or not at all. Raises
+    InputError.
     """
     card = ModelCard(
         architecture=Architecture(**{**architecture, "kwargs": _without_download(architecture["kwargs"])}),
@@ -129,7 +132,8 @@ def load_artifact(path: Path | str, *, model: nn.Module | None = None, allow: Se
     """Return the model of an artifact, in eval mode on the CPU, and all that the file says of it.
 
     Runs no code but this package's, unless ``allow`` names a package from which the architecture may be
-    imported. A ``model`` given is filled in place instead, on its own device. Raises InputError or
+    imported. A ``model`` given is filled in place instead, on its own device, and loses the channels that the file
+    lacks. Raises InputError or
     ArtifactError before any weight is allocated when the file and the architecture differ.
     """
     contents = read_contents(path)
@@ -139,7 +143,7 @@ def load_artifact(path: Path | str, *, model: nn.Module | None = None, allow: Se
             if contents.card.architecture.compacted:
                 _check_widths(model, contents)
         else:
-            _check_table(contents.tensors, model=model)
+            _check_table(contents.tensors, model=_fit(model, contents))
             model.load_state_dict(contents.decode())
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
@@ -155,7 +159,12 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     """Return the tensors of a state dict, of a Lightning checkpoint or of an artifact; raises InputError."""
     path = Path(path)
     if path.is_file() and is_container(path):
-        return read_contents(path).decode()
+        contents = read_contents(path)
+        if contents.card.architecture.compacted:
+            raise InputError(
+                f"{path} lacks channels of its architecture; allowed: a file of a network that has them all"
+            )
+        return contents.decode()
     return read_state_dict(path)
 
 
@@ -197,9 +206,12 @@ def _fit(model: nn.Module, contents: Contents) -> nn.Module:
 def _check_widths(model: nn.Module, contents: Contents) -> None:
     """Run a compacted network once: only that shows that its layers fit each other."""
     size, num_classes = contents.card.input.size, contents.card.architecture.num_classes
+    if size > MAX_CHECKED_SIZE:
+        # Shapes alone: a file must not be able to ask for the memory of a huge image. Slower for a usual one.
+        model = copy.deepcopy(model).to("meta")
     try:
         with torch.inference_mode():
-            logits = model.eval()(torch.zeros(1, 3, size, size))
+            logits = model.eval()(torch.zeros(1, 3, size, size, device=next(model.parameters()).device))
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"damaged: its layers do not fit each other: {str(error).splitlines()[0]}") from error
     if logits.shape != (1, num_classes):

@@ -128,7 +128,7 @@ def sensitivity(
     """
     from compression.commands.sensitivity import run_sensitivity
 
-    text, folder = run_sensitivity(overrides or [], kinds=[one.value for one in kind or list(Kind)])
+    text, folder = run_sensitivity(overrides or [], kinds=[one.value for one in kind] if kind else None)
     typer.echo(f"{text}\n\nin {folder}: tables as json, pictures")
 
 

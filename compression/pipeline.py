@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from hydra.utils import instantiate
 
 from compression.config.schema import STAGES, Config
+from compression.core.errors import InputError
 from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
 from compression.reporting.provenance import describe_making
@@ -49,16 +50,36 @@ def run(config: Config, *, run_dir: str | Path) -> float:
         return float(metrics["compressed"]["accuracy"])
 
 
-def measure_sensitivity(config: Config, *, run_dir: Path, kinds: Sequence[str]) -> Iterator[SensitivityTable]:
-    """Yield the sensitivity of the dense model's layers, one table for each of ``kinds``: weights, channels."""
+def measure_sensitivity(
+    config: Config, *, run_dir: Path, kinds: Sequence[str] | None = None
+) -> Iterator[SensitivityTable]:
+    """Yield the sensitivity of the dense model's layers, one table for each of ``kinds``: weights, channels.
+
+    Without ``kinds`` it is what the model allows. Raises ``InputError`` for a kind it does not, before training.
+    """
     _quiet_lightning()
     context = make_context(config, run_dir)
     check(context)
+    kinds = _allowed_kinds(context) if kinds is None else kinds
+    for kind in kinds:
+        sensitivity.check_kind(context, check_model(context), kind)
     with _only_process_in(run_dir):
         model = _told(context, dense.obtain_dense(context))
         for kind in kinds:
             record = _told(context, sensitivity.obtain_sensitivity(context, model, kind))
             yield SensitivityTable.from_json(record.results)
+
+
+def _allowed_kinds(context: Context) -> list[str]:
+    allowed = []
+    for kind in sensitivity.KINDS:
+        try:
+            sensitivity.check_kind(context, check_model(context), kind)
+        except InputError as error:
+            log.info("sensitivity  %s left out: %s", kind, error)
+        else:
+            allowed.append(kind)
+    return allowed
 
 
 def make_context(config: Config, run_dir: Path) -> Context:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,11 +33,11 @@ def documented_commands() -> list[str]:
 
 @pytest.mark.parametrize("command", documented_commands())
 def test_documented_commands_compose(command: str) -> None:
-    arguments = [word for word in command.split()[2:] if word != "-m"]
+    arguments = [word for word in shlex.split(command)[2:] if word != "-m"]
     if any(word.startswith("-") for word in arguments):
         pytest.skip("an option of Hydra's, tested in test_command_line.py")
     first_of_each = [word.split(",")[0] if "[" not in word and "{" not in word else word for word in arguments]
-    compose_config(*(word.strip("'\"") for word in first_of_each))
+    compose_config(*first_of_each)
 
 
 def test_the_onnxruntime_snippet_is_short_and_runs(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_the_criterion_of_the_pruning_page_is_a_criterion() -> None:
     [source] = blocks("docs/pruning.md", "python")
     scope: dict[str, type] = {}
     exec(source, scope)
-    scores = scope["Inverse"]()({"weight": torch.tensor([1.0, -3.0])}, generator=torch.Generator())
+    scores = scope["Inverse"]()({"weight": torch.tensor([1.0, -3.0])}, evidence=None)
     assert scores["weight"].tolist() == [-1.0, -3.0]
 
 

@@ -19,3 +19,8 @@ class EarlyWeights(Callback):
         """Write, if this epoch is the one."""
         if trainer.current_epoch + 1 == self.epoch:
             self.write(network(pl_module))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the last weights where training stopped before that epoch."""
+        if trainer.current_epoch < self.epoch:
+            self.write(network(pl_module))

@@ -99,7 +99,7 @@ class PruningCallback(Callback):
         self.masks.mask_gradients_(network(pl_module))
         if isinstance(self.strategy.criterion, Observer):
             parameters = dict(network(pl_module).named_parameters())
-            self.strategy.criterion.observe({name: parameters[name] for name in self.masks.layer_sparsity})
+            self.strategy.criterion.observe({name: parameters[name] for name in self.masks.weight_names})
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Validate with statistics that fit the weights as they are."""

@@ -13,13 +13,15 @@ from compression.reporting.figures import save_figure
 from compression.stages.pictures import draw_sensitivity
 
 
-def run_sensitivity(overrides: Sequence[str], *, kinds: Sequence[str]) -> tuple[str, Path]:
+def run_sensitivity(overrides: Sequence[str], *, kinds: Sequence[str] | None) -> tuple[str, Path]:
     """Measure the dense model of ``overrides``; return the tables as text and the folder of the files.
 
     A json file (for ``strategy.allocation.file``) and a picture are written for each of ``kinds``, weights and
-    channels. Raises ``InputError``.
+    channels; None: whichever the model allows. Raises ``InputError``.
     """
-    config, run_dir = compose_run([*overrides, "strategy=none"])
+    # How a strategy would prune has nothing to do with it.
+    others = [text for text in overrides if not text.lstrip("+~").startswith(("strategy", "sparsity="))]
+    config, run_dir = compose_run([*others, "strategy=none"])
     folder = Path(config.output_dir) / f"sensitivity-{run_dir.name}"
     texts = []
     for table in measure_sensitivity(config, run_dir=folder, kinds=kinds):

@@ -151,6 +151,10 @@ class StrategyConfig:
             raise InputError(f"strategy={self.name}: {', '.join(missing)} not set; must have {', '.join(parts)}")
         if self.regrowth and self.target != "weights":
             raise InputError(f"strategy.regrowth contradicts strategy.target={self.target}: only weights can regrow")
+        if self.recovery.epochs == 0 and (self.recovery.rewind != "none" or self.regrowth):
+            raise InputError(
+                f"strategy.recovery.epochs=0 contradicts strategy={self.name}, which must train: give more"
+            )
         if self.recovery.rewind != "none" and (self.regrowth or self.recovery.spread is not None):
             raise InputError(
                 f"strategy.recovery.rewind={self.recovery.rewind} needs a training after each step: must be none with "

@@ -54,6 +54,11 @@ class MaskSet(Mapping[str, Tensor]):
         return {name: 1 - int(mask.sum()) / mask.numel() for name, mask in self._weights.items()}
 
     @property
+    def weight_names(self) -> list[str]:
+        """The names of the weights under a mask."""
+        return list(self._weights)
+
+    @property
     def _weights(self) -> dict[str, Tensor]:
         return {name: mask for name, mask in self.items() if mask.ndim > 1}
 

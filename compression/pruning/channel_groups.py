@@ -87,6 +87,10 @@ def refuse_unsafe(model: nn.Module) -> None:
     allowed = (nn.Conv2d, nn.Linear, _BatchNorm)
     # Without parameters, but they normalize over channels: removing one changes the others.
     across_channels = (nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm, nn.ChannelShuffle)
+    names: dict[nn.Parameter, str] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if names.setdefault(parameter, name) != name:
+            raise InputError(f"channels of this model cannot be removed safely: {names[parameter]} is also {name}")
     for name, module in model.named_modules():
         own_parameters = next(module.parameters(recurse=False), None) is not None
         if (own_parameters and not isinstance(module, allowed)) or isinstance(module, across_channels):

@@ -33,13 +33,18 @@ class SensitivityTable:
         """Return by layer the highest sparsity measured up to which no drop is above ``max_drop`` points; 0 if none."""
         return {name: _highest(row, self.baseline - max_drop / 100) for name, row in self.accuracy.items()}
 
-    def check_fits(self, units: Mapping[str, int], *, source: str) -> None:
-        """Raise ``InputError`` if ``source``, where this table is from, is about another model."""
-        for name in (*units, *self.sizes):
-            if units.get(name) != self.sizes.get(name):
+    def check_fits(self, units: Mapping[str, int], *, kind: str, source: str) -> None:
+        """Raise ``InputError`` if ``source``, where this table is from, is not about these units: of another model.
+
+        Layers of the table that may not be pruned, being protected, are not missed.
+        """
+        if self.kind != kind:
+            raise InputError(f"{source} is about {self.kind}: must be about {kind}, which this strategy prunes")
+        for name, size in units.items():
+            if self.sizes.get(name) != size or name not in self.accuracy:
                 raise InputError(
                     f"{source} is of another model: {name} has {self.sizes.get(name, 'no')} {self.kind} there and "
-                    f"{units.get(name, 'no')} here"
+                    f"{size} here"
                 )
 
     def to_json(self) -> dict[str, Any]:
@@ -48,17 +53,19 @@ class SensitivityTable:
         return {**asdict(self), "sizes": dict(self.sizes), "accuracy": accuracy}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "SensitivityTable":
-        """Return the table that ``to_json`` gave; raises ``InputError`` for anything else."""
+    def from_json(cls, content: Mapping[str, Any], *, source: str = "the content") -> "SensitivityTable":
+        """Return the table that ``to_json`` gave; raises ``InputError`` for anything else, naming ``source``."""
         try:
             accuracy = {
                 name: {float(sparsity): float(value) for sparsity, value in row.items()}
                 for name, row in content["accuracy"].items()
             }
             sizes = {name: int(size) for name, size in content["sizes"].items()}
+            if not all(0 < s < 1 and 0 <= value <= 1 for row in accuracy.values() for s, value in row.items()):
+                raise ValueError("sparsities must be in (0, 1), accuracies in [0, 1]")
             return cls(str(content["kind"]), float(content["baseline"]), int(content["images"]), sizes, accuracy)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"not a table of sensitivity: {type(error).__name__} at {error}") from error
+            raise InputError(f"{source} is not a table of sensitivity: {type(error).__name__}: {error}") from error
 
 
 def measure_sensitivity(

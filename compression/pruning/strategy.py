@@ -74,9 +74,13 @@ class Strategy:
         )
         if not self.prunes_at(step):
             assert self.regrowth is not None
-            progress = (step - 1) / (self.num_steps - 1)
+            progress = (step - 1) / self.num_steps
             return self.regrowth(weights, masks=masks, progress=progress, evidence=evidence)
-        scores = self.units.reduce(self.criterion(weights, evidence=evidence))
+        scores = self.criterion(weights, evidence=evidence)
+        for name, score in scores.items():
+            if not score.isfinite().all():
+                raise InputError(f"scores of {name} are not finite: training has diverged; try a lower learning rate")
+        scores = self.units.reduce(scores)
         kept = self.units.kept(masks)
         scores = {name: score.masked_fill(~kept[name], -torch.inf) for name, score in scores.items()}
         num_kept = self.units.count(
@@ -101,7 +105,11 @@ def find_units(
     fixed = granularity.fixed_sparsity
     if fixed is not None and not math.isclose(fixed, amount):
         raise InputError(f"sparsity={amount} contradicts strategy.granularity, which always prunes {fixed}")
+    return granularity.units(model, example=example, target=target, protected=protected_weights(model, protect))
+
+
+def protected_weights(model: nn.Module, protect: Sequence[str]) -> frozenset[str]:
+    """Return the names of the ``first`` and ``last`` prunable weight, in the order the model defines them."""
     names = list(prunable_weights(model))
     ends = {"first": names[0], "last": names[-1]}
-    protected = frozenset(ends[end] for end in protect)
-    return granularity.units(model, example=example, target=target, protected=protected)
+    return frozenset(ends[end] for end in protect)

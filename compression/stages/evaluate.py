@@ -47,7 +47,7 @@ def obtain_evaluated(
         "machine": describe_machine(),
         "software": describe_software(),
     }
-    steps = [] if pruned is None else sorted((pruned.path / STEPS).glob("*.cmp"))
+    steps = [] if pruned is None else sorted((pruned.path / STEPS).glob("*.cmp"), key=lambda path: int(path.stem))
     parents = (dense.id, files["dense"].id, files["compressed"].id, *([pruned.id] if pruned else []))
     folders = {name: record.path for name, record in files.items()}
     make = partial(_evaluate, context, dense.path / WEIGHTS, folders, steps)

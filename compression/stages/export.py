@@ -9,6 +9,7 @@ from torch import nn
 import compression
 from compression.artifact import save_artifact
 from compression.callbacks.export import ExportCallback
+from compression.core.counting import count_layer_weights, model_sparsity
 from compression.runtimes.onnx_export import export_onnx
 from compression.stages import dense
 from compression.stages.context import Context
@@ -16,7 +17,7 @@ from compression.stages.fit import make_trainer
 from compression.stages.network_files import describe_architecture, is_compacted, load_network
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 2
+VERSION = 3
 ARTIFACT = "model.cmp"
 ONNX = "model.onnx"
 
@@ -45,7 +46,7 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
     model = model.cpu().eval()
     info = {
         "strategy": _strategy_name(context, parent),
-        "sparsity": parent.results.get("sparsity", 0.0),
+        "sparsity": model_sparsity(model, count_layer_weights(context.build_model(pretrained=False))),
         "versions": {"compression": compression.__version__, "torch": torch.__version__},
     }
     save_artifact(

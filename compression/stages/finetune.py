@@ -8,7 +8,7 @@ from compression.core.learning_rate import repeated_cosine
 from compression.stages import dense
 from compression.stages.context import Context
 from compression.stages.fit import fit
-from compression.stages.network_files import WEIGHTS, load_network, save_tensors
+from compression.stages.network_files import WEIGHTS, is_compacted, load_network, save_tensors
 from compression.store import Made, StageKey, StageRecord
 
 VERSION = 1
@@ -41,7 +41,7 @@ def _finetune(context: Context, parent: StageRecord, folder: Path) -> Made:
     fitted = fit(context, "finetune", folder, task, num_epochs=settings.epochs)
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
-        "compacted": True,
+        "compacted": is_compacted(parent),
         "val_accuracy": fitted.val_accuracy,
         "best_epoch": fitted.best_epoch,
         "history": fitted.rows,

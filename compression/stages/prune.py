@@ -28,7 +28,7 @@ from compression.stages.step_files import with_bytes, write_step
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 2
+VERSION = 3
 MASKS = "masks.safetensors"
 # The cosine of each step ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
@@ -38,8 +38,8 @@ _FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": dense.INITIAL, "early": dense.EAR
 def obtain_pruned(context: Context, parent: StageRecord, sensitivity: SensitivityTable | None = None) -> StageRecord:
     """Return the pruned model of this run; ``sensitivity`` is for a strategy that asks for it."""
     config = context.config
-    # What a recipe is called changes nothing, nor does what is done with the pruned model.
-    strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity", "compact", "finetune")
+    # What a recipe is called changes nothing, nor does what is done with the compacted model.
+    strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
     training = _without(asdict(config.training), "warmup", "min_lr", "early_epoch")
     if config.strategy.recovery.epochs is not None:
         # How long dense training took is in the parent.
@@ -106,6 +106,9 @@ def _prune(context: Context, parent: StageRecord, table: SensitivityTable | None
             best=best,
         )
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
+        # Lightning leaves the network on the CPU.
+        model.to(context.device)
+        pruning.masks = pruning.masks.to(context.device)
     while not recorder.stopped and pruning.step < strategy.num_steps:
         pruning.advance(model, update=timeline.lead)
     recorder.finish_step(model, pruning.masks)

@@ -1,6 +1,7 @@
 """The sensitivity stage: every prunable layer at a grid of sparsities, on held-out training images."""
 
 import json
+import logging
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -26,6 +27,8 @@ from compression.stages.context import Context
 from compression.stages.network_files import load_network
 from compression.stages.user_code import user_code
 from compression.store import RESUME, Made, StageKey, StageRecord
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 # What each kind prunes, and what by: nothing of a strategy's schedule or allocation bears on it.
@@ -63,8 +66,15 @@ def read_given_table(context: Context) -> SensitivityTable | None:
     try:
         content = json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"strategy.allocation.file={file}: not a table of sensitivity: {error}") from error
-    return SensitivityTable.from_json(content)
+        raise InputError(f"strategy.allocation.file={file} is not a table of sensitivity: {error}") from error
+    return SensitivityTable.from_json(content, source=f"strategy.allocation.file={file}")
+
+
+def check_kind(context: Context, model: nn.Module, kind: str) -> None:
+    """Raise ``InputError`` if ``model`` has nothing of this kind to prune."""
+    size = context.dataset.image_size
+    granularity = instantiate(KINDS[kind]["granularity"])
+    find_units(granularity, model, example=torch.zeros(2, 3, size, size), amount=0.5, target=kind)
 
 
 def obtain_sensitivity(context: Context, parent: StageRecord, kind: str) -> StageRecord:
@@ -108,6 +118,8 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
             rows[name] = {f"{sparsity:g}": accuracy for sparsity, accuracy in row.items()}
             write_atomic(done_file, json.dumps(rows).encode())
             progress.advance(task)
+            if progress.disable:
+                log.info("sensitivity  %s  %d/%d", name, len(rows), len(sizes))
     table = SensitivityTable.from_json(
         {
             "kind": kind,

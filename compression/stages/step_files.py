@@ -30,7 +30,7 @@ def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, 
         architecture=describe_architecture(context, compacted=compacted),
         class_names=data.class_names,
         input={"size": data.image_size, "mean": data.mean, "std": data.std},
-        info={"strategy": settings.name, "step": step},
+        info={"step": step},
     )
 
 

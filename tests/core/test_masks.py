@@ -38,12 +38,19 @@ OPTIMIZERS = {
 
 
 def test_counts():
-    masks = MaskSet({"a": CORNER, "b": torch.tensor([False, False, True, False])})
+    masks = MaskSet({"a": CORNER, "b": torch.tensor([[False, False, True, False]])})
     assert (masks.num_weights, masks.num_kept) == (8, 4)
     assert masks.sparsity == 0.5
     assert masks.layer_sparsity == {"a": 0.25, "b": 0.75}
     assert (list(masks), len(masks)) == (["a", "b"], 2)
     assert masks["a"] is CORNER
+
+
+def test_biases_and_normalization_are_held_but_not_counted():
+    masks = MaskSet({"conv.weight": CORNER, "conv.bias": torch.tensor([False, True])})
+    assert (masks.num_weights, masks.num_kept) == (4, 3)
+    assert masks.weight_names == ["conv.weight"]
+    assert not masks.hold({"conv.weight": CORNER.float(), "conv.bias": torch.ones(2)})
 
 
 def test_only_bool_masks():

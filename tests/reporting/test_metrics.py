@@ -22,10 +22,12 @@ def test_keys_are_stable(evaluated):
         "dense",
         "compressed",
         "improvement",
+        "pruning_history",
+        "compaction",
         "timing",
         "provenance",
     ]
-    assert metrics["schema_version"] == SCHEMA_VERSION == 1
+    assert metrics["schema_version"] == SCHEMA_VERSION == 2
     assert VARYING == ("timing", "provenance")
     assert metrics["timing"]["stage_seconds"] == {"dense": 3.0, "prune": 2.0}
     assert metrics["timing"]["threads"] == 2

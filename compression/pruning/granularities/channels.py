@@ -117,7 +117,7 @@ class ChannelUnits:
         for coupling in group.outputs:
             if coupling.parameter not in filters:
                 continue
-            rows = scores[coupling.parameter].flatten(1).double().mean(1).cpu()
+            rows = scores[coupling.parameter].flatten(1).cpu().double().mean(1)
             if self.normalize:
                 # Filters of removed channels are zero and would make the others look large.
                 there = rows[rows != 0].abs()
@@ -139,12 +139,15 @@ class ChannelUnits:
             final = num_kept if last is None else min(last, num_kept)
             return self.cost.removed(self._counts(scores, num_kept, allocation, last=final))
 
-        low, high = len(scores), sum(_num_left(scores).values())
-        if isinstance(allocation, Limited):
+        low, high = len(scores) if last is None else last, sum(_num_left(scores).values())
+        if last is None and isinstance(allocation, Limited):
             fewest, most = allocation.limits(scores)
             low, high = max(low, fewest), min(high, most)
-        if last is not None:
-            low = last
+            if removed(high) > amount + TOLERANCE:
+                raise InputError(
+                    f"sparsity={amount:g} is less than strategy.allocation names by hand: must be at least "
+                    f"{math.ceil(1e4 * removed(high)) / 1e4:g} of {self.cost.target}"
+                )
         if removed(low) < amount - TOLERANCE:
             limit = math.floor(1e4 * removed(low)) / 1e4
             raise InputError(

@@ -17,6 +17,6 @@ class Regrowth(Protocol):
     ) -> MaskSet:
         """Return new masks with as many kept weights in every layer as in ``masks``.
 
-        ``progress`` goes from 0 at the first step to 1 at the last.
+        ``progress`` goes from 0 at the first step towards 1.
         """
         ...
