@@ -128,6 +128,7 @@ def sensitivity(
     """
     from compression.commands.sensitivity import run_sensitivity
 
+    _find_modules_here()
     text, folder = run_sensitivity(overrides or [], kinds=[one.value for one in kind] if kind else None)
     typer.echo(f"{text}\n\nin {folder}: tables as json, pictures")
 
@@ -153,10 +154,15 @@ def _load(file: Path, allow_import: list[str] | None) -> Any:
 
 
 def _make_importable(packages: list[str] | None) -> list[str]:
-    # A console script lacks what `python -m` has: the folder one stands in.
-    if packages and "" not in sys.path:
-        sys.path.insert(0, "")
+    if packages:
+        _find_modules_here()
     return packages or []
+
+
+def _find_modules_here() -> None:
+    # A console script lacks what `python -m` has: the folder one stands in.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
 
 
 def _count_cores() -> int:

@@ -13,11 +13,12 @@ WRONG = {
     "sparsity=1.0": "sparsity=1.0: must be in [0, 1), e.g. 0.9",
     "sparsity=-0.1": "sparsity=-0.1: must be in [0, 1), e.g. 0.9",
     "sparsity=abc": "sparsity=abc: must be a number",
-    "strategy=foo": "strategy=foo: must be one of iterative_l1, iterative_random, none, oneshot_l1, oneshot_random, "
-    "two_four",
+    "strategy=foo": "strategy=foo: must be one of gmp, iterative_l1, iterative_random, iterative_structured_l1, "
+    "iterative_structured_l2, layerwise_l1, layerwise_structured_l1, lottery_ticket, none, oneshot_l1, oneshot_random, "
+    "oneshot_structured_l2, rigl, set, slimming, snip, taylor, two_four",
     "sparsty=0.5": "unknown key 'sparsty' (did you mean sparsity?); keys are data, model, training, strategy, "
-    "distillation, quantization, storage, runtime, trainer, logger, callbacks, sparsity, bits, weight_bits, "
-    "activation_bits, seed, threads, name, until, overwrite, output_dir",
+    "distillation, quantization, storage, runtime, trainer, sensitivity, logger, callbacks, sparsity, bits, "
+    "weight_bits, activation_bits, seed, threads, name, until, overwrite, output_dir",
     "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
     "strategy=none sparsity=0.5": "sparsity=0.5 contradicts strategy=none, whose sparsity is always 0.0: "
     "leave sparsity out, or choose another strategy",
@@ -26,10 +27,12 @@ WRONG = {
     "data=image_folder": "data.root is not set: give data.root=VALUE",
     "weight_bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off)",
     "bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off)",
-    "until=foo": "until=foo: must be one of dense, prune, quantize, export",
+    "until=foo": "until=foo: must be one of dense, prune, compact, finetune, quantize, export",
     "seed=1.5": "seed=1.5: must be an integer",
     "overwrite=maybe": "overwrite=maybe: must be true or false",
     "training.epochs=0": "training.epochs=0: must be an integer >= 1",
+    "strategy=rigl strategy.recovery.rewind=early": "strategy.recovery.rewind=early needs a training after each step: "
+    "must be none with strategy.regrowth or strategy.recovery.spread",
     "name=../up": "name=../up: must be a folder name: letters, digits and . _ - =",
 }
 
@@ -129,7 +132,13 @@ def test_one_folder_of_classes_end_to_end(tmp_path: Path) -> None:
 def test_help_names_every_plain_key_and_choice() -> None:
     code, output = train("--help")
     assert code == 0
-    for word in ("sparsity=0.9", "threads=", "until=", "strategy: iterative_l1", "data: cifar10, digits, image_folder"):
+    for word in (
+        "sparsity=0.9",
+        "threads=",
+        "until=",
+        "strategy: gmp, iterative_l1",
+        "data: cifar10, digits, image_folder",
+    ):
         assert word in output
 
 

@@ -1,11 +1,12 @@
 """What no schema can know is refused as well before anything is trained: by ``pipeline.check``."""
 
+import logging
 import re
 
 import pytest
 import torch
 from hydra.errors import HydraException
-from runs import compose_config
+from runs import ROOT, compose_config
 
 from compression.config.explain import explain
 from compression.pipeline import check, make_context
@@ -20,9 +21,16 @@ def leave_threads_alone():
     torch.set_num_threads(threads)
 
 
+WIDE = (*TINY, "+model.width=32")
+STRATEGIES = ROOT / "conf" / "strategy"
+CHANNELS = "strategy=oneshot_structured_l2"
+FLOORED = "for this model with granularity.round_to=8 and the allocation's floor"
+SAFE = "convolutions, linear layers and batch norm"
+
+
 def check_command(tmp_path, *overrides):
     own_model = any(override.startswith("model=") for override in overrides)
-    base = ("threads=1",) if own_model else TINY
+    base = ("threads=1",) if own_model else WIDE
     config = compose_config(*base, f"output_dir={tmp_path}", *overrides)
     check(make_context(config, tmp_path / "run"))
 
@@ -34,15 +42,81 @@ def check_command(tmp_path, *overrides):
         ("strategy.schedule.steps=2.5", "strategy.schedule.steps=2.5: must be an integer >= 1"),
         ("strategy.schedule.steps=many", "strategy.schedule.steps=many: must be an integer >= 1"),
         (
-            "strategy.schedule.step_fraction=0.2",
+            "+strategy.schedule.step_fraction=0.2",
             "strategy.schedule steps=5 step_fraction=0.2: give one of them, the other null",
         ),
         (
-            "strategy.schedule.steps=null strategy.schedule.step_fraction=1",
+            "strategy.schedule.steps=null +strategy.schedule.step_fraction=1",
             "strategy.schedule.step_fraction=1: must be in [0.001, 1)",
         ),
         ("strategy.allocation.floor=-1", "strategy.allocation.floor=-1: must be >= 0 weights per output channel"),
         ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be 0 < n < m"),
+        (
+            "strategy.target=macs",
+            "strategy.target=macs: must be weights where single weights are pruned, not channels",
+        ),
+        (
+            "strategy=two_four strategy.target=channels",
+            "strategy.target=channels: must be weights where single weights are pruned, not channels",
+        ),
+        (
+            f"{CHANNELS} strategy.target=weights",
+            "strategy.target=weights: must be one of channels, params, macs where channels are removed",
+        ),
+        (
+            f"{CHANNELS} sparsity=0.999",
+            f"sparsity=0.999 with strategy.target=channels is out of reach: must be at most 0.8333 {FLOORED}",
+        ),
+        (
+            f"{CHANNELS} sparsity=0.999 strategy.target=macs",
+            f"sparsity=0.999 with strategy.target=macs is out of reach: must be at most 0.9341 {FLOORED}",
+        ),
+        (
+            "strategy.protect=[first,last] sparsity=0.99",
+            "sparsity=0.99 would empty a layer: must be at most 0.9245 for this model with 2 layers protected",
+        ),
+        (f"{CHANNELS} strategy.granularity.round_to=0", "strategy.granularity.round_to=0: must be an integer >= 1"),
+        (
+            "strategy.start=early model.weights=some.pt",
+            "strategy.start=early contradicts model.weights=some.pt: there are no early weights; use initial",
+        ),
+        (
+            "strategy=lottery_ticket model.weights=some.pt",
+            "strategy.recovery.rewind=early contradicts model.weights=some.pt: there are no early weights; use initial",
+        ),
+        (
+            "strategy=rigl strategy.schedule.steps=1",
+            "strategy.schedule.steps=1: must be >= 2 with strategy.regrowth: the first only prunes",
+        ),
+        ("strategy=set strategy.regrowth.fraction=0", "strategy.regrowth.fraction=0: must be in (0, 1]"),
+        (
+            "strategy=two_four +strategy.regrowth._target_=compression.pruning.regrowth.set_.Set",
+            "strategy.regrowth moves single weights: it needs the granularity weights.Weights",
+        ),
+        (
+            "strategy=taylor strategy.criterion.num_batches=0",
+            "strategy.criterion.num_batches=0: must be an integer >= 1",
+        ),
+        (
+            "strategy=layerwise_l1 strategy.allocation.max_drop=-1",
+            "strategy.allocation.max_drop=-1: must be >= 0 points",
+        ),
+        (
+            "strategy=layerwise_l1 strategy.allocation.file=nothing.json",
+            "strategy.allocation.file=nothing.json: no such file",
+        ),
+        (
+            "strategy=two_four model=custom model._target_=odd_nets.OddNet",
+            "2:4 sparsity fits no layer: 4 divides the input channels of none of conv.weight, head.weight",
+        ),
+        (
+            f"{CHANNELS} model=custom model._target_=odd_nets.LayerNormNet",
+            f"channels of this model cannot be removed safely: norm is a LayerNorm; allowed: {SAFE}",
+        ),
+        (
+            "model=custom model._target_=odd_nets.NoWeights",
+            "model odd_nets.NoWeights has no convolution or linear layer to prune",
+        ),
     ],
 )
 def test_message_of(tmp_path, command, message):
@@ -99,10 +173,32 @@ def test_recovery_starts_below_dense_training(training):
     assert config.strategy.recovery.lr_factor * config.training.optimizer["lr"] < config.training.optimizer["lr"]
 
 
-@pytest.mark.parametrize("strategy", ["none", "oneshot_l1", "iterative_l1", "oneshot_random", "iterative_random"])
+@pytest.mark.parametrize(
+    ("command", "limit"),
+    [
+        (CHANNELS, 0.8333),
+        (f"{CHANNELS} strategy.target=macs", 0.9341),
+        (f"{CHANNELS} strategy.protect=[first]", 0.875),
+        ("strategy.protect=[first,last]", 0.9245),
+    ],
+)
+def test_the_limit_that_is_named_can_be_asked_for(tmp_path, command, limit):
+    with pytest.raises(ValueError, match=f"must be at most {limit} for this model"):
+        check_command(tmp_path, *command.split(), "sparsity=0.999")
+    check_command(tmp_path, *command.split(), f"sparsity={limit}")
+
+
+@pytest.mark.parametrize("strategy", sorted(path.stem for path in STRATEGIES.glob("*.yaml")))
 def test_what_is_right_passes(tmp_path, strategy):
-    check_command(tmp_path, f"strategy={strategy}")
     check_command(tmp_path, f"strategy={strategy}", "until=dense", "storage=bitmask")
+
+
+def test_layers_that_stay_whole_are_told(tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="compression.stages.check_strategy")
+    check_command(tmp_path, "strategy=two_four")
+    assert [record.getMessage() for record in caplog.records if record.name == "compression.stages.check_strategy"] == [
+        "prune  two_four leaves 1 layers whole: features.0.weight"
+    ]
 
 
 def test_groups_of_classes_can_be_named_on_the_command_line():

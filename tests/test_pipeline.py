@@ -33,7 +33,8 @@ def stages(outputs: Path) -> dict[str, int]:
 def test_a_run_leaves_its_files_and_a_store_without_leftovers(finished: Path) -> None:
     files = {path.name for path in (finished / "first").iterdir()}
     assert {"model.cmp", "model.onnx", "dense.safetensors", "dense.onnx", "metrics.json", "report.md"} <= files
-    assert stages(finished) == {"dense": 1, "evaluate": 1, "export": 2, "prune": 1}
+    assert {"pruning_history.yaml", "pictures"} <= files
+    assert stages(finished) == {"compact": 1, "dense": 1, "evaluate": 1, "export": 2, "prune": 1}
     assert not list((finished / "store").glob("*.partial"))
     assert not list((finished / "store").glob("*/resume"))
 
@@ -51,7 +52,7 @@ def test_metrics_agree_with_the_files(finished: Path) -> None:
     assert metrics["dense"]["test_images"] == 360
     per_class = metrics["dense"]["accuracy_per_class"]
     assert list(per_class) == [str(digit) for digit in range(10)]
-    assert set(metrics["timing"]["stage_seconds"]) == {"dense", "prune", "export", "evaluate"}
+    assert set(metrics["timing"]["stage_seconds"]) == {"dense", "prune", "compact", "export", "evaluate"}
     engines = {(entry["engine"], entry["batch_size"]) for entry in metrics["timing"]["latency"]}
     assert engines == {("eager", 1), ("eager", 64), ("onnxruntime", 1), ("onnxruntime", 64)}
     assert torch.__version__.startswith(metrics["provenance"]["software"]["torch"])
@@ -65,7 +66,7 @@ def test_the_same_again_is_answered_from_disk(finished: Path) -> None:
 
 def test_another_sparsity_reuses_the_dense_model(finished: Path) -> None:
     run_here(*SHORT, "sparsity=0.5", run_dir=finished / "second", output_dir=finished)
-    assert stages(finished) == {"dense": 1, "evaluate": 2, "export": 3, "prune": 2}
+    assert stages(finished) == {"compact": 2, "dense": 1, "evaluate": 2, "export": 3, "prune": 2}
     # The run that found the dense stage finished has its curves as well.
     assert list((finished / "second" / "tensorboard" / "dense").iterdir())
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from compression.artifact import save_artifact
 from compression.pruning.compaction import compact
+from compression.stages.compact import ROUND_TO
 from compression.stages.context import Context
 from compression.stages.network_files import describe_architecture
 
@@ -23,7 +24,8 @@ def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, 
     settings = context.config.strategy
     compacted = settings.compact and settings.target != "weights"
     if compacted:
-        model = compact(model, torch.zeros(2, 3, data.image_size, data.image_size)).model
+        example = torch.zeros(2, 3, data.image_size, data.image_size)
+        model = compact(model, example, round_to=settings.granularity.get("round_to", ROUND_TO)).model
     save_artifact(
         folder / STEPS / f"{step:02d}.cmp",
         model.eval(),

@@ -30,10 +30,11 @@ def main() -> None:
             "git_commit": document["provenance"]["git_commit"],
         }
         (old, new), (before, after) = compaction["parameters"], compaction["macs"]
+        speedup = timed["speedup"]
+        spread = f"{speedup['median']:.2f}x ({speedup['p10']:.2f} to {speedup['p90']:.2f})"
         print(
             f"| {name} | {len(compaction['channels'])} | {old:,} to {new:,} "
-            f"| {before / 1e6:.1f} to {after / 1e6:.1f} M | {compaction['difference']:.1e} | {timed['speedup']['median']:.2f}x ({timed['speedup']['p10']:.2f} to "
-            f"{timed['speedup']['p90']:.2f}) |"
+            f"| {before / 1e6:.1f} to {after / 1e6:.1f} M | {compaction['difference']:.1e} | {spread} |"
         )
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
 

@@ -30,7 +30,7 @@ NAIVE = {
     "naive-bn-floor": "+ a tenth of each group kept",
     "naive-bn-floor-normalize": "+ scores divided by their layer's mean",
     "oneshot_structured_l2-channels90": "+ recovery (one-shot)",
-    "structured_l2-channels90": "+ in steps, the same training (ours)",
+    "structured_l2-channels90": "+ recovery training, in steps (ours)",
     "naive-recovered": "recovery alone, without floor and normalization",
 }
 
@@ -147,16 +147,7 @@ def draw(model: str, results: dict[str, Any]) -> Figure:
         faster = f", {speedup['median']:.1f}x faster" if speedup["p10"] > 1.05 else ""
         text = f"{100 * result['compressed_accuracy']:.1f} %, {size_of(result)}{faster}"
         middle = bar.get_y() + bar.get_height() / 2
-        inside = bar.get_width() > 35
-        axes.text(
-            bar.get_width() + (-1 if inside else 1),
-            middle,
-            text,
-            va="center",
-            ha="right" if inside else "left",
-            fontsize=9,
-            color="white" if inside else "black",
-        )
+        axes.text(1.5, middle, text, va="center", fontsize=9, color="white")
     dense = 100 * first["dense_accuracy"]
     axes.axvline(dense, color="black", linewidth=1, linestyle="--")
     axes.set_title(

@@ -5,7 +5,12 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from torch import nn
+from training_parts import make_strategy
 
+from compression.callbacks.best_weights import BestWeights
+from compression.callbacks.pruning import PruningCallback
+from compression.callbacks.step_recorder import StepRecorder
+from compression.core.evaluating import evaluating
 from compression.core.learning_rate import repeated_cosine
 from compression.data.augment import Augment
 from compression.data.base import Split
@@ -114,6 +119,54 @@ def fit(make_task, make_trainer, make_batches):
         task = task or make_task()
         trainer = make_trainer(callbacks, max_epochs=max_epochs, **settings)
         trainer.fit(task, make_batches(), make_batches("val"), ckpt_path=ckpt_path, weights_only=True)
+        return task, trainer
+
+    return run
+
+
+@pytest.fixture
+def measure(make_batches):
+    """Accuracy of a network on the validation batches."""
+
+    @torch.no_grad()
+    def run(net):
+        with evaluating(net):
+            hits = torch.cat([net(images).argmax(1) == labels for images, labels in make_batches("val")])
+        return float(hits.float().mean())
+
+    return run
+
+
+@pytest.fixture
+def make_pruning(make_batches, make_task, measure):
+    """Pruning before ``step_updates``; what its recorder writes is kept in ``written``, by step."""
+
+    def make(
+        *, step_updates=(0, NUM_UPDATES), num_batches=2, rewind_to=None, lowest=None, written=None, net=None, **settings
+    ):
+        written = {} if written is None else written
+        pruning = PruningCallback(
+            make_strategy(net or make_task().net, **settings),
+            step_updates=list(step_updates),
+            batches=make_batches(augment=False),
+            num_batches=num_batches,
+            recorder=StepRecorder(BestWeights(), measure=measure, write=written.__setitem__, lowest=lowest),
+            rewind_to=rewind_to,
+        )
+        pruning.written = written
+        return pruning
+
+    return make
+
+
+@pytest.fixture
+def prune(fit):
+    """Trains with ``pruning`` as the prune stage does: its recorder and best weights come behind it, then ``after``."""
+
+    def run(pruning, after=(), *, before=(), **settings):
+        recorder = pruning.recorder
+        task, trainer = fit([*before, pruning, recorder, recorder.best, *after], **settings)
+        recorder.finish_step(task.net, pruning.masks)
         return task, trainer
 
     return run

@@ -34,16 +34,17 @@ def test_highest_accuracy_and_the_latest_of_equals(accuracies, epoch):
     assert best.weights["weight"].item() == epoch
 
 
-def test_only_eligible_epochs():
-    eligible = iter([False, False, True, True, False])
-    best = validate(BestWeights(lambda: next(eligible)), [0.9, 0.8, 0.3, 0.2, 1.0])
-    assert (best.epoch, best.weights["weight"].item()) == (2, 2)
+def test_a_restart_forgets_what_was_better():
+    best = validate(BestWeights(), [0.9, 0.8])
+    best.restart()
+    assert (best.accuracy, best.epoch, best.weights) == (-1, -1, {})
+    validate(best, [0.1, 0.3, 0.2])
+    assert (best.epoch, best.weights["weight"].item()) == (1, 1)
     assert best.accuracy == pytest.approx(0.3)
 
 
-def test_none_eligible():
-    best = validate(BestWeights(lambda: False), [0.9])
-    assert (best.accuracy, best.epoch, best.weights) == (-1, -1, {})
+def test_before_any_epoch_there_is_none():
+    assert (BestWeights().accuracy, BestWeights().epoch, BestWeights().weights) == (-1, -1, {})
 
 
 def test_an_accuracy_that_is_no_number_is_never_best():

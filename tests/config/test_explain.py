@@ -8,14 +8,18 @@ from omegaconf.errors import OmegaConfBaseException
 from compression.config.explain import errors_in_one_line, explain
 from compression.core.errors import ArtifactError, InputError
 
-STRATEGIES = "iterative_l1, iterative_random, none, oneshot_l1, oneshot_random, two_four"
+STRATEGIES = (
+    "gmp, iterative_l1, iterative_random, iterative_structured_l1, iterative_structured_l2, layerwise_l1, "
+    "layerwise_structured_l1, lottery_ticket, none, oneshot_l1, oneshot_random, oneshot_structured_l2, rigl, set, "
+    "slimming, snip, taylor, two_four"
+)
 
 EXACT = {
     "strategy=foo": f"strategy=foo: must be one of {STRATEGIES}",
     "strategy=iterative_l2": f"strategy=iterative_l2: must be one of {STRATEGIES} (did you mean iterative_l1?)",
     "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
     "training=rmsprop": "training=rmsprop: must be one of adam, adamw, sgd",
-    "experiment=foo": "experiment=foo: must be one of cifar10_resnet18",
+    "experiment=foo": "experiment=foo: must be one of cifar10_pruning, cifar10_resnet18",
     "sparsity=abc": "sparsity=abc: must be a number",
     "training.epochs=1.5": "training.epochs=1.5: must be an integer",
     "training.epochs=many": "training.epochs=many: must be an integer",
@@ -128,9 +132,9 @@ def test_an_unknown_parameter_of_a_part_is_named():
 
 def test_a_part_that_does_not_exist_is_named():
     with pytest.raises(HydraException) as caught:
-        instantiate({"_target_": "compression.pruning.schedules.cubic.Cubic"})
+        instantiate({"_target_": "compression.pruning.schedules.quartic.Quartic"})
     text = explain(caught.value)
-    assert "compression.pruning.schedules.cubic" in text
+    assert "compression.pruning.schedules.quartic" in text
     assert "\n" not in text
 
 

@@ -23,6 +23,8 @@ TINY = (
     "runtime.peak_memory=false",
     "threads=1",
 )
+# Wide enough to lose channels in eights.
+WIDE = (*TINY, "+model.width=32")
 
 
 def run_here(*overrides: str, run_dir: Path, output_dir: Path) -> float:
