@@ -135,6 +135,12 @@ def test_a_sparsity_that_empties_a_layer_names_the_limit(tmp_path, command):
         check_command(tmp_path, *command.split())
 
 
+def test_channels_that_the_code_counts_on(tmp_path):
+    model = ("model=custom", "model._target_=odd_nets.FixedShapeNet", "strategy.granularity.round_to=4")
+    with pytest.raises(ValueError, match=r"^channels of this model cannot be removed safely: without them it does not"):
+        check_command(tmp_path, CHANNELS, *model)
+
+
 def test_an_unknown_codec(tmp_path):
     with pytest.raises(ValueError, match=r"^storage.codec='zip' is unknown; allowed: auto, dense, bitmask$"):
         check_command(tmp_path, "storage.codec=zip")

@@ -83,4 +83,4 @@ def _check_compaction(strategy: Strategy, model: nn.Module) -> None:
     # Statistics that fit, or the signal of a deep untrained network dies on the way and any two would agree.
     images = torch.randn((16, *strategy.example.shape[1:]), generator=make_generator("check"))
     reestimate_batch_norm_(pruned, [(images, torch.zeros(16))], 1)
-    compact(pruned, torch.zeros_like(strategy.example))
+    compact(pruned, torch.zeros_like(strategy.example), round_to=strategy.units.round_to)

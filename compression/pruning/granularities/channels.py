@@ -45,7 +45,8 @@ class Channels:
         groups = find_channel_groups(model, example)
         free = [group for group in groups if not any(coupling.parameter in protected for coupling in group.couplings)]
         if not free:
-            raise InputError("this model has no channels that can be removed")
+            reason = "all that has are in layers of strategy.protect" if groups else "it has none"
+            raise InputError(f"this model has no channels that can be removed: {reason}")
         return ChannelUnits(
             model,
             free,
