@@ -192,6 +192,8 @@ def _only_process_in(run_dir: Path) -> Iterator[None]:
 
 def _quiet_lightning() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    # It tells of the fonts it finds.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # Lightning's own use of torch, which no user can change.
     warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\).*")
     # Our loaders hold tensors already on the device; workers would copy them back and forth.
