@@ -1,6 +1,6 @@
 """Collect what compaction did to each architecture into results.json and a table.
 
-python experiments/compaction/collect.py outputs/compaction-*/metrics.json
+python experiments/compaction/collect.py outputs/compaction
 """
 
 import json
@@ -11,30 +11,18 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Read the documents named on the command line; write results.json; print the table."""
+    """Read the compact stages below the folder named on the command line; write results.json; print the table."""
     results = {}
-    print("| model | groups | parameters | MACs | difference of logits | ONNX Runtime, batch 64 |")
-    print("|---|---:|---:|---:|---:|---:|")
-    for path in sys.argv[1:]:
-        document = json.loads(Path(path).read_text())
-        name = document["run"]["name"].removeprefix("compaction-")
-        compaction = document["compaction"]
-        rows = document["timing"]["latency"]
-        [timed] = [row for row in rows if (row["engine"], row["batch_size"]) == ("onnxruntime", 64)]
-        results[name] = {
-            **compaction,
-            "accuracy": [document[part]["accuracy"] for part in ("dense", "compressed")],
-            "speedup": timed["speedup"],
-            "machine": document["provenance"]["machine"],
-            "software": document["provenance"]["software"],
-            "git_commit": document["provenance"]["git_commit"],
-        }
-        (old, new), (before, after) = compaction["parameters"], compaction["macs"]
-        speedup = timed["speedup"]
-        spread = f"{speedup['median']:.2f}x ({speedup['p10']:.2f} to {speedup['p90']:.2f})"
+    print("| model | groups | parameters | MACs | difference of logits |")
+    print("|---|---:|---:|---:|---:|")
+    for path in sorted(Path(sys.argv[1]).glob("*/store/compact-*/stage.json")):
+        record = json.loads(path.read_text())
+        name, found = path.parents[2].name, record["results"]
+        results[name] = {**found, "made_with": record["made_with"]}
+        (old, new), (before, after) = found["parameters"], found["macs"]
         print(
-            f"| {name} | {len(compaction['channels'])} | {old:,} to {new:,} "
-            f"| {before / 1e6:.1f} to {after / 1e6:.1f} M | {compaction['difference']:.1e} | {spread} |"
+            f"| {name} | {len(found['channels'])} | {old:,} to {new:,} | {before / 1e6:.1f} to {after / 1e6:.1f} M "
+            f"| {found['difference']:.1e} |"
         )
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
 

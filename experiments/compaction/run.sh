@@ -4,12 +4,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 run() {
   local name=$1; shift
-  python train.py "$@" strategy=oneshot_structured_l2 sparsity=0.5 training.epochs=4 strategy.recovery.min_updates=20 \
-    runtime.repeats=20 "name=compaction-$name"
+  python train.py "$@" strategy=oneshot_structured_l2 sparsity=0.5 training.epochs=2 strategy.recovery.min_updates=0 \
+    until=compact "output_dir=outputs/compaction/$name"
 }
 run mobilenet_v2 model=mobilenet_v2
 run resnet18 model=resnet18
 run vgg11 model=vgg11
 run densenet121 model=custom model._target_=torchvision.models.densenet121
 run efficientnet_b0 model=custom model._target_=torchvision.models.efficientnet_b0
-python experiments/compaction/collect.py outputs/compaction-*/metrics.json
+python experiments/compaction/collect.py outputs/compaction

@@ -23,6 +23,9 @@ def main() -> None:
         document = json.loads(Path(path).read_text())
         documents[document["run"]["name"]] = document
     results = {name: documents[name] for name in TITLES}
+    for document in results.values():
+        # It names folders of one machine.
+        del document["provenance"]["command"]
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print("| model | file | test accuracy | parameters | MACs | bytes | ONNX Runtime, batch 64 |")
     print("|---|---|---:|---:|---:|---:|---:|")
