@@ -53,14 +53,15 @@ def model_sparsity(model: nn.Module, dense: Mapping[str, int] | None = None) -> 
 def layer_macs(model: nn.Module, example: Tensor) -> dict[str, int]:
     """Return the multiply-accumulates of one image by convolution and linear weight.
 
-    ``example: [B, 3, H, W]``. Each weight is used once at every position of its layer's output.
+    ``example: [B, 3, H, W]``. Each weight is used once at every position of its layer's output. The layers stand in the
+    order in which they ran last.
     """
     macs: dict[str, int] = {}
 
     def count(name: str, module: nn.Module, output: Tensor) -> None:
         weight = prunable_weights(module)["weight"]
         positions = output.numel() // (output.shape[0] * weight.shape[0])
-        macs[f"{name}.weight"] = macs.get(f"{name}.weight", 0) + positions * weight.numel()
+        macs[f"{name}.weight"] = macs.pop(f"{name}.weight", 0) + positions * weight.numel()
 
     handles = [
         module.register_forward_hook(lambda module, _, output, name=name: count(name, module, output))

@@ -12,6 +12,7 @@ import torch_pruning
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from compression.core.counting import layer_macs
 from compression.core.errors import InputError
 from compression.core.evaluating import evaluating
 from compression.core.selection import PRUNABLE
@@ -54,7 +55,8 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
     ``InputError`` naming the layer for a model whose channels cannot be removed safely.
     """
     refuse_unsafe(model)
-    head = _last_layer(model, example)
+    # The layer that runs last makes the logits.
+    head = _owner(list(layer_macs(model, example))[-1])
     positions = {name: index for index, (name, _) in enumerate(model.named_modules())}
     try:
         found = [group for group in trace(model, example).get_all_groups() if not _has_grouped(group)]
@@ -98,20 +100,6 @@ def refuse_unsafe(model: nn.Module) -> None:
                 f"channels of this model cannot be removed safely: {name or 'the model itself'} is a "
                 f"{type(module).__name__}; allowed: convolutions, linear layers and batch norm"
             )
-
-
-def _last_layer(model: nn.Module, example: Tensor) -> str:
-    executed: list[str] = []
-    handles = [
-        module.register_forward_hook(lambda *_, name=name: executed.append(name))
-        for name, module in model.named_modules()
-        if isinstance(module, PRUNABLE)
-    ]
-    with evaluating(model), torch.no_grad():
-        model(example)
-    for handle in handles:
-        handle.remove()
-    return executed[-1]
 
 
 def _read(model: nn.Module, group: "torch_pruning.Group") -> ChannelGroup:
