@@ -36,6 +36,8 @@ def feature_size(model, layers, size=32):
         (mobilenet_v2, {"num_classes": 10}, 3504872 - 990 * 1281),
         (resnet18, {"num_classes": 10}, 11689512 - 990 * 513 - 3 * 64 * (49 - 9)),
         (vgg11, {"num_classes": 10}, 9220480 + 2 * 2752 + 513 * 10),
+        # Half of every width: 3x3 convolutions a quarter of 10,985,472, shortcuts of 172,032, the stem, norms, head.
+        (resnet18, {"num_classes": 10, "width_mult": 0.5}, (10985472 + 172032) // 4 + 3 * 32 * 9 + 4800 + 2570),
     ],
 )
 def test_number_of_weights(factory, kwargs, expected):
@@ -175,3 +177,21 @@ def test_bad_options_are_named(factory, kwargs, message):
 def test_no_class_is_an_error():
     with pytest.raises(InputError, match="num_classes=0 is out of range; allowed: 1 or more"):
         resnet18(num_classes=0)
+
+
+def test_a_narrow_resnet_starts_as_a_wide_one_does():
+    torch.manual_seed(0)
+    net = resnet18(num_classes=10, width_mult=0.5)
+    conv = net.layer4[1].conv1.weight
+    assert conv.shape == (256, 256, 3, 3)
+    # He initialization by fan out: a standard deviation of sqrt(2 / (256 * 9)).
+    assert conv.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.01)
+    assert torch.equal(net.layer4[1].bn1.weight, torch.ones(256))
+    assert net.fc.weight.abs().max() <= 1 / 256**0.5
+    assert net(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("kwargs", [{"width_mult": 0.0}, {"width_mult": 1.5}])
+def test_resnet_refuses_a_width(kwargs):
+    with pytest.raises(InputError, match="width_mult"):
+        resnet18(num_classes=10, **kwargs)
