@@ -1,0 +1,1 @@
+"""Quantization: grids, observers of ranges, fake quantization, and networks of integers."""
