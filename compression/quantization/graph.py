@@ -15,7 +15,8 @@ from compression.core.errors import InputError
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
 # Each family as modules, functions and methods of tensors: a network may be written with any of them.
-_CLAMPS: tuple[Any, ...] = (nn.ReLU, nn.ReLU6, torch.relu, F.relu, F.relu6, "relu", "relu_")
+_CLAMPS_AT_6: tuple[Any, ...] = (nn.ReLU6, F.relu6)
+_CLAMPS: tuple[Any, ...] = (*_CLAMPS_AT_6, nn.ReLU, torch.relu, F.relu, "relu", "relu_")
 _POSITIVE: tuple[Any, ...] = (
     *_CLAMPS,
     *(nn.Sigmoid, nn.Hardsigmoid, nn.Softmax, torch.sigmoid, F.sigmoid, F.hardsigmoid, F.softmax, "sigmoid", "softmax"),
@@ -92,6 +93,11 @@ def is_clamp(graph: fx.GraphModule, node: fx.Node) -> bool:
     return _is_any(graph, node, _CLAMPS)
 
 
+def ceiling(graph: fx.GraphModule, node: fx.Node) -> float | None:
+    """Return what the output of ``node`` cannot exceed by its own nature: 6 after a ReLU6."""
+    return 6.0 if _is_any(graph, node, _CLAMPS_AT_6) else None
+
+
 def is_move(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether ``node`` hands on values that it got, and computes none."""
     return _is_any(graph, node, _MOVES)
@@ -130,6 +136,11 @@ def end_of_layer(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
     """Return the last of what an engine does together with ``node``: batch norm, then ReLU or ReLU6."""
     node = sole_user(node, lambda user: is_batch_norm(graph, user)) or node
     return sole_user(node, lambda user: is_clamp(graph, user)) or node
+
+
+def leads_to_output(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether the value of ``node`` is the network's output, moved or not, and nothing else."""
+    return all(user.op == "output" or (is_move(graph, user) and leads_to_output(graph, user)) for user in node.users)
 
 
 def _gives_tensor(node: fx.Node) -> bool:

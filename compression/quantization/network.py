@@ -9,7 +9,14 @@ from torch import Tensor, fx, nn
 
 from compression.core.errors import InputError
 from compression.quantization import graph as ops
-from compression.quantization.fake_layers import ActivationQuantizer, FakeQuantWeight, to_fake_quantized
+from compression.quantization.fake_layers import (
+    ActivationQuantizer,
+    BiasRounding,
+    FakeQuantWeight,
+    fitting_scale,
+    rounded_bias,
+    to_fake_quantized,
+)
 from compression.quantization.fake_quantize import to_integers
 from compression.quantization.fold import fold_batch_norms_
 from compression.quantization.grid import FULL_PRECISION
@@ -24,11 +31,7 @@ from compression.quantization.observers import MIN_SCALE
 from compression.quantization.placement import find_places
 from compression.quantization.plan import Activation, Bits, Plan
 
-QUANTIZERS = "quantizers"
-# A bias beyond this many steps would leave int32.
-_MAX_BIAS = 2**30
-# A channel without weights has any scale: this many steps for its bias.
-_DEAD_BIAS = 2**20
+QUANTIZERS, BIASES = "quantizers", "bias_rounding"
 
 
 def quantizable_layers(model: nn.Module) -> list[str]:
@@ -70,7 +73,13 @@ def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
         if plan.layers[name].weight != FULL_PRECISION:
             layer = to_fake_quantized(prepared.get_submodule(name), plan.weight_grid(name))
             prepared.set_submodule(name, layer)
-    _insert_quantizers(prepared, plan, lambda one, node: ActivationQuantizer(one.grid, name=_describe(node)))
+
+    def make(activation: Activation, node: fx.Node) -> ActivationQuantizer:
+        ceiling = None if node.name in plan.unclamped else ops.ceiling(prepared, node)
+        return ActivationQuantizer(activation.grid, name=_describe(node), ceiling=ceiling)
+
+    _insert_quantizers(prepared, plan, make)
+    _round_biases(prepared)
     prepared.recompile()
     return prepared
 
@@ -98,6 +107,8 @@ def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
                 network.set_submodule(name, layer)
             if type(layer) is IntegerLayer:
                 _tell_scale(network, node)
+    _round_after_moves(network)
+    _drop_clamps(network)
     network.recompile()
     return network
 
@@ -109,6 +120,7 @@ def integer_state(prepared: fx.GraphModule, plan: Plan) -> dict[str, Tensor]:
     Batch norm that is left is folded. A bias is rounded to the product of the scales, int32.
     """
     folded = copy.deepcopy(prepared).cpu()
+    _remove_bias_rounding(folded)
     fold_batch_norms_(folded)
     state = dict(folded.state_dict())
     for node in folded.graph.nodes:
@@ -120,11 +132,11 @@ def integer_state(prepared: fx.GraphModule, plan: Plan) -> dict[str, Tensor]:
         if source is not None and not plan.dynamic:
             quantizer = folded.get_submodule(source)
             assert isinstance(quantizer, ActivationQuantizer)
-            unit = quantizer.scale.clamp(min=MIN_SCALE)
+            unit = quantizer.rounding_scale()
         state |= {f"{node.target}.{key}": value for key, value in _to_integer_tensors(layer, unit).items()}
     for name, module in folded.named_modules():
         if isinstance(module, ActivationQuantizer):
-            state[f"{name}.scale"] = module.scale.clamp(min=MIN_SCALE)
+            state[f"{name}.scale"] = module.rounding_scale()
     return {name: value.detach().clone().contiguous() for name, value in state.items()}
 
 
@@ -155,22 +167,18 @@ def fake_layers(network: nn.Module) -> dict[str, FakeQuantWeight]:
 
 
 def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None) -> dict[str, Tensor]:
-    scale = layer.weight_scale.clamp(min=MIN_SCALE)
-    weight = to_integers(layer.weight, scale.reshape(-1, *[1] * (layer.weight.ndim - 1)), layer.weight_grid)
-    bias = getattr(layer, "bias", None)
-    dead = ~weight.flatten(1).any(dim=1)
-    if bias is not None and input_scale is not None:
-        magnitude = bias.abs().double() / input_scale.double()
-        # Any scale holds zeros, and only a fine one the bias beside them.
-        scale = torch.where(dead, (magnitude / _DEAD_BIAS).clamp(min=MIN_SCALE).float(), scale)
-        least = (magnitude / _MAX_BIAS).float()
-        if (scale < least).any():
-            scale = scale.maximum(least)
-            weight = to_integers(layer.weight, scale.reshape(-1, *[1] * (layer.weight.ndim - 1)), layer.weight_grid)
-        # In float32, as an engine computes it.
-        bias = torch.round(bias.double() / (input_scale * scale).double()).to(torch.int32)
-    tensors = {"weight": weight.to(torch.int8), "weight_scale": scale}
-    return tensors if bias is None else {**tensors, "bias": bias}
+    scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
+    if bias is None or input_scale is None:
+        tensors = {} if bias is None else {"bias": bias}
+    else:
+        scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
+        tensors = {"bias": rounded_bias(layer, None, input_scale).steps.to(torch.int32)}
+    rows = scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    return {
+        "weight": to_integers(layer.weight, rows, layer.weight_grid).to(torch.int8),
+        "weight_scale": scale,
+        **tensors,
+    }
 
 
 def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> IntegerLayer:
@@ -218,6 +226,35 @@ def _insert_quantizers(graph: fx.GraphModule, plan: Plan, make: Callable[[Activa
         node.replace_all_uses_with(call, delete_user_cb=partial(_is_other, call))
 
 
+def _round_biases(prepared: fx.GraphModule) -> None:
+    """Let the layers between integers feel that their biases are integers as well."""
+    for node in list(prepared.graph.nodes):
+        layer = ops.module_of(prepared, node)
+        source = feeding_quantizer(node) if isinstance(layer, FakeQuantWeight) else None
+        if source is None or not isinstance(layer, FakeQuantWeight):
+            continue
+        norm = ops.sole_user(node, partial(ops.is_batch_norm, prepared))
+        if norm is None and layer.bias is None:
+            continue
+        quantizer = prepared.get_submodule(source)
+        assert isinstance(quantizer, ActivationQuantizer)
+        end = norm or node
+        target = f"{BIASES}.{node.name}"
+        prepared.add_submodule(target, BiasRounding(layer, norm and ops.module_of(prepared, norm), quantizer))
+        with prepared.graph.inserting_after(end):
+            call = prepared.graph.call_module(target, (end,))
+        end.replace_all_uses_with(call, delete_user_cb=partial(_is_other, call))
+
+
+def _remove_bias_rounding(prepared: fx.GraphModule) -> None:
+    for node in list(prepared.graph.nodes):
+        if isinstance(ops.module_of(prepared, node), BiasRounding):
+            node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
+            prepared.graph.erase_node(node)
+    prepared.delete_all_unused_submodules()
+    prepared.recompile()
+
+
 def _is_other(call: fx.Node, user: fx.Node) -> bool:
     return user is not call
 
@@ -230,6 +267,73 @@ def _tell_scale(graph: fx.GraphModule, node: fx.Node) -> None:
     with graph.graph.inserting_before(node):
         scale = graph.graph.get_attr(f"{source}.scale")
     node.args = (*node.args, scale)
+
+
+def _round_biases(prepared: fx.GraphModule) -> None:
+    """Let the layers between integers feel that their biases are integers as well."""
+    for node in list(prepared.graph.nodes):
+        layer = ops.module_of(prepared, node)
+        source = feeding_quantizer(node) if isinstance(layer, FakeQuantWeight) else None
+        if source is None or not isinstance(layer, FakeQuantWeight):
+            continue
+        norm = ops.sole_user(node, partial(ops.is_batch_norm, prepared))
+        if norm is None and layer.bias is None:
+            continue
+        quantizer = prepared.get_submodule(source)
+        assert isinstance(quantizer, ActivationQuantizer)
+        end = norm or node
+        target = f"{BIASES}.{node.name}"
+        prepared.add_submodule(target, BiasRounding(layer, norm and ops.module_of(prepared, norm), quantizer))
+        with prepared.graph.inserting_after(end):
+            call = prepared.graph.call_module(target, (end,))
+        end.replace_all_uses_with(call, delete_user_cb=partial(_is_other, call))
+
+
+def _remove_bias_rounding(prepared: fx.GraphModule) -> None:
+    for node in list(prepared.graph.nodes):
+        if isinstance(ops.module_of(prepared, node), BiasRounding):
+            node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
+            prepared.graph.erase_node(node)
+    prepared.delete_all_unused_submodules()
+    prepared.recompile()
+
+
+def _is_other(call: fx.Node, user: fx.Node) -> bool:
+    return user is not call
+
+
+def _tell_scale(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Hand the scale of the grid before a layer to the layer."""
+    source = feeding_quantizer(node)
+    if source is None:
+        raise InputError(f"layer {node.target} has no quantized input, which its bits ask for")
+    with graph.graph.inserting_before(node):
+        scale = graph.graph.get_attr(f"{source}.scale")
+    node.args = (*node.args, scale)
+
+
+def _round_after_moves(graph: fx.GraphModule) -> None:
+    """Put values that were moved on their grid once more: no change, but without it engines move them as floats."""
+    for node in list(graph.graph.nodes):
+        source = feeding_quantizer(node) if ops.is_move(graph, node) else None
+        if source is None or ops.leads_to_output(graph, node):
+            continue
+        with graph.graph.inserting_after(node):
+            call = graph.graph.call_module(source, (node,))
+        node.replace_all_uses_with(call, delete_user_cb=partial(_is_other, call))
+
+
+def _drop_clamps(graph: fx.GraphModule) -> None:
+    """Remove what the grid behind it clamps as well: engines cannot see that a ReLU6 is one of them."""
+    for node in list(graph.graph.nodes):
+        quantizer = ops.module_of(graph, node)
+        if not isinstance(quantizer, IntegerQuantizer) or quantizer.grid.signed:
+            continue
+        clamp = node.all_input_nodes[0]
+        if ops.is_clamp(graph, clamp) and len(clamp.users) == 1:
+            clamp.replace_all_uses_with(clamp.all_input_nodes[0])
+            graph.graph.erase_node(clamp)
+    graph.delete_all_unused_submodules()
 
 
 def _describe(node: fx.Node) -> str:

@@ -32,7 +32,7 @@ def find_places(graph: fx.GraphModule, layers: Mapping[str, object]) -> list[Pla
         if not (_is_quantized(node, layers) or ops.is_merge(graph, node) or ops.is_average(graph, node)):
             continue
         end = ops.end_of_layer(graph, node)
-        if not _only_output(graph, end):
+        if not ops.leads_to_output(graph, end):
             after.add(end)
     return [
         Place(node, not ops.is_never_negative(graph, node), _readers(graph, node, layers))
@@ -51,10 +51,6 @@ def _grid_source(graph: fx.GraphModule, node: fx.Node, after: set[fx.Node]) -> f
     while source not in after and ops.is_move(graph, source):
         source = source.all_input_nodes[0]
     return source
-
-
-def _only_output(graph: fx.GraphModule, node: fx.Node) -> bool:
-    return all(user.op == "output" or (ops.is_move(graph, user) and _only_output(graph, user)) for user in node.users)
 
 
 def _readers(graph: fx.GraphModule, node: fx.Node, layers: Mapping[str, object]) -> tuple[str, ...]:
