@@ -19,7 +19,7 @@ _MAX_BIAS, _DEAD_BIAS = 2**30, 2**20
 class FakeQuantWeight(nn.Module):
     """What makes a layer round its weights: one scale a row, that is an output channel."""
 
-    weight: nn.Parameter
+    weight: Tensor
     weight_scale: nn.Parameter
     weight_grid: Grid
     learns_step: bool = False
@@ -111,8 +111,8 @@ class RoundedBias(NamedTuple):
 @torch.no_grad()
 def rounded_bias(layer: FakeQuantWeight, norm: nn.Module | None, input_scale: Tensor) -> RoundedBias:
     """Return the bias of a layer, its batch norm folded in, as an engine holds it."""
-    weight_scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), layer.bias
-    exact = torch.zeros_like(weight_scale).double() if bias is None else bias.detach().double()  # type: ignore[operator]
+    weight_scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
+    exact = torch.zeros_like(weight_scale).double() if bias is None else bias.detach().double()
     if norm is not None:
         factor, shift = fold_factors(norm)
         exact = exact * factor + shift

@@ -38,7 +38,7 @@ def lsq_step_gradient(num_values: int, grid: Grid) -> float:
 
 class _FakeQuantize(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: FunctionCtx, values: Tensor, scale: Tensor, low: int, high: int, step_gradient: float | None
     ) -> Tensor:
         ctx.save_for_backward(values, scale)
@@ -46,7 +46,7 @@ class _FakeQuantize(torch.autograd.Function):
         return to_integers(values, scale, Grid(low, high)).mul_(scale)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         values, scale = ctx.saved_tensors  # type: ignore[attr-defined]
         low, high, step_gradient = ctx.low, ctx.high, ctx.step_gradient  # type: ignore[attr-defined]
         steps = _steps(values, scale)

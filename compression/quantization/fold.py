@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.quantization import graph as ops
 from compression.quantization.observers import MIN_SCALE
@@ -24,7 +25,9 @@ def fold_batch_norms_(graph: fx.GraphModule, *, values: bool = True) -> list[str
         if values:
             _fold_(layer, norm)
         elif layer.bias is None:
-            layer.bias = nn.Parameter(layer.weight.new_empty(layer.weight.shape[0]))
+            layer.register_parameter(
+                "bias", nn.Parameter(layer.get_parameter("weight").new_empty(len(layer.get_parameter("weight"))))
+            )
         norm_node.replace_all_uses_with(node)
         graph.graph.erase_node(norm_node)
         folded.append(str(node.target))
@@ -34,11 +37,11 @@ def fold_batch_norms_(graph: fx.GraphModule, *, values: bool = True) -> list[str
 
 
 def _fold_(layer: nn.Module, norm: nn.Module) -> None:
+    assert isinstance(layer, ops.LAYERS)
     weight, bias = layer.weight, layer.bias
-    assert isinstance(weight, nn.Parameter)
     factor, shift = fold_factors(norm)
     spread = factor.reshape(-1, *[1] * (weight.ndim - 1))
-    before = torch.zeros_like(shift) if bias is None else bias.double()  # type: ignore[union-attr,operator]
+    before = torch.zeros_like(shift) if bias is None else bias.double()
     weight.copy_(weight.double() * spread)
     layer.bias = nn.Parameter((before * factor + shift).float())
     scale = getattr(layer, "weight_scale", None)
@@ -48,11 +51,14 @@ def _fold_(layer: nn.Module, norm: nn.Module) -> None:
 
 def fold_factors(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Return (gamma / sigma, beta - mu * gamma / sigma) of a batch norm, float64 ``[C]`` each."""
-    mean, variance = norm.running_mean.double(), norm.running_var.double()  # type: ignore[union-attr,operator]
-    factor = 1 / torch.sqrt(variance + norm.eps)  # type: ignore[operator]
+    assert isinstance(norm, _BatchNorm)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    mean, variance = norm.running_mean.double(), norm.running_var.double()
+    factor = 1 / torch.sqrt(variance + norm.eps)
     if norm.weight is not None:
-        factor = factor * norm.weight.double()  # type: ignore[union-attr,operator]
+        factor = factor * norm.weight.double()
     shift = -mean * factor
     if norm.bias is not None:
-        shift = shift + norm.bias.double()  # type: ignore[union-attr,operator]
+        shift = shift + norm.bias.double()
     return factor, shift

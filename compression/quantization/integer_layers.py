@@ -39,7 +39,7 @@ class Product:
         if self.num_axes == 0:
             return F.linear(input, weight, bias)
         convolve = F.conv1d if self.num_axes == 1 else F.conv2d
-        result: Tensor = convolve(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)  # type: ignore[operator]
+        result: Tensor = convolve(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
         return result
 
     def by_channel(self, values: Tensor) -> Tensor:
