@@ -16,7 +16,7 @@ from compression.core.errors import InputError
 from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
 from compression.reporting.provenance import describe_making
-from compression.stages import compact, dense, evaluate, export, finetune, prune, sensitivity
+from compression.stages import compact, dense, evaluate, export, finetune, prune, quantize, sensitivity
 from compression.stages.check_model import check_model
 from compression.stages.check_strategy import check_strategy
 from compression.stages.context import Context
@@ -113,6 +113,8 @@ def check(context: Context) -> None:
     model = check_model(context)
     if config.strategy.prunes:
         check_strategy(context, model)
+    if config.quantizes:
+        quantize.check_quantization(context, model)
     dense.check_given_weights(context, model)
 
 
@@ -129,6 +131,8 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
             last = records["compact"]
     if strategy.finetune.epochs and until >= STAGES.index("finetune"):
         last = records["finetune"] = _told(context, finetune.obtain_finetuned(context, last))
+    if context.config.quantizes and until >= STAGES.index("quantize"):
+        last = records["quantize"] = _told(context, quantize.obtain_quantized(context, last))
     if until >= STAGES.index("export"):
         files = {
             name: export.obtain_exported(context, made)

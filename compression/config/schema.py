@@ -8,21 +8,16 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from compression.config.quantization import FULL_PRECISION, QuantizationConfig
+from compression.config.require import require
 from compression.core.errors import InputError
 
 STAGES = ("dense", "prune", "compact", "finetune", "quantize", "export")
-FULL_PRECISION = 32
 TARGETS = ("weights", "channels", "params", "macs")
 STARTS = ("dense", "initial", "early")
 REWINDS = ("none", "initial", "early")
 ENDS = ("first", "last")
 SPARSITY_DIGITS = 9
-
-
-def require(ok: bool, key: str, value: object, allowed: str) -> None:
-    """Raise ``InputError`` naming the key, its value and what is allowed unless ``ok``."""
-    if not ok:
-        raise InputError(f"{key}={value}: must be {allowed}")
 
 
 @dataclass
@@ -274,7 +269,7 @@ class Config:
     training: TrainingConfig = MISSING
     strategy: StrategyConfig = MISSING
     distillation: NamedChoice = field(default_factory=NamedChoice)
-    quantization: NamedChoice = field(default_factory=NamedChoice)
+    quantization: QuantizationConfig = field(default_factory=QuantizationConfig)
     storage: StorageConfig = MISSING
     runtime: RuntimeConfig = MISSING
     trainer: TrainerConfig = MISSING
@@ -297,12 +292,7 @@ class Config:
         require(sparsity is None or 0 <= sparsity < 1, "sparsity", sparsity, "in [0, 1), e.g. 0.9")
         if sparsity is not None:
             self.strategy.refuse_other_sparsity("sparsity", sparsity)
-        for key in ("weight_bits", "activation_bits"):
-            bits = getattr(self, key)
-            if bits != FULL_PRECISION:
-                raise InputError(
-                    f"{key}={bits} contradicts quantization={self.quantization.name}: must be {FULL_PRECISION} (off)"
-                )
+        self.quantization.check_bits(self.weight_bits, self.activation_bits)
         require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, tensorboard, wandb")
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
         threads = self.threads
@@ -310,6 +300,11 @@ class Config:
         require(self.until in STAGES, "until", self.until, f"one of {', '.join(STAGES)}")
         name = self.name
         require(name is None or _is_folder_name(name), "name", name, "a folder name: letters, digits and . _ - =")
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether anything is rounded."""
+        return min(self.weight_bits, self.activation_bits) < FULL_PRECISION
 
     @property
     def target_sparsity(self) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compression.core.quantize_ops import dequantize_linear, quantize_linear
+from compression.core.selection import HoldsIntegers
 from compression.quantization.fake_quantize import to_integers
 from compression.quantization.grid import Grid
 from compression.quantization.observers import MIN_SCALE
@@ -47,7 +48,7 @@ class Product:
         return values.reshape(-1, *[1] * self.num_axes)
 
 
-class IntegerLayer(nn.Module):
+class IntegerLayer(HoldsIntegers):
     """A convolution or linear layer whose weight is int8 ``[O, ...]`` with a scale for each output channel, float32.
 
     Its input is on a grid, of which it is told the scale; the bias is int32 in units of input scale times weight scale.
@@ -59,10 +60,6 @@ class IntegerLayer(nn.Module):
         self.register_buffer("weight", weight)
         self.register_buffer("weight_scale", weight_scale)
         self.register_buffer("bias", bias)
-
-    weight: Tensor
-    weight_scale: Tensor
-    bias: Tensor | None
 
     def forward(self, input: Tensor, input_scale: Tensor) -> Tensor:
         """Return the layer's output, float32, of ``input`` on the grid of ``input_scale``, which has no dimensions."""

@@ -86,6 +86,16 @@ def fake_layers(network: nn.Module) -> dict[str, FakeQuantWeight]:
     return {name: module for name, module in network.named_modules() if isinstance(module, FakeQuantWeight)}
 
 
+def learn_steps_(network: nn.Module) -> None:
+    """Let training learn the scales of weights and activations as well (LSQ, arXiv:1902.08153)."""
+    for layer in fake_layers(network).values():
+        layer.learns_step = True
+        layer.weight_scale.requires_grad_(True)
+    for quantizer in quantizers(network).values():
+        quantizer.learns_step = True
+        quantizer.scale.requires_grad_(True)
+
+
 def feeding_quantizer(node: fx.Node) -> str | None:
     """Return the name of the quantizer whose grid the input of ``node`` is on; None where it is on none."""
     source = node.all_input_nodes[0]
