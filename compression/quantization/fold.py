@@ -43,7 +43,7 @@ def _fold_(layer: nn.Module, norm: nn.Module) -> None:
     spread = factor.reshape(-1, *[1] * (weight.ndim - 1))
     before = torch.zeros_like(shift) if bias is None else bias.double()
     weight.copy_(weight.double() * spread)
-    layer.bias = nn.Parameter((before * factor + shift).float())
+    layer.bias = nn.Parameter((before * factor + shift).to(weight.dtype))
     scale = getattr(layer, "weight_scale", None)
     if scale is not None:
         scale.copy_((scale.double() * factor.abs()).clamp(min=MIN_SCALE))

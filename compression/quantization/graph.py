@@ -66,6 +66,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
             node.target = operator.add if node.target is operator.iadd else operator.mul
         if node.op == "call_function" and "inplace" in node.kwargs:
             node.kwargs = {key: value for key, value in node.kwargs.items() if key != "inplace"}
+    _pool_for_means(traced)
     traced.delete_all_unused_submodules()
     traced.recompile()
     return traced
@@ -141,6 +142,22 @@ def end_of_layer(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
 def leads_to_output(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether the value of ``node`` is the network's output, moved or not, and nothing else."""
     return all(user.op == "output" or (is_move(graph, user) and leads_to_output(graph, user)) for user in node.users)
+
+
+def _pool_for_means(traced: fx.GraphModule) -> None:
+    """Write means over height and width as the pooling that they are: of it engines have an integer form."""
+    for node in list(traced.graph.nodes):
+        if node.target not in ("mean", torch.mean) or node.kwargs.get("dtype") is not None:
+            continue
+        given = dict(zip(("self", "dim", "keepdim"), node.args, strict=False)) | dict(node.kwargs)
+        if sorted(given["dim"]) != [2, 3] if isinstance(given.get("dim"), (tuple, list)) else True:
+            continue
+        with traced.graph.inserting_before(node):
+            pooled = traced.graph.call_function(F.adaptive_avg_pool2d, (node.args[0], 1))
+            if not given.get("keepdim", False):
+                pooled = traced.graph.call_function(torch.flatten, (pooled, 1))
+        node.replace_all_uses_with(pooled)
+        traced.graph.erase_node(node)
 
 
 def _gives_tensor(node: fx.Node) -> bool:

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from compression.core.errors import InputError
-from compression.quantization.grid import FULL_PRECISION, Grid, activation_grid, check_bits, weight_grid
+from compression.quantization.grid import (
+    FULL_PRECISION,
+    MAX_BITS,
+    Grid,
+    activation_grid,
+    check_bits,
+    weight_grid,
+)
+
+_REDUCED_BITS = 7
 
 
 class Bits(NamedTuple):
@@ -87,6 +96,24 @@ class Plan:
         if type(plan.dynamic) is not bool or not all(type(name) is str for name in plan.unclamped):
             raise InputError("its plan of quantization cannot be read: dynamic and unclamped are of the wrong kind")
         return plan
+
+
+def describe_arithmetic(plan: Plan) -> str:
+    """Return e.g. ``W8A8, executed in integers``; what is below 8 bits no engine here runs as such, and it is said.
+
+    Weights of 7 bits are those of a CPU that cannot hold 8: executed like 8.
+    """
+    weights, activations = ({pair[index] for pair in plan.layers.values()} for index in (0, 1))
+    name = f"W{_span(weights)}A{_span(activations | {one.bits for one in plan.activations.values()})}"
+    if plan.dynamic:
+        name = f"{name} dynamic"
+    if min(weights) < _REDUCED_BITS or min(activations) < MAX_BITS:
+        return f"{name}, simulated, stored packed"
+    return f"{name}, executed in integers" if plan.runs_in_integers else f"{name}, computed in float32"
+
+
+def _span(bits: set[int]) -> str:
+    return str(min(bits)) if len(bits) == 1 else f"{min(bits)}-{max(bits)}"
 
 
 def check_bits_or_off(bits: int, *, key: str) -> None:
