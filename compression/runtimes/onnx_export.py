@@ -96,18 +96,15 @@ def _uint8(value: int) -> Any:
 
 def _pool_globally(graph: onnx.GraphProto) -> None:
     """Write means over height and width as GlobalAveragePool, of which engines have an integer form."""
-    axes = {tensor.name: onnx.numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type != "ReduceMean" or len(node.input) != 2:
             continue
         keeps = all(attribute.i for attribute in node.attribute if attribute.name == "keepdims")
-        if keeps and sorted(axis % 4 for axis in _as_list(axes.get(node.input[1]))) == [2, 3]:
+        axes = onnx.numpy_helper.to_array(constants[node.input[1]]) if node.input[1] in constants else np.empty(0)
+        if keeps and sorted(axes % 4) == [2, 3]:
             node.op_type = "GlobalAveragePool"
             del node.input[1], node.attribute[:]
-
-
-def _as_list(value: Any) -> list[int]:
-    return value if isinstance(value, list) else []
 
 
 def _drop_unused_initializers(graph: onnx.GraphProto) -> None:
