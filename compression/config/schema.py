@@ -11,6 +11,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from compression.config.quantization import FULL_PRECISION, QuantizationConfig
 from compression.config.require import require
 from compression.core.errors import InputError
+from compression.runtimes.runtime import check_engine
 
 STAGES = ("dense", "prune", "compact", "finetune", "quantize", "export")
 TARGETS = ("weights", "channels", "params", "macs")
@@ -224,9 +225,8 @@ class RuntimeConfig:
     peak_memory: bool = True
 
     def __post_init__(self) -> None:
-        allowed = ("eager", "onnxruntime")
         for engine in self.engines:
-            require(engine in allowed, "runtime.engines", engine, f"among {', '.join(allowed)}")
+            check_engine(engine, key="runtime.engines")
         for size in self.batch_sizes:
             require(size >= 1, "runtime.batch_sizes", size, "integers >= 1")
         require(len(self.engines) > 0, "runtime.engines", self.engines, "one engine at least")
