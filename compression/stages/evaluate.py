@@ -34,7 +34,7 @@ from compression.stages.step_files import STEPS
 from compression.stages.timing import time_files, time_steps
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 2
+VERSION = 3
 
 
 def obtain_evaluated(
@@ -73,13 +73,13 @@ def _evaluate(
             "gzip_state_dict": _gzip_bytes(loaded[name].model),
         }
     results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
-    results["parity"] = None
+    parity = None
     if loaded["compressed"].plan is not None:
-        results["parity"] = _execute(context, loaded["compressed"], folders["compressed"] / ONNX, results["compressed"])
+        parity = _execute(context, loaded["compressed"], folders["compressed"] / ONNX, results["compressed"])
     timing = time_files(context, loaded, folders)
     timing["steps"] = time_steps(context, loaded["dense"].model, steps)
     torch.set_num_threads(context.threads)
-    return Made({**results, "timing": timing})
+    return Made({**results, "parity": parity, "timing": timing})
 
 
 def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dict[str, Any]) -> dict[str, Any]:
