@@ -22,19 +22,12 @@ _POSITIVE: tuple[Any, ...] = (
     *(nn.Sigmoid, nn.Hardsigmoid, nn.Softmax, torch.sigmoid, F.sigmoid, F.hardsigmoid, F.softmax, "sigmoid", "softmax"),
 )
 # They move values or leave some out, and compute none: the grid of the input is the grid of the output.
+_IDENTITIES: tuple[Any, ...] = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, F.dropout, F.dropout2d)
 _MOVES: tuple[Any, ...] = (
-    *(
-        nn.Identity,
-        nn.Flatten,
-        nn.Dropout,
-        nn.Dropout1d,
-        nn.Dropout2d,
-        nn.MaxPool1d,
-        nn.MaxPool2d,
-        nn.AdaptiveMaxPool2d,
-    ),
+    *_IDENTITIES,
+    *(nn.Flatten, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool2d, operator.getitem),
     *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.squeeze, torch.unsqueeze, torch.chunk),
-    *(F.dropout, F.dropout2d, F.max_pool1d, F.max_pool2d, F.adaptive_max_pool2d, torch.max_pool2d, operator.getitem),
+    *(F.max_pool1d, F.max_pool2d, F.adaptive_max_pool2d, torch.max_pool2d),
     *("flatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "contiguous", "chunk"),
 )
 _AVERAGES: tuple[Any, ...] = (
@@ -102,6 +95,11 @@ def ceiling(graph: fx.GraphModule, node: fx.Node) -> float | None:
 def is_move(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether ``node`` hands on values that it got, and computes none."""
     return _is_any(graph, node, _MOVES)
+
+
+def is_identity(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` does nothing in evaluation mode."""
+    return _is_any(graph, node, _IDENTITIES)
 
 
 def is_average(graph: fx.GraphModule, node: fx.Node) -> bool:

@@ -130,7 +130,8 @@ def _tell_scale(graph: fx.GraphModule, node: fx.Node) -> None:
 def _round_after_moves(graph: fx.GraphModule) -> None:
     """Put values that were moved on their grid once more: no change, but without it engines move them as floats."""
     for node in list(graph.graph.nodes):
-        source = feeding_quantizer(node) if ops.is_move(graph, node) else None
+        moves = ops.is_move(graph, node) and not ops.is_identity(graph, node)
+        source = feeding_quantizer(node) if moves else None
         if source is None or ops.leads_to_output(graph, node):
             continue
         insert_after(node, source)

@@ -39,7 +39,8 @@ def export_onnx(
     QuantizeLinear and DequantizeLinear, with signed activations as unsigned ones of zero-point 128. The metadata holds
     ``class_names``, ``image_size``, ``mean`` and ``std`` as JSON. The same model gives the same bytes.
     """
-    exported = copy.deepcopy(model).cpu().eval()
+    # In channels_last a global pooling would be written as a mean and a shuffle of its result.
+    exported = copy.deepcopy(model).cpu().eval().to(memory_format=torch.contiguous_format)
     # Two images: torch.export would take a batch of one for a constant.
     images = torch.zeros(2, 3, image_size, image_size)
     with _quiet():

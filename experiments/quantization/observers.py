@@ -6,7 +6,6 @@ usage: experiments/quantization/observers.py OUT.json KEY=VALUE...   with the ov
 import json
 import sys
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from compression.quantization.post_training import Calibration, calibrated
 from compression.reporting.provenance import describe_making
 from compression.stages.context import Context
 from compression.stages.dense import obtain_dense
+from compression.stages.held_out import held_out_images
 from compression.stages.network_files import load_network
 
 GRID = ((8, 8), (8, 6), (6, 8), (6, 6), (4, 8), (4, 4))
@@ -42,7 +42,7 @@ ACTIVATIONS: dict[str, dict[str, Any]] = {
     "mse": {"": MeanSquaredError},
     "entropy": {"": Entropy},
 }
-VAL_BATCHES = 8
+VAL_IMAGES = 1000
 
 
 def main(out: Path, overrides: list[str]) -> None:
@@ -58,7 +58,7 @@ def main(out: Path, overrides: list[str]) -> None:
         "training_epochs": config.training.epochs,
         "seed": config.seed,
         "calibration_batches": config.quantization.calibration_batches,
-        "val_images": min(len(context.data.val), VAL_BATCHES * context.batch_size),
+        "val_images": min(len(context.data.val), VAL_IMAGES),
         "test_images": len(context.data.test),
         "dense": {"val": accuracy(context, model, "val"), "test": accuracy(context, model, "test")},
         "made_with": describe_making(),
@@ -108,7 +108,7 @@ def quantize(context: Context, model: nn.Module, bits: Bits, weights: str, obser
 
 def accuracy(context: Context, network: nn.Module, part: str) -> float:
     """Return the accuracy on held-out training images, or on all test images."""
-    batches = islice(context.val_batches(), VAL_BATCHES) if part == "val" else context.test_batches()
+    batches = held_out_images(context, VAL_IMAGES) if part == "val" else context.test_batches()
     with evaluating(network):
         hits, totals = count_hits(network, batches, context.num_classes)
     return float(hits.sum() / totals.sum())
