@@ -82,6 +82,11 @@ class Contents:
     payload: bytes
     file_bytes: int
 
+    @property
+    def plan(self) -> Plan | None:
+        """Bits and grids of a quantized network; None of one in floating point."""
+        return _plan(self.card)
+
     def decode(self) -> dict[str, Tensor]:
         """Return the state dict on the CPU, bit for bit; raises ArtifactError."""
         return unpack_tensors(self.tensors, payload=self.payload)

@@ -18,7 +18,8 @@ def convert_file(path: Path, *, to: str, output: Path | None = None, allow: Sequ
     """Write the artifact as ``to`` beside itself or to ``output``; return the file and its bytes.
 
     ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, zeros too, and never import the
-    architecture; ``onnx`` is FP32 with batch normalization folded. Raises InputError.
+    architecture; ``onnx`` has batch normalization folded, and what the artifact holds as integers in integers. Raises
+    InputError.
     """
     if to not in SUFFIXES:
         raise InputError(f"--to {to!r} is unknown; allowed: {', '.join(SUFFIXES)}")

@@ -7,6 +7,7 @@ import safetensors.torch
 
 from compression.artifact import Contents, read_contents
 from compression.commands.text_table import format_table
+from compression.quantization.plan import describe_arithmetic
 
 
 def inspect_file(path: Path) -> str:
@@ -48,6 +49,8 @@ def _summarize(contents: Contents, *, path: Path) -> str:
         "input": f"RGB {size}x{size}, mean {_numbers(card.input.mean)}, std {_numbers(card.input.std)}",
         **{str(key): _show(value) for key, value in card.info.items()},
     }
+    if contents.plan is not None:
+        lines["arithmetic"] = describe_arithmetic(contents.plan)
     return format_table(("", ""), rows=list(lines.items())).strip("\n")
 
 

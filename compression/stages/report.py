@@ -18,6 +18,7 @@ from compression.reporting.history import make_history
 from compression.reporting.history import to_markdown as history_markdown
 from compression.reporting.history import to_yaml as history_yaml
 from compression.reporting.metrics import flatten, make_metrics
+from compression.reporting.quantization import to_markdown as quantization_markdown
 from compression.reporting.table import make_rows, to_markdown, to_rich
 from compression.stages import export
 from compression.stages.context import Context
@@ -76,6 +77,8 @@ def write_report(
         markdown += _describe_pruning(metrics, history)
         if not reported:
             figures = draw_pruning(context, records, history=history, timed=timed)
+    if metrics["quantization"] is not None:
+        markdown += quantization_markdown(metrics["quantization"])
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / "report.md", markdown.encode())

@@ -1,0 +1,57 @@
+"""What quantization did, in Markdown: layers with bits and bytes, and what ran in integers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def to_markdown(quantization: Mapping[str, Any]) -> str:
+    """Return the section of ``report.md`` on the entry ``quantization`` of ``metrics.json``."""
+    layers, parity = quantization["layers"], quantization["parity"]
+    rows = [
+        f"| {row['layer']} | {row['weight_bits']} | {row['activation_bits']} | {row['weights']:,} | "
+        f"{100 * row['zeros'] / row['weights']:.1f} % | {row['bytes']:,} |"
+        for row in layers
+    ]
+    weights, zeros, num_bytes = (sum(row[key] for row in layers) for key in ("weights", "zeros", "bytes"))
+    total = f"| all | | | {weights:,} | {100 * zeros / weights:.1f} % | {num_bytes:,} |"
+    header = [
+        "| layer | bits of weight | bits of input | weights | zeros | bytes packed, before coding |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    lines = ["", "## Quantization", "", f"{quantization['arithmetic']} ({quantization['method']}).", ""]
+    lines += [_describe_parity(parity), "", *_remarks(quantization), *header, *rows, total, ""]
+    return "\n".join(lines)
+
+
+def _describe_parity(parity: Mapping[str, Any]) -> str:
+    counts = parity["executed_layers"]["counts"]
+    integer, floating = (sum(kind[key] for kind in counts.values()) for key in ("integer", "float"))
+    return (
+        f"Executed by {parity['engine']} and simulated, on {parity['images']:,} test images: "
+        f"{100 * parity['agreement']:.2f} % the same class, logits at most {parity['max_logit_difference']:.3f} apart; "
+        f"{100 * parity['accuracy_executed']:.2f} % and {100 * parity['accuracy_simulated']:.2f} % right. "
+        f"Of the operators that compute, {integer} ran in integers and {floating} in float{_name_floats(parity)}; "
+        f"processor: {_describe_cpu(parity['cpu'])}."
+    )
+
+
+def _name_floats(parity: Mapping[str, Any]) -> str:
+    names = [
+        f"{layer['name']} ({layer['op']})" for layer in parity["executed_layers"]["layers"] if not layer["integer"]
+    ]
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return f" ({shown})" if names else ""
+
+
+def _describe_cpu(cpu: Mapping[str, Any]) -> str:
+    found = [name for name in ("vnni", "amx_int8", "avx512", "avx2", "dot_product", "i8mm") if cpu[name]]
+    return f"{cpu['name'] or cpu['architecture']}, {', '.join(found) or 'no instructions for 8 bits known'}"
+
+
+def _remarks(quantization: Mapping[str, Any]) -> list[str]:
+    remarks = []
+    if quantization["reduced_range"]:
+        remarks += ["Weights have 7 bits, so that sums of products cannot saturate on this processor.", ""]
+    if quantization["left_in_float"]:
+        remarks += [f"Left in float: {', '.join(quantization['left_in_float'])}.", ""]
+    return remarks
