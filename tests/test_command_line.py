@@ -27,7 +27,11 @@ WRONG = {
     "data=image_folder": "data.root is not set: give data.root=VALUE",
     "weight_bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off)",
     "bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off)",
-    "until=foo": "until=foo: must be one of dense, prune, compact, finetune, quantize, export",
+    "distillation=foo": "distillation=foo: must be one of feature, logit, none",
+    "distillation=logit distillation.student=resnet18": "distillation.student=resnet18: must be chosen as a group: "
+    "distillation/student=resnet18",
+    "distillation=logit distillation.alpha=1.5": "distillation.alpha=1.5: must be in [0, 1]",
+    "until=foo": "until=foo: must be one of dense, distil, prune, compact, finetune, quantize, export",
     "seed=1.5": "seed=1.5: must be an integer",
     "overwrite=maybe": "overwrite=maybe: must be true or false",
     "training.epochs=0": "training.epochs=0: must be an integer >= 1",

@@ -20,6 +20,7 @@ from compression.reporting.metrics import flatten, make_metrics
 from compression.reporting.table import make_rows, to_markdown, to_rich
 from compression.stages import export
 from compression.stages.context import Context
+from compression.stages.distillation import describe_distillation
 from compression.stages.loggers import close_logger, make_logger
 from compression.stages.network_files import WEIGHTS
 from compression.stages.pictures import draw_pruning
@@ -64,6 +65,7 @@ def write_report(
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     markdown = f"# {title}\n\n{to_markdown(rows)}"
+    markdown += _describe_distillation(metrics)
     # What is answered from disk has its pictures already.
     reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))
     figures: dict[str, Figure] = {}
@@ -73,7 +75,7 @@ def write_report(
         write_atomic(context.run_dir / "pruning_history.yaml", history_yaml(history).encode())
         markdown += _describe_pruning(metrics, history)
         if not reported:
-            figures = draw_pruning(context, records, history=history, timed=timed)
+            figures = draw_pruning(context.student, records, history=history, timed=timed)
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / "report.md", markdown.encode())
@@ -109,6 +111,7 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "strategy": config.strategy.name,
         "target": config.strategy.target,
         "target_sparsity": config.target_sparsity,
+        "distillation": describe_distillation(context),
         "stopped": records["prune"].results["stopped"] if "prune" in records else None,
         "weight_bits": config.weight_bits,
         "activation_bits": config.activation_bits,
@@ -124,6 +127,24 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
             if "val_accuracy" in record.results
         },
     }
+
+
+def _describe_distillation(metrics: Mapping[str, Any]) -> str:
+    taught = metrics["run"]["distillation"]
+    if taught is None:
+        return ""
+    teacher = "the dense model of this run" if taught["teacher"] == "dense" else taught["teacher"]
+    text = f"\n## Distillation\n\nTeacher: {teacher}; alpha {taught['alpha']:g}, temperature {taught['temperature']:g}"
+    if taught["feature"] is not None:
+        text += f"; {taught['feature']['kind']} of feature maps, weight {taught['feature']['weight']:g}"
+    text += ".\n"
+    if taught["student"] is not None:
+        student, accuracy = taught["student"], metrics["run"]["val_accuracy"]
+        text += (
+            f"Student: {student['model']}, trained for {student['epochs']} epochs to {100 * accuracy['distil']:.2f} % "
+            f"validation accuracy; the dense model has {100 * accuracy['dense']:.2f} %.\n"
+        )
+    return text
 
 
 def _describe_pruning(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:

@@ -83,7 +83,7 @@ def test_the_loss_is_that_of_the_formula(fit, make_task, make_batches):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_teacher_stays_as_it_was(fit, make_task, make_trainer, tmp_path, kind):
+def test_the_teacher_stays_as_it_was(fit, make_task, tmp_path, kind):
     task, teacher = make_task(), make_teacher()
     before = copy_tensors(teacher.state_dict())
     save = ModelCheckpoint(tmp_path, filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
@@ -178,11 +178,12 @@ def test_pruned_weights_stay_zero(prune, make_task, make_pruning, kind):
     assert pruning.masks.sparsity > 0.7
 
 
-@pytest.mark.filterwarnings("ignore:.*Casting complex.*")
 def test_the_teacher_runs_in_the_precision_of_the_student(fit, make_task):
     task, seen = make_task(), []
     teacher = make_teacher()
-    teacher[-1].register_forward_hook(lambda module, inputs, output: seen.append((output.dtype, output.requires_grad)))
+    teacher[-1].register_forward_hook(
+        lambda _module, _inputs, output: seen.append((output.dtype, output.requires_grad))
+    )
     fit([make_callback(task.net, teacher=teacher)], max_epochs=1, task=task, precision="bf16-mixed")
     assert set(seen) == {(torch.bfloat16, False)}
 
