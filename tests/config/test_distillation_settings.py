@@ -31,8 +31,10 @@ SETTINGS = [
     ),
     (
         {"name": "logit", "student": {**RESNET, "weights": "a.pt"}},
-        "distillation.student.weights=a.pt: must be left out, for a student is trained; a trained network that is "
-        "compressed is model.weights",
+        (
+            "distillation.student.weights=a.pt: must be left out, for a student is trained; a trained network that is "
+            "compressed is model.weights"
+        ),
     ),
     (
         {"student": RESNET},
@@ -50,8 +52,10 @@ FEATURES = [
     ({"weight": 0.0}, "distillation.feature.weight=0.0: must be > 0, or null for the kind's own"),
     (
         {"student_layers": ["a", "b"]},
-        "distillation.feature.student_layers=['a', 'b']: must be as many as distillation.feature.teacher_layers, "
-        "which are 0; without either, layers are chosen",
+        (
+            "distillation.feature.student_layers=['a', 'b']: must be as many as distillation.feature.teacher_layers, "
+            "which are 0; without either, layers are chosen"
+        ),
     ),
 ]
 COMMANDS = {
