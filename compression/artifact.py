@@ -13,9 +13,13 @@ from compression.core.container import is_container, read_container, write_conta
 from compression.core.errors import ArtifactError, InputError
 from compression.core.files import write_atomic
 from compression.core.model_card import Architecture, InputSpec, ModelCard
+from compression.core.selection import device_of
 from compression.core.widths import fit_widths_
 from compression.models.registry import build_model, is_built_in
 from compression.models.weights import read_state_dict
+from compression.quantization.graph import trace
+from compression.quantization.integer_network import integer_network
+from compression.quantization.plan import Plan
 from compression.storage.tensors import (
     TensorRecord,
     pack_tensors,
@@ -59,6 +63,11 @@ class Artifact:
         return tuple(self.card.input.std)
 
     @property
+    def plan(self) -> Plan | None:
+        """Bits and grids of a quantized network; None of one in floating point."""
+        return _plan(self.card)
+
+    @property
     def info(self) -> Mapping[str, Any]:
         """Free notes: strategy, sparsity, versions."""
         return self.card.info
@@ -85,21 +94,23 @@ def save_artifact(
     architecture: Mapping[str, Any],
     class_names: Sequence[str],
     input: Mapping[str, Any],
+    plan: Plan | None = None,
     codec: str = "auto",
     info: Mapping[str, Any] | None = None,
 ) -> int:
     """Write every tensor of ``model.state_dict()`` to ``path``, losslessly, and return the file's bytes.
 
     ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model, and "compacted" if channels
-    of it are gone. ``input``: {"size", "mean", "std"}. ``codec``: auto | dense | bitmask. ``info``: anything that is
-    JSON. -0.0 becomes 0.0. The same arguments give the same bytes; the file appears whole or not at all. Raises
-    InputError.
+    of it are gone. ``plan``: of a quantized network, which ``model`` then is. ``input``: {"size", "mean", "std"}.
+    ``codec``: auto, or one of ``storage.registry``. ``info``: anything that is JSON. -0.0 becomes 0.0. The same
+    arguments give the same bytes; the file appears whole or not at all. Raises InputError.
     """
     card = ModelCard(
         architecture=Architecture(**{**architecture, "kwargs": _without_download(architecture["kwargs"])}),
         class_names=list(class_names),
         input=InputSpec(**{**input, "mean": list(input["mean"]), "std": list(input["std"])}),
         info=dict(info or {}),
+        quantization=None if plan is None else plan.to_json(),
     )
     records, payload = pack_tensors(model.state_dict(), codec=codec)
     try:
@@ -143,6 +154,8 @@ def load_artifact(path: Path | str, *, model: nn.Module | None = None, allow: Se
             if contents.card.architecture.compacted:
                 _check_widths(model, contents)
         else:
+            if contents.card.quantization is not None:
+                raise InputError(f"{path} holds integers, which no given model of floats can be filled with")
             _check_table(contents.tensors, model=_fit(model, contents))
             model.load_state_dict(contents.decode())
     except ArtifactError as error:
@@ -164,6 +177,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
             raise InputError(
                 f"{path} lacks channels of its architecture; allowed: a file of a network that has them all"
             )
+        if contents.card.quantization is not None:
+            raise InputError(f"{path} holds integers; allowed: a file of a network in floating point")
         return contents.decode()
     return read_state_dict(path)
 
@@ -183,7 +198,7 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str]) -> nn.Module:
         raise ArtifactError(str(error)) from error
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, ValueError) as error:
         raise ArtifactError(f"{architecture.target} cannot be built: {str(error).splitlines()[0]}") from error
-    _fit(model, contents)
+    model = _fit(model, contents)
     _check_table(contents.tensors, model=model)
     model.load_state_dict(contents.decode(), assign=True)
     if any(tensor.is_meta for tensor in model.buffers()):
@@ -194,13 +209,28 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str]) -> nn.Module:
 
 
 def _fit(model: nn.Module, contents: Contents) -> nn.Module:
-    """Give ``model`` the channels of a compacted network; raises ArtifactError where that cannot be."""
+    """Give ``model`` the channels of a compacted network, and integers; raises ArtifactError where that cannot be."""
     if contents.card.architecture.compacted:
         try:
             fit_widths_(model, {record.name: record.shape for record in contents.tensors})
         except InputError as error:
             raise ArtifactError(f"damaged: {error}") from error
-    return model
+    plan = _plan(contents.card)
+    if plan is None:
+        return model
+    try:
+        return integer_network(trace(model), plan)
+    except InputError as error:
+        raise ArtifactError(f"damaged: {error}") from error
+
+
+def _plan(card: ModelCard) -> Plan | None:
+    if card.quantization is None:
+        return None
+    try:
+        return Plan.from_json(card.quantization)
+    except InputError as error:
+        raise ArtifactError(f"damaged: {error}") from error
 
 
 def _check_widths(model: nn.Module, contents: Contents) -> None:
@@ -211,7 +241,7 @@ def _check_widths(model: nn.Module, contents: Contents) -> None:
         model = copy.deepcopy(model).to("meta")
     try:
         with torch.inference_mode():
-            logits = model.eval()(torch.zeros(1, 3, size, size, device=next(model.parameters()).device))
+            logits = model.eval()(torch.zeros(1, 3, size, size, device=device_of(model)))
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"damaged: its layers do not fit each other: {str(error).splitlines()[0]}") from error
     if logits.shape != (1, num_classes):

@@ -28,6 +28,7 @@ class Engine(StrEnum):
 
     eager = "eager"
     onnxruntime = "onnxruntime"
+    openvino = "openvino"
 
 
 class Target(StrEnum):

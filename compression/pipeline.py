@@ -18,7 +18,7 @@ from compression.core.errors import InputError
 from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
 from compression.reporting.provenance import describe_making
-from compression.stages import compact, dense, distil, evaluate, export, finetune, prune, sensitivity
+from compression.stages import compact, dense, distil, evaluate, export, finetune, prune, quantize, sensitivity
 from compression.stages.check_model import check_model
 from compression.stages.check_strategy import check_strategy
 from compression.stages.context import Context
@@ -117,6 +117,8 @@ def check(context: Context) -> None:
     student = model if context.student is context else _check_student(context.student)
     if config.strategy.prunes:
         check_strategy(context.student, student)
+    if config.quantizes:
+        quantize.check_quantization(context.student, student)
     dense.check_given_weights(context, model)
     check_distillation(context, model, student)
 
@@ -145,6 +147,9 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
     if strategy.finetune.epochs and until >= STAGES.index("finetune"):
         tuned = finetune.obtain_finetuned(student, last, teacher=records["dense"])
         last = records["finetune"] = _told(context, tuned)
+    if context.config.quantizes and until >= STAGES.index("quantize"):
+        quantized = quantize.obtain_quantized(student, last, teacher=records["dense"])
+        last = records["quantize"] = _told(context, quantized)
     if until >= STAGES.index("export"):
         files = {
             "dense": export.obtain_exported(context, records["dense"]),

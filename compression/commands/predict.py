@@ -17,9 +17,7 @@ from compression.core.files import write_atomic
 from compression.data.decode import EXTENSIONS, read_image
 from compression.data.normalization import normalize
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.runtime import Predictor
-
-ENGINES = ("eager", "onnxruntime")
+from compression.runtimes.runtime import Predictor, Runtime, check_engine
 
 
 @dataclass(frozen=True)
@@ -64,14 +62,15 @@ def _is_visible_image(file: Path, *, root: Path) -> bool:
 
 def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predictor:
     """Return a function from normalized images [B, 3, H, W] to logits; raises InputError."""
-    if engine not in ENGINES:
-        raise InputError(f"--engine {engine!r} is unknown; allowed: {', '.join(ENGINES)}")
+    check_engine(engine, key="--engine")
     if engine == "eager":
         return EagerRuntime().load(artifact.model, threads=threads)
 
     from compression.runtimes.onnx_export import export_onnx
     from compression.runtimes.onnxruntime import OnnxRuntime
+    from compression.runtimes.openvino import OpenVinoRuntime
 
+    runtime: Runtime = OpenVinoRuntime() if engine == "openvino" else OnnxRuntime()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         export_onnx(
@@ -82,7 +81,7 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predicto
             mean=artifact.mean,
             std=artifact.std,
         )
-        return OnnxRuntime().load(path, threads=threads)
+        return runtime.load(path, threads=threads)
 
 
 def predict_images(

@@ -5,7 +5,8 @@ import json
 
 from omegaconf import DictConfig, OmegaConf
 
-from compression.config.schema import FULL_PRECISION, SPARSITY_DIGITS, Config, to_config
+from compression.config.quantization import FULL_PRECISION
+from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 
 # What changes where or how often a run is made, never what it computes.
 _NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite")

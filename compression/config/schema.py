@@ -8,23 +8,18 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from compression.config.distillation import DistillationConfig
+from compression.config.quantization import FULL_PRECISION, QuantizationConfig
+from compression.config.require import require
 from compression.core.errors import InputError
+from compression.runtimes.runtime import check_engine
 
 STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export")
-FULL_PRECISION = 32
 TARGETS = ("weights", "channels", "params", "macs")
 STARTS = ("dense", "initial", "early")
 REWINDS = ("none", "initial", "early")
 ENDS = ("first", "last")
-DISTILLATIONS = ("none", "logit", "feature")
-TRANSFERS = ("attention", "hint")
 SPARSITY_DIGITS = 9
-
-
-def require(ok: bool, key: str, value: object, allowed: str) -> None:
-    """Raise ``InputError`` naming the key, its value and what is allowed unless ``ok``."""
-    if not ok:
-        raise InputError(f"{key}={value}: must be {allowed}")
 
 
 @dataclass
@@ -207,95 +202,6 @@ class SensitivityConfig:
 
 
 @dataclass
-class FeatureConfig:
-    """What is asked of feature maps, and of which layers; without layers they are chosen."""
-
-    kind: str = "attention"
-    weight: float | None = None
-    student_layers: list[str] = field(default_factory=list)
-    teacher_layers: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        require(self.kind in TRANSFERS, "distillation.feature.kind", self.kind, f"one of {', '.join(TRANSFERS)}")
-        weight = self.weight
-        require(weight is None or weight > 0, "distillation.feature.weight", weight, "> 0, or null for the kind's own")
-        mine, its = len(self.student_layers), len(self.teacher_layers)
-        require(
-            mine == its,
-            "distillation.feature.student_layers",
-            self.student_layers,
-            f"as many as distillation.feature.teacher_layers, which are {its}; without either, layers are chosen",
-        )
-
-
-@dataclass
-class DistillationConfig:
-    """Who teaches, by what loss, and whom: the network that is compressed, or a student of another architecture."""
-
-    name: str = "none"
-    alpha: float = 0.9
-    temperature: float = 4.0
-    teacher: str | None = None
-    epochs: int | None = None
-    feature: FeatureConfig = field(default_factory=FeatureConfig)
-    student: Any = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        require(self.name in DISTILLATIONS, "distillation", self.name, f"one of {', '.join(DISTILLATIONS)}")
-        require(0 <= self.alpha <= 1, "distillation.alpha", self.alpha, "in [0, 1]")
-        temperature = self.temperature
-        require(0 < temperature < math.inf, "distillation.temperature", temperature, "a number > 0")
-        epochs = self.epochs
-        require(
-            epochs is None or epochs >= 1,
-            "distillation.epochs",
-            epochs,
-            "an integer >= 1, or null for as many as dense training",
-        )
-        if not isinstance(self.student, dict):
-            raise InputError(
-                f"distillation.student={self.student}: must be chosen as a group: distillation/student={self.student}"
-            )
-        if "weights" in self.student:
-            raise InputError(
-                f"distillation.student.weights={self.student['weights']}: must be left out, for a student is trained; "
-                "a trained network that is compressed is model.weights"
-            )
-        if epochs is not None and not self.student:
-            raise InputError(f"distillation.epochs={epochs} is of a student: must be null without distillation/student")
-        self._refuse_what_has_no_effect()
-
-    def _refuse_what_has_no_effect(self) -> None:
-        if self.name == "none" and self.student:
-            raise InputError(
-                f"distillation.student={self.student['_target_']} contradicts distillation=none: "
-                "must have a loss, distillation=logit or distillation=feature"
-            )
-        if self.name == "none":
-            for key in ("alpha", "temperature", "teacher"):
-                value, usual = getattr(self, key), getattr(DistillationConfig, key)
-                if value != usual:
-                    raise InputError(
-                        f"distillation.{key}={value} contradicts distillation=none: "
-                        "must have a loss, distillation=logit or distillation=feature"
-                    )
-        if self.name != "feature" and self.feature != FeatureConfig():
-            raise InputError(f"distillation.feature contradicts distillation={self.name}: use distillation=feature")
-
-    @property
-    def teaches(self) -> bool:
-        """Whether there is a teacher."""
-        return self.name != "none"
-
-
-@dataclass
-class NamedChoice:
-    """A config group that has only its switched-off choice so far."""
-
-    name: str = "none"
-
-
-@dataclass
 class StorageConfig:
     """How tensors are written into the artifact."""
 
@@ -313,9 +219,8 @@ class RuntimeConfig:
     peak_memory: bool = True
 
     def __post_init__(self) -> None:
-        allowed = ("eager", "onnxruntime")
         for engine in self.engines:
-            require(engine in allowed, "runtime.engines", engine, f"among {', '.join(allowed)}")
+            check_engine(engine, key="runtime.engines")
         for size in self.batch_sizes:
             require(size >= 1, "runtime.batch_sizes", size, "integers >= 1")
         require(len(self.engines) > 0, "runtime.engines", self.engines, "one engine at least")
@@ -358,7 +263,7 @@ class Config:
     training: TrainingConfig = MISSING
     strategy: StrategyConfig = MISSING
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
-    quantization: NamedChoice = field(default_factory=NamedChoice)
+    quantization: QuantizationConfig = field(default_factory=QuantizationConfig)
     storage: StorageConfig = MISSING
     runtime: RuntimeConfig = MISSING
     trainer: TrainerConfig = MISSING
@@ -381,12 +286,7 @@ class Config:
         require(sparsity is None or 0 <= sparsity < 1, "sparsity", sparsity, "in [0, 1), e.g. 0.9")
         if sparsity is not None:
             self.strategy.refuse_other_sparsity("sparsity", sparsity)
-        for key in ("weight_bits", "activation_bits"):
-            bits = getattr(self, key)
-            if bits != FULL_PRECISION:
-                raise InputError(
-                    f"{key}={bits} contradicts quantization={self.quantization.name}: must be {FULL_PRECISION} (off)"
-                )
+        self.quantization.check_bits(self.weight_bits, self.activation_bits)
         self._check_distillation()
         require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, tensorboard, wandb")
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
@@ -399,13 +299,25 @@ class Config:
     def _check_distillation(self) -> None:
         recovery = self.strategy.recovery
         trains = recovery.epochs != 0 or recovery.lead_epochs > 0 or self.strategy.finetune.epochs > 0
-        taught = self.distillation.student or (self.strategy.prunes and trains) or self.quantization.name == "qat"
+        taught = self.distillation.student or (self.strategy.prunes and trains) or self.trains_quantized
         if self.distillation.teaches and not taught:
-            without = "" if not self.strategy.prunes else " and strategy.recovery.epochs=0"
+            asked = f"strategy={self.strategy.name}"
+            if self.strategy.prunes:
+                asked += " and strategy.recovery.epochs=0"
             raise InputError(
-                f"distillation={self.distillation.name} has nothing to train with strategy={self.strategy.name}"
-                f"{without}: must have a strategy with recovery, or a student, distillation/student=NAME"
+                f"distillation={self.distillation.name} has nothing to train with {asked}: must have a strategy with "
+                "recovery, quantization=qat, or a student, distillation/student=NAME"
             )
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether anything is rounded."""
+        return min(self.weight_bits, self.activation_bits) < FULL_PRECISION
+
+    @property
+    def trains_quantized(self) -> bool:
+        """Whether there is training with rounding."""
+        return self.quantizes and self.quantization.name == "qat"
 
     @property
     def target_sparsity(self) -> float:

@@ -39,6 +39,8 @@ class ModelCard:
     class_names: Sequence[str]
     input: InputSpec
     info: Mapping[str, Any] = field(default_factory=dict)
+    # What rebuilds a quantized network: `compression.quantization.plan.Plan`.
+    quantization: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError where the parts contradict each other or are of the wrong kind."""
@@ -61,6 +63,8 @@ class ModelCard:
             _require(finite and len(values) == spec.channels, name, values, "3 finite numbers")
         _require(all(value > 0 for value in spec.std), "std", spec.std, "numbers above 0")
         _require(isinstance(self.info, Mapping), "info", self.info, "a mapping")
+        plan = self.quantization
+        _require(plan is None or isinstance(plan, Mapping), "quantization", plan, "a mapping, or none")
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as plain containers."""
@@ -75,6 +79,7 @@ class ModelCard:
                 class_names=content["class_names"],
                 input=InputSpec(**content["input"]),
                 info=content["info"],
+                quantization=content.get("quantization"),
             )
         except (KeyError, TypeError) as error:
             raise InputError(f"its header is incomplete: {error}") from error

@@ -48,7 +48,7 @@ def _narrow_(net: nn.Module, width_mult: float) -> None:
         for name, value in net.state_dict().items()
         if value.ndim > 0 and not name.startswith("fc.")
     }
-    classes, features = net.get_submodule("fc").weight.shape
+    classes, features = net.get_parameter("fc.weight").shape
     fit_widths_(net, shapes | {"fc.weight": [classes, scale(features)]})
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

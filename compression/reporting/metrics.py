@@ -7,7 +7,7 @@ the same command on the same machine gives it bit for bit.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # The keys that differ between two runs of one command.
 VARYING = ("timing", "provenance")
 
@@ -18,6 +18,7 @@ def make_metrics(
     evaluated: Mapping[str, Any],
     pruning_history: Sequence[Mapping[str, Any]] = (),
     compaction: Mapping[str, Any] | None = None,
+    quantization: Mapping[str, Any] | None = None,
     stage_seconds: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def make_metrics(
         },
         "pruning_history": list(pruning_history),
         "compaction": None if compaction is None else dict(compaction),
+        "quantization": None if quantization is None else {**quantization, "parity": evaluated["parity"]},
         "timing": {"stage_seconds": dict(stage_seconds), **evaluated["timing"]},
         "provenance": dict(provenance),
     }

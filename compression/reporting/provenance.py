@@ -5,6 +5,7 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psutil
 import torch
 
 _PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "onnxruntime", "onnx", "numpy")
+_EXTRAS = ("openvino",)
 
 
 def describe_machine() -> dict[str, Any]:
@@ -27,7 +29,8 @@ def describe_machine() -> dict[str, Any]:
 
 def describe_software() -> dict[str, str]:
     """Return the versions of Python and of the packages that bear on results."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    extras = [name for name in _EXTRAS if find_spec(name) is not None]
+    return {"python": platform.python_version(), **{name: version(name) for name in (*_PACKAGES, *extras)}}
 
 
 def git_commit(folder: Path) -> str | None:

@@ -70,6 +70,11 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         _percent(compressed["accuracy"]),
         f"{points:+.2f} points",
     )
+    quantization = metrics["quantization"]
+    if quantization is not None:
+        agreement = f"{100 * quantization['parity']['agreement']:.2f} % the same class"
+        yield Row("  the same, simulated", "", _percent(compressed["accuracy_simulated"]), agreement)
+        yield Row("arithmetic", "float32", *quantization["arithmetic"].split(", ", 1))
     yield Row("sparsity of weights", _percent(dense["sparsity"]), _percent(compressed["sparsity"]), "")
     yield Row(
         "non-zero parameters",
@@ -98,14 +103,20 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     )
     if dense["peak_memory_bytes"] is not None:
         yield _bytes_row("memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
+    quantized = metrics["quantization"] is not None
     for entry in timing["latency"]:
         show = _latency if entry["batch_size"] == 1 else _throughput
         yield Row(
-            f"{entry['engine']}, batch {entry['batch_size']}",
+            f"{_engine(entry['engine'], quantized=quantized)}, batch {entry['batch_size']}",
             show(entry["dense"]),
             show(entry["compressed"]),
             format_speedup(entry["speedup"]),
         )
+
+
+def _engine(name: str, *, quantized: bool) -> str:
+    # PyTorch only imitates integers, and its speed at that is nobody's gain.
+    return "eager (simulation)" if name == "eager" and quantized else name
 
 
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from onnxscript import opset18 as op
 from torch import nn
 
+from compression.core import quantize_ops  # noqa: F401 - makes the operators known
 from compression.core.files import write_atomic
 
 INPUT = "input"
@@ -29,13 +32,15 @@ def export_onnx(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> int:
-    """Write ``model`` to ``path`` in FP32 and return the file's bytes.
+    """Write ``model`` to ``path``, in FP32 but for what it quantizes, and return the file's bytes.
 
     Input ``input`` [batch, 3, image_size, image_size], normalized by mean and std; output ``logits`` [batch,
-    num_classes]; any batch size. Batch normalization is folded into convolutions. The metadata holds
+    num_classes]; any batch size. Batch normalization is folded into convolutions. Quantized layers stand between
+    QuantizeLinear and DequantizeLinear, with signed activations as unsigned ones of zero-point 128. The metadata holds
     ``class_names``, ``image_size``, ``mean`` and ``std`` as JSON. The same model gives the same bytes.
     """
-    exported = copy.deepcopy(model).cpu().eval()
+    # In channels_last a global pooling would be written as a mean and a shuffle of its result.
+    exported = copy.deepcopy(model).cpu().eval().to(memory_format=torch.contiguous_format)
     # Two images: torch.export would take a batch of one for a constant.
     images = torch.zeros(2, 3, image_size, image_size)
     with _quiet():
@@ -46,11 +51,14 @@ def export_onnx(
             output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             dynamo=True,
+            custom_translation_table=_translations(),
             external_data=False,
             verbose=False,
         )
     assert program is not None
     proto = program.model_proto
+    _pool_globally(proto.graph)
+    _drop_unused_initializers(proto.graph)
     _strip(proto)
     metadata = {
         "class_names": list(class_names),
@@ -62,6 +70,48 @@ def export_onnx(
     data: bytes = proto.SerializeToString(deterministic=True)
     write_atomic(path, data)
     return len(data)
+
+
+def _translations() -> dict[Any, Any]:
+    """Return how the operators of a quantized network are written: as ONNX has them, whatever their range."""
+
+    def quantize(values: Any, scale: Any, zero_point: int, low: int, high: int) -> Any:
+        integers = op.QuantizeLinear(values, scale, _uint8(zero_point))
+        return integers if (low, high) == (0, 255) else op.Clip(integers, _uint8(low), _uint8(high))
+
+    def dequantize(integers: Any, scale: Any, zero_point: int) -> Any:
+        dtype = integers.dtype.numpy()
+        if dtype == np.int32:
+            return op.DequantizeLinear(integers, scale, axis=0)
+        # ONNX Runtime fuses a linear layer only where weights have a zero-point as well, though zero is its default.
+        zeros = np.full(tuple(scale.shape), zero_point, dtype)
+        return op.DequantizeLinear(integers, scale, op.Constant(value=onnx.numpy_helper.from_array(zeros)), axis=0)
+
+    known = torch.ops.compression
+    return {known.quantize_linear.default: quantize, known.dequantize_linear.default: dequantize}
+
+
+def _uint8(value: int) -> Any:
+    return op.Constant(value=onnx.helper.make_tensor("", onnx.TensorProto.UINT8, [], [value]))
+
+
+def _pool_globally(graph: onnx.GraphProto) -> None:
+    """Write means over height and width as GlobalAveragePool, of which engines have an integer form."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type != "ReduceMean" or len(node.input) != 2:
+            continue
+        keeps = all(attribute.i for attribute in node.attribute if attribute.name == "keepdims")
+        axes = onnx.numpy_helper.to_array(constants[node.input[1]]) if node.input[1] in constants else np.empty(0)
+        if keeps and sorted(axes % 4) == [2, 3]:
+            node.op_type = "GlobalAveragePool"
+            del node.input[1], node.attribute[:]
+
+
+def _drop_unused_initializers(graph: onnx.GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
 
 
 def _strip(proto: onnx.ModelProto) -> None:

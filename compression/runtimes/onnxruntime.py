@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from compression.core.errors import InputError
-from compression.runtimes.runtime import Predictor
+from compression.runtimes.runtime import Predictor, check_onnx_file
 
 UNREADABLE = (
     ort_errors.Fail,
@@ -26,22 +26,7 @@ class OnnxRuntime:
 
     def load(self, source: Path | str, /, *, threads: int) -> Predictor:
         """Return a function over the ONNX file ``source``; raises InputError when it cannot be read."""
-        if not Path(source).is_file():
-            raise InputError(f"ONNX file {str(source)!r} does not exist")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3
-        # Its threads spin after a call, which would slow the engine whose turn comes next.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        try:
-            session = onnxruntime.InferenceSession(
-                str(source), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except UNREADABLE as error:
-            raise InputError(f"ONNX file {str(source)!r} cannot be read: {str(error).splitlines()[0]}") from error
+        session = open_session(source, options=make_options(threads=threads))
         input_name = session.get_inputs()[0].name
 
         def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,3 +34,25 @@ class OnnxRuntime:
             return logits
 
         return predict
+
+
+def make_options(*, threads: int) -> onnxruntime.SessionOptions:
+    """Return the options that this project runs every file with, to time it as well as to look into it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    # Its threads spin after a call, which would slow the engine whose turn comes next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
+
+
+def open_session(source: Path | str, *, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """Return a session of the ONNX file ``source``; raises InputError when it is not there or cannot be read."""
+    check_onnx_file(source)
+    try:
+        return onnxruntime.InferenceSession(str(source), sess_options=options, providers=["CPUExecutionProvider"])
+    except UNREADABLE as error:
+        raise InputError(f"ONNX file {str(source)!r} cannot be read: {str(error).splitlines()[0]}") from error

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback
-from torch import nn
+from torch import Tensor, nn
 
 from compression.callbacks.distillation import DistillationCallback
 from compression.core.errors import InputError
 from compression.core.seeding import make_generator
+from compression.core.selection import device_of
 from compression.distillation.features import (
     check_layers,
     choose_attention_layers,
@@ -19,6 +20,7 @@ from compression.distillation.features import (
 )
 from compression.distillation.objective import Distillation
 from compression.distillation.transfer import USUAL_WEIGHT, FeatureTransfer, make_transfer
+from compression.quantization.graph import trace
 from compression.stages.context import Context
 from compression.stages.teacher import check_teacher, load_teacher, teacher_identity
 from compression.store import StageRecord
@@ -74,6 +76,18 @@ def check_distillation(context: Context, dense_model: nn.Module, student: nn.Mod
         transfer = _make_transfer(context, student, teacher)
         pairs = ", ".join(f"{mine} from {its}" for mine, its in transfer.pairs)
         log.info("distillation  %s of %s", settings.feature.kind, pairs)
+        if context.config.trains_quantized:
+            _check_traced(context, student)
+
+
+def _check_traced(context: Context, student: nn.Module) -> None:
+    """Quantization runs single layers one after the other; those around them, such as stages of a ResNet, are gone."""
+    check_layers(
+        context.config.distillation.feature.student_layers,
+        feature_shapes(trace(student), _example(context, student)),
+        key="distillation.feature.student_layers",
+        model=f"{type(student).__name__} as quantization=qat runs it",
+    )
 
 
 def describe_distillation(context: Context) -> dict[str, Any] | None:
@@ -113,11 +127,7 @@ def _weight(context: Context) -> float:
 
 def _make_transfer(context: Context, student: nn.Module, teacher: nn.Module) -> FeatureTransfer:
     feature = context.config.distillation.feature
-    size = context.dataset.image_size
-    mine, its = (
-        feature_shapes(net, torch.zeros(2, 3, size, size, device=next(net.parameters()).device))
-        for net in (student, teacher)
-    )
+    mine, its = (feature_shapes(net, _example(context, net)) for net in (student, teacher))
     if feature.student_layers:
         names = {"student": type(student).__name__, "teacher": type(teacher).__name__}
         for role, shapes in (("student", mine), ("teacher", its)):
@@ -139,3 +149,8 @@ def _make_transfer(context: Context, student: nn.Module, teacher: nn.Module) -> 
         generator=make_generator(context.config.seed, "regressors"),
         weight=_weight(context),
     )
+
+
+def _example(context: Context, model: nn.Module) -> Tensor:
+    size = context.dataset.image_size
+    return torch.zeros(2, 3, size, size, device=device_of(model))

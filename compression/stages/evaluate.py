@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compression.artifact import Artifact, load_artifact
 from compression.core.accuracy import count_hits
@@ -22,6 +22,11 @@ from compression.core.counting import (
     model_sparsity,
 )
 from compression.reporting.provenance import describe_machine, describe_software
+from compression.runtimes.cpu_features import read_cpu_features
+from compression.runtimes.eager import EagerRuntime
+from compression.runtimes.integer_layers import read_integer_layers
+from compression.runtimes.onnxruntime import OnnxRuntime
+from compression.runtimes.parity import compare_predictions
 from compression.stages.context import Context
 from compression.stages.export import ARTIFACT, ONNX
 from compression.stages.network_files import WEIGHTS
@@ -29,7 +34,7 @@ from compression.stages.step_files import STEPS
 from compression.stages.timing import time_files, time_steps
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 2
+VERSION = 3
 
 
 def obtain_evaluated(
@@ -72,20 +77,52 @@ def _evaluate(
             "gzip_state_dict": _gzip_bytes(loaded[name].model),
         }
     results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
+    parity = None
+    if loaded["compressed"].plan is not None:
+        parity = _execute(context, loaded["compressed"], folders["compressed"] / ONNX, results["compressed"])
     timing = time_files(context, loaded, folders)
     timing["steps"] = time_steps(context, loaded["dense"].model, steps)
     torch.set_num_threads(context.threads)
-    return Made({**results, "timing": timing})
+    return Made({**results, "parity": parity, "timing": timing})
+
+
+def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dict[str, Any]) -> dict[str, Any]:
+    """Run the ONNX file of a quantized model over the test images, beside the simulation: what it says is what counts.
+
+    Both run on the CPU, where integers are.
+    """
+    simulated = EagerRuntime().load(artifact.model, threads=context.threads)
+    executed = OnnxRuntime().load(onnx_file, threads=context.threads)
+    images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in context.test_batches())
+    parity = compare_predictions(simulated, executed=executed, batches=images)
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(executed(images.cpu().contiguous().numpy())).to(images.device)
+
+    hits, totals = count_hits(run, context.test_batches(), context.num_classes)
+    counted["accuracy_simulated"] = parity.accuracy_simulated
+    counted["accuracy"] = hits.sum().item() / totals.sum().item()
+    counted["accuracy_per_class"] = _per_class(artifact, hits, totals)
+    return {
+        "engine": OnnxRuntime.name,
+        **parity.to_json(),
+        "executed_layers": read_integer_layers(onnx_file).to_json(),
+        "cpu": read_cpu_features().to_json(),
+    }
+
+
+def _per_class(artifact: Artifact, hits: Tensor, totals: Tensor) -> dict[str, float | None]:
+    rows = zip(artifact.class_names, hits.tolist(), totals.tolist(), strict=True)
+    return {name: hit / total if total else None for name, hit, total in rows}
 
 
 def _count(context: Context, artifact: Artifact, whole: Mapping[str, int]) -> dict[str, Any]:
     model = artifact.model
     hits, totals = count_hits(model.to(context.device), context.test_batches(), context.num_classes)
     model.cpu()
-    per_class = zip(artifact.class_names, hits.tolist(), totals.tolist(), strict=True)
     return {
         "accuracy": hits.sum().item() / totals.sum().item(),
-        "accuracy_per_class": {name: hit / total if total else None for name, hit, total in per_class},
+        "accuracy_per_class": _per_class(artifact, hits, totals),
         "test_images": int(totals.sum()),
         "sparsity": model_sparsity(model, whole),
         "layer_sparsity": layer_sparsity(model, whole),

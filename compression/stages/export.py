@@ -15,7 +15,7 @@ from compression.runtimes.onnx_export import export_onnx
 from compression.stages import dense
 from compression.stages.context import Context
 from compression.stages.fit import make_trainer
-from compression.stages.network_files import describe_architecture, is_compacted, load_network
+from compression.stages.network_files import describe_architecture, is_compacted, load_network, plan_of
 from compression.store import Made, StageKey, StageRecord
 
 VERSION = 3
@@ -58,6 +58,7 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
         architecture=describe_architecture(context, compacted=is_compacted(parent)),
         class_names=data.class_names,
         input={"size": data.image_size, "mean": data.mean, "std": data.std},
+        plan=plan_of(parent),
         codec=context.config.storage.codec,
         info=info,
     )

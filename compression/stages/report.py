@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from compression.core.files import write_atomic
+from compression.quantization.plan import Plan, describe_arithmetic
 from compression.reporting import provenance
 from compression.reporting.figures import save_figure
 from compression.reporting.history import make_history
@@ -52,6 +53,7 @@ def write_report(
         evaluated=records["evaluate"].results,
         pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
         compaction=records["compact"].results if "compact" in records else None,
+        quantization=_describe_quantization(records),
         stage_seconds=stage_seconds,
         provenance={
             **context.store.made_with,
@@ -145,6 +147,14 @@ def _describe_distillation(metrics: Mapping[str, Any]) -> str:
             f"validation accuracy; the dense model has {100 * accuracy['dense']:.2f} %.\n"
         )
     return text
+
+
+def _describe_quantization(records: Mapping[str, StageRecord]) -> dict[str, Any] | None:
+    if "quantize" not in records:
+        return None
+    kept = ("method", "plan", "reduced_range", "layers", "left_in_float", "sparsity_before", "sparsity")
+    results = records["quantize"].results
+    return {"arithmetic": describe_arithmetic(Plan.from_json(results["plan"])), **{key: results[key] for key in kept}}
 
 
 def _describe_pruning(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,6 @@ import logging
 import sys
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,14 @@ from compression.pruning.evidence import Evidence
 from compression.pruning.sensitivity import SensitivityTable, measure_sensitivity
 from compression.pruning.strategy import find_units
 from compression.stages.context import Context
+from compression.stages.held_out import held_out_images
 from compression.stages.network_files import load_network
 from compression.stages.user_code import user_code
 from compression.store import RESUME, Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 # What each kind prunes, and what by: nothing of a strategy's schedule or allocation bears on it.
 KINDS: dict[str, dict[str, dict[str, Any]]] = {
     "weights": {
@@ -98,7 +98,7 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
     units = find_units(
         instantiate(KINDS[kind]["granularity"]), model, example=example, amount=settings.sparsities[0], target=kind
     )
-    images = _held_out(context, settings.images)
+    images = held_out_images(context, settings.images)
     done_file = folder / RESUME / "layers.json"
     rows: dict[str, Any] = json.loads(done_file.read_text()) if done_file.exists() else {}
     # Scores of ones: only their number is wanted.
@@ -130,17 +130,6 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
         }
     )
     return Made(table.to_json())
-
-
-def _held_out(context: Context, num_images: int) -> list[tuple[Tensor, Tensor]]:
-    """Return the first held-out training images, as often read as there are layers and sparsities."""
-    batches, left = [], num_images
-    for images, labels in islice(context.val_batches(), num_images):
-        batches.append((images[:left].contiguous(memory_format=torch.channels_last), labels[:left]))
-        left -= len(labels)
-        if left <= 0:
-            break
-    return batches
 
 
 def _accuracy(context: Context, images: list[tuple[Tensor, Tensor]], model: nn.Module) -> float:

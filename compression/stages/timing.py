@@ -21,9 +21,12 @@ from compression.runtimes.measure import (
     measure_load_seconds,
 )
 from compression.runtimes.onnxruntime import OnnxRuntime
-from compression.runtimes.runtime import Predictor
+from compression.runtimes.openvino import OpenVinoRuntime
+from compression.runtimes.runtime import Predictor, Runtime
 from compression.stages.context import Context
 from compression.stages.export import ARTIFACT, ONNX
+
+ONNX_ENGINES: tuple[Runtime, ...] = (OnnxRuntime(), OpenVinoRuntime())
 
 # The steps of a long schedule are many: so many of them are timed, so often.
 TIMED_STEPS, STEP_REPEATS = 8, 5
@@ -73,8 +76,9 @@ def _load_engines(
     for name in ("dense", "compressed"):
         if "eager" in engines:
             predictors["eager", name] = EagerRuntime().load(loaded[name].model, threads=threads)
-        if "onnxruntime" in engines:
-            predictors["onnxruntime", name] = OnnxRuntime().load(folders[name] / ONNX, threads=threads)
+        for runtime in ONNX_ENGINES:
+            if runtime.name in engines:
+                predictors[runtime.name, name] = runtime.load(folders[name] / ONNX, threads=threads)
     return predictors
 
 

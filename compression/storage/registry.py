@@ -9,10 +9,13 @@ from compression.core.errors import ArtifactError, InputError
 from compression.storage.bitmask import BitmaskCodec
 from compression.storage.codec import Codec
 from compression.storage.dense import DenseCodec
+from compression.storage.packed import PackedBitmaskCodec, PackedCodec
 
 AUTO = "auto"
 # The order decides ties: the simpler one first.
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (DenseCodec(), BitmaskCodec())}
+CODECS: dict[str, Codec] = {
+    codec.name: codec for codec in (DenseCodec(), BitmaskCodec(), PackedCodec(), PackedBitmaskCodec())
+}
 
 
 def get_codec(name: str) -> Codec:

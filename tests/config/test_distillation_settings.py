@@ -6,13 +6,13 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from compression.config.distillation import DistillationConfig, FeatureConfig
 from compression.config.explain import explain
 from compression.config.run_name import run_name
-from compression.config.schema import DistillationConfig, FeatureConfig
 from compression.core.errors import InputError
 
 LOSS = "must have a loss, distillation=logit or distillation=feature"
-NOTHING = "must have a strategy with recovery, or a student, distillation/student=NAME"
+NOTHING = "must have a strategy with recovery, quantization=qat, or a student, distillation/student=NAME"
 RESNET = {"_target_": "compression.models.resnet18.resnet18"}
 SETTINGS = [
     ({"name": "logit", "alpha": 1.1}, "distillation.alpha=1.1: must be in [0, 1]"),
@@ -66,6 +66,7 @@ COMMANDS = {
     "distillation=logit distillation/student=foo": "distillation/student=foo: must be one of custom, mobilenet_v2, "
     "none, resnet18, timm, vgg11",
     "distillation=logit strategy=none": f"distillation=logit has nothing to train with strategy=none: {NOTHING}",
+    "distillation=logit strategy=none bits=8": f"distillation=logit has nothing to train with strategy=none: {NOTHING}",
     "distillation=logit strategy=oneshot_l1 strategy.recovery.epochs=0": "distillation=logit has nothing to train with "
     f"strategy=oneshot_l1 and strategy.recovery.epochs=0: {NOTHING}",
 }
@@ -108,7 +109,7 @@ def test_defaults(load):
         "strategy=oneshot_structured_l2 strategy.recovery.epochs=0 strategy.finetune.epochs=1",
         "strategy=rigl",
         "strategy=slimming strategy.recovery.epochs=0",
-        "strategy=none quantization.name=qat",
+        "strategy=none quantization=qat bits=8",
     ],
 )
 def test_where_there_is_something_to_train(load, command):

@@ -6,6 +6,7 @@ from hydra.core.config_store import ConfigStore
 from compression.config import schema
 from compression.config.schema import Config, require
 from compression.core.errors import InputError
+from compression.runtimes import runtime
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -36,7 +37,7 @@ RANGES = {
     "strategy.recovery.min_updates=-1": "strategy.recovery.min_updates=-1: must be an integer >= 0",
     "strategy.recovery.lr_factor=0": "strategy.recovery.lr_factor=0.0: must be in (0, 1]",
     "strategy.recovery.batch_norm_batches=-1": "strategy.recovery.batch_norm_batches=-1: must be an integer >= 0",
-    "runtime.engines=[tpu]": "runtime.engines=tpu: must be among eager, onnxruntime",
+    "runtime.engines=[tpu]": "runtime.engines=tpu: must be among eager, onnxruntime, openvino",
     "runtime.batch_sizes=[1,0]": "runtime.batch_sizes=0: must be integers >= 1",
     "runtime.batch_sizes=[]": "runtime.batch_sizes=[]: must be one size at least",
     "runtime.warmup=-1": "runtime.warmup=-1: must be an integer >= 0",
@@ -89,6 +90,14 @@ def test_contradictions_in_the_strategys_own_sparsity(load, command):
     """The recipe's number must be what its masks will have, or the record of the run is false."""
     with pytest.raises(InputError, match=r"sparsity=0(\.\d)? contradicts strategy="):
         load(*command.split())
+
+
+def test_an_engine_whose_package_is_missing(load, monkeypatch):
+    monkeypatch.setattr(runtime, "find_spec", lambda _: None)
+    load("runtime.engines=[eager,onnxruntime]")
+    with pytest.raises(InputError) as caught:
+        load("runtime.engines=[eager,openvino]")
+    assert str(caught.value) == "runtime.engines=openvino needs the extra openvino: pip install 'compression[openvino]'"
 
 
 def test_something_must_be_measured_with(load):

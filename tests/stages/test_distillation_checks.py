@@ -161,6 +161,15 @@ def test_layers_that_are_not_there(tmp_path, layers, wrong):
     )
 
 
+def test_layers_that_are_gone_where_rounding_is_trained(tmp_path):
+    layers = "distillation.feature.student_layers=[features] distillation.feature.teacher_layers=[features]"
+    check_command(tmp_path, f"distillation=feature {layers}")
+    assert refusal(tmp_path, f"distillation=feature {layers} quantization=qat bits=8") == (
+        "distillation.feature.student_layers=features: gives no feature map [B, C, H, W] in TinyNet as "
+        "quantization=qat runs it; the last of each resolution: features.2, features.5"
+    )
+
+
 def test_networks_without_feature_maps(tmp_path):
     command = "distillation=feature distillation/student=custom distillation.student._target_=odd_nets.FlatNet"
     assert refusal(tmp_path, f"{command} strategy=none") == (

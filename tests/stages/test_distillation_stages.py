@@ -90,6 +90,34 @@ def test_dense_then_distil_then_prune_in_one_command(outputs, finished):
     assert {path: path.stat().st_mtime_ns for path in (outputs / "store").glob("*/stage.json")} == marks
 
 
+def test_dense_then_distil_then_prune_then_quantize_in_one_command(outputs, finished):
+    quantized = "quantization=qat bits=8 quantization.training.epochs=1 runtime.engines=[eager]"
+    command = f"distillation=logit {STUDENT} {ONCE} {quantized}"
+    run_here(*WIDE, *command.split(), run_dir=outputs / "run", output_dir=outputs)
+    [made], [pruned] = finished("quantize"), finished("prune")
+    assert all("train/distillation_loss" in row for row in made.results["history"])
+    assert made.record["key"]["inputs"]["distillation"] == pruned.record["key"]["inputs"]["distillation"]
+    model = compression.load(outputs / "run" / "model.cmp", allow=["tiny_net"])
+    assert model.features.get_submodule("0").weight.dtype == torch.int8
+    assert model.features.get_submodule("0").weight.shape == (16, 3, 3, 3)
+    metrics = json.loads((outputs / "run" / "metrics.json").read_text())
+    stages = ["dense", "distil", "prune", "quantize", "export"]
+    assert [stage for stage in metrics["run"]["val_accuracy"] if stage != "compact"] == stages
+    assert metrics["compressed"]["sparsity"] >= 0.5
+
+
+@pytest.mark.parametrize("kind", ["attention", "hint"])
+def test_training_with_rounding_is_taught_features(make, kind):
+    settings = "strategy=none quantization=qat bits=8 quantization.training.epochs=1"
+    made = make("quantize", f"{settings} distillation=feature distillation.feature.kind={kind}")
+    assert all("train/feature_loss" in row for row in made.results["history"])
+
+
+def test_rounding_without_training_has_no_teacher(make):
+    made = make("quantize", f"{ONCE} strategy.recovery.min_updates=0 quantization=ptq bits=8 distillation=logit")
+    assert "distillation" not in made.record["key"]["inputs"]
+
+
 def test_a_student_alone_is_a_compressed_model(outputs, finished):
     command = f"distillation=feature {STUDENT} strategy=none runtime.engines=[eager]"
     run_here(*WIDE, *command.split(), run_dir=outputs / "run", output_dir=outputs)

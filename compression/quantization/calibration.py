@@ -1,0 +1,59 @@
+"""Scales from what is seen: of weights at once, of activations over training images."""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import torch
+from torch import Tensor, fx
+
+from compression.core.batch_norm import reestimate_batch_norm_
+from compression.core.errors import InputError
+from compression.core.evaluating import evaluating
+from compression.quantization.network import fake_layers, prepare, quantizers
+from compression.quantization.observers import Observer
+from compression.quantization.plan import Plan
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+# Observers remember, so every weight and every activation gets one of its own.
+MakeObserver = Callable[[], Observer]
+
+
+def observe_weights_(prepared: fx.GraphModule, make_observer: MakeObserver) -> None:
+    """Set the scales of all weights, a scale an output channel."""
+    for layer in fake_layers(prepared).values():
+        layer.observe_weight(make_observer())
+
+
+@torch.no_grad()
+def calibrate_(prepared: fx.GraphModule, make_observer: MakeObserver, batches: Batches, *, num_batches: int) -> None:
+    """Set the scales of all activations by the first ``num_batches`` of ``batches``, with weights rounded.
+
+    Batches are seen one by one and not kept. Raises ``InputError`` where there is none, or one makes an activation NaN
+    or infinite.
+    """
+    activations = quantizers(prepared)
+    for quantizer in activations.values():
+        quantizer.observer = make_observer()
+    seen = 0
+    with evaluating(prepared):
+        for images, _ in islice(batches, num_batches):
+            prepared(images)
+            seen += len(images)
+    if activations and not seen:
+        raise InputError(
+            f"calibration: quantization.calibration_batches={num_batches} gave no image; must be 1 or more"
+        )
+    for quantizer in activations.values():
+        quantizer.finish()
+
+
+def refit_batch_norm_(
+    graph: fx.GraphModule, plan: Plan, make_observer: MakeObserver, batches: Batches, *, num_batches: int
+) -> None:
+    """Re-estimate the batch norms of a traced network behind weights that are rounded as ``plan`` says."""
+    rounded = prepare(graph, Plan(plan.layers))
+    observe_weights_(rounded, make_observer)
+    reestimate_batch_norm_(rounded, batches, num_batches)
+    statistics = dict(rounded.named_buffers())
+    for name, buffer in graph.named_buffers():
+        buffer.copy_(statistics[name])

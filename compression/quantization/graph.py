@@ -1,0 +1,182 @@
+"""A network as a graph of operations, so that what lies between its layers can be quantized as well."""
+
+import copy
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from compression.core.errors import InputError
+
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
+
+# Each family as modules, functions and methods of tensors: a network may be written with any of them.
+_CLAMPS_AT_6: tuple[Any, ...] = (nn.ReLU6, F.relu6)
+_CLAMPS: tuple[Any, ...] = (*_CLAMPS_AT_6, nn.ReLU, torch.relu, F.relu, "relu", "relu_")
+_POSITIVE: tuple[Any, ...] = (
+    *_CLAMPS,
+    *(nn.Sigmoid, nn.Hardsigmoid, nn.Softmax, torch.sigmoid, F.sigmoid, F.hardsigmoid, F.softmax, "sigmoid", "softmax"),
+)
+# They move values or leave some out, and compute none: the grid of the input is the grid of the output.
+_IDENTITIES: tuple[Any, ...] = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, F.dropout, F.dropout2d)
+_MOVES: tuple[Any, ...] = (
+    *_IDENTITIES,
+    *(nn.Flatten, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool2d, operator.getitem),
+    *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.squeeze, torch.unsqueeze, torch.chunk),
+    *(F.max_pool1d, F.max_pool2d, F.adaptive_max_pool2d, torch.max_pool2d),
+    *("flatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "contiguous", "chunk"),
+)
+_AVERAGES: tuple[Any, ...] = (
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),
+    *(F.avg_pool2d, F.adaptive_avg_pool2d, torch.mean, "mean"),
+)
+_MERGES: tuple[Any, ...] = (operator.add, torch.add, "add", operator.mul, torch.mul, "mul", torch.cat)
+
+
+def trace(model: nn.Module) -> fx.GraphModule:
+    """Return ``model`` as a graph over copies of its own modules, under their names; operations in place are none.
+
+    Raises ``InputError`` for a network whose path hangs on its input.
+    """
+    model = copy.deepcopy(model)
+    try:
+        graph = fx.Tracer().trace(model)
+    except Exception as error:
+        raise InputError(
+            f"model {type(model).__name__} cannot be quantized: torch.fx cannot follow its forward "
+            f"({(str(error).splitlines() or [type(error).__name__])[0]}); must not branch on the values of tensors"
+        ) from error
+    traced = fx.GraphModule(model, graph, class_name=type(model).__name__)
+    for module in traced.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
+    for node in traced.graph.nodes:
+        if node.op == "call_function" and node.target in (operator.iadd, operator.imul):
+            node.target = operator.add if node.target is operator.iadd else operator.mul
+        if node.op == "call_function" and "inplace" in node.kwargs:
+            node.kwargs = {key: value for key, value in node.kwargs.items() if key != "inplace"}
+    _pool_for_means(traced)
+    traced.delete_all_unused_submodules()
+    traced.recompile()
+    return traced
+
+
+def module_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    """Return the module that ``node`` calls, None where it calls none."""
+    return graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def is_layer(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` is a convolution or linear layer that can be quantized."""
+    module = module_of(graph, node)
+    return isinstance(module, LAYERS) and getattr(module, "padding_mode", "zeros") == "zeros"
+
+
+def is_batch_norm(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` is a batch norm with running statistics."""
+    module = module_of(graph, node)
+    return isinstance(module, _BatchNorm) and module.track_running_stats
+
+
+def is_clamp(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` is a ReLU or ReLU6, which an engine does while it rounds."""
+    return _is_any(graph, node, _CLAMPS)
+
+
+def ceiling(graph: fx.GraphModule, node: fx.Node) -> float | None:
+    """Return what the output of ``node`` cannot exceed by its own nature: 6 after a ReLU6."""
+    return 6.0 if _is_any(graph, node, _CLAMPS_AT_6) else None
+
+
+def is_move(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` hands on values that it got, and computes none."""
+    return _is_any(graph, node, _MOVES)
+
+
+def is_identity(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` does nothing in evaluation mode."""
+    return _is_any(graph, node, _IDENTITIES)
+
+
+def is_average(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` averages, so that a grid can be kept but for its rounding."""
+    return _is_any(graph, node, _AVERAGES)
+
+
+def is_merge(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether ``node`` adds, multiplies or joins two activations or more."""
+    if not _is_any(graph, node, _MERGES):
+        return False
+    operands = node.args[0] if node.target is torch.cat else node.args[:2]
+    assert isinstance(operands, (list, tuple))
+    return sum(isinstance(operand, fx.Node) and _gives_tensor(operand) for operand in operands) > 1
+
+
+def is_never_negative(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether the output of ``node`` cannot be below 0, whatever the input of the network."""
+    if _is_any(graph, node, _POSITIVE):
+        return True
+    if is_move(graph, node) or is_average(graph, node) or is_merge(graph, node):
+        return all(is_never_negative(graph, source) for source in node.all_input_nodes if _gives_tensor(source))
+    return False
+
+
+def sole_user(node: fx.Node, test: Callable[[fx.Node], bool]) -> fx.Node | None:
+    """Return the one node that reads ``node``, if it is one and passes ``test``."""
+    [user] = node.users if len(node.users) == 1 else [None]
+    return user if user is not None and test(user) else None
+
+
+def end_of_layer(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
+    """Return the last of what an engine does together with ``node``: batch norm, then ReLU or ReLU6."""
+    node = sole_user(node, lambda user: is_batch_norm(graph, user)) or node
+    return sole_user(node, lambda user: is_clamp(graph, user)) or node
+
+
+def leads_to_output(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether the value of ``node`` is the network's output, moved or not, and nothing else."""
+    return all(user.op == "output" or (is_move(graph, user) and leads_to_output(graph, user)) for user in node.users)
+
+
+def _pool_for_means(traced: fx.GraphModule) -> None:
+    """Write means over height and width as the pooling that they are: of it engines have an integer form."""
+    for node in list(traced.graph.nodes):
+        if node.target not in ("mean", torch.mean) or node.kwargs.get("dtype") is not None:
+            continue
+        given = dict(zip(("self", "dim", "keepdim"), node.args, strict=False)) | dict(node.kwargs)
+        if sorted(given["dim"]) != [2, 3] if isinstance(given.get("dim"), (tuple, list)) else True:
+            continue
+        with traced.graph.inserting_before(node):
+            pooled = traced.graph.call_function(F.adaptive_avg_pool2d, (node.args[0], 1))
+            if not given.get("keepdim", False):
+                pooled = traced.graph.call_function(torch.flatten, (pooled, 1))
+        node.replace_all_uses_with(pooled)
+        traced.graph.erase_node(node)
+
+
+def _gives_tensor(node: fx.Node) -> bool:
+    # Sizes are taken of a tensor and calculated with; they are no activation.
+    sizes = ("size", "dim", "numel")
+    return not (
+        (node.op == "call_method" and node.target in sizes)
+        or (node.op == "call_function" and node.target is getattr)
+        or (node.target is operator.getitem and isinstance(node.args[0], fx.Node) and not _gives_tensor(node.args[0]))
+        or (node.op == "get_attr")
+    )
+
+
+def _is_any(graph: fx.GraphModule, node: fx.Node, kinds: tuple[Any, ...]) -> bool:
+    module = module_of(graph, node)
+    if module is not None:
+        return type(module) in kinds
+    return node.op in ("call_function", "call_method") and node.target in kinds
+
+
+def check_tensor(values: Tensor, *, name: str) -> None:
+    """Raise ``InputError`` unless every value is finite."""
+    if not torch.isfinite(values).all():
+        raise InputError(f"calibration: the activation after {name} is NaN or infinite; must be finite")

@@ -1,0 +1,159 @@
+"""From a network that imitates integers to one that holds them: structure by a plan, tensors by a state dict."""
+
+import copy
+
+import torch
+from torch import Tensor, fx, nn
+
+from compression.core.errors import InputError
+from compression.quantization import graph as ops
+from compression.quantization.fake_layers import (
+    ActivationQuantizer,
+    BiasRounding,
+    FakeQuantWeight,
+    fitting_scale,
+    rounded_bias,
+)
+from compression.quantization.fake_quantize import to_integers
+from compression.quantization.fold import fold_batch_norms_
+from compression.quantization.grid import FULL_PRECISION
+from compression.quantization.integer_layers import (
+    DynamicLayer,
+    IntegerLayer,
+    IntegerQuantizer,
+    Product,
+    WeightOnlyLayer,
+)
+from compression.quantization.network import check_layers, feeding_quantizer, insert_after, insert_quantizers
+from compression.quantization.observers import MIN_SCALE
+from compression.quantization.plan import Activation, Plan
+
+
+def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
+    """Return a traced network with the layers of ``plan`` as layers of integers, batch norm folded, tensors empty.
+
+    What it computes is in the state dict it wants: ``integer_state`` of the prepared network, or a file. Raises
+    ``InputError`` for a plan of another network.
+    """
+    network = copy.deepcopy(graph)
+    fold_batch_norms_(network, values=False)
+    for node in network.graph.nodes:
+        if node.name in plan.unclamped:
+            network.set_submodule(str(node.target), nn.ReLU())
+    names = check_layers(network, plan)
+    insert_quantizers(network, plan, lambda one, _: IntegerQuantizer(one.grid, torch.empty(())))
+    for node in list(network.graph.nodes):
+        name = str(node.target)
+        if node.op == "call_module" and name in names and plan.layers[name].weight != FULL_PRECISION:
+            layer = network.get_submodule(name)
+            if not isinstance(layer, IntegerLayer):
+                signed = plan.dynamic and not ops.is_never_negative(network, node.all_input_nodes[0])
+                layer = _empty_layer(layer, plan, name, signed=signed)
+                network.set_submodule(name, layer)
+            if type(layer) is IntegerLayer:
+                _tell_scale(network, node)
+    _round_after_moves(network)
+    _drop_clamps(network)
+    network.recompile()
+    return network
+
+
+@torch.no_grad()
+def integer_state(prepared: fx.GraphModule, plan: Plan) -> dict[str, Tensor]:
+    """Return the state dict of the integer network that computes what ``prepared`` imitates, on the CPU.
+
+    Batch norm that is left is folded. A bias is rounded to the product of the scales, int32.
+    """
+    folded = copy.deepcopy(prepared).cpu()
+    _remove_bias_rounding(folded)
+    fold_batch_norms_(folded)
+    state = dict(folded.state_dict())
+    for node in folded.graph.nodes:
+        layer = ops.module_of(folded, node)
+        if not isinstance(layer, FakeQuantWeight):
+            continue
+        source = feeding_quantizer(node)
+        unit = None
+        if source is not None and not plan.dynamic:
+            quantizer = folded.get_submodule(source)
+            assert isinstance(quantizer, ActivationQuantizer)
+            unit = quantizer.rounding_scale()
+        state |= {f"{node.target}.{key}": value for key, value in _to_integer_tensors(layer, unit).items()}
+    for name, module in folded.named_modules():
+        if isinstance(module, ActivationQuantizer):
+            state[f"{name}.scale"] = module.rounding_scale()
+    return {name: value.detach().clone().contiguous() for name, value in state.items()}
+
+
+def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None) -> dict[str, Tensor]:
+    scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
+    if bias is None or input_scale is None:
+        tensors = {} if bias is None else {"bias": bias}
+    else:
+        scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
+        tensors = {"bias": rounded_bias(layer, None, input_scale).steps.to(torch.int32)}
+    rows = scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    return {
+        "weight": to_integers(layer.weight, rows, layer.weight_grid).to(torch.int8),
+        "weight_scale": scale,
+        **tensors,
+    }
+
+
+def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> IntegerLayer:
+    bits = plan.layers[name]
+    assert isinstance(layer, ops.LAYERS)
+    weight, bias = layer.weight, layer.bias
+    static = not plan.dynamic and bits.activation != FULL_PRECISION
+    dtype = torch.int32 if static else torch.float32
+    integers = torch.empty_like(weight, dtype=torch.int8, requires_grad=False)
+    scale = weight.detach().new_empty(len(weight))
+    empty_bias = None if bias is None else torch.empty_like(bias, dtype=dtype, requires_grad=False)
+    if static:
+        return IntegerLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
+    if plan.dynamic and bits.activation != FULL_PRECISION:
+        grid = Activation(bits.activation, signed).grid
+        return DynamicLayer(Product.of(layer), grid=grid, weight=integers, weight_scale=scale, bias=empty_bias)
+    return WeightOnlyLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
+
+
+def _tell_scale(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Hand the scale of the grid before a layer to the layer."""
+    source = feeding_quantizer(node)
+    if source is None:
+        raise InputError(f"layer {node.target} has no quantized input, which its bits ask for")
+    with graph.graph.inserting_before(node):
+        scale = graph.graph.get_attr(f"{source}.scale")
+    node.args = (*node.args, scale)
+
+
+def _round_after_moves(graph: fx.GraphModule) -> None:
+    """Put values that were moved on their grid once more: no change, but without it engines move them as floats."""
+    for node in list(graph.graph.nodes):
+        moves = ops.is_move(graph, node) and not ops.is_identity(graph, node)
+        source = feeding_quantizer(node) if moves else None
+        if source is None or ops.leads_to_output(graph, node):
+            continue
+        insert_after(node, source)
+
+
+def _drop_clamps(graph: fx.GraphModule) -> None:
+    """Remove what the grid behind it clamps as well: engines cannot see that a ReLU6 is one of them."""
+    for node in list(graph.graph.nodes):
+        quantizer = ops.module_of(graph, node)
+        if not isinstance(quantizer, IntegerQuantizer) or quantizer.grid.signed:
+            continue
+        clamp = node.all_input_nodes[0]
+        if ops.is_clamp(graph, clamp) and len(clamp.users) == 1:
+            clamp.replace_all_uses_with(clamp.all_input_nodes[0])
+            graph.graph.erase_node(clamp)
+    graph.delete_all_unused_submodules()
+
+
+def _remove_bias_rounding(prepared: fx.GraphModule) -> None:
+    for node in list(prepared.graph.nodes):
+        if isinstance(ops.module_of(prepared, node), BiasRounding):
+            node.replace_all_uses_with(node.args[0])
+            prepared.graph.erase_node(node)
+    prepared.delete_all_unused_submodules()
+    prepared.recompile()

@@ -1,0 +1,50 @@
+"""Mean squared error: what clipping costs against what rounding costs (Choukroun et al., arXiv:1902.06822)."""
+
+import torch
+from torch import Tensor
+
+from compression.quantization.grid import Grid
+from compression.quantization.observers.checks import check_candidates
+from compression.quantization.observers.histogram import MagnitudeHistogram, level_edges, sum_between
+from compression.quantization.observers.histogram_observer import HistogramObserver
+
+
+def squared_errors(histogram: MagnitudeHistogram, thresholds: Tensor, *, high: int) -> Tensor:
+    """Return the squared error of each row at each of ``thresholds``, float64 ``[R, C]``, up to a constant a row.
+
+    The error is ``sum_k count_k * (v_k - q_k)^2`` over bins k with centre ``v_k``, rounded to
+    ``q_k = scale * min(round(v_k / scale), high)``. Bins with the same q are taken together, as
+    ``q^2 * sum(count) - 2 * q * sum(count * v)``; what is left out, ``sum(count * v^2)``, no threshold changes.
+    """
+    width = histogram.width[:, None]
+    lower = torch.arange(histogram.num_bins, dtype=torch.float64) * width
+    counts = histogram.counts.double()
+    moments = counts * (lower + histogram.upper) / 2
+    end = torch.full(thresholds.shape, histogram.num_bins)
+    edges = level_edges(thresholds / width, high=high, end=end)
+    levels = thresholds[..., None] * (torch.arange(high + 1, dtype=torch.float64) / high)
+    return (levels * (levels * sum_between(counts, edges) - 2 * sum_between(moments, edges))).sum(dim=-1)
+
+
+def mean_squared_error_threshold(histogram: MagnitudeHistogram, *, high: int, num_candidates: int) -> Tensor:
+    """Return the threshold of least squared error of each row, float64 ``[R]``; of equal ones the largest.
+
+    Candidates are ``i / num_candidates * max |x|`` for i from 1 to ``num_candidates``.
+    """
+    # From the largest down: of equal errors, the first is found.
+    steps = torch.arange(num_candidates, 0, -1, dtype=torch.float64)
+    thresholds = histogram.largest.double()[:, None] * steps / num_candidates
+    best = squared_errors(histogram, thresholds, high=high).argmin(dim=1, keepdim=True)
+    return thresholds.gather(1, best).squeeze(1)
+
+
+class MeanSquaredError(HistogramObserver):
+    """Takes the threshold of least squared error, of ``num_candidates`` even steps up to the largest magnitude."""
+
+    def __init__(self, *, num_candidates: int = 100) -> None:
+        super().__init__()
+        self.num_candidates = check_candidates(num_candidates)
+
+    def threshold(self, histogram: MagnitudeHistogram, grid: Grid) -> Tensor:
+        """Return the threshold of least squared error of each row, ``[R]``."""
+        return mean_squared_error_threshold(histogram, high=grid.high, num_candidates=self.num_candidates)

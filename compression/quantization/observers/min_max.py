@@ -1,0 +1,30 @@
+"""Min-max: the largest magnitude ever seen still fits, so nothing is clipped."""
+
+import torch
+from torch import Tensor
+
+from compression.quantization.grid import Grid
+from compression.quantization.observers import Observer, scale_of
+from compression.quantization.observers.checks import check_seen
+
+
+def largest_magnitudes(rows: Tensor) -> Tensor:
+    """Return ``max |x|`` of each row of ``rows: [R, N]``, float32 ``[R]``."""
+    low, high = rows.detach().aminmax(dim=1)
+    return torch.maximum(-low, high).float()
+
+
+class MinMax(Observer):
+    """Takes the largest magnitude of all batches as threshold."""
+
+    def __init__(self) -> None:
+        self._largest: Tensor | None = None
+
+    def observe(self, rows: Tensor) -> None:
+        """Take in ``rows: [R, N]``."""
+        largest = largest_magnitudes(rows)
+        self._largest = largest if self._largest is None else torch.maximum(self._largest, largest)
+
+    def scale(self, grid: Grid) -> Tensor:
+        """Return ``max |x| / high`` of each row, float32 ``[R]``; raises ``InputError`` before any batch."""
+        return scale_of(check_seen(self._largest, observer=self), grid)

@@ -1,0 +1,36 @@
+"""Moving average: a batch with an outlier moves the range only a little (Jacob et al., arXiv:1712.05877)."""
+
+from torch import Tensor
+
+from compression.quantization.grid import Grid
+from compression.quantization.observers import Observer, scale_of
+from compression.quantization.observers.checks import check_positive, check_seen
+from compression.quantization.observers.min_max import largest_magnitudes
+
+
+def move_average(average: Tensor, value: Tensor, *, momentum: float) -> Tensor:
+    """Return ``(1 - m) * average + m * value``, of their shape."""
+    return (1 - momentum) * average + momentum * value
+
+
+class MovingAverage(Observer):
+    """Takes the exponential moving average of each batch's largest magnitude as threshold; the first batch starts it.
+
+    The one observer for which the order of batches matters: the last weigh most.
+    """
+
+    def __init__(self, *, momentum: float = 0.1) -> None:
+        self.momentum = check_positive(momentum, key="momentum", most=1)
+        self._average: Tensor | None = None
+
+    def observe(self, rows: Tensor) -> None:
+        """Take in ``rows: [R, N]``, one batch."""
+        largest = largest_magnitudes(rows).double()
+        if self._average is None:
+            self._average = largest
+        else:
+            self._average = move_average(self._average, largest, momentum=self.momentum)
+
+    def scale(self, grid: Grid) -> Tensor:
+        """Return ``average / high`` of each row, float32 ``[R]``; raises ``InputError`` before any batch."""
+        return scale_of(check_seen(self._average, observer=self), grid)

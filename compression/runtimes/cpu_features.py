@@ -1,0 +1,93 @@
+"""What the processor offers for 8-bit arithmetic, and where such arithmetic goes wrong."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+CPUINFO = Path("/proc/cpuinfo")
+X86 = ("x86_64", "amd64", "i386", "i686", "x86")
+
+# Field of the record: its name in torch.cpu.get_capabilities(), its flags in /proc/cpuinfo.
+_X86_NAMES = {
+    "avx2": (("avx2",), ("avx2",)),
+    "avx512": (("avx512_bw",), ("avx512bw",)),
+    "vnni": (("avx512_vnni", "avx_vnni"), ("avx512_vnni", "avx_vnni")),
+    "amx_int8": (("amx_int8",), ("amx_int8",)),
+}
+_ARM_NAMES = {"dot_product": (("dot",), ("asimddp",)), "i8mm": (("i8mm",), ("i8mm",))}
+
+
+@dataclass(frozen=True)
+class CpuFeatures:
+    """Instructions that matter to 8-bit networks; None where it could not be found out.
+
+    ``avx512`` is its byte and word part (AVX512BW), ``vnni`` AVX512-VNNI or AVX-VNNI, ``dot_product`` and ``i8mm``
+    are Arm's SDOT/UDOT and 8-bit matrix products.
+    """
+
+    name: str | None
+    architecture: str
+    avx2: bool | None = None
+    avx512: bool | None = None
+    vnni: bool | None = None
+    amx_int8: bool | None = None
+    dot_product: bool | None = None
+    i8mm: bool | None = None
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether this is an x86 processor."""
+        return self.architecture.lower() in X86
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+
+def read_cpu_features() -> CpuFeatures:
+    """Return the features of this processor: PyTorch's word first, then that of /proc/cpuinfo, else None."""
+    # Not every supported version of PyTorch has it.
+    get_capabilities = getattr(torch.cpu, "get_capabilities", dict)
+    cpuinfo = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
+    return derive_cpu_features(get_capabilities(), cpuinfo=cpuinfo, architecture=platform.machine())
+
+
+def derive_cpu_features(capabilities: Mapping[str, Any], *, cpuinfo: str, architecture: str) -> CpuFeatures:
+    """Return the features told by PyTorch's ``capabilities`` or, for what these leave out, by ``cpuinfo``'s text.
+
+    What belongs to another architecture is False.
+    """
+    fields = _parse_cpuinfo(cpuinfo)
+    # "flags" on x86, "Features" on Arm.
+    flags = set(fields.get("flags", fields.get("Features", "")).split())
+    own, foreign = (_X86_NAMES, _ARM_NAMES) if architecture.lower() in X86 else (_ARM_NAMES, _X86_NAMES)
+    found: dict[str, bool | None] = dict.fromkeys(foreign, False)
+    for feature, (keys, names) in own.items():
+        known = [bool(capabilities[key]) for key in keys if key in capabilities]
+        if known:
+            found[feature] = any(known)
+        else:
+            found[feature] = bool(flags.intersection(names)) if flags else None
+    name = fields.get("model name") or capabilities.get("cpu_name") or platform.processor()
+    return CpuFeatures(name=str(name) if name else None, architecture=architecture, **found)
+
+
+def _parse_cpuinfo(text: str) -> dict[str, str]:
+    """Return the fields of the first processor."""
+    pairs = [line.partition(":") for line in text.split("\n\n")[0].splitlines()]
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def saturates_u8s8(features: CpuFeatures) -> bool:
+    """Return whether products of uint8 activations and int8 weights may be clipped on this processor.
+
+    x86 without VNNI multiplies them with VPMADDUBSW, which adds two products in int16: 255 * 127 * 2 = 64770 is held
+    to 32767. With weights of 7 bits, in [-64, 64], the sum fits: 255 * 64 * 2 = 32640. Unknown counts as without.
+    Source: ONNX Runtime, https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "When and why
+    do I need to try U8U8?", which also names ``reduce_range`` as the way out.
+    """
+    return features.is_x86 and not features.vnni

@@ -1,0 +1,189 @@
+"""The quantize stage: weights and activations on grids, calibrated or trained, and held as integers."""
+
+import logging
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning.pytorch import Trainer
+from torch import Tensor, fx, nn
+
+from compression.callbacks.held_zeros import HeldZeros
+from compression.config.quantization import LayerBits
+from compression.core.counting import model_sparsity
+from compression.core.learning_rate import warmup_cosine
+from compression.core.masks import MaskSet
+from compression.models.layer_groups import layer_groups
+from compression.quantization.grid import FULL_PRECISION
+from compression.quantization.integer_network import integer_state
+from compression.quantization.layer_bits import assign_bits
+from compression.quantization.network import fake_layers, learn_steps_, make_plan, quantizable_layers
+from compression.quantization.plan import Bits, Plan
+from compression.quantization.post_training import Calibration, calibrated
+from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
+from compression.stages import dense
+from compression.stages.context import Context
+from compression.stages.distillation import distillation_callbacks, distillation_identity
+from compression.stages.fit import fit, make_trainer
+from compression.stages.network_files import WEIGHTS, build_network, is_compacted, load_network, save_tensors
+from compression.stages.user_code import user_code
+from compression.store import Made, StageKey, StageRecord
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+# The cosine of training ends here, as a fraction of where it starts.
+_LR_FLOOR = 0.01
+# What a CPU without the instructions for it can hold of a weight.
+_REDUCED_BITS = 7
+
+
+def obtain_quantized(context: Context, parent: StageRecord, *, teacher: StageRecord) -> StageRecord:
+    """Return the network of ``parent`` in integers.
+
+    ``teacher`` is the dense model of the run; it teaches quantization-aware training where there is distillation and
+    no other teacher is given.
+    """
+    config = context.config
+    settings, training = asdict(config.quantization), asdict(config.training)
+    inputs: dict[str, Any] = {
+        "quantization": {key: value for key, value in settings.items() if key != "training"},
+        "bits": [config.weight_bits, config.activation_bits],
+        "reduced_range": reduces_range(context),
+        "code": user_code(settings),
+        "seed": config.seed,
+        "arithmetic": context.arithmetic_identity,
+    }
+    if config.quantization.name == "qat":
+        kept = {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")}
+        inputs["training"] = {**settings["training"], **kept}
+        inputs |= distillation_identity(context, teacher)
+    key = StageKey("quantize", VERSION, inputs, parents=(parent.id,))
+    return context.store.obtain(key, partial(_quantize, context, parent, teacher))
+
+
+def reduces_range(context: Context) -> bool:
+    """Whether weights of 8 bits are held to 7: where this CPU would saturate sums of their products."""
+    wanted = context.config.quantization.reduce_range
+    return saturates_u8s8(read_cpu_features()) if wanted is None else wanted
+
+
+def check_quantization(context: Context, model: nn.Module) -> None:
+    """Raise ``InputError`` where ``model`` cannot be quantized as configured; say which layers stay in float."""
+    plan_for(context, model)
+    settings = context.config.quantization
+    for observer in (settings.weights, settings.activations):
+        if observer:
+            instantiate(observer)
+    left = left_in_float(model)
+    if left:
+        names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
+        log.info("quantize  left in float: %s", names)
+
+
+def plan_for(context: Context, model: nn.Module) -> Plan:
+    """Return the plan of quantizing ``model`` as configured; raises ``InputError``."""
+    config = context.config
+    overrides = [LayerBits.parse(text) for text in config.quantization.layer_bits]
+    bits = assign_bits(
+        quantizable_layers(model),
+        Bits(config.weight_bits, config.activation_bits),
+        [(one.pattern, one.weight, one.activation) for one in overrides],
+        groups=layer_groups(config.model["_target_"]),
+    )
+    if reduces_range(context):
+        bits = {name: Bits(_reduced(one.weight), one.activation) for name, one in bits.items()}
+    dynamic = config.quantization.name == "dynamic"
+    return make_plan(model, bits, activation_bits=config.activation_bits, dynamic=dynamic)
+
+
+def left_in_float(model: nn.Module) -> list[str]:
+    """Return the weights of ``model`` that no quantized layer can hold."""
+    held = {f"{name}.weight" for name in quantizable_layers(model)}
+    return [name for name, value in model.named_parameters() if value.ndim > 1 and name not in held]
+
+
+def _reduced(bits: int) -> int:
+    return bits if bits == FULL_PRECISION else min(bits, _REDUCED_BITS)
+
+
+def _quantize(context: Context, parent: StageRecord, teacher: StageRecord, folder: Path) -> Made:
+    model = load_network(context, parent).to(context.device).eval()
+    plan = plan_for(context, model)
+    training = context.config.quantization.name == "qat"
+    prepared = calibrated(model, plan, _calibration(context), context.plain_train_batches(), fold=not training)
+    rows, seconds, best_epoch = [], 0.0, 0
+    if training:
+        fitted = _train(context, prepared, teacher, folder)
+        prepared.load_state_dict(fitted.weights)
+        rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
+    state = integer_state(prepared, plan)
+    network = build_network(context, state, compacted=is_compacted(parent), plan=plan)
+    save_tensors(state, folder / WEIGHTS)
+    before, after = model_sparsity(model), model_sparsity(network)
+    assert after >= before, f"rounding brought weights back: {before} zeros before, {after} after"
+    trainer: Trainer = make_trainer(context, logger=False, enable_checkpointing=False)
+    task = dense.make_task(context, network, dense.constant_lr)
+    [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
+    results = {
+        "compacted": is_compacted(parent),
+        "plan": plan.to_json(),
+        "method": context.config.quantization.name,
+        "reduced_range": reduces_range(context),
+        "val_accuracy": metrics["val/accuracy"],
+        "best_epoch": best_epoch,
+        "history": rows,
+        "sparsity_before": before,
+        "sparsity": after,
+        "layers": describe_layers(state, plan),
+        "left_in_float": left_in_float(model),
+    }
+    return Made(results, seconds)
+
+
+def _calibration(context: Context) -> Calibration:
+    settings = context.config.quantization
+    return Calibration(
+        weights=partial(instantiate, settings.weights),
+        activations=partial(instantiate, settings.activations) if settings.activations else None,
+        num_batches=settings.calibration_batches,
+        batch_norm_batches=settings.batch_norm_batches,
+    )
+
+
+def _train(context: Context, prepared: fx.GraphModule, teacher: StageRecord, folder: Path) -> Any:
+    settings = context.config.quantization.training
+    if settings.learn_step:
+        learn_steps_(prepared)
+    zeros = MaskSet({f"{name}.weight": layer.weight.detach() != 0 for name, layer in fake_layers(prepared).items()})
+    num_updates = len(context.train_batches()) * settings.epochs
+    lr_factor = partial(
+        warmup_cosine, num_updates=num_updates, num_warmup=round(num_updates * settings.warmup), floor=_LR_FLOOR
+    )
+    lr = settings.lr_factor * context.config.training.optimizer["lr"]
+    task = dense.make_task(context, prepared, lr_factor, lr=lr)
+    callbacks = [HeldZeros(zeros), *distillation_callbacks(context, teacher, prepared)]
+    fitted = fit(context, "quantize", folder, task, num_epochs=settings.epochs, callbacks=callbacks)
+    assert zeros.to("cpu").hold(fitted.weights), "a pruned weight came back"
+    return fitted
+
+
+def describe_layers(state: dict[str, Tensor], plan: Plan) -> list[dict[str, Any]]:
+    """Return a row a layer: name, bits of weight and input, weights, zeros, and bytes of all it stores, packed."""
+    rows = []
+    for name, bits in plan.layers.items():
+        weight, others = state[f"{name}.weight"], [state.get(f"{name}.weight_scale"), state.get(f"{name}.bias")]
+        packed = -(-weight.numel() * bits.weight // 8)
+        rows.append(
+            {
+                "layer": name,
+                "weight_bits": bits.weight,
+                "activation_bits": bits.activation,
+                "weights": weight.numel(),
+                "zeros": int((weight == 0).sum()),
+                "bytes": packed + sum(value.numel() * value.element_size() for value in others if value is not None),
+            }
+        )
+    return rows

@@ -1,0 +1,119 @@
+"""Accuracy of post-training quantization by bits and observer, each observer at its best by held-out training images.
+
+usage: experiments/quantization/observers.py OUT.json KEY=VALUE...   with the overrides of a dense run of train.py
+"""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from compression.config.compose import compose_run
+from compression.core.accuracy import count_hits
+from compression.core.evaluating import evaluating
+from compression.pipeline import check, make_context
+from compression.quantization.graph import trace
+from compression.quantization.integer_network import integer_network, integer_state
+from compression.quantization.network import make_plan, quantizable_layers
+from compression.quantization.observers.entropy import Entropy
+from compression.quantization.observers.mean_squared_error import MeanSquaredError
+from compression.quantization.observers.min_max import MinMax
+from compression.quantization.observers.moving_average import MovingAverage
+from compression.quantization.observers.percentile import Percentile
+from compression.quantization.plan import Bits
+from compression.quantization.post_training import Calibration, calibrated
+from compression.reporting.provenance import describe_making
+from compression.stages.context import Context
+from compression.stages.dense import obtain_dense
+from compression.stages.held_out import held_out_images
+from compression.stages.network_files import load_network
+
+GRID = ((8, 8), (8, 6), (6, 8), (6, 6), (4, 8), (4, 4))
+WEIGHTS = {"min_max": MinMax, "mse": MeanSquaredError}
+# What is tried of each observer of activations.
+ACTIVATIONS: dict[str, dict[str, Any]] = {
+    "min_max": {"": MinMax},
+    "moving_average": {"": MovingAverage},
+    "percentile": {f"percentile={one:g}": partial(Percentile, percentile=one) for one in (99.9, 99.99)},
+    "mse": {"": MeanSquaredError},
+    "entropy": {"": Entropy},
+}
+VAL_IMAGES = 1000
+
+
+def main(out: Path, overrides: list[str]) -> None:
+    """Measure, and write what is known after every width of bits."""
+    config, run_dir = compose_run(overrides)
+    context = make_context(config, run_dir)
+    check(context)
+    record = obtain_dense(context)
+    model = load_network(context, record).eval()
+    result: dict[str, Any] = {
+        "model": config.model["_target_"],
+        "data_settings": {key: value for key, value in context.data_identity.items() if key != "root"},
+        "training_epochs": config.training.epochs,
+        "seed": config.seed,
+        "calibration_batches": config.quantization.calibration_batches,
+        "val_images": min(len(context.data.val), VAL_IMAGES),
+        "test_images": len(context.data.test),
+        "dense": {"val": accuracy(context, model, "val"), "test": accuracy(context, model, "test")},
+        "made_with": describe_making(),
+        "rows": [],
+    }
+    for weight_bits, activation_bits in GRID:
+        for observer in ACTIVATIONS:
+            row = measure(context, model, Bits(weight_bits, activation_bits), observer)
+            result["rows"].append(row)
+            print(json.dumps(row), flush=True)
+        out.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def measure(context: Context, model: nn.Module, bits: Bits, observer: str) -> dict[str, Any]:
+    """Return the row of one observer: its best setting, by held-out images, and that one's test accuracy.
+
+    Weights are observed by least squared error; plain min-max is min-max on both sides.
+    """
+    weights = "min_max" if observer == "min_max" else "mse"
+    networks = {
+        setting: quantize(context, model, bits, weights, observer, setting) for setting in ACTIVATIONS[observer]
+    }
+    found = {setting: accuracy(context, network, "val") for setting, network in networks.items()}
+    best = max(found, key=lambda setting: found[setting])
+    return {
+        "weight_bits": bits.weight,
+        "activation_bits": bits.activation,
+        "observer": observer,
+        "weights": weights,
+        "setting": best,
+        "val": found[best],
+        "test": accuracy(context, networks[best], "test"),
+    }
+
+
+def quantize(context: Context, model: nn.Module, bits: Bits, weights: str, observer: str, setting: str) -> nn.Module:
+    """Return the integer network."""
+    plan = make_plan(model, dict.fromkeys(quantizable_layers(model), bits), activation_bits=bits.activation)
+    calibration = Calibration(
+        WEIGHTS[weights], ACTIVATIONS[observer][setting], context.config.quantization.calibration_batches
+    )
+    prepared = calibrated(model, plan, calibration, context.plain_train_batches(), fold=True)
+    network = integer_network(trace(model), plan)
+    network.load_state_dict(integer_state(prepared, plan))
+    return network
+
+
+def accuracy(context: Context, network: nn.Module, part: str) -> float:
+    """Return the accuracy on held-out training images, or on all test images."""
+    batches = held_out_images(context, VAL_IMAGES) if part == "val" else context.test_batches()
+    with evaluating(network):
+        hits, totals = count_hits(network, batches, context.num_classes)
+    return float(hits.sum() / totals.sum())
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,61 @@
+import math
+
+import numpy as np
+import pytest
+
+from compression.runtimes.parity import Parity, compare_predictions
+
+# Logits are looked up by the first pixel of an image.
+SIMULATED = np.array([[1, 0, 0], [0, 2, 1], [3, 3, 0], [0, 0, 1]], dtype=np.float32)
+EXECUTED = np.array([[1, 0.5, 0], [0, 2, 2.25], [3, 3, 0], [0, 0, 1]], dtype=np.float32)
+
+
+def make_predictor(logits):
+    return lambda images: logits[images[:, 0, 0, 0].astype(int)]
+
+
+def make_batches(labels=(0, 1, 1, 2), sizes=(3, 1)):
+    images = np.zeros((len(labels), 3, 1, 1), dtype=np.float32)
+    images[:, 0, 0, 0] = np.arange(len(labels))
+    start = 0
+    for size in sizes:
+        yield images[start : start + size], np.array(labels[start : start + size])
+        start += size
+
+
+def compare(simulated, executed, **kwargs):
+    predictors = make_predictor(simulated), make_predictor(executed)
+    return compare_predictions(predictors[0], executed=predictors[1], batches=make_batches(**kwargs))
+
+
+@pytest.mark.parametrize("sizes", [(4,), (3, 1), (1, 1, 1, 1)])
+def test_by_hand(sizes):
+    # The second image is another class by 2.25 to 2; the third is a tie, which goes to class 0 on both sides.
+    assert compare(SIMULATED, EXECUTED, sizes=sizes) == Parity(
+        images=4,
+        agreement=0.75,
+        max_logit_difference=1.25,
+        mean_logit_difference=1.75 / 12,
+        worst_margin=1.0,
+        accuracy_simulated=0.75,
+        accuracy_executed=0.5,
+    )
+
+
+def test_the_same():
+    parity = compare(SIMULATED, SIMULATED)
+    assert (parity.agreement, parity.max_logit_difference, parity.worst_margin) == (1.0, 0.0, None)
+    assert parity.to_json()["images"] == 4
+
+
+def test_not_a_number_is_not_lost():
+    broken = EXECUTED.copy()
+    broken[0, 1] = np.nan
+    parity = compare(SIMULATED, broken)
+    assert math.isnan(parity.max_logit_difference)
+    assert parity.agreement == 0.5
+
+
+def test_nothing_to_compare():
+    with pytest.raises(AssertionError, match="nothing to compare"):
+        compare(SIMULATED, EXECUTED, sizes=())
