@@ -36,3 +36,57 @@ def dequantize_linear(integers: Tensor, scale: Tensor, zero_point: int) -> Tenso
 def _(integers: Tensor, scale: Tensor, zero_point: int) -> Tensor:
     del scale, zero_point
     return torch.empty_like(integers, dtype=torch.float32)
+
+
+@torch.library.custom_op("compression::convolve_integers", mutates_args=())
+def convolve_integers(
+    values: Tensor,
+    weight: Tensor,
+    value_zero: int,
+    weight_zero: int,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    groups: int,
+) -> Tensor:
+    """Return the convolution of ``values - value_zero`` ``[B, I, ...]`` with ``weight - weight_zero`` ``[O, I, ...]``.
+
+    Both are uint8, the sums int32, and exact below 2^24. Source: ConvInteger of the ONNX standard, version 10.
+    """
+    convolve = torch.nn.functional.conv1d if weight.ndim == 3 else torch.nn.functional.conv2d
+    sums: Tensor = convolve(
+        values.float() - value_zero, weight.float() - weight_zero, None, stride, padding, dilation, groups
+    )
+    return sums.to(torch.int32)
+
+
+@convolve_integers.register_fake
+def _(
+    values: Tensor,
+    weight: Tensor,
+    value_zero: int,
+    weight_zero: int,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    groups: int,
+) -> Tensor:
+    del value_zero, weight_zero
+    convolve = torch.nn.functional.conv1d if weight.ndim == 3 else torch.nn.functional.conv2d
+    sums: Tensor = convolve(values.float(), weight.float(), None, stride, padding, dilation, groups)
+    return sums.to(torch.int32)
+
+
+@torch.library.custom_op("compression::multiply_integers", mutates_args=())
+def multiply_integers(values: Tensor, weight: Tensor, value_zero: int, weight_zero: int) -> Tensor:
+    """Return ``(values - value_zero) @ (weight - weight_zero)``, int32 ``[..., O]``, of uint8 ``[..., I]``, ``[I, O]``.
+
+    Source: MatMulInteger of the ONNX standard, version 10.
+    """
+    return ((values.float() - value_zero) @ (weight.float() - weight_zero)).to(torch.int32)
+
+
+@multiply_integers.register_fake
+def _(values: Tensor, weight: Tensor, value_zero: int, weight_zero: int) -> Tensor:
+    del value_zero, weight_zero
+    return (values.float() @ weight.float()).to(torch.int32)

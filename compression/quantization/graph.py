@@ -73,7 +73,15 @@ def module_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 def is_layer(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether ``node`` is a convolution or linear layer that can be quantized."""
     module = module_of(graph, node)
-    return isinstance(module, LAYERS) and getattr(module, "padding_mode", "zeros") == "zeros"
+    return isinstance(module, LAYERS) and getattr(module, "padding_mode", "zeros") == "zeros" and _pads_evenly(module)
+
+
+def _pads_evenly(module: nn.Module) -> bool:
+    # An even kernel that keeps the size pads one side more than the other.
+    if getattr(module, "padding", None) != "same":
+        return True
+    assert isinstance(module, (nn.Conv1d, nn.Conv2d))
+    return all(step * (size - 1) % 2 == 0 for size, step in zip(module.kernel_size, module.dilation, strict=True))
 
 
 def is_batch_norm(graph: fx.GraphModule, node: fx.Node) -> bool:

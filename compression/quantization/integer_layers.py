@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compression.core.quantize_ops import dequantize_linear, quantize_linear
+from compression.core.quantize_ops import convolve_integers, dequantize_linear, multiply_integers, quantize_linear
 from compression.core.selection import HoldsIntegers
 from compression.quantization.fake_quantize import to_integers
 from compression.quantization.grid import Grid
@@ -23,7 +23,7 @@ class Product:
 
     num_axes: int
     stride: tuple[int, ...] = ()
-    padding: tuple[int, ...] | str = ()
+    padding: tuple[int, ...] = ()
     dilation: tuple[int, ...] = ()
     groups: int = 1
 
@@ -33,7 +33,11 @@ class Product:
         if isinstance(layer, nn.Linear):
             return cls(0)
         assert isinstance(layer, (nn.Conv1d, nn.Conv2d))
-        return cls(layer.weight.ndim - 2, layer.stride, layer.padding, layer.dilation, layer.groups)
+        padding = layer.padding
+        if isinstance(padding, str):
+            spans = zip(layer.kernel_size, layer.dilation, strict=True)
+            padding = tuple(step * (size - 1) // 2 if padding == "same" else 0 for size, step in spans)
+        return cls(layer.weight.ndim - 2, layer.stride, padding, layer.dilation, layer.groups)
 
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the sums of products, ``[B, O, ...]``, or ``[..., O]`` of a linear map."""
@@ -42,6 +46,15 @@ class Product:
         convolve = F.conv1d if self.num_axes == 1 else F.conv2d
         result: Tensor = convolve(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
         return result
+
+    def of_integers(self, input: Tensor, weight: Tensor, *, input_zero: int) -> Tensor:
+        """Return the sums of products of uint8 ``input - input_zero`` and int8 ``weight``, in an engine's words."""
+        # Engines have no fast kernel for int8 weights here: as uint8, 128 higher, they are the same integers.
+        shifted = (weight.to(torch.int16) + 128).to(torch.uint8)
+        if self.num_axes == 0:
+            return multiply_integers(input, shifted.t(), input_zero, 128)
+        axes = (list(self.stride), list(self.padding), list(self.dilation))
+        return convolve_integers(input, shifted, input_zero, 128, *axes, self.groups)
 
     def by_channel(self, values: Tensor) -> Tensor:
         """Return ``values: [O]`` so that they broadcast against the product's output."""
@@ -94,9 +107,13 @@ class DynamicLayer(IntegerLayer):
     def forward(self, input: Tensor, input_scale: Tensor | None = None) -> Tensor:
         """Return the layer's output, float32, of any ``input``."""
         del input_scale
-        scale = (input.abs().amax() / self.grid.high).clamp(min=MIN_SCALE)
-        integers = to_integers(input, scale, self.grid)
-        sums = self.product(integers, self.weight.float(), None)
+        scale = (input.abs().max() / self.grid.high).clamp(min=MIN_SCALE)
+        if torch.compiler.is_exporting():
+            zero_point = 128 if self.grid.signed else 0
+            stored = quantize_linear(input, scale, zero_point, self.grid.low + zero_point, self.grid.high + zero_point)
+            sums = self.product.of_integers(stored, self.weight, input_zero=zero_point).float()
+        else:
+            sums = self.product(to_integers(input, scale, self.grid), self.weight.float(), None)
         outputs = sums * self.product.by_channel(scale * self.weight_scale)
         return outputs if self.bias is None else outputs + self.product.by_channel(self.bias)
 

@@ -87,8 +87,29 @@ def _translations() -> dict[Any, Any]:
         zeros = np.full(tuple(scale.shape), zero_point, dtype)
         return op.DequantizeLinear(integers, scale, op.Constant(value=onnx.numpy_helper.from_array(zeros)), axis=0)
 
+    def convolve(
+        values: Any,
+        weight: Any,
+        value_zero: int,
+        weight_zero: int,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+    ) -> Any:
+        axes: Any = {"strides": stride, "pads": [*padding, *padding], "dilations": dilation}
+        return op.ConvInteger(values, weight, _uint8(value_zero), _uint8(weight_zero), group=groups, **axes)
+
+    def multiply(values: Any, weight: Any, value_zero: int, weight_zero: int) -> Any:
+        return op.MatMulInteger(values, weight, _uint8(value_zero), _uint8(weight_zero))
+
     known = torch.ops.compression
-    return {known.quantize_linear.default: quantize, known.dequantize_linear.default: dequantize}
+    return {
+        known.quantize_linear.default: quantize,
+        known.dequantize_linear.default: dequantize,
+        known.convolve_integers.default: convolve,
+        known.multiply_integers.default: multiply,
+    }
 
 
 def _uint8(value: int) -> Any:

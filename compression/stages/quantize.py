@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer
 from torch import Tensor, fx, nn
@@ -13,6 +14,7 @@ from torch import Tensor, fx, nn
 from compression.callbacks.held_zeros import HeldZeros
 from compression.config.quantization import LayerBits
 from compression.core.counting import model_sparsity
+from compression.core.errors import InputError
 from compression.core.learning_rate import warmup_cosine
 from compression.core.masks import MaskSet
 from compression.models.layer_groups import layer_groups
@@ -74,9 +76,14 @@ def check_quantization(context: Context, model: nn.Module) -> None:
     """Raise ``InputError`` where ``model`` cannot be quantized as configured; say which layers stay in float."""
     plan_for(context, model)
     settings = context.config.quantization
-    for observer in (settings.weights, settings.activations):
+    for key, observer in (("weights", settings.weights), ("activations", settings.activations)):
         if observer:
-            instantiate(observer)
+            try:
+                instantiate(observer)
+            except InstantiationException as error:
+                if isinstance(error.__cause__, InputError):
+                    raise InputError(f"quantization.{key}.{error.__cause__}") from error
+                raise
     left = left_in_float(model)
     if left:
         names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
@@ -157,6 +164,7 @@ def _train(context: Context, prepared: fx.GraphModule, teacher: StageRecord, fol
     settings = context.config.quantization.training
     if settings.learn_step:
         learn_steps_(prepared)
+    prepared.train()
     zeros = MaskSet({f"{name}.weight": layer.weight.detach() != 0 for name, layer in fake_layers(prepared).items()})
     num_updates = len(context.train_batches()) * settings.epochs
     lr_factor = partial(

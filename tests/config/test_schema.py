@@ -40,6 +40,19 @@ RANGES = {
     "runtime.engines=[tpu]": "runtime.engines=tpu: must be among eager, onnxruntime, openvino",
     "runtime.batch_sizes=[1,0]": "runtime.batch_sizes=0: must be integers >= 1",
     "runtime.batch_sizes=[]": "runtime.batch_sizes=[]: must be one size at least",
+    "weight_bits=1": "weight_bits=1: must be an integer in [2, 8], or 32 for off",
+    "activation_bits=16": "activation_bits=16: must be an integer in [2, 8], or 32 for off",
+    "bits=0": "weight_bits=0: must be an integer in [2, 8], or 32 for off",
+    "quantization.calibration_batches=0": "quantization.calibration_batches=0: must be an integer >= 1",
+    "quantization.batch_norm_batches=-1": "quantization.batch_norm_batches=-1: must be an integer >= 0; 0 is off",
+    "quantization.equalize=yes_please": "quantization.equalize=yes_please: must be one of none, skip, replace",
+    "bits=8 quantization.layer_bits=[first]": "quantization.layer_bits=first: must be PATTERN:BITS or "
+    "PATTERN:WEIGHT/ACTIVATION",
+    "bits=8 quantization.layer_bits=[first:9]": "quantization.layer_bits=first:9: must be bits: an integer in [2, 8], "
+    "or 32 for off",
+    "quantization.allocation.choices=[4,8]": "quantization.allocation.choices=[4, 8]: must be falling, one at least",
+    "quantization.allocation.max_drop=-1": "quantization.allocation.max_drop=-1.0: must be points >= 0, or null",
+    "quantization=qat bits=8 quantization.training.epochs=0": "quantization.training.epochs=0: must be an integer >= 1",
     "runtime.warmup=-1": "runtime.warmup=-1: must be an integer >= 0",
     "runtime.repeats=0": "runtime.repeats=0: must be an integer >= 1",
     "trainer.accelerator=tpu": "trainer.accelerator=tpu: must be one of auto, cpu, cuda, mps",
@@ -53,10 +66,18 @@ CONTRADICTIONS = {
     "leave sparsity out, or choose another strategy",
     "strategy=two_four sparsity=0": "sparsity=0.0 contradicts strategy=two_four, whose sparsity is always 0.5: "
     "leave sparsity out, or choose another strategy",
-    "bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off)",
-    "weight_bits=4": "weight_bits=4 contradicts quantization=none: must be 32 (off)",
-    "activation_bits=8": "activation_bits=8 contradicts quantization=none: must be 32 (off)",
-    "bits=8 weight_bits=32": "activation_bits=8 contradicts quantization=none: must be 32 (off)",
+    "quantization=none bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off), or quantization=ptq",
+    "quantization=none activation_bits=8": "activation_bits=8 contradicts quantization=none: must be 32 (off), "
+    "or quantization=ptq",
+    "quantization=weight_only bits=8": "activation_bits=8 contradicts quantization=weight_only: must be 32",
+    "quantization=weight_only": "weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]",
+    "quantization=dynamic weight_bits=8": "activation_bits=32 contradicts quantization=dynamic: must be an integer in "
+    "[2, 8], e.g. bits=8",
+    "quantization=qat": "weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8",
+    "quantization.layer_bits=[first:8]": "quantization.layer_bits and allocation refine bits=...: weight_bits must be "
+    "below 32",
+    "bits=8 quantization.allocation.max_bytes=9 quantization.allocation.max_drop=1.0": "quantization.allocation."
+    "max_bytes=9 contradicts quantization.allocation.max_drop=1.0: give one",
     "strategy.criterion=null": "strategy=iterative_l1: criterion not set; "
     "must have criterion, granularity, allocation, schedule",
     "strategy.schedule=null strategy.allocation=null": "strategy=iterative_l1: allocation, schedule not set; "
