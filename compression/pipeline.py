@@ -1,7 +1,8 @@
-"""dense -> prune -> export -> evaluate: every stage asked from the store, made where it is not there."""
+"""dense -> distil -> prune -> export -> evaluate: every stage asked from the store, made where it is not there."""
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,16 +11,18 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 from hydra.utils import instantiate
+from torch import nn
 
 from compression.config.schema import STAGES, Config
 from compression.core.errors import InputError
 from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
 from compression.reporting.provenance import describe_making
-from compression.stages import compact, dense, evaluate, export, finetune, prune, quantize, sensitivity
+from compression.stages import compact, dense, distil, evaluate, export, finetune, prune, quantize, sensitivity
 from compression.stages.check_model import check_model
 from compression.stages.check_strategy import check_strategy
 from compression.stages.context import Context
+from compression.stages.distillation import check_distillation
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
 from compression.stages.network_files import is_compacted
 from compression.stages.report import gather_files, replay_history, write_report
@@ -111,32 +114,46 @@ def check(context: Context) -> None:
     config = context.config
     get_allowed(config.storage.codec)
     model = check_model(context)
+    student = model if context.student is context else _check_student(context.student)
     if config.strategy.prunes:
-        check_strategy(context, model)
+        check_strategy(context.student, student)
     if config.quantizes:
-        quantize.check_quantization(context, model)
+        quantize.check_quantization(context.student, student)
     dense.check_given_weights(context, model)
+    check_distillation(context, model, student)
+
+
+def _check_student(student: Context) -> nn.Module:
+    try:
+        return check_model(student)
+    except InputError as error:
+        # What says "model" of a setting or a network means the student's.
+        raise InputError(re.sub(r"^model\b", "distillation.student", str(error))) from error
 
 
 def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, float]]:
     until = STAGES.index(context.config.until)
     records = {"dense": _told(context, dense.obtain_dense(context))}
     last = records["dense"]
-    strategy = context.config.strategy
+    strategy, student = context.config.strategy, context.student
+    if student is not context and until >= STAGES.index("distil"):
+        last = records["distil"] = _told(context, distil.obtain_distilled(student, records["dense"]))
     if strategy.prunes and until >= STAGES.index("prune"):
-        last = records["prune"] = _obtain_pruned(context, records)
+        last = records["prune"] = _obtain_pruned(student, records)
     if strategy.prunes and strategy.compact and until >= STAGES.index("compact"):
-        records["compact"] = _told(context, compact.obtain_compacted(context, last))
+        records["compact"] = _told(context, compact.obtain_compacted(student, last))
         if is_compacted(records["compact"]):
             last = records["compact"]
     if strategy.finetune.epochs and until >= STAGES.index("finetune"):
-        last = records["finetune"] = _told(context, finetune.obtain_finetuned(context, last))
+        tuned = finetune.obtain_finetuned(student, last, teacher=records["dense"])
+        last = records["finetune"] = _told(context, tuned)
     if context.config.quantizes and until >= STAGES.index("quantize"):
-        last = records["quantize"] = _told(context, quantize.obtain_quantized(context, last))
+        quantized = quantize.obtain_quantized(student, last, teacher=records["dense"])
+        last = records["quantize"] = _told(context, quantized)
     if until >= STAGES.index("export"):
         files = {
-            name: export.obtain_exported(context, made)
-            for name, made in (("dense", records["dense"]), ("compressed", last))
+            "dense": export.obtain_exported(context, records["dense"]),
+            "compressed": export.obtain_exported(student, last),
         }
         made = {record.id: record for record in files.values()}
         records["export"] = _told(context, files["compressed"])
@@ -152,15 +169,15 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
 
 
 def _obtain_pruned(context: Context, records: dict[str, StageRecord]) -> StageRecord:
-    table = None
+    table, whole = None, records.get("distil", records["dense"])
     if sensitivity.sensitivity_wanted(context):
         table = sensitivity.read_given_table(context)
         if table is None:
             kind = sensitivity.kind_wanted(context)
-            measured = sensitivity.obtain_sensitivity(context, records["dense"], kind)
+            measured = sensitivity.obtain_sensitivity(context, whole, kind)
             records["sensitivity"] = _told(context, measured)
             table = SensitivityTable.from_json(measured.results)
-    pruned = _told(context, prune.obtain_pruned(context, records["dense"], table))
+    pruned = _told(context, prune.obtain_pruned(context, whole, table, teacher=records["dense"]))
     if pruned.results["stopped"]:
         log.info("prune  %s", pruned.results["stopped"])
     return pruned

@@ -25,11 +25,15 @@ WRONG = {
     "strategy=two_four sparsity=0.9": "sparsity=0.9 contradicts strategy=two_four, whose sparsity is always 0.5: "
     "leave sparsity out, or choose another strategy",
     "data=image_folder": "data.root is not set: give data.root=VALUE",
+    "distillation=foo": "distillation=foo: must be one of feature, logit, none",
+    "distillation=logit distillation.student=resnet18": "distillation.student=resnet18: must be chosen as a group: "
+    "distillation/student=resnet18",
+    "distillation=logit distillation.alpha=1.5": "distillation.alpha=1.5: must be in [0, 1]",
+    "until=foo": "until=foo: must be one of dense, distil, prune, compact, finetune, quantize, export",
     "weight_bits=9": "weight_bits=9: must be an integer in [2, 8], or 32 for off",
     "bits=6.5": "bits=6.5: must be an integer",
     "quantization=none bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off), or quantization=ptq",
     "quantization=foo": "quantization=foo: must be one of dynamic, none, ptq, qat, weight_only",
-    "until=foo": "until=foo: must be one of dense, prune, compact, finetune, quantize, export",
     "seed=1.5": "seed=1.5: must be an integer",
     "overwrite=maybe": "overwrite=maybe: must be true or false",
     "training.epochs=0": "training.epochs=0: must be an integer >= 1",

@@ -22,7 +22,14 @@ def run_name(mode: str = "run", *, _root_: DictConfig) -> str:
         # The jobs of a sweep share the name they are given, never a folder.
         return config.name if mode == "run" else f"{config.name}-{_digest(_root_)}"
     choices = _root_.hydra.runtime.choices
-    parts = [choices.data, choices.model, config.strategy.name, *_numbers(config), _digest(_root_)]
+    parts = [
+        choices.data,
+        choices.model,
+        config.strategy.name,
+        *_numbers(config),
+        *_teaching(config, choices),
+        _digest(_root_),
+    ]
     return "-".join(str(part).replace("/", "_") for part in parts)
 
 
@@ -41,6 +48,15 @@ def _numbers(config: Config) -> list[str]:
     if config.activation_bits != FULL_PRECISION:
         numbers.append(f"a{config.activation_bits}")
     return numbers
+
+
+def _teaching(config: Config, choices: DictConfig) -> list[str]:
+    """Return e.g. ``kd`` or ``kd_hint``, then the student if there is one."""
+    distillation = config.distillation
+    if not distillation.teaches:
+        return []
+    loss = "kd" if distillation.name == "logit" else f"kd_{distillation.feature.kind}"
+    return [loss, choices["distillation/student"]] if distillation.student else [loss]
 
 
 def _digest(root: DictConfig) -> str:

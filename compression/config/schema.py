@@ -8,12 +8,13 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from compression.config.distillation import DistillationConfig
 from compression.config.quantization import FULL_PRECISION, QuantizationConfig
 from compression.config.require import require
 from compression.core.errors import InputError
 from compression.runtimes.runtime import check_engine
 
-STAGES = ("dense", "prune", "compact", "finetune", "quantize", "export")
+STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export")
 TARGETS = ("weights", "channels", "params", "macs")
 STARTS = ("dense", "initial", "early")
 REWINDS = ("none", "initial", "early")
@@ -201,13 +202,6 @@ class SensitivityConfig:
 
 
 @dataclass
-class NamedChoice:
-    """A config group that has only its switched-off choice so far."""
-
-    name: str = "none"
-
-
-@dataclass
 class StorageConfig:
     """How tensors are written into the artifact."""
 
@@ -268,7 +262,7 @@ class Config:
     model: Any = MISSING
     training: TrainingConfig = MISSING
     strategy: StrategyConfig = MISSING
-    distillation: NamedChoice = field(default_factory=NamedChoice)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
     quantization: QuantizationConfig = field(default_factory=QuantizationConfig)
     storage: StorageConfig = MISSING
     runtime: RuntimeConfig = MISSING
@@ -293,6 +287,7 @@ class Config:
         if sparsity is not None:
             self.strategy.refuse_other_sparsity("sparsity", sparsity)
         self.quantization.check_bits(self.weight_bits, self.activation_bits)
+        self._check_distillation()
         require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, tensorboard, wandb")
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
         threads = self.threads
@@ -301,10 +296,28 @@ class Config:
         name = self.name
         require(name is None or _is_folder_name(name), "name", name, "a folder name: letters, digits and . _ - =")
 
+    def _check_distillation(self) -> None:
+        recovery = self.strategy.recovery
+        trains = recovery.epochs != 0 or recovery.lead_epochs > 0 or self.strategy.finetune.epochs > 0
+        taught = self.distillation.student or (self.strategy.prunes and trains) or self.trains_quantized
+        if self.distillation.teaches and not taught:
+            asked = f"strategy={self.strategy.name}"
+            if self.strategy.prunes:
+                asked += " and strategy.recovery.epochs=0"
+            raise InputError(
+                f"distillation={self.distillation.name} has nothing to train with {asked}: must have a strategy with "
+                "recovery, quantization=qat, or a student, distillation/student=NAME"
+            )
+
     @property
     def quantizes(self) -> bool:
         """Whether anything is rounded."""
         return min(self.weight_bits, self.activation_bits) < FULL_PRECISION
+
+    @property
+    def trains_quantized(self) -> bool:
+        """Whether there is training with rounding."""
+        return self.quantizes and self.quantization.name == "qat"
 
     @property
     def target_sparsity(self) -> float:

@@ -1,8 +1,9 @@
 """What every stage of a run shares: configuration, data, device, store."""
 
+import copy
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,38 @@ class Context:
     device: torch.device
     precision: str
     threads: int
+    # The run this one shares data with: it differs in the architecture alone.
+    base: "Context | None" = None
+
+    def with_model(self, model: Mapping[str, Any]) -> "Context":
+        """Return this run with the architecture of ``model``, settings as in ``conf/model``, on the same data."""
+        config = copy.copy(self.config)
+        config.model = dict(model)
+        return replace(self, config=config, base=self.dense)
+
+    @property
+    def dense(self) -> "Context":
+        """This run with the architecture of the dense model."""
+        return self.base or self
+
+    @cached_property
+    def student(self) -> "Context":
+        """This run with the architecture that is compressed: that of ``distillation.student``, if there is one."""
+        settings = self.config.distillation.student
+        return self.with_model(settings) if settings and self.base is None else self
 
     @cached_property
     def fingerprint(self) -> str:
         """Return the digest of the dataset's files."""
+        if self.base is not None:
+            return self.base.fingerprint
         return self.dataset.fingerprint()
 
     @cached_property
     def data(self) -> ImageData:
         """Return the images; read when a stage first needs them."""
+        if self.base is not None:
+            return self.base.data
         data = self.dataset.load(self.config.seed, cache_dir=self.store.root / "data")
         for warning in data.warnings:
             log.warning("data  %s", warning)
@@ -70,8 +94,9 @@ class Context:
 
     @property
     def allowed_imports(self) -> tuple[str, ...]:
-        """The user's own module, which naming it in the configuration allows."""
-        return (self.config.model["_target_"].split(".")[0],)
+        """The user's own modules, which naming them in the configuration allows."""
+        named = (self.dense.config.model, self.config.distillation.student or self.config.model)
+        return tuple(dict.fromkeys(settings["_target_"].split(".")[0] for settings in named))
 
     def build_model(self, *, pretrained: bool = True) -> nn.Module:
         """Return a new network with seeded initial weights, or the pretrained ones the configuration asks for."""
@@ -87,6 +112,8 @@ class Context:
     @cached_property
     def batch_size(self) -> int:
         """The training batch, found by trial for ``data.batch_size=auto``."""
+        if self.base is not None:
+            return self.base.batch_size
         wanted = self.dataset.batch_size
         if wanted != "auto":
             return int(wanted)

@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
+from lightning.pytorch import Callback
 from torch import nn
 
 from compression.artifact import read_weights
@@ -45,7 +47,7 @@ def obtain_dense(context: Context) -> StageRecord:
         make = partial(_take_weights, context, given)
     else:
         inputs |= {"training": asdict(config.training), "callbacks": config.callbacks or {}}
-        make = partial(_train, context)
+        make = partial(train_anew, context, "dense", num_epochs=config.training.epochs)
     return context.store.obtain(StageKey("dense", VERSION, inputs), make)
 
 
@@ -83,7 +85,15 @@ def constant_lr(update: int) -> float:
     return 1.0
 
 
-def _train(context: Context, folder: Path) -> Made:
+def train_anew(
+    context: Context,
+    stage: str,
+    folder: Path,
+    *,
+    num_epochs: int,
+    teach: Callable[[nn.Module], Sequence[Callback]] | None = None,
+) -> Made:
+    """Train the context's network from its initial weights; ``teach`` gives callbacks for it, beside the configured."""
     training = context.config.training
     model = context.build_model()
     # Strategies that start from initial weights need them; a resumed run builds the same ones.
@@ -92,13 +102,14 @@ def _train(context: Context, folder: Path) -> Made:
     updates = len(context.train_batches())
     lr_factor = partial(
         warmup_cosine,
-        num_updates=updates * training.epochs,
-        num_warmup=round(updates * training.epochs * training.warmup),
+        num_updates=updates * num_epochs,
+        num_warmup=round(updates * num_epochs * training.warmup),
         floor=training.min_lr / training.optimizer["lr"],
     )
     task = make_task(context, model, lr_factor)
-    callbacks = [early, *(instantiate(settings) for settings in (context.config.callbacks or {}).values())]
-    fitted = fit(context, "dense", folder, task, num_epochs=training.epochs, callbacks=callbacks)
+    configured = [instantiate(settings) for settings in (context.config.callbacks or {}).values()]
+    callbacks = [early, *configured, *(teach(model) if teach else ())]
+    fitted = fit(context, stage, folder, task, num_epochs=num_epochs, callbacks=callbacks)
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
         "val_accuracy": fitted.val_accuracy,

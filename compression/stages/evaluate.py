@@ -64,8 +64,12 @@ def _evaluate(
 ) -> Made:
     del folder
     loaded = {name: load_artifact(path / ARTIFACT, allow=context.allowed_imports) for name, path in folders.items()}
-    dense_weights_by_layer = count_layer_weights(loaded["dense"].model)
-    results = {name: _count(context, artifact, dense_weights_by_layer) for name, artifact in loaded.items()}
+    # A student's sparsity is of its own weights, all of which the dense model need not even have.
+    whole = {
+        "dense": count_layer_weights(loaded["dense"].model),
+        "compressed": count_layer_weights(context.student.build_model(pretrained=False)),
+    }
+    results = {name: _count(context, artifact, whole[name]) for name, artifact in loaded.items()}
     for name, path in folders.items():
         results[name]["bytes"] = {
             "artifact": (path / ARTIFACT).stat().st_size,
@@ -112,7 +116,7 @@ def _per_class(artifact: Artifact, hits: Tensor, totals: Tensor) -> dict[str, fl
     return {name: hit / total if total else None for name, hit, total in rows}
 
 
-def _count(context: Context, artifact: Artifact, dense: Mapping[str, int]) -> dict[str, Any]:
+def _count(context: Context, artifact: Artifact, whole: Mapping[str, int]) -> dict[str, Any]:
     model = artifact.model
     hits, totals = count_hits(model.to(context.device), context.test_batches(), context.num_classes)
     model.cpu()
@@ -120,8 +124,8 @@ def _count(context: Context, artifact: Artifact, dense: Mapping[str, int]) -> di
         "accuracy": hits.sum().item() / totals.sum().item(),
         "accuracy_per_class": _per_class(artifact, hits, totals),
         "test_images": int(totals.sum()),
-        "sparsity": model_sparsity(model, dense),
-        "layer_sparsity": layer_sparsity(model, dense),
+        "sparsity": model_sparsity(model, whole),
+        "layer_sparsity": layer_sparsity(model, whole),
         "parameters": count_parameters(model),
         "nonzero_parameters": count_nonzero_parameters(model),
         "macs": count_macs(model, artifact.image_size),

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -44,11 +45,13 @@ def _export(context: Context, parent: StageRecord, folder: Path) -> Made:
 def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module) -> None:
     data = context.data
     model = model.cpu().eval()
-    info = {
+    info: dict[str, Any] = {
         "strategy": _strategy_name(context, parent),
         "sparsity": model_sparsity(model, count_layer_weights(context.build_model(pretrained=False))),
         "versions": {"compression": compression.__version__, "torch": torch.__version__},
     }
+    if parent.key.stage != "dense" and context.config.distillation.teaches:
+        info["distillation"] = context.config.distillation.name
     save_artifact(
         folder / ARTIFACT,
         model,

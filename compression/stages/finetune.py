@@ -7,6 +7,7 @@ from pathlib import Path
 from compression.core.learning_rate import repeated_cosine
 from compression.stages import dense
 from compression.stages.context import Context
+from compression.stages.distillation import distillation_callbacks, distillation_identity
 from compression.stages.fit import fit
 from compression.stages.network_files import WEIGHTS, is_compacted, load_network, save_tensors
 from compression.store import Made, StageKey, StageRecord
@@ -15,30 +16,36 @@ VERSION = 1
 _LR_FLOOR = 0.01
 
 
-def obtain_finetuned(context: Context, parent: StageRecord) -> StageRecord:
-    """Return the network of ``parent`` after ``strategy.finetune.epochs`` of training."""
+def obtain_finetuned(context: Context, parent: StageRecord, *, teacher: StageRecord) -> StageRecord:
+    """Return the network of ``parent`` after ``strategy.finetune.epochs`` of training.
+
+    ``teacher`` is the dense model of the run; it teaches where there is distillation and no other teacher is given.
+    """
     training = asdict(context.config.training)
     inputs = {
         "finetune": asdict(context.config.strategy.finetune),
         "training": {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")},
         "seed": context.config.seed,
         "arithmetic": context.arithmetic_identity,
+        **distillation_identity(context, teacher),
     }
     return context.store.obtain(
-        StageKey("finetune", VERSION, inputs, parents=(parent.id,)), partial(_finetune, context, parent)
+        StageKey("finetune", VERSION, inputs, parents=(parent.id,)), partial(_finetune, context, parent, teacher)
     )
 
 
-def _finetune(context: Context, parent: StageRecord, folder: Path) -> Made:
+def _finetune(context: Context, parent: StageRecord, teacher: StageRecord, folder: Path) -> Made:
     settings = context.config.strategy.finetune
     updates = len(context.train_batches()) * settings.epochs
+    model = load_network(context, parent)
     task = dense.make_task(
         context,
-        load_network(context, parent),
+        model,
         partial(repeated_cosine, cycle=updates, floor=_LR_FLOOR),
         lr=settings.lr_factor * context.config.training.optimizer["lr"],
     )
-    fitted = fit(context, "finetune", folder, task, num_epochs=settings.epochs)
+    callbacks = distillation_callbacks(context, teacher, model)
+    fitted = fit(context, "finetune", folder, task, num_epochs=settings.epochs, callbacks=callbacks)
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
         "compacted": is_compacted(parent),

@@ -29,7 +29,8 @@ def draw_pruning(
 
     Weights are those of the masked network: in a compacted one, removed filters cannot be seen.
     """
-    before, after = (prunable_weights(load_network(context, records[stage])) for stage in ("dense", "prune"))
+    whole = "distil" if "distil" in records else "dense"
+    before, after = (prunable_weights(load_network(context, records[stage])) for stage in (whole, "prune"))
     pruned = records["prune"].results
     figures = {
         "weight_histograms": draw_weight_histograms(before, after=after),

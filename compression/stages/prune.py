@@ -21,6 +21,7 @@ from compression.core.masks import MaskSet
 from compression.pruning.sensitivity import SensitivityTable
 from compression.stages import dense
 from compression.stages.context import Context
+from compression.stages.distillation import distillation_callbacks, distillation_identity
 from compression.stages.fit import fit
 from compression.stages.make_strategy import make_strategy, make_timeline
 from compression.stages.network_files import WEIGHTS, load_network, save_tensors
@@ -35,8 +36,19 @@ _LR_FLOOR = 0.01
 _FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": dense.INITIAL, "early": dense.EARLY}
 
 
-def obtain_pruned(context: Context, parent: StageRecord, sensitivity: SensitivityTable | None = None) -> StageRecord:
-    """Return the pruned model of this run; ``sensitivity`` is for a strategy that asks for it."""
+def obtain_pruned(
+    context: Context,
+    parent: StageRecord,
+    sensitivity: SensitivityTable | None = None,
+    *,
+    teacher: StageRecord | None = None,
+) -> StageRecord:
+    """Return the pruned model of this run; ``sensitivity`` is for a strategy that asks for it.
+
+    ``teacher`` is the dense model of the run, ``parent`` if left out: it teaches where there is distillation and no
+    other teacher is given.
+    """
+    teacher = teacher or parent
     config = context.config
     # What a recipe is called changes nothing, nor does what is done with the compacted model.
     strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
@@ -51,14 +63,17 @@ def obtain_pruned(context: Context, parent: StageRecord, sensitivity: Sensitivit
         "training": training,
         "seed": config.seed,
         "arithmetic": context.arithmetic_identity,
+        **distillation_identity(context, teacher),
     }
     if sensitivity is not None:
         inputs["sensitivity"] = sensitivity.to_json()
     key = StageKey("prune", VERSION, inputs, parents=(parent.id,))
-    return context.store.obtain(key, partial(_prune, context, parent, sensitivity))
+    return context.store.obtain(key, partial(_prune, context, parent, teacher, sensitivity))
 
 
-def _prune(context: Context, parent: StageRecord, table: SensitivityTable | None, folder: Path) -> Made:
+def _prune(
+    context: Context, parent: StageRecord, teacher: StageRecord, table: SensitivityTable | None, folder: Path
+) -> Made:
     settings, training = context.config.strategy, context.config.training
     model = load_network(context, parent)
     model.load_state_dict(load_file(parent.path / _FIRST_WEIGHTS[settings.start]))
@@ -102,7 +117,7 @@ def _prune(context: Context, parent: StageRecord, table: SensitivityTable | None
             folder,
             task,
             num_epochs=timeline.num_epochs,
-            callbacks=[*callbacks, pruning, recorder],
+            callbacks=[*callbacks, pruning, recorder, *distillation_callbacks(context, teacher, model)],
             best=best,
         )
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
@@ -124,7 +139,7 @@ def _prune(context: Context, parent: StageRecord, table: SensitivityTable | None
         "layer_sparsity": masks.layer_sparsity,
         "sparsity_steps": pruning.sparsity_steps,
         "pruning_history": with_bytes(recorder.rows, folder),
-        "stopped": _describe_stop(recorder, row, drop),
+        "stopped": _describe_stop(recorder, row, drop, "student" if parent.key.stage == "distil" else "dense model"),
         "layers_left_whole": list(strategy.units.whole),
     }
     return Made(results, seconds)
@@ -144,15 +159,15 @@ def _outcome(
     return accepted, MaskSet(masks), row
 
 
-def _describe_stop(recorder: StepRecorder, kept: Mapping[str, Any], drop: float | None) -> str | None:
+def _describe_stop(recorder: StepRecorder, kept: Mapping[str, Any], drop: float | None, whole: str) -> str | None:
     if not recorder.stopped:
         return None
     last = recorder.rows[-1]
     reason = (
         f"step {last['step']} ({100 * last['sparsity']:.1f} % sparse) has {100 * last['accuracy_after']:.2f} % "
-        f"validation accuracy, more than strategy.max_accuracy_drop={drop:g} points below the dense model; "
+        f"validation accuracy, more than strategy.max_accuracy_drop={drop:g} points below the {whole}; "
     )
-    return reason + (f"kept step {kept['step']}" if kept["step"] else "kept the dense model")
+    return reason + (f"kept step {kept['step']}" if kept["step"] else f"kept the {whole}")
 
 
 def _measure(context: Context, model: nn.Module) -> float:

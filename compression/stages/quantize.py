@@ -1,7 +1,6 @@
 """The quantize stage: weights and activations on grids, calibrated or trained, and held as integers."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
@@ -28,6 +27,7 @@ from compression.quantization.post_training import Calibration, calibrated
 from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
 from compression.stages import dense
 from compression.stages.context import Context
+from compression.stages.distillation import distillation_callbacks, distillation_identity
 from compression.stages.fit import fit, make_trainer
 from compression.stages.network_files import WEIGHTS, build_network, is_compacted, load_network, save_tensors
 from compression.stages.user_code import user_code
@@ -42,8 +42,12 @@ _LR_FLOOR = 0.01
 _REDUCED_BITS = 7
 
 
-def obtain_quantized(context: Context, parent: StageRecord, callbacks: Sequence[Callback] = ()) -> StageRecord:
-    """Return the network of ``parent`` in integers; ``callbacks`` take part in quantization-aware training."""
+def obtain_quantized(context: Context, parent: StageRecord, *, teacher: StageRecord) -> StageRecord:
+    """Return the network of ``parent`` in integers.
+
+    ``teacher`` is the dense model of the run; it teaches quantization-aware training where there is distillation and
+    no other teacher is given.
+    """
     config = context.config
     settings, training = asdict(config.quantization), asdict(config.training)
     inputs: dict[str, Any] = {
@@ -57,8 +61,9 @@ def obtain_quantized(context: Context, parent: StageRecord, callbacks: Sequence[
     if config.quantization.name == "qat":
         kept = {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")}
         inputs["training"] = {**settings["training"], **kept}
+        inputs |= distillation_identity(context, teacher)
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id,))
-    return context.store.obtain(key, partial(_quantize, context, parent, callbacks))
+    return context.store.obtain(key, partial(_quantize, context, parent, teacher))
 
 
 def reduces_range(context: Context) -> bool:
@@ -111,14 +116,14 @@ def _reduced(bits: int) -> int:
     return bits if bits == FULL_PRECISION else min(bits, _REDUCED_BITS)
 
 
-def _quantize(context: Context, parent: StageRecord, callbacks: Sequence[Callback], folder: Path) -> Made:
+def _quantize(context: Context, parent: StageRecord, teacher: StageRecord, folder: Path) -> Made:
     model = load_network(context, parent).to(context.device).eval()
     plan = plan_for(context, model)
     training = context.config.quantization.name == "qat"
     prepared = calibrated(model, plan, _calibration(context), context.plain_train_batches(), fold=not training)
     rows, seconds, best_epoch = [], 0.0, 0
     if training:
-        fitted = _train(context, prepared, callbacks, folder)
+        fitted = _train(context, prepared, teacher, folder)
         prepared.load_state_dict(fitted.weights)
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
     state = integer_state(prepared, plan)
@@ -155,7 +160,7 @@ def _calibration(context: Context) -> Calibration:
     )
 
 
-def _train(context: Context, prepared: fx.GraphModule, callbacks: Sequence[Callback], folder: Path) -> Any:
+def _train(context: Context, prepared: fx.GraphModule, teacher: StageRecord, folder: Path) -> Any:
     settings = context.config.quantization.training
     if settings.learn_step:
         learn_steps_(prepared)
@@ -167,9 +172,8 @@ def _train(context: Context, prepared: fx.GraphModule, callbacks: Sequence[Callb
     )
     lr = settings.lr_factor * context.config.training.optimizer["lr"]
     task = dense.make_task(context, prepared, lr_factor, lr=lr)
-    fitted = fit(
-        context, "quantize", folder, task, num_epochs=settings.epochs, callbacks=[*callbacks, HeldZeros(zeros)]
-    )
+    callbacks = [HeldZeros(zeros), *distillation_callbacks(context, teacher, prepared)]
+    fitted = fit(context, "quantize", folder, task, num_epochs=settings.epochs, callbacks=callbacks)
     assert zeros.to("cpu").hold(fitted.weights), "a pruned weight came back"
     return fitted
 

@@ -22,6 +22,7 @@ from compression.reporting.quantization import to_markdown as quantization_markd
 from compression.reporting.table import make_rows, to_markdown, to_rich
 from compression.stages import export
 from compression.stages.context import Context
+from compression.stages.distillation import describe_distillation
 from compression.stages.loggers import close_logger, make_logger
 from compression.stages.network_files import WEIGHTS
 from compression.stages.pictures import draw_pruning
@@ -67,6 +68,7 @@ def write_report(
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     markdown = f"# {title}\n\n{to_markdown(rows)}"
+    markdown += _describe_distillation(metrics)
     # What is answered from disk has its pictures already.
     reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))
     figures: dict[str, Figure] = {}
@@ -76,7 +78,7 @@ def write_report(
         write_atomic(context.run_dir / "pruning_history.yaml", history_yaml(history).encode())
         markdown += _describe_pruning(metrics, history)
         if not reported:
-            figures = draw_pruning(context, records, history=history, timed=timed)
+            figures = draw_pruning(context.student, records, history=history, timed=timed)
     if metrics["quantization"] is not None:
         markdown += quantization_markdown(metrics["quantization"])
     for name, figure in figures.items():
@@ -114,6 +116,7 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "strategy": config.strategy.name,
         "target": config.strategy.target,
         "target_sparsity": config.target_sparsity,
+        "distillation": describe_distillation(context),
         "stopped": records["prune"].results["stopped"] if "prune" in records else None,
         "weight_bits": config.weight_bits,
         "activation_bits": config.activation_bits,
@@ -129,6 +132,24 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
             if "val_accuracy" in record.results
         },
     }
+
+
+def _describe_distillation(metrics: Mapping[str, Any]) -> str:
+    taught = metrics["run"]["distillation"]
+    if taught is None:
+        return ""
+    teacher = "the dense model of this run" if taught["teacher"] == "dense" else taught["teacher"]
+    text = f"\n## Distillation\n\nTeacher: {teacher}; alpha {taught['alpha']:g}, temperature {taught['temperature']:g}"
+    if taught["feature"] is not None:
+        text += f"; {taught['feature']['kind']} of feature maps, weight {taught['feature']['weight']:g}"
+    text += ".\n"
+    if taught["student"] is not None:
+        student, accuracy = taught["student"], metrics["run"]["val_accuracy"]
+        text += (
+            f"Student: {student['model']}, trained for {student['epochs']} epochs to {100 * accuracy['distil']:.2f} % "
+            f"validation accuracy; the dense model has {100 * accuracy['dense']:.2f} %.\n"
+        )
+    return text
 
 
 def _describe_quantization(records: Mapping[str, StageRecord]) -> dict[str, Any] | None:

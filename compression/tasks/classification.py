@@ -1,6 +1,6 @@
-"""Image classification with cross-entropy."""
+"""Image classification with cross-entropy, or with another objective in its place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,13 +10,16 @@ from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
 Batch = tuple[Tensor, Tensor]
+# (images, logits, labels) -> the "loss", and whatever else of it is worth a curve
+Objective = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
 
 
 class Classification(LightningModule):
     """Trains ``net: [B, 3, H, W] -> logits [B, K]``.
 
     ``optimizer`` makes an optimizer of parameters; ``lr_factor`` gives the factor of its learning rate at
-    an update.
+    an update. ``objective`` is what is minimized, cross-entropy unless a callback replaces it; ``trained_beside`` are
+    parameters that one learns with the network.
     """
 
     def __init__(
@@ -33,6 +36,8 @@ class Classification(LightningModule):
         self.optimizer_factory = optimizer
         self.lr_factor = lr_factor
         self.label_smoothing = label_smoothing
+        self.objective: Objective = self.cross_entropy
+        self.trained_beside: list[nn.Parameter] = []
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
 
@@ -41,16 +46,22 @@ class Classification(LightningModule):
         logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))
         return logits
 
+    def cross_entropy(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return cross-entropy as the loss."""
+        del images
+        return {"loss": cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch."""
         images, labels = batch
         logits = self(images)
-        loss = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        losses = self.objective(images, logits, labels)
         self.train_accuracy(logits.detach(), labels)
         size = len(labels)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        for name, value in losses.items():
+            self.log(f"train/{name}", value, on_step=False, on_epoch=True, batch_size=size)
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size)
-        return loss
+        return losses["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Count hits on held-out training images."""
@@ -63,7 +74,7 @@ class Classification(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer, and its schedule by update."""
-        optimizer = self.optimizer_factory(self.net.parameters())
+        optimizer = self.optimizer_factory([*self.net.parameters(), *self.trained_beside])
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

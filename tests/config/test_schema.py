@@ -19,7 +19,7 @@ RANGES = {
     "seed=-1": "seed=-1: must be an integer >= 0",
     "threads=0": "threads=0: must be an integer >= 1, or null for all cores",
     "threads=-2": "threads=-2: must be an integer >= 1, or null for all cores",
-    "until=evaluate": "until=evaluate: must be one of dense, prune, compact, finetune, quantize, export",
+    "until=evaluate": "until=evaluate: must be one of dense, distil, prune, compact, finetune, quantize, export",
     "name=a/b": "name=a/b: must be a folder name: letters, digits and . _ - =",
     "name=..": "name=..: must be a folder name: letters, digits and . _ - =",
     "name=store": "name=store: must be a folder name: letters, digits and . _ - =",
@@ -187,7 +187,18 @@ def choices(group):
     "override",
     [
         f"{group}={choice}"
-        for group in ("data", "model", "training", "strategy", "storage", "runtime", "trainer", "logger", "callbacks")
+        for group in (
+            "data",
+            "model",
+            "training",
+            "strategy",
+            "distillation",
+            "storage",
+            "runtime",
+            "trainer",
+            "logger",
+            "callbacks",
+        )
         for choice in choices(group)
     ],
 )

@@ -42,3 +42,22 @@ def test_custom_wants_a_target():
 def test_storage_files_name_a_codec(path):
     assert read(path) == {"codec": path.stem}
     assert get_allowed(path.stem)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "distillation" / "student").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_student_has_the_keys_of_its_model(path):
+    if path.stem == "none":
+        assert read(path) == {}
+        return
+    expected = read(CONF / "model" / path.name)
+    del expected["weights"]
+    if "stem" in expected:
+        expected["stem"] = "${oc.select:model.stem,${data.stem}}"
+    assert read(path) == expected
+
+
+def test_every_model_can_be_a_student():
+    models, students = (
+        {path.name for path in (CONF / group).glob("*.yaml")} for group in ("model", "distillation/student")
+    )
+    assert students == models | {"none.yaml"}

@@ -57,3 +57,15 @@ class FixedShapeNet(nn.Module):
         x = self.first(images).relu()
         x = x.reshape(-1, 8, x.shape[2], x.shape[3])
         return self.head(self.second(x).relu().mean((2, 3)))
+
+
+class FlatNet(nn.Module):
+    """No feature map at all."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        return self.head(images.mean((2, 3)))

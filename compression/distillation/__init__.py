@@ -1,0 +1,1 @@
+"""Knowledge distillation: what a student is asked to share with its teacher."""

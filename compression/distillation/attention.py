@@ -1,0 +1,28 @@
+"""Attention transfer, arXiv:1612.03928."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from compression.distillation.features import resize_to
+from compression.distillation.precision import at_least_float32
+
+
+def attention_map(features: Tensor) -> Tensor:
+    """Return where a layer looks: the mean of squares over channels, ``[B, C, H, W] -> [B, 1, H, W]``."""
+    return at_least_float32(features).square().mean(dim=1, keepdim=True)
+
+
+def attention_loss(student_features: Sequence[Tensor], teacher_features: Sequence[Tensor]) -> Tensor:
+    """Return the sum over pairs of layers of ``mean((Q_s/|Q_s| - Q_t/|Q_t|)^2)``, Q the flattened attention map.
+
+    Features are ``[B, C, H, W]``; channels may differ, and where height or width do, the teacher's map is averaged over
+    (or repeated to) the student's positions. A map of zeros stays one.
+    """
+    total = student_features[0].new_zeros(())
+    for student, teacher in zip(student_features, teacher_features, strict=True):
+        target = resize_to(attention_map(teacher), student)
+        mine, its = (normalize(found.flatten(1), dim=1) for found in (attention_map(student), target))
+        total = total + (mine - its).square().mean()
+    return total

@@ -1,0 +1,41 @@
+"""Distillation of logits, arXiv:1503.02531."""
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+from compression.distillation.precision import at_least_float32
+
+
+def distillation_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    *,
+    alpha: float,
+    temperature: float,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return ``alpha * T^2 * KL(teacher/T || student/T) + (1 - alpha) * CE``, a scalar.
+
+    ``student_logits, teacher_logits: [B, K]``, ``labels: [B]``. Its gradient by the student's logits is
+    ``(alpha * T * (softmax(s/T) - softmax(t/T)) + (1 - alpha) * (softmax(s) - onehot)) / B``.
+    """
+    hard = cross_entropy(student_logits, labels, label_smoothing=label_smoothing)
+    soft = soft_loss(student_logits, teacher_logits, temperature=temperature)
+    return mix_losses(soft, hard, alpha=alpha)
+
+
+def soft_loss(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> Tensor:
+    """Return ``T^2 * KL(softmax(t/T) || softmax(s/T))``, the mean over the batch; logits ``[B, K]``.
+
+    ``T^2`` keeps the size of its gradient about the same at any temperature.
+    """
+    student, teacher = (
+        log_softmax(at_least_float32(logits) / temperature, dim=1) for logits in (student_logits, teacher_logits)
+    )
+    return temperature**2 * kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def mix_losses(soft: Tensor, hard: Tensor, *, alpha: float) -> Tensor:
+    """Return ``alpha * soft + (1 - alpha) * hard``; at ``alpha=0`` it is ``hard`` itself, whatever ``soft`` is."""
+    return hard if alpha == 0 else alpha * soft + (1 - alpha) * hard

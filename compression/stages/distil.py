@@ -1,0 +1,36 @@
+"""The distil stage: a student of another architecture, trained from the beginning under the teacher."""
+
+from dataclasses import asdict
+from functools import partial
+
+from compression.stages.context import Context
+from compression.stages.dense import train_anew
+from compression.stages.distillation import distillation_callbacks, distillation_identity, student_epochs
+from compression.stages.user_code import user_code
+from compression.store import StageKey, StageRecord
+
+VERSION = 1
+
+
+def obtain_distilled(context: Context, dense_model: StageRecord) -> StageRecord:
+    """Return the trained student; ``context`` is the student's, ``dense_model`` teaches unless another is given.
+
+    It leaves initial and early weights as dense training does, so that strategies can go back to them.
+    """
+    config = context.config
+    num_epochs = student_epochs(context)
+    inputs = {
+        "data": context.data_identity,
+        "model": context.architecture,
+        "code": user_code(config.model),
+        "training": asdict(config.training) | {"epochs": num_epochs},
+        "callbacks": config.callbacks or {},
+        "seed": config.seed,
+        "arithmetic": context.arithmetic_identity,
+        **distillation_identity(context, dense_model),
+    }
+    # A given teacher makes the student whatever the dense model is.
+    parents = () if config.distillation.teacher else (dense_model.id,)
+    teach = partial(distillation_callbacks, context, dense_model)
+    make = partial(train_anew, context, "distil", num_epochs=num_epochs, teach=teach)
+    return context.store.obtain(StageKey("distil", VERSION, inputs, parents), make)

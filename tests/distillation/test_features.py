@@ -1,0 +1,89 @@
+"""Which layers are compared, and how what they give is caught."""
+
+import copy
+
+import pytest
+import torch
+from tiny_net import TinyNet
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.distillation.features import (
+    FeatureTap,
+    check_layers,
+    choose_attention_layers,
+    choose_hint_layers,
+    feature_shapes,
+)
+from compression.models.mobilenet_v2 import mobilenet_v2
+from compression.models.resnet18 import resnet18
+
+EXAMPLE = torch.zeros(2, 3, 32, 32)
+
+
+def test_shapes_in_the_order_the_layers_end():
+    shapes = feature_shapes(TinyNet(num_classes=10), EXAMPLE)
+    assert list(shapes) == [*(f"features.{k}" for k in range(6)), "features"]
+    assert shapes["features.2"] == (2, 8, 8, 8)
+    assert shapes["features"] == (2, 16, 4, 4)
+
+
+def test_last_layer_of_each_resolution_matched_from_the_end():
+    teacher = feature_shapes(resnet18(num_classes=10, stem="cifar"), EXAMPLE)
+    assert choose_attention_layers(teacher, teacher) == [
+        (name, name) for name in ("layer1", "layer2", "layer3", "layer4")
+    ]
+    student = feature_shapes(TinyNet(num_classes=10), EXAMPLE)
+    assert choose_attention_layers(student, teacher) == [("features.2", "layer3"), ("features", "layer4")]
+
+
+def test_hint_is_the_last_map_that_has_positions():
+    small, large = (feature_shapes(net(num_classes=10, stem="imagenet"), EXAMPLE) for net in (mobilenet_v2, resnet18))
+    # At 32 pixels both end at a single position.
+    assert large["layer4"][2:] == small["features"][2:] == (1, 1)
+    [(mine, its)] = choose_hint_layers(small, large)
+    assert its == "layer3"
+    assert small[mine][2:] == (2, 2)
+    single = {"only": (2, 8, 1, 1)}
+    assert choose_hint_layers(single, large) == [("only", "layer3")]
+    assert choose_attention_layers(single, large) == []
+    assert choose_hint_layers({}, large) == []
+
+
+def test_a_tap_catches_the_last_run_and_leaves_nothing():
+    net = TinyNet(num_classes=10).eval()
+    tap = FeatureTap(net, ["features.0", "features"])
+    net(torch.ones_like(EXAMPLE))
+    net(EXAMPLE)
+    first, last = tap.take()
+    assert first.shape == (2, 8, 8, 8)
+    assert torch.equal(first, net.features[0](EXAMPLE))
+    assert last.shape == (2, 16, 4, 4)
+    tap.remove()
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_a_copy_in_the_midst_of_training_is_none_of_the_taps_business():
+    net = TinyNet(num_classes=10)
+    tap = FeatureTap(net, ["features"])
+    net(EXAMPLE)
+    copy.deepcopy(net)
+    [caught] = tap.take()
+    assert caught.requires_grad
+
+
+def test_unknown_layers_are_named():
+    shapes = feature_shapes(TinyNet(num_classes=10), EXAMPLE)
+    check_layers(["features.2"], shapes, key="distillation.feature.student_layers", model="tiny_net.TinyNet")
+    for name in ("layer1", "classifier", "dropout"):
+        with pytest.raises(InputError) as caught:
+            check_layers([name], shapes, key="distillation.feature.student_layers", model="tiny_net.TinyNet")
+        assert str(caught.value) == (
+            f"distillation.feature.student_layers={name}: gives no feature map [B, C, H, W] in tiny_net.TinyNet; "
+            "the last of each resolution: features.2, features"
+        )
+
+
+def test_a_network_without_feature_maps_has_none():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
+    assert feature_shapes(net, EXAMPLE) == {}
