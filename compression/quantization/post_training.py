@@ -1,10 +1,16 @@
 """Post-training quantization: from a trained network to one that rounds, with training images but no training."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
 
+import torch
 from torch import fx, nn
 
 from compression.quantization import graph as ops
+from compression.quantization.adaround import AdaRound, RoundingErrors, learn_rounding_
+from compression.quantization.bias_correction import correct_biases_
 from compression.quantization.calibration import (
     Batches,
     MakeObserver,
@@ -12,6 +18,7 @@ from compression.quantization.calibration import (
     observe_weights_,
     refit_batch_norm_,
 )
+from compression.quantization.equalization import Equalization, equalize_
 from compression.quantization.fold import fold_batch_norms_
 from compression.quantization.network import prepare
 from compression.quantization.plan import Plan
@@ -27,20 +34,83 @@ class Calibration:
     batch_norm_batches: int = 0
 
 
-def calibrated(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches, *, fold: bool) -> fx.GraphModule:
-    """Return ``model`` as a network that rounds as ``plan`` says, with the scales that were observed.
+@dataclass(frozen=True)
+class Repairs:
+    """What makes good for rounding; all of it off unless asked for.
 
-    ``batches`` are training images. With ``fold`` batch norm is folded first, as an engine has it; training wants it
-    left. ``model`` is left as it is. Raises ``InputError``.
+    ``equalize``: None, or what becomes of ReLU6: skip, replace. ``adaround`` learns on ``adaround_images`` images.
     """
+
+    equalize: str | None = None
+    adaround: AdaRound | None = None
+    adaround_images: int = 512
+    bias_correction_batches: int = 0
+
+
+class Calibrated(NamedTuple):
+    """A network that rounds as its plan says, and what the repairs found."""
+
+    network: fx.GraphModule
+    plan: Plan
+    equalization: Equalization
+    rounding: Mapping[str, RoundingErrors]
+
+
+def calibrated(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
+    """Return ``model`` as a network that rounds as ``plan`` says, with the scales that were observed, for training.
+
+    Batch norm is left in. ``batches`` are training images; ``model`` is left as it is. Raises ``InputError``.
+    """
+    return _rounding(_traced(model, plan, settings, batches), plan, settings, batches)
+
+
+def quantized(
+    model: nn.Module,
+    plan: Plan,
+    settings: Calibration,
+    batches: Batches,
+    *,
+    repairs: Repairs | None = None,
+    generator: torch.Generator | None = None,
+) -> Calibrated:
+    """Return ``model`` rounded for good: batch norm folded, ranges equalized, scales observed, rounding repaired.
+
+    ``batches`` are training images; ``generator`` is AdaRound's; ``model`` is left as it is. Raises ``InputError``.
+    """
+    repairs = repairs or Repairs()
+    reference = _traced(model, plan, settings, batches)
+    fold_batch_norms_(reference)
+    equalization = Equalization()
+    if repairs.equalize is not None:
+        equalization = equalize_(reference, relu6=repairs.equalize)
+        plan = replace(plan, unclamped=tuple(equalization.unclamped))
+    network = _rounding(reference, plan, settings, batches)
+    rounding: dict[str, RoundingErrors] = {}
+    if repairs.adaround is not None:
+        images = _some_images(batches, repairs.adaround_images)
+        generator = generator or torch.Generator()
+        rounding = learn_rounding_(network, reference, images, generator=generator, settings=repairs.adaround)
+    if repairs.bias_correction_batches:
+        correct_biases_(network, reference, batches, num_batches=repairs.bias_correction_batches)
+    return Calibrated(network, plan, equalization, rounding)
+
+
+def _traced(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
     graph = ops.trace(model)
     if settings.batch_norm_batches:
         refit_batch_norm_(graph, plan, settings.weights, batches, num_batches=settings.batch_norm_batches)
-    if fold:
-        fold_batch_norms_(graph)
-    prepared = prepare(graph, plan)
-    observe_weights_(prepared, settings.weights)
+    return graph
+
+
+def _rounding(graph: fx.GraphModule, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
+    network = prepare(graph, plan)
+    observe_weights_(network, settings.weights)
     if plan.activations:
         assert settings.activations is not None, "no observer of activations"
-        calibrate_(prepared, settings.activations, batches, num_batches=settings.num_batches)
-    return prepared
+        calibrate_(network, settings.activations, batches, num_batches=settings.num_batches)
+    return network
+
+
+def _some_images(batches: Batches, num_images: int) -> torch.Tensor:
+    size = len(next(iter(batches))[0])
+    return torch.cat([images for images, _ in islice(batches, -(-num_images // size))])[:num_images]

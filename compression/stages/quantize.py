@@ -17,13 +17,15 @@ from compression.core.counting import model_sparsity
 from compression.core.errors import InputError
 from compression.core.learning_rate import warmup_cosine
 from compression.core.masks import MaskSet
+from compression.core.seeding import derive_seed, make_generator
 from compression.models.layer_groups import layer_groups
+from compression.quantization.adaround import AdaRound
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.integer_network import integer_state
 from compression.quantization.layer_bits import assign_bits
 from compression.quantization.network import fake_layers, learn_steps_, make_plan, quantizable_layers
 from compression.quantization.plan import Bits, Plan
-from compression.quantization.post_training import Calibration, calibrated
+from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
 from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
 from compression.stages import dense
 from compression.stages.context import Context
@@ -120,12 +122,17 @@ def _quantize(context: Context, parent: StageRecord, teacher: StageRecord, folde
     model = load_network(context, parent).to(context.device).eval()
     plan = plan_for(context, model)
     training = context.config.quantization.name == "qat"
-    prepared = calibrated(model, plan, _calibration(context), context.plain_train_batches(), fold=not training)
-    rows, seconds, best_epoch = [], 0.0, 0
+    batches = context.plain_train_batches()
+    rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
     if training:
+        prepared = calibrated(model, plan, _calibration(context), batches)
         fitted = _train(context, prepared, teacher, folder)
         prepared.load_state_dict(fitted.weights)
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
+    else:
+        generator = make_generator(derive_seed(context.config.seed, "quantize"))
+        made = quantized(model, plan, _calibration(context), batches, repairs=_repairs(context), generator=generator)
+        prepared, plan, repaired = made.network, made.plan, _describe_repairs(made)
     state = integer_state(prepared, plan)
     network = build_network(context, state, compacted=is_compacted(parent), plan=plan)
     save_tensors(state, folder / WEIGHTS)
@@ -146,6 +153,7 @@ def _quantize(context: Context, parent: StageRecord, teacher: StageRecord, folde
         "sparsity": after,
         "layers": describe_layers(state, plan),
         "left_in_float": left_in_float(model),
+        "repairs": repaired,
     }
     return Made(results, seconds)
 
@@ -158,6 +166,25 @@ def _calibration(context: Context) -> Calibration:
         num_batches=settings.calibration_batches,
         batch_norm_batches=settings.batch_norm_batches,
     )
+
+
+def _repairs(context: Context) -> Repairs:
+    settings = context.config.quantization
+    return Repairs(
+        equalize=None if settings.equalize == "none" else settings.equalize,
+        adaround=AdaRound(iterations=settings.adaround.iterations) if settings.adaround.iterations else None,
+        adaround_images=settings.adaround.images,
+        bias_correction_batches=settings.bias_correction_batches,
+    )
+
+
+def _describe_repairs(made: Calibrated) -> dict[str, Any]:
+    """Return which pairs of layers were equalized and which not, and what learned rounding won in each layer."""
+    return {
+        "equalized": [list(pair) for pair in made.equalization.pairs],
+        "not_equalized": [list(pair) for pair in made.equalization.skipped],
+        "rounding_errors": {name: list(errors) for name, errors in made.rounding.items()},
+    }
 
 
 def _train(context: Context, prepared: fx.GraphModule, teacher: StageRecord, folder: Path) -> Any:

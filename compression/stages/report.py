@@ -155,7 +155,7 @@ def _describe_distillation(metrics: Mapping[str, Any]) -> str:
 def _describe_quantization(records: Mapping[str, StageRecord]) -> dict[str, Any] | None:
     if "quantize" not in records:
         return None
-    kept = ("method", "plan", "reduced_range", "layers", "left_in_float", "sparsity_before", "sparsity")
+    kept = ("method", "plan", "reduced_range", "layers", "left_in_float", "sparsity_before", "sparsity", "repairs")
     results = records["quantize"].results
     return {"arithmetic": describe_arithmetic(Plan.from_json(results["plan"])), **{key: results[key] for key in kept}}
 

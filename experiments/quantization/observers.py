@@ -25,7 +25,7 @@ from compression.quantization.observers.min_max import MinMax
 from compression.quantization.observers.moving_average import MovingAverage
 from compression.quantization.observers.percentile import Percentile
 from compression.quantization.plan import Bits
-from compression.quantization.post_training import Calibration, calibrated
+from compression.quantization.post_training import Calibration, quantized
 from compression.reporting.provenance import describe_making
 from compression.stages.context import Context
 from compression.stages.dense import obtain_dense
@@ -100,9 +100,9 @@ def quantize(context: Context, model: nn.Module, bits: Bits, weights: str, obser
     calibration = Calibration(
         WEIGHTS[weights], ACTIVATIONS[observer][setting], context.config.quantization.calibration_batches
     )
-    prepared = calibrated(model, plan, calibration, context.plain_train_batches(), fold=True)
+    made = quantized(model, plan, calibration, context.plain_train_batches())
     network = integer_network(trace(model), plan)
-    network.load_state_dict(integer_state(prepared, plan))
+    network.load_state_dict(integer_state(made.network, plan))
     return network
 
 

@@ -24,7 +24,7 @@ from compression.quantization.integer_network import integer_network, integer_st
 from compression.quantization.network import make_plan, quantizable_layers
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits
-from compression.quantization.post_training import Calibration, calibrated
+from compression.quantization.post_training import Calibration, quantized
 from compression.reporting.provenance import describe_making
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
@@ -94,9 +94,9 @@ def quantize(model: nn.Module, *, dynamic: bool = False) -> nn.Module:
     """Return the model with weights and activations in 8 bits."""
     plan = make_plan(model, dict.fromkeys(quantizable_layers(model), Bits(8, 8)), activation_bits=8, dynamic=dynamic)
     batches = [(torch.randn(64, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)), torch.zeros(64))]
-    prepared = calibrated(model, plan, Calibration(MinMax, MinMax, 1), batches, fold=True)
+    made = quantized(model, plan, Calibration(MinMax, MinMax, 1), batches)
     network = integer_network(trace(model), plan)
-    network.load_state_dict(integer_state(prepared, plan))
+    network.load_state_dict(integer_state(made.network, plan))
     return network.eval()
 
 

@@ -20,7 +20,7 @@ from compression.quantization.integer_network import integer_network, integer_st
 from compression.quantization.network import fake_layers, make_plan, prepare, quantizable_layers, quantizers
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Activation, Bits, Plan, describe_arithmetic
-from compression.quantization.post_training import Calibration, calibrated
+from compression.quantization.post_training import Calibration, calibrated, quantized
 
 
 class Residual(nn.Module):
@@ -72,7 +72,9 @@ def plan_of(model, weight=8, activation=8, **settings):
 
 
 def rounding(model, plan, batches, *, fold=True):
-    return calibrated(model, plan, Calibration(MinMax, MinMax, 3), batches, fold=fold).eval()
+    settings = Calibration(MinMax, MinMax, 3)
+    made = quantized(model, plan, settings, batches).network if fold else calibrated(model, plan, settings, batches)
+    return made.eval()
 
 
 def to_integers(model, prepared, plan):
@@ -203,14 +205,14 @@ def test_float_layers_stay(model, batches):
 def test_weights_alone(model, batches):
     plan = plan_of(model, 8, 32)
     assert not plan.activations
-    network = to_integers(model, calibrated(model, plan, Calibration(MinMax, None, 0), batches, fold=True), plan)
+    network = to_integers(model, quantized(model, plan, Calibration(MinMax, None, 0), batches).network, plan)
     images = batches[0][0]
     torch.testing.assert_close(network(images), model(images), rtol=0.05, atol=0.05)
 
 
 def test_dynamic_scales_are_those_of_the_batch(model, batches):
     plan = plan_of(model, 8, 8, dynamic=True)
-    network = to_integers(model, calibrated(model, plan, Calibration(MinMax, None, 0), [], fold=True), plan)
+    network = to_integers(model, quantized(model, plan, Calibration(MinMax, None, 0), []).network, plan)
     layer, images = network.get_submodule("stem.0"), batches[0][0]
     assert isinstance(layer, DynamicLayer)
     assert layer.grid.signed
@@ -231,8 +233,8 @@ def test_what_integers_hold_is_counted(model, batches):
 
 def test_refit_follows_rounded_weights(model, batches):
     plan = plan_of(model, 2, 8)
-    plain = calibrated(model, plan, Calibration(MinMax, MinMax, 3), batches, fold=True)
-    refit = calibrated(model, plan, Calibration(MinMax, MinMax, 3, batch_norm_batches=3), batches, fold=True)
+    plain = quantized(model, plan, Calibration(MinMax, MinMax, 3), batches).network
+    refit = quantized(model, plan, Calibration(MinMax, MinMax, 3, batch_norm_batches=3), batches).network
     images = torch.cat([images for images, _ in batches])
     # Behind a refitted batch norm a channel has the mean beta again.
     with torch.no_grad():
