@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from residual_net import Residual, randomize_
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,41 +24,10 @@ from compression.quantization.plan import Activation, Bits, Plan, describe_arith
 from compression.quantization.post_training import Calibration, calibrated, quantized
 
 
-class Residual(nn.Module):
-    """All that quantizers have to be placed around."""
-
-    def __init__(self, *, num_classes: int = 4) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU6(inplace=True))
-        self.pool = nn.MaxPool2d(2)
-        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
-        self.norm = nn.BatchNorm2d(8)
-        self.dropout = nn.Dropout(0.5)
-        self.head = nn.Linear(8, num_classes)
-
-    def forward(self, images):
-        features = self.pool(self.stem(images))
-        branch = self.norm(self.depthwise(features))
-        branch += features
-        return self.head(self.dropout(F.relu(branch, inplace=True).mean([2, 3])))
-
-
-def randomized(model):
-    """Give batch norms statistics that matter, negative scales among them."""
-    torch.manual_seed(0)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.data.normal_(0.8, 0.5)
-            module.bias.data.normal_(0.3, 0.3)
-    return model.eval()
-
-
 @pytest.fixture
 def model():
     torch.manual_seed(1)
-    return randomized(Residual())
+    return randomize_(Residual())
 
 
 @pytest.fixture
@@ -105,7 +75,7 @@ def test_only_what_cannot_be_negative_is_unsigned(model):
 
 @pytest.mark.parametrize("make", [Residual, partial(mobilenet_v2, num_classes=4), partial(resnet18, num_classes=4)])
 def test_folding_keeps_the_function(make):
-    model = randomized(make()).double()
+    model = randomize_(make()).double()
     images = torch.randn(4, 3, 32, 32, dtype=torch.float64)
     folded = trace(model)
     names = fold_batch_norms_(folded)

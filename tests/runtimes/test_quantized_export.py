@@ -1,0 +1,89 @@
+"""The ONNX file of a quantized network: every layer in integers, and the numbers of the simulation."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from residual_net import Residual, randomize_
+
+from compression.quantization.graph import trace
+from compression.quantization.integer_network import integer_network, integer_state
+from compression.quantization.network import make_plan, quantizable_layers
+from compression.quantization.observers.min_max import MinMax
+from compression.quantization.plan import Bits
+from compression.quantization.post_training import Calibration, quantized
+from compression.runtimes.integer_layers import read_integer_layers
+from compression.runtimes.onnx_export import export_onnx
+from compression.runtimes.onnxruntime import OnnxRuntime
+from compression.runtimes.openvino import OpenVinoRuntime
+
+CARD = {"image_size": 12, "class_names": list("abcd"), "mean": [0.0] * 3, "std": [1.0] * 3}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(32, 3, 12, 12, generator=torch.Generator().manual_seed(3))
+
+
+def export(tmp_path, images, weight, activation, *, dynamic=False):
+    torch.manual_seed(1)
+    model = randomize_(Residual())
+    layers = dict.fromkeys(quantizable_layers(model), Bits(weight, activation))
+    plan = make_plan(model, layers, activation_bits=activation, dynamic=dynamic)
+    made = quantized(model, plan, Calibration(MinMax, MinMax, 1), [(images, None)])
+    network = integer_network(trace(model), plan)
+    network.load_state_dict(integer_state(made.network, plan))
+    export_onnx(network.eval(), tmp_path / "model.onnx", **CARD)
+    with torch.no_grad():
+        return tmp_path / "model.onnx", network(images).numpy(), plan
+
+
+@pytest.mark.parametrize(("weight", "activation"), [(8, 8), (6, 8), (4, 4), (2, 3)])
+@pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
+def test_every_layer_runs_in_integers(tmp_path, images, weight, activation, engine):
+    path, simulated, _ = export(tmp_path, images, weight, activation)
+    found = read_integer_layers(path)
+    assert found.count("convolution", integer=True) == 2
+    assert found.count("linear", integer=True) == 1
+    # The sum, the two poolings and, below 8 bits, the clips that hold values to their bits.
+    assert found.count(integer=False) == 0
+    assert (found.quantize, found.dequantized_constants) == (1, 0)
+    executed = engine().load(path, threads=1)(images.numpy())
+    # Most are equal; where a sum lies between two integers, engine and simulation may take different ones.
+    difference = np.abs(executed - simulated)
+    assert np.median(difference) < 1e-5
+    assert np.mean(executed.argmax(1) == simulated.argmax(1)) > 0.9
+
+
+def test_bits_are_in_the_file(tmp_path, images):
+    path, _, plan = export(tmp_path, images, 4, 4)
+    graph = onnx.load(path).graph
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weights = [value for value in constants.values() if value.dtype == np.int8 and value.ndim > 1]
+    assert len(weights) == 3
+    assert max(np.abs(value).max() for value in weights) == 7
+    clips = {tuple(int(constants[name]) for name in node.input[1:]) for node in graph.node if node.op_type == "Clip"}
+    # Unsigned ones end at 15; signed ones lie around 128.
+    assert clips == {(0, 15), (120, 135)}
+    assert sum(node.op_type == "Clip" for node in graph.node) >= len(plan.activations)
+
+
+def test_scales_found_at_run_time(tmp_path, images):
+    path, simulated, _ = export(tmp_path, images, 8, 8, dynamic=True)
+    found = read_integer_layers(path)
+    assert (found.count("convolution", integer=True), found.count("convolution", integer=False)) == (2, 0)
+    assert found.count("linear", integer=True) == 1
+    executed = OnnxRuntime().load(path, threads=1)(images.numpy())
+    np.testing.assert_allclose(executed, simulated, rtol=0.02, atol=0.02)
+
+
+def test_weights_alone_are_computed_in_float(tmp_path, images):
+    path, simulated, _ = export(tmp_path, images, 8, 32)
+    assert read_integer_layers(path).count("convolution", integer=True) == 0
+    executed = OnnxRuntime().load(path, threads=1)(images.numpy())
+    np.testing.assert_allclose(executed, simulated, rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path, images):
+    first = export(tmp_path, images, 8, 8)[0].read_bytes()
+    assert export(tmp_path, images, 8, 8)[0].read_bytes() == first

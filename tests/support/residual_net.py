@@ -1,0 +1,37 @@
+"""A small network with all that quantizers have to be placed around."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Residual(nn.Module):
+    """Batch norm, ReLU6 and ReLU, pooling, a depthwise convolution, a sum in place; ``[B, 3, H, W] -> [B, K]``."""
+
+    def __init__(self, *, num_classes: int = 4) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU6(inplace=True))
+        self.pool = nn.MaxPool2d(2)
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.norm = nn.BatchNorm2d(8)
+        self.dropout = nn.Dropout(0.5)
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        features = self.pool(self.stem(images))
+        branch = self.norm(self.depthwise(features))
+        branch += features
+        return self.head(self.dropout(F.relu(branch, inplace=True).mean([2, 3])))
+
+
+def randomize_(model: nn.Module) -> nn.Module:
+    """Give batch norms statistics that matter; return ``model`` in evaluation mode."""
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+            module.weight.data.normal_(0.8, 0.5)
+            module.bias.data.normal_(0.3, 0.3)
+    return model.eval()
