@@ -13,13 +13,9 @@ from compression.quantization.adaround import AdaRound, beta_at, learn_layer_, l
 from compression.quantization.fake_layers import to_fake_quantized
 from compression.quantization.fake_quantize import to_integers
 from compression.quantization.grid import weight_grid
-from compression.quantization.layerwise import layer_nodes
 from compression.quantization.network import fake_layers
-from compression.quantization.reconstruction import Reconstruction, capture, effective_bias, following_ceiling
+from compression.quantization.reconstruction import Reconstruction
 from compression.quantization.soft_rounding import (
-    SoftRounding,
-    inverse_rectified_sigmoid,
-    rectified_sigmoid,
     regularizer,
 )
 
@@ -39,64 +35,10 @@ def integers(layer):
     return to_integers(layer.weight.detach(), rows, layer.weight_grid)
 
 
-def test_rectified_sigmoid_by_hand():
-    # sigmoid(0) = 1/2 -> 1.2 / 2 - 0.1; far out it is clipped.
-    assert rectified_sigmoid(torch.tensor([0.0, 9.0, -9.0])).tolist() == [pytest.approx(0.5), 1.0, 0.0]
-    fractions = torch.tensor([0.0, 0.25, 0.5, 1.0])
-    torch.testing.assert_close(rectified_sigmoid(inverse_rectified_sigmoid(fractions)), fractions)
-    assert inverse_rectified_sigmoid(torch.tensor([0.0])).item() == pytest.approx(-math.log(11), rel=1e-6)
-
-
 def test_regularizer_and_its_exponent_by_hand():
     assert regularizer(torch.tensor([0.0, 1.0, 0.5, 0.75]), beta=2.0).item() == pytest.approx(1 + 0.75)
     assert [beta_at(0.0), beta_at(0.19)] == [None, None]
     assert [beta_at(0.2), beta_at(0.6), beta_at(1.0)] == [20.0, pytest.approx(11.0), 2.0]
-
-
-def test_soft_weights_by_hand():
-    # At scale 1 and 3 bits the grid is -3..3: 9 and -3.5 lie beyond it, 0 is fixed.
-    weight = torch.tensor([[0.25, -0.75, 0.0, 9.0, -3.5, 2.5]])
-    rounding = SoftRounding(weight, torch.ones(1, 1), weight_grid(3))
-    torch.testing.assert_close(rounding.soft(), torch.tensor([[0.25, -0.75, 0.0, 3.0, -3.0, 2.5]]))
-    rounding.values.fill_(9.0)
-    assert rounding.hard().tolist() == [[1.0, 0.0, 0.0, 3.0, -3.0, 3.0]]
-    rounding.values.fill_(-9.0)
-    assert rounding.hard().tolist() == [[0.0, -1.0, 0.0, 3.0, -3.0, 2.0]]
-
-
-@pytest.mark.parametrize("beta", [None, 2.0, 7.5])
-def test_gradients_are_those_of_autograd(beta):
-    weight, scale = torch.randn(4, 6, generator=generator(1)), torch.rand(4, 1, generator=generator(2)) + 0.2
-    grid, coefficients = weight_grid(3), torch.randn(4, 6, generator=generator(3))
-    rounding = SoftRounding(weight, scale, grid)
-    # Some are clipped.
-    rounding.values += torch.randn(4, 6, generator=generator(4)) * 2
-    values = rounding.values.clone().requires_grad_()
-    floor = (weight / scale).floor()
-    free = (floor >= grid.low) & (floor < grid.high)
-    up = (values.sigmoid() * 1.2 - 0.1).clamp(0, 1)
-    loss = (scale * torch.where(free, floor + up, 0.0) * coefficients).sum()
-    if beta is not None:
-        loss = loss + 0.3 * regularizer(up[free], beta=beta)
-    loss.backward()
-    rounding.soft()
-    found = rounding.gradient_(coefficients.clone(), beta=beta, weight=0.3)
-    torch.testing.assert_close(found, values.grad, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("ceiling", [None, math.inf, 1.0])
-@pytest.mark.parametrize("groups", [1, 3])
-def test_gradients_of_a_reconstruction_are_those_of_autograd(ceiling, groups):
-    inputs, targets = torch.randn(5, 2, groups, 4, generator=generator(1)), torch.randn(5, 2, 6, generator=generator(2))
-    problem = Reconstruction(inputs, targets, torch.randn(6, generator=generator(3)), ceiling)
-    weight = torch.randn(6, 4, generator=generator(4)).requires_grad_()
-    chosen = torch.tensor([3, 0, 4])
-    outputs = torch.einsum("npgk,gok->npgo", inputs, weight.view(groups, -1, 4)).flatten(2) + problem.bias
-    outputs = outputs if ceiling is None else outputs.clamp(0, ceiling)
-    (outputs[chosen] - targets[chosen]).square().sum(-1).mean().backward()
-    found = problem.gradient(weight.detach(), chosen)
-    torch.testing.assert_close(found, weight.grad, rtol=1e-4, atol=1e-5)
-    assert problem.error(weight.detach()) == pytest.approx((outputs - targets).square().sum(-1).mean().item(), rel=1e-4)
 
 
 def toy(weight, *, seed=0, bits=3, clamped=True):
@@ -185,43 +127,6 @@ def test_the_same_generator_gives_the_same_and_another_may_not():
         found.append(torch.cat([layer.weight.flatten() for layer in fake_layers(prepared).values()]))
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
-
-
-def test_bias_and_clamp_are_those_that_the_layer_has_in_the_network():
-    reference, batch = fold(randomize_(ResidualNet())), images()
-    prepared = quantize(reference, batch)
-    nodes, layer = layer_nodes(prepared), prepared.get_submodule("first")
-    bias = effective_bias(prepared, nodes["first"])
-    unit = prepared.get_submodule("quantizers.relu").rounding_scale() * layer.weight_scale
-    assert not torch.equal(bias, layer.bias)
-    torch.testing.assert_close(bias / unit, torch.round(layer.bias / unit), rtol=1e-4, atol=1e-4)
-    assert torch.equal(effective_bias(reference, layer_nodes(reference)["first"]), layer.bias)
-    assert [following_ceiling(reference, node) for node in layer_nodes(reference).values()] == [
-        *(math.inf, math.inf, None, math.inf, None)
-    ]
-    clamped = fold(depthwise_net(nn.ReLU6))
-    assert following_ceiling(clamped, layer_nodes(clamped)["0"]) == 6.0
-
-
-def test_captures_are_bounded():
-    layer = nn.Conv2d(3, 5, 3, padding=1)
-    batch = images()
-    pairs = [(part, layer(part).detach()) for part in batch.split(10)]
-    per_position = 4 * (27 + 5)
-
-    def shape(max_bytes, positions=64):
-        inputs, targets = capture(
-            layer, iter(pairs), num_images=24, positions=positions, generator=generator(), max_bytes=max_bytes
-        )
-        assert inputs.dtype == targets.dtype == torch.float32
-        assert inputs.shape[:2] == targets.shape[:2]
-        return tuple(inputs.shape[:2])
-
-    # Of 64 pixels, 8 tell enough of 27 weights.
-    assert shape(2**20) == (24, 8)
-    assert shape(2**20, positions=2) == (24, 2)
-    assert shape(24 * 3 * per_position + 1) == (24, 3)
-    assert shape(11 * per_position) == (11, 1)
 
 
 @pytest.mark.parametrize(
