@@ -24,7 +24,7 @@ class HoldsIntegers(nn.Module):
 
     weight: Tensor
     weight_scale: Tensor
-    bias: Tensor | None
+    bias: Tensor
 
 
 def layer_weights(model: nn.Module) -> dict[str, Tensor]:

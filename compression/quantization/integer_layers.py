@@ -67,7 +67,7 @@ class IntegerLayer(HoldsIntegers):
     Its input is on a grid, of which it is told the scale; the bias is int32 in units of input scale times weight scale.
     """
 
-    def __init__(self, product: Product, *, weight: Tensor, weight_scale: Tensor, bias: Tensor | None) -> None:
+    def __init__(self, product: Product, *, weight: Tensor, weight_scale: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.product = product
         self.register_buffer("weight", weight)
@@ -78,10 +78,10 @@ class IntegerLayer(HoldsIntegers):
         """Return the layer's output, float32, of ``input`` on the grid of ``input_scale``, which has no dimensions."""
         unit = input_scale * self.weight_scale
         if torch.compiler.is_exporting():
-            bias = None if self.bias is None else dequantize_linear(self.bias, unit, 0)
+            bias = dequantize_linear(self.bias, unit, 0)
             return self.product(input, dequantize_linear(self.weight, self.weight_scale, 0), bias)
         integers = torch.round(input * (1.0 / input_scale))
-        sums = self.product(integers, self.weight.float(), None if self.bias is None else self.bias.float())
+        sums = self.product(integers, self.weight.float(), self.bias.float())
         return sums * self.product.by_channel(unit)
 
 
@@ -100,7 +100,7 @@ class DynamicLayer(IntegerLayer):
     So what an image gets hangs on the batch it is in. The bias is float32.
     """
 
-    def __init__(self, product: Product, *, grid: Grid, weight: Tensor, weight_scale: Tensor, bias: Tensor | None):
+    def __init__(self, product: Product, *, grid: Grid, weight: Tensor, weight_scale: Tensor, bias: Tensor):
         super().__init__(product, weight=weight, weight_scale=weight_scale, bias=bias)
         self.grid = grid
 
@@ -115,7 +115,7 @@ class DynamicLayer(IntegerLayer):
         else:
             sums = self.product(to_integers(input, scale, self.grid), self.weight.float(), None)
         outputs = sums * self.product.by_channel(scale * self.weight_scale)
-        return outputs if self.bias is None else outputs + self.product.by_channel(self.bias)
+        return outputs + self.product.by_channel(self.bias)
 
 
 class IntegerQuantizer(nn.Module):

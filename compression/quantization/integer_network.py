@@ -39,6 +39,8 @@ def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
     fold_batch_norms_(network, values=False)
     for node in network.graph.nodes:
         if node.name in plan.unclamped:
+            if node.op != "call_module" or ops.ceiling(network, node) is None:
+                raise InputError(f"activation {node.name} is no ReLU6 that could have become a ReLU")
             network.set_submodule(str(node.target), nn.ReLU())
     names = check_layers(network, plan)
     insert_quantizers(network, plan, lambda one, _: IntegerQuantizer(one.grid, torch.empty(())))
@@ -87,8 +89,9 @@ def integer_state(prepared: fx.GraphModule, plan: Plan) -> dict[str, Tensor]:
 
 def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None) -> dict[str, Tensor]:
     scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
-    if bias is None or input_scale is None:
-        tensors = {} if bias is None else {"bias": bias}
+    bias = torch.zeros_like(scale) if bias is None else bias
+    if input_scale is None:
+        tensors = {"bias": bias}
     else:
         scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
         tensors = {"bias": rounded_bias(layer, None, input_scale).steps.to(torch.int32)}
@@ -103,12 +106,13 @@ def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None) -> d
 def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> IntegerLayer:
     bits = plan.layers[name]
     assert isinstance(layer, ops.LAYERS)
-    weight, bias = layer.weight, layer.bias
+    weight = layer.weight
     static = not plan.dynamic and bits.activation != FULL_PRECISION
     dtype = torch.int32 if static else torch.float32
     integers = torch.empty_like(weight, dtype=torch.int8, requires_grad=False)
     scale = weight.detach().new_empty(len(weight))
-    empty_bias = None if bias is None else torch.empty_like(bias, dtype=dtype, requires_grad=False)
+    # Every layer has a bias, as bias correction may give one to a layer that had none.
+    empty_bias = torch.empty(len(weight), dtype=dtype, device=weight.device)
     if static:
         return IntegerLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
     if plan.dynamic and bits.activation != FULL_PRECISION:

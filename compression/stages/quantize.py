@@ -1,7 +1,8 @@
 """The quantize stage: weights and activations on grids, calibrated or trained, and held as integers."""
 
 import logging
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
 from compression.config.quantization import LayerBits
+from compression.core.accuracy import count_hits
 from compression.core.counting import model_sparsity
 from compression.core.errors import InputError
+from compression.core.evaluating import evaluating
 from compression.core.learning_rate import warmup_cosine
 from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
 from compression.models.layer_groups import layer_groups
 from compression.quantization.adaround import AdaRound
+from compression.quantization.bit_allocation import allocate_bits, allocate_for_drop
+from compression.quantization.bit_sensitivity import BitTable
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.integer_network import integer_state
 from compression.quantization.layer_bits import assign_bits
@@ -28,9 +33,11 @@ from compression.quantization.plan import Bits, Plan
 from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
 from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
 from compression.stages import dense
+from compression.stages.bit_table import obtain_bit_table
 from compression.stages.context import Context
 from compression.stages.distillation import distillation_callbacks, distillation_identity
 from compression.stages.fit import fit, make_trainer
+from compression.stages.held_out import held_out_images
 from compression.stages.network_files import WEIGHTS, build_network, is_compacted, load_network, save_tensors
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
@@ -64,8 +71,9 @@ def obtain_quantized(context: Context, parent: StageRecord, *, teacher: StageRec
         kept = {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")}
         inputs["training"] = {**settings["training"], **kept}
         inputs |= distillation_identity(context, teacher)
-    key = StageKey("quantize", VERSION, inputs, parents=(parent.id,))
-    return context.store.obtain(key, partial(_quantize, context, parent, teacher))
+    table = obtain_bit_table(context, parent) if config.quantization.allocation.wanted else None
+    key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
+    return context.store.obtain(key, partial(_quantize, context, parent, teacher, table))
 
 
 def reduces_range(context: Context) -> bool:
@@ -118,9 +126,15 @@ def _reduced(bits: int) -> int:
     return bits if bits == FULL_PRECISION else min(bits, _REDUCED_BITS)
 
 
-def _quantize(context: Context, parent: StageRecord, teacher: StageRecord, folder: Path) -> Made:
+def _quantize(
+    context: Context, parent: StageRecord, teacher: StageRecord, table: StageRecord | None, folder: Path
+) -> Made:
     model = load_network(context, parent).to(context.device).eval()
     plan = plan_for(context, model)
+    if table is not None:
+        plan = _allocate(context, model, plan, BitTable.from_json(table.results))
+        if reduces_range(context):
+            plan = _with_bits(plan, {name: _reduced(bits.weight) for name, bits in plan.layers.items()})
     training = context.config.quantization.name == "qat"
     batches = context.plain_train_batches()
     rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
@@ -156,6 +170,35 @@ def _quantize(context: Context, parent: StageRecord, teacher: StageRecord, folde
         "repairs": repaired,
     }
     return Made(results, seconds)
+
+
+def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -> Plan:
+    """Return ``plan`` with weight bits that fit the budget, by what each layer loses with fewer."""
+    settings = context.config.quantization.allocation
+    sizes = {name: table.sizes[name] for name in plan.layers}
+    if settings.max_bytes is not None:
+        return _with_bits(plan, allocate_bits(table, sizes, max_bytes=settings.max_bytes))
+    images = held_out_images(context, settings.images)
+
+    def measure(network: nn.Module) -> float:
+        with evaluating(network):
+            hits, totals = count_hits(network, images, context.num_classes)
+        return float(hits.sum() / totals.sum())
+
+    def measure_bits(bits: Mapping[str, int]) -> float:
+        tried = _with_bits(plan, bits)
+        batches = context.plain_train_batches()
+        return measure(quantized(model, tried, _calibration(context), batches).network)
+
+    assert settings.max_drop is not None, "no budget"
+    baseline = measure(model)
+    chosen = allocate_for_drop(table, sizes, baseline=baseline, max_drop=settings.max_drop, measure=measure_bits)
+    return _with_bits(plan, chosen)
+
+
+def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:
+    layers = {name: Bits(weight_bits[name], bits.activation) for name, bits in plan.layers.items()}
+    return replace(plan, layers=layers)
 
 
 def _calibration(context: Context) -> Calibration:

@@ -125,6 +125,46 @@ def test_bytes_of_a_layer_by_hand(make):
     }
 
 
+def test_bits_are_allocated_within_a_budget(make, finished):
+    made = make("quantize", "strategy=none bits=8 quantization.allocation.max_bytes=9000")
+    rows = {row["layer"]: (row["weights"], row["weight_bits"]) for row in made.results["layers"]}
+    assert 0.8 * 9000 < sum(-(-weights * bits // 8) for weights, bits in rows.values()) <= 9000
+    assert len({bits for _, bits in rows.values()}) > 1
+    [table] = finished("bits")
+    assert table.results["loss"]["features.0"].keys() == {"8", "6", "5", "4", "3", "2"}
+    # Another budget asks the same table.
+    less = make("quantize", "strategy=none bits=8 quantization.allocation.max_bytes=6000")
+    assert len(finished("bits")) == 1
+    assert sum(-(-row["weights"] * row["weight_bits"] // 8) for row in less.results["layers"]) <= 6000
+
+
+def test_bits_are_allocated_for_a_drop(make, finished):
+    made = make("quantize", "strategy=none bits=8 quantization.allocation.max_drop=2.0")
+    [dense] = finished("dense")
+    assert made.results["val_accuracy"] >= dense.results["val_accuracy"] - 0.02 - 1e-6
+    assert min(row["weight_bits"] for row in made.results["layers"]) < 8
+
+
+def test_a_budget_that_nothing_fits_is_refused(make):
+    with pytest.raises(InputError, match="max_bytes=10: must be at least"):
+        make("quantize", "strategy=none bits=8 quantization.allocation.max_bytes=10")
+
+
+@pytest.mark.parametrize(
+    "repair",
+    ["equalize=replace", "bias_correction_batches=2", "adaround.iterations=20 quantization.adaround.images=32"],
+)
+def test_repairs(make, finished, repair):
+    made = make("quantize", f"strategy=oneshot_l1 sparsity=0.5 bits=4 quantization.{repair}")
+    [compacted] = finished("prune")
+    assert made.results["sparsity"] >= compacted.results["sparsity"]
+    repairs = made.results["repairs"]
+    assert bool(repairs["equalized"]) == repair.startswith("equalize")
+    errors = repairs["rounding_errors"]
+    assert bool(errors) == repair.startswith("adaround")
+    assert all(learned <= nearest for nearest, learned in errors.values())
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
