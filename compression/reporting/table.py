@@ -103,20 +103,22 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     )
     if dense["peak_memory_bytes"] is not None:
         yield _bytes_row("memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
-    quantized = metrics["quantization"] is not None
+    arithmetic = "" if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     for entry in timing["latency"]:
         show = _latency if entry["batch_size"] == 1 else _throughput
         yield Row(
-            f"{_engine(entry['engine'], quantized=quantized)}, batch {entry['batch_size']}",
+            f"{_engine(entry['engine'], arithmetic)}, batch {entry['batch_size']}",
             show(entry["dense"]),
             show(entry["compressed"]),
             format_speedup(entry["speedup"]),
         )
 
 
-def _engine(name: str, *, quantized: bool) -> str:
-    # PyTorch only imitates integers, and its speed at that is nobody's gain.
-    return "eager (simulation)" if name == "eager" and quantized else name
+def _engine(name: str, arithmetic: str) -> str:
+    # PyTorch only imitates integers, and its speed at that is nobody's gain; nor has an engine kernels below 8 bits.
+    if name == "eager":
+        return f"{name} (simulation)" if arithmetic else name
+    return f"{name} (held in 8 bits)" if "simulated" in arithmetic else name
 
 
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:

@@ -24,10 +24,11 @@ def test_keys_are_stable(evaluated):
         "improvement",
         "pruning_history",
         "compaction",
+        "quantization",
         "timing",
         "provenance",
     ]
-    assert metrics["schema_version"] == SCHEMA_VERSION == 2
+    assert metrics["schema_version"] == SCHEMA_VERSION == 3
     assert VARYING == ("timing", "provenance")
     assert metrics["timing"]["stage_seconds"] == {"dense": 3.0, "prune": 2.0}
     assert metrics["timing"]["threads"] == 2

@@ -144,3 +144,29 @@ def test_terminal(evaluated):
     assert "my_run, 360 test images" in text
     for entry in rows:
         assert all(part in text for part in (entry.metric, entry.dense, entry.compressed, entry.improvement))
+
+
+def quantized_rows(evaluated, arithmetic):
+    evaluated["compressed"]["accuracy_simulated"] = 0.964
+    evaluated["parity"] = {"agreement": 0.9991}
+    metrics = make_metrics(
+        run={}, evaluated=evaluated, quantization={"arithmetic": arithmetic}, stage_seconds={}, provenance={}
+    )
+    return make_rows(metrics)
+
+
+def test_executed_and_simulated_are_never_one_row(evaluated):
+    rows = quantized_rows(evaluated, "W8A8, executed in integers")
+    assert row(rows, "test accuracy").compressed == "96.50 %"
+    assert row(rows, "  the same, simulated").compressed == "96.40 %"
+    assert row(rows, "  the same, simulated").improvement == "99.91 % the same class"
+    found = row(rows, "arithmetic")
+    assert (found.dense, found.compressed, found.improvement) == ("float32", "W8A8", "executed in integers")
+    assert [one.metric for one in rows if one.metric.startswith("eager")] == ["eager (simulation), batch 1"]
+
+
+def test_below_8_bits_accuracy_and_speed_are_labelled(evaluated):
+    rows = quantized_rows(evaluated, "W4A6, simulated, stored packed")
+    assert row(rows, "arithmetic").improvement == "simulated, stored packed"
+    engines = {one.metric.split(",")[0] for one in rows if ", batch" in one.metric}
+    assert engines == {"eager (simulation)", "onnxruntime (held in 8 bits)"}
