@@ -8,7 +8,8 @@ from torch import nn
 from compression.core.errors import InputError
 from compression.quantization import graph as ops
 from compression.quantization.bias_correction import correct_biases_
-from compression.quantization.network import fake_layers, integer_network, integer_state, make_plan
+from compression.quantization.integer_network import integer_network, integer_state
+from compression.quantization.network import fake_layers, make_plan
 from compression.quantization.plan import Bits
 
 
