@@ -17,6 +17,7 @@ from compression.config.schema import STAGES, Config
 from compression.core.errors import InputError
 from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
+from compression.quantization.plan import describe_arithmetic
 from compression.reporting.provenance import describe_making
 from compression.stages import compact, dense, distil, evaluate, export, finetune, prune, quantize, sensitivity
 from compression.stages.check_model import check_model
@@ -24,7 +25,7 @@ from compression.stages.check_strategy import check_strategy
 from compression.stages.context import Context
 from compression.stages.distillation import check_distillation
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
-from compression.stages.network_files import is_compacted
+from compression.stages.network_files import is_compacted, plan_of
 from compression.stages.report import gather_files, replay_history, write_report
 from compression.storage.registry import get_allowed
 from compression.store import StageRecord, Store
@@ -189,11 +190,16 @@ def _told(context: Context, record: StageRecord) -> StageRecord:
         "%s  %s%s",
         record.key.stage,
         "found finished" if record.reused else f"done in {record.seconds:.1f} s",
-        "" if accuracy is None else f", validation accuracy {100 * accuracy:.2f} %",
+        "" if accuracy is None else f", validation accuracy {100 * accuracy:.2f} %{_arithmetic(record)}",
     )
     if record.reused:
         replay_history(context, record)
     return record
+
+
+def _arithmetic(record: StageRecord) -> str:
+    plan = plan_of(record)
+    return "" if plan is None else f" ({describe_arithmetic(plan)})"
 
 
 @contextmanager

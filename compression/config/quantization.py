@@ -113,12 +113,34 @@ class QuantizationConfig:
     def __post_init__(self) -> None:
         require(self.name in METHODS, "quantization.name", self.name, f"one of {', '.join(METHODS)}")
         require(self.equalize in EQUALIZE, "quantization.equalize", self.equalize, f"one of {', '.join(EQUALIZE)}")
+        for key in ("weights", "activations"):
+            choice = getattr(self, key)
+            if isinstance(choice, str):
+                raise InputError(f"quantization.{key}={choice}: choose it with a slash, quantization/{key}={choice}")
+        if self.layer_bits and self.allocation.wanted:
+            raise InputError(
+                f"quantization.layer_bits={self.layer_bits} contradicts quantization.allocation, which chooses bits "
+                "for every layer: give one"
+            )
+        self._refuse_what_has_no_effect()
         for text in self.layer_bits:
             LayerBits.parse(text)
         for key in ("batch_norm_batches", "bias_correction_batches"):
             require(getattr(self, key) >= 0, f"quantization.{key}", getattr(self, key), "an integer >= 0; 0 is off")
         key = "calibration_batches"
         require(self.calibration_batches >= 1, f"quantization.{key}", self.calibration_batches, "an integer >= 1")
+
+    def _refuse_what_has_no_effect(self) -> None:
+        repairs = {
+            "equalize": self.equalize != "none",
+            "adaround.iterations": self.adaround.iterations > 0,
+            "bias_correction_batches": self.bias_correction_batches > 0,
+        }
+        for key, wanted in repairs.items():
+            if wanted and self.name != "ptq":
+                raise InputError(f"quantization.{key} has no part in quantization={self.name}: must be ptq")
+        if self.name != "qat" and self.training != QatConfig():
+            raise InputError(f"quantization.training has no part in quantization={self.name}: must be qat")
 
     def check_bits(self, weight_bits: int, activation_bits: int) -> None:
         """Raise ``InputError`` for bits that are none, or that this method does not go with."""

@@ -20,8 +20,8 @@ MakeObserver = Callable[[], Observer]
 
 def observe_weights_(prepared: fx.GraphModule, make_observer: MakeObserver) -> None:
     """Set the scales of all weights, a scale an output channel."""
-    for layer in fake_layers(prepared).values():
-        layer.observe_weight(make_observer())
+    for name, layer in fake_layers(prepared).items():
+        layer.observe_weight(make_observer(), name=name)
 
 
 @torch.no_grad()

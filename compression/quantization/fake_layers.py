@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compression.core.errors import InputError
 from compression.quantization.fake_quantize import fake_quantize, lsq_step_gradient
 from compression.quantization.fold import fold_factors
 from compression.quantization.graph import check_tensor
@@ -32,8 +33,10 @@ class FakeQuantWeight(nn.Module):
         return fake_quantize(self.weight, rows, self.weight_grid, step_gradient=gradient)
 
     @torch.no_grad()
-    def observe_weight(self, observer: Observer) -> None:
-        """Set the scales to what ``observer`` finds in the weight."""
+    def observe_weight(self, observer: Observer, *, name: str) -> None:
+        """Set the scales to what ``observer`` finds; raises InputError for a weight that is not finite."""
+        if not torch.isfinite(self.weight).all():
+            raise InputError(f"the weight of {name} is NaN or infinite: nothing to quantize; must be finite")
         observer.observe(self.weight.detach().flatten(1))
         self.weight_scale.copy_(observer.scale(self.weight_grid))
 

@@ -42,13 +42,15 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
     Raises ``InputError`` for a network whose path hangs on its input.
     """
-    model = copy.deepcopy(model)
+    # As it is evaluated: what is drawn or chosen in training mode would stay in the graph for good.
+    model = copy.deepcopy(model).eval()
     try:
         graph = fx.Tracer().trace(model)
     except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"model {type(model).__name__} cannot be quantized: torch.fx cannot follow its forward "
-            f"({(str(error).splitlines() or [type(error).__name__])[0]}); must not branch on the values of tensors"
+            f"model {type(model).__name__} cannot be quantized: torch.fx cannot follow its forward ({reason}); "
+            "a forward must not branch on values of tensors"
         ) from error
     traced = fx.GraphModule(model, graph, class_name=type(model).__name__)
     for module in traced.modules():
@@ -105,6 +107,11 @@ def is_move(graph: fx.GraphModule, node: fx.Node) -> bool:
     return _is_any(graph, node, _MOVES)
 
 
+def gives_parts(node: fx.Node) -> bool:
+    """Whether ``node`` gives several tensors at once."""
+    return node.target in (torch.chunk, "chunk")
+
+
 def is_identity(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether ``node`` does nothing in evaluation mode."""
     return _is_any(graph, node, _IDENTITIES)
@@ -119,7 +126,12 @@ def is_merge(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether ``node`` adds, multiplies or joins two activations or more."""
     if not _is_any(graph, node, _MERGES):
         return False
-    operands = node.args[0] if node.target is torch.cat else node.args[:2]
+    operands: Any = node.args[:2]
+    if node.target is torch.cat:
+        operands = node.args[0] if node.args else node.kwargs["tensors"]
+        if isinstance(operands, fx.Node):
+            # A list that another operation made.
+            return True
     assert isinstance(operands, (list, tuple))
     return sum(isinstance(operand, fx.Node) and _gives_tensor(operand) for operand in operands) > 1
 
@@ -128,6 +140,9 @@ def is_never_negative(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether the output of ``node`` cannot be below 0, whatever the input of the network."""
     if _is_any(graph, node, _POSITIVE):
         return True
+    if node.kwargs.get("alpha") is not None:
+        # A factor of the second term, which may be negative.
+        return False
     if is_move(graph, node) or is_average(graph, node) or is_merge(graph, node):
         return all(is_never_negative(graph, source) for source in node.all_input_nodes if _gives_tensor(source))
     return False

@@ -134,7 +134,7 @@ def _tell_scale(graph: fx.GraphModule, node: fx.Node) -> None:
 def _round_after_moves(graph: fx.GraphModule) -> None:
     """Put values that were moved on their grid once more: no change, but without it engines move them as floats."""
     for node in list(graph.graph.nodes):
-        moves = ops.is_move(graph, node) and not ops.is_identity(graph, node)
+        moves = ops.is_move(graph, node) and not ops.is_identity(graph, node) and not ops.gives_parts(node)
         source = feeding_quantizer(node) if moves else None
         if source is None or ops.leads_to_output(graph, node):
             continue

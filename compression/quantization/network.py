@@ -120,12 +120,14 @@ def check_layers(graph: fx.GraphModule, plan: Plan) -> list[str]:
 def insert_quantizers(graph: fx.GraphModule, plan: Plan, make: Callable[[Activation, fx.Node], nn.Module]) -> None:
     """Put what ``make`` returns for an activation and its node after each activation of ``plan``."""
     nodes = {node.name: node for node in graph.graph.nodes}
+    unknown = [name for name in plan.activations if name not in nodes]
+    if unknown:
+        raise InputError(f"there is no activation {unknown[0]} to quantize in {type(graph).__name__}")
     if plan.activations:
         graph.add_module(QUANTIZERS, nn.ModuleDict())
-    for name, activation in plan.activations.items():
-        if name not in nodes:
-            raise InputError(f"there is no activation {name} to quantize in {type(graph).__name__}")
-        node = nodes[name]
+    # In the order of execution, whatever that of the plan: the same network is then the same file.
+    for name in [name for name in nodes if name in plan.activations]:
+        node, activation = nodes[name], plan.activations[name]
         # A plan is of the network without batch norm; here it may not be folded yet.
         node = ops.sole_user(node, partial(ops.is_batch_norm, graph)) or node
         target = f"{QUANTIZERS}.{name}"

@@ -14,7 +14,8 @@ from compression.quantization.grid import (
     weight_grid,
 )
 
-_REDUCED_BITS = 7
+# What a processor without the instructions for it can hold of a weight of 8 bits.
+REDUCED_BITS = 7
 
 
 class Bits(NamedTuple):
@@ -41,12 +42,14 @@ class Plan:
     """Bits by layer and, for scales known beforehand, by the node of the graph after which an activation is rounded.
 
     ``dynamic``: each layer scales what it reads at run time. ``unclamped``: nodes of ReLU6 that became ReLU.
+    ``reduced_range``: weights asked for in 8 bits have 7, since the processor would saturate.
     """
 
     layers: Mapping[str, Bits]
     activations: Mapping[str, Activation] = field(default_factory=dict)
     dynamic: bool = False
     unclamped: tuple[str, ...] = ()
+    reduced_range: bool = False
 
     def weight_grid(self, layer: str) -> Grid:
         """Return the integers of a layer's weight."""
@@ -72,6 +75,7 @@ class Plan:
             "activations": {name: [one.bits, one.signed] for name, one in self.activations.items()},
             "dynamic": self.dynamic,
             "unclamped": list(self.unclamped),
+            "reduced_range": self.reduced_range,
         }
 
     @classmethod
@@ -83,6 +87,7 @@ class Plan:
                 activations={str(name): Activation(*pair) for name, pair in content["activations"].items()},
                 dynamic=content["dynamic"],
                 unclamped=tuple(content["unclamped"]),
+                reduced_range=content["reduced_range"],
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise InputError(f"its plan of quantization cannot be read: {error}") from error
@@ -93,22 +98,25 @@ class Plan:
             check_bits(activation.bits, key="activation_bits")
             if type(activation.signed) is not bool:
                 raise InputError("its plan of quantization cannot be read: signed must be true or false")
-        if type(plan.dynamic) is not bool or not all(type(name) is str for name in plan.unclamped):
-            raise InputError("its plan of quantization cannot be read: dynamic and unclamped are of the wrong kind")
+        flags = (plan.dynamic, plan.reduced_range)
+        if not plan.layers or type(content["unclamped"]) is not list or any(type(flag) is not bool for flag in flags):
+            raise InputError("its plan of quantization cannot be read: no layers, or flags of the wrong kind")
+        if not all(type(name) is str for name in plan.unclamped):
+            raise InputError("its plan of quantization cannot be read: unclamped must be names")
         return plan
 
 
 def describe_arithmetic(plan: Plan) -> str:
     """Return e.g. ``W8A8, executed in integers``; what is below 8 bits no engine here runs as such, and it is said.
 
-    Weights of 7 bits are those of a CPU that cannot hold 8: executed like 8.
+    With a reduced range, weights of 7 bits are executed like those of 8.
     """
     weights, activations = ({pair[index] for pair in plan.layers.values()} for index in (0, 1))
     name = f"W{_span(weights)}A{_span(activations | {one.bits for one in plan.activations.values()})}"
     if plan.dynamic:
         name = f"{name} dynamic"
-    if min(weights) < _REDUCED_BITS or min(activations) < MAX_BITS:
-        return f"{name}, simulated, stored packed"
+    if min(weights) < (REDUCED_BITS if plan.reduced_range else MAX_BITS) or min(activations) < MAX_BITS:
+        return f"{name}, simulated" + (", stored packed" if min(weights) < FULL_PRECISION else "")
     return f"{name}, executed in integers" if plan.runs_in_integers else f"{name}, computed in float32"
 
 

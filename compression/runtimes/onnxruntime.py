@@ -49,10 +49,19 @@ def make_options(*, threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
+# It rounds float weights between quantized activations to 8 bits, which nobody asked for.
+QUANTIZES_WEIGHTS = "WeightBiasQuantization"
+
+
 def open_session(source: Path | str, *, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     """Return a session of the ONNX file ``source``; raises InputError when it is not there or cannot be read."""
     check_onnx_file(source)
     try:
-        return onnxruntime.InferenceSession(str(source), sess_options=options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            str(source),
+            sess_options=options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=[QUANTIZES_WEIGHTS],
+        )
     except UNREADABLE as error:
         raise InputError(f"ONNX file {str(source)!r} cannot be read: {str(error).splitlines()[0]}") from error

@@ -25,11 +25,11 @@ from compression.models.layer_groups import layer_groups
 from compression.quantization.adaround import AdaRound
 from compression.quantization.bit_allocation import allocate_bits, allocate_for_drop
 from compression.quantization.bit_sensitivity import BitTable
-from compression.quantization.grid import FULL_PRECISION
+from compression.quantization.grid import FULL_PRECISION, MAX_BITS
 from compression.quantization.integer_network import integer_state
 from compression.quantization.layer_bits import assign_bits
 from compression.quantization.network import fake_layers, learn_steps_, make_plan, quantizable_layers
-from compression.quantization.plan import Bits, Plan
+from compression.quantization.plan import REDUCED_BITS, Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
 from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
 from compression.stages import dense
@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 VERSION = 1
 # The cosine of training ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
-# What a CPU without the instructions for it can hold of a weight.
-_REDUCED_BITS = 7
 
 
 def obtain_quantized(context: Context, parent: StageRecord, *, teacher: StageRecord) -> StageRecord:
@@ -84,7 +82,7 @@ def reduces_range(context: Context) -> bool:
 
 def check_quantization(context: Context, model: nn.Module) -> None:
     """Raise ``InputError`` where ``model`` cannot be quantized as configured; say which layers stay in float."""
-    plan_for(context, model)
+    plan = plan_for(context, model)
     settings = context.config.quantization
     for key, observer in (("weights", settings.weights), ("activations", settings.activations)):
         if observer:
@@ -94,7 +92,7 @@ def check_quantization(context: Context, model: nn.Module) -> None:
                 if isinstance(error.__cause__, InputError):
                     raise InputError(f"quantization.{key}.{error.__cause__}") from error
                 raise
-    left = left_in_float(model)
+    left = left_in_float(model, plan)
     if left:
         names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
         log.info("quantize  left in float: %s", names)
@@ -104,26 +102,43 @@ def plan_for(context: Context, model: nn.Module) -> Plan:
     """Return the plan of quantizing ``model`` as configured; raises ``InputError``."""
     config = context.config
     overrides = [LayerBits.parse(text) for text in config.quantization.layer_bits]
+    layers = quantizable_layers(model)
+    if not layers:
+        target = config.model["_target_"]
+        raise InputError(f"model {target} has no convolution or linear layer that can be quantized; must have one")
     bits = assign_bits(
-        quantizable_layers(model),
+        layers,
         Bits(config.weight_bits, config.activation_bits),
         [(one.pattern, one.weight, one.activation) for one in overrides],
         groups=layer_groups(config.model["_target_"]),
     )
-    if reduces_range(context):
-        bits = {name: Bits(_reduced(one.weight), one.activation) for name, one in bits.items()}
+    if all(one == Bits(FULL_PRECISION, FULL_PRECISION) for one in bits.values()):
+        raise InputError(f"quantization.layer_bits={config.quantization.layer_bits} leaves no layer to quantize")
     dynamic = config.quantization.name == "dynamic"
-    return make_plan(model, bits, activation_bits=config.activation_bits, dynamic=dynamic)
+    plan = make_plan(model, bits, activation_bits=config.activation_bits, dynamic=dynamic)
+    return _reduced(context, plan)
 
 
-def left_in_float(model: nn.Module) -> list[str]:
-    """Return the weights of ``model`` that no quantized layer can hold."""
-    held = {f"{name}.weight" for name in quantizable_layers(model)}
-    return [name for name, value in model.named_parameters() if value.ndim > 1 and name not in held]
+def left_in_float(model: nn.Module, plan: Plan) -> list[str]:
+    """Return what of ``model`` keeps a float weight, with its type: layers that cannot be quantized or have 32 bits."""
+    held = {name for name, bits in plan.layers.items() if bits.weight != FULL_PRECISION}
+    return [
+        f"{name or 'itself'} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if name not in held and any(value.ndim > 1 for value in module.parameters(recurse=False))
+    ]
 
 
-def _reduced(bits: int) -> int:
-    return bits if bits == FULL_PRECISION else min(bits, _REDUCED_BITS)
+def _reduced(context: Context, plan: Plan) -> Plan:
+    """Return ``plan`` with 8-bit weights held to 7, where this processor would saturate sums of their products."""
+    # Dynamic layers multiply uint8 by uint8, which does not saturate; weights alone are multiplied as floats.
+    eight = [
+        name for name, bits in plan.layers.items() if bits.weight == MAX_BITS and bits.activation != FULL_PRECISION
+    ]
+    if plan.dynamic or not eight or not reduces_range(context):
+        return plan
+    layers = {name: Bits(REDUCED_BITS, bits.activation) for name, bits in plan.layers.items() if name in eight}
+    return replace(plan, layers={**plan.layers, **layers}, reduced_range=True)
 
 
 def _quantize(
@@ -132,11 +147,13 @@ def _quantize(
     model = load_network(context, parent).to(context.device).eval()
     plan = plan_for(context, model)
     if table is not None:
-        plan = _allocate(context, model, plan, BitTable.from_json(table.results))
-        if reduces_range(context):
-            plan = _with_bits(plan, {name: _reduced(bits.weight) for name, bits in plan.layers.items()})
+        try:
+            plan = _allocate(context, model, plan, BitTable.from_json(table.results))
+        except InputError as error:
+            raise InputError(f"quantization.allocation.{error}") from error
     training = context.config.quantization.name == "qat"
     batches = context.plain_train_batches()
+    log.info("quantize  %s", describe_arithmetic(plan))
     rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
     if training:
         prepared = calibrated(model, plan, _calibration(context), batches)
@@ -159,14 +176,14 @@ def _quantize(
         "compacted": is_compacted(parent),
         "plan": plan.to_json(),
         "method": context.config.quantization.name,
-        "reduced_range": reduces_range(context),
+        "reduced_range": plan.reduced_range,
         "val_accuracy": metrics["val/accuracy"],
         "best_epoch": best_epoch,
         "history": rows,
         "sparsity_before": before,
         "sparsity": after,
         "layers": describe_layers(state, plan),
-        "left_in_float": left_in_float(model),
+        "left_in_float": left_in_float(model, plan),
         "repairs": repaired,
     }
     return Made(results, seconds)
@@ -176,8 +193,12 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
     """Return ``plan`` with weight bits that fit the budget, by what each layer loses with fewer."""
     settings = context.config.quantization.allocation
     sizes = {name: table.sizes[name] for name in plan.layers}
+    most = context.config.weight_bits
+    table = replace(
+        table, loss={name: {b: loss for b, loss in row.items() if b <= most} for name, row in table.loss.items()}
+    )
     if settings.max_bytes is not None:
-        return _with_bits(plan, allocate_bits(table, sizes, max_bytes=settings.max_bytes))
+        return _reduced(context, _with_bits(plan, allocate_bits(table, sizes, max_bytes=settings.max_bytes)))
     images = held_out_images(context, settings.images)
 
     def measure(network: nn.Module) -> float:
@@ -186,14 +207,14 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
         return float(hits.sum() / totals.sum())
 
     def measure_bits(bits: Mapping[str, int]) -> float:
-        tried = _with_bits(plan, bits)
+        tried = _reduced(context, _with_bits(plan, bits))
         batches = context.plain_train_batches()
         return measure(quantized(model, tried, _calibration(context), batches).network)
 
     assert settings.max_drop is not None, "no budget"
     baseline = measure(model)
     chosen = allocate_for_drop(table, sizes, baseline=baseline, max_drop=settings.max_drop, measure=measure_bits)
-    return _with_bits(plan, chosen)
+    return _reduced(context, _with_bits(plan, chosen))
 
 
 def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:

@@ -19,7 +19,7 @@ EXACT = {
     "strategy=iterative_l2": f"strategy=iterative_l2: must be one of {STRATEGIES} (did you mean iterative_l1?)",
     "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
     "training=rmsprop": "training=rmsprop: must be one of adam, adamw, sgd",
-    "experiment=foo": "experiment=foo: must be one of cifar10_pruning, cifar10_resnet18",
+    "experiment=foo": "experiment=foo: must be one of cifar10_pruning, cifar10_resnet18, resnet18_recipe",
     "sparsity=abc": "sparsity=abc: must be a number",
     "training.epochs=1.5": "training.epochs=1.5: must be an integer",
     "training.epochs=many": "training.epochs=many: must be an integer",

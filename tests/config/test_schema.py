@@ -69,6 +69,11 @@ CONTRADICTIONS = {
     "quantization=none bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off), or quantization=ptq",
     "quantization=none activation_bits=8": "activation_bits=8 contradicts quantization=none: must be 32 (off), "
     "or quantization=ptq",
+    "quantization=qat bits=8 quantization.equalize=skip": "quantization.equalize has no part in quantization=qat: "
+    "must be ptq",
+    "bits=8 quantization.training.epochs=9": "quantization.training has no part in quantization=ptq: must be qat",
+    "bits=8 quantization.weights=min_max": "quantization.weights=min_max: choose it with a slash, "
+    "quantization/weights=min_max",
     "quantization=weight_only bits=8": "activation_bits=8 contradicts quantization=weight_only: must be 32",
     "quantization=weight_only": "weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]",
     "quantization=dynamic weight_bits=8": "activation_bits=32 contradicts quantization=dynamic: must be an integer in "

@@ -1,11 +1,12 @@
 """Networks that round, and networks of integers: placed, folded, the same function, zeros kept."""
 
 import copy
+import dataclasses
 from functools import partial
 
 import pytest
 import torch
-from residual_net import Residual, randomize_
+from residual_net import Residual, TrainsDifferently, randomize_
 from torch import nn
 from torch.nn import functional as F
 
@@ -245,6 +246,28 @@ def test_a_plan_of_another_network_is_refused(model):
         integer_network(trace(model), Plan({"head": Bits(8, 8)}))
 
 
+def test_a_network_is_traced_as_it_is_evaluated(batches):
+    torch.manual_seed(0)
+    model = TrainsDifferently().eval()
+    images = batches[0][0]
+    plan = plan_of(model)
+    # A difference may be negative, whatever its terms.
+    assert plan.activations["add"].signed
+    expected = model(images)
+    for training in (True, False):
+        model.train(training)
+        traced = trace(model).eval()
+        torch.testing.assert_close(traced(images), expected)
+    network = to_integers(model.train(), rounding(model, plan, batches), plan)
+    assert torch.equal(network(images), network(images))
+
+
+def test_weights_that_are_not_finite_are_named(model, batches):
+    model.head.weight.data[0, 0] = float("nan")
+    with pytest.raises(InputError, match="the weight of head is NaN or infinite"):
+        rounding(model, plan_of(model), batches)
+
+
 def test_plan_as_json(model):
     plan = plan_of(model, 4, 6)
     assert Plan.from_json(plan.to_json()) == plan
@@ -260,6 +283,9 @@ def test_plan_as_json(model):
         {"activations": {"relu": [32, True]}},
         {"dynamic": "no"},
         {"unclamped": [3]},
+        {"unclamped": "relu"},
+        {"layers": {}},
+        {"reduced_range": 1},
     ],
 )
 def test_a_damaged_plan_is_refused(model, change):
@@ -269,7 +295,10 @@ def test_a_damaged_plan_is_refused(model, change):
 
 def test_arithmetic_is_named(model):
     assert describe_arithmetic(plan_of(model)) == "W8A8, executed in integers"
-    assert describe_arithmetic(plan_of(model, 7, 8)) == "W7A8, executed in integers"
+    reduced = dataclasses.replace(plan_of(model, 7, 8), reduced_range=True)
+    assert describe_arithmetic(reduced) == "W7A8, executed in integers"
+    assert describe_arithmetic(plan_of(model, 7, 8)) == "W7A8, simulated, stored packed"
+    assert describe_arithmetic(plan_of(model, 32, 4)) == "W32A4, simulated"
     assert describe_arithmetic(plan_of(model, 6, 8)) == "W6A8, simulated, stored packed"
     assert describe_arithmetic(plan_of(model, 8, 4)) == "W8A4, simulated, stored packed"
     assert describe_arithmetic(plan_of(model, 8, 32)) == "W8A32, computed in float32"

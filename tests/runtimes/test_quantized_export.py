@@ -84,6 +84,13 @@ def test_weights_alone_are_computed_in_float(tmp_path, images):
     np.testing.assert_allclose(executed, simulated, rtol=1e-4, atol=1e-5)
 
 
+def test_a_float_layer_between_integers_stays_float(tmp_path, images):
+    path, simulated, _ = export(tmp_path, images, 32, 8)
+    assert read_integer_layers(path).count("convolution", integer=True) == 0
+    executed = OnnxRuntime().load(path, threads=1)(images.numpy())
+    assert np.median(np.abs(executed - simulated)) < 1e-5
+
+
 def test_the_same_network_gives_the_same_bytes(tmp_path, images):
     first = export(tmp_path, images, 8, 8)[0].read_bytes()
     assert export(tmp_path, images, 8, 8)[0].read_bytes() == first

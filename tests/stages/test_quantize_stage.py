@@ -170,6 +170,7 @@ def test_repairs(make, finished, repair):
     [
         ("bits=8 quantization.layer_bits=[stem:8]", "quantization.layer_bits=stem: fits no layer; must be first, last"),
         ("bits=8 quantization.activations.num_candidates=0", "num_candidates=0: must be"),
+        ("bits=8 quantization.layer_bits=['*:32/32']", "leaves no layer to quantize"),
     ],
 )
 def test_refused_before_training(tmp_path, overrides, message):
@@ -188,6 +189,8 @@ def test_reduced_range_is_seven_bits(make):
     made = make("quantize", "strategy=none bits=8 quantization.reduce_range=true")
     assert made.results["reduced_range"]
     assert {row["weight_bits"] for row in made.results["layers"]} == {7}
+    less = make("quantize", "strategy=none bits=4 quantization.reduce_range=true")
+    assert not less.results["reduced_range"]
     state = load_file(made.path / "model.safetensors")
     assert max(int(state[f"{name}.weight"].abs().max()) for name in LAYERS) == 63
 

@@ -35,3 +35,23 @@ def randomize_(model: nn.Module) -> nn.Module:
             module.weight.data.normal_(0.8, 0.5)
             module.bias.data.normal_(0.3, 0.3)
     return model.eval()
+
+
+class TrainsDifferently(nn.Module):
+    """Dropout as a function, another path in training, a difference, joints in several forms."""
+
+    def __init__(self, *, num_classes: int = 4) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.other = nn.Conv2d(8, 8, 1)
+        self.head = nn.Linear(16, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        features = F.relu(self.conv(images))
+        if self.training:
+            features = 2 * features
+        features = F.dropout(features, 0.5, training=self.training)
+        difference = torch.add(features, F.relu(self.other(features)), alpha=-1)
+        both = torch.cat(tensors=(features, difference), dim=1)
+        return self.head(torch.cat(both.chunk(2, 1), 1).mean((2, 3)))

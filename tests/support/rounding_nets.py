@@ -72,7 +72,7 @@ def quantize(reference: fx.GraphModule, images: Tensor | None, *, weight_bits: i
     plan = quantized.make_plan(reference, layers, activation_bits=activation_bits)
     prepared = quantized.prepare(reference, plan).eval()
     for layer in quantized.fake_layers(prepared).values():
-        layer.observe_weight(MinMax())
+        layer.observe_weight(MinMax(), name="layer")
     for quantizer in quantized.quantizers(prepared).values():
         quantizer.observer = MinMax()
     if images is not None:

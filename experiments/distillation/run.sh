@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# usage: experiments/distillation/run.sh IMAGES   IMAGES: CIFAR-10 as a folder with train/ and test/
+# Pruned networks trained on with and without the dense model as teacher: digits with three seeds, CIFAR-10 with one.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+quick=(threads=1 runtime.repeats=5 runtime.peak_memory=false)
+for strategy in oneshot_l1 iterative_l1; do
+  for sparsity in 0.9 0.95; do
+    for distillation in none logit; do
+      for seed in 0 1 2; do
+        python train.py "${quick[@]}" "seed=$seed" "strategy=$strategy" "sparsity=$sparsity" "distillation=$distillation" \
+          "name=digits-$strategy-$sparsity-$distillation-$seed"
+      done
+    done
+  done
+done
+for sparsity in 0.9 0.95; do
+  for distillation in none logit; do
+    python train.py "${quick[@]}" data=image_folder "data.root=$1" data.image_size=32 model.stem=imagenet training.epochs=15 \
+      strategy=oneshot_l1 strategy.recovery.epochs=3 "sparsity=$sparsity" "distillation=$distillation" \
+      "name=cifar10-oneshot_l1-$sparsity-$distillation-42"
+  done
+done
+python experiments/distillation/collect.py outputs
