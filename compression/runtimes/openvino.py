@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: the engine of Intel's processors, and a second opinion on integer arithmetic."""
 
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,12 +76,12 @@ def compile_model(model: Any, *, batch_size: int, settings: dict[str, Any]) -> A
     if shape[0].is_dynamic:
         shape[0] = batch_size
         fixed.reshape({fixed.input(0): shape})
-    return import_openvino().Core().compile_model(fixed, "CPU", settings)
+    return _core().compile_model(fixed, "CPU", settings)
 
 
 def read_model(source: Path | str) -> Any:
     """Return the ``openvino.Model`` of an ONNX file; raises InputError as `OpenVinoRuntime.load` does."""
-    openvino = import_openvino()
+    import_openvino()
     check_onnx_file(source)
     try:
         # OpenVINO tries what is no ONNX file with every other reader it has, which print what they think of it, and
@@ -89,9 +89,15 @@ def read_model(source: Path | str) -> Any:
         proto = onnx.load(source)
         onnx.checker.check_model(proto)
         _check_opset(proto)
-        return openvino.Core().read_model(source)
+        return _core().read_model(source)
     except (DecodeError, onnx.checker.ValidationError, RuntimeError) as error:
         raise _unreadable(source, error) from error
+
+
+@cache
+def _core() -> Any:
+    # One for the whole process: it holds the plugin whose threads networks run on, and must not go before them.
+    return import_openvino().Core()
 
 
 def import_openvino() -> ModuleType:
