@@ -1,4 +1,4 @@
-"""dense -> distil -> prune -> quantize -> export -> evaluate: every stage asked from the store, made where it is not there."""
+"""dense -> distil -> prune -> quantize -> export -> evaluate: every stage asked from the store, or made."""
 
 import logging
 import os
