@@ -161,7 +161,7 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
         export_seconds = sum(record.seconds for record in made.values())
         evaluated = evaluate.obtain_evaluated(context, records["dense"], files, records.get("prune"))
         records["evaluate"] = _told(context, evaluated)
-        gather_files(context, records["dense"], files)
+        gather_files(context, records["dense"], files, evaluated)
     seconds = {stage: record.seconds for stage, record in records.items()}
     if "export" in records:
         # The dense model is exported as well; with strategy=none the two are one.

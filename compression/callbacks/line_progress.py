@@ -9,10 +9,11 @@ log = logging.getLogger(__name__)
 
 
 class LineProgress(Callback):
-    """Logs one line an epoch, with the time left."""
+    """Logs one line an epoch, with the time left; ``arithmetic`` labels accuracies that are not of plain floats."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, *, arithmetic: str = "") -> None:
         self.stage = stage
+        self._label = f" ({arithmetic})" if arithmetic else ""
         self._first_epoch = 0
         self._started = 0.0
 
@@ -28,11 +29,12 @@ class LineProgress(Callback):
         per_epoch = (time.perf_counter() - self._started) / (done - self._first_epoch)
         metrics = trainer.callback_metrics
         log.info(
-            "%s  epoch %d/%d  loss %.4f  validation accuracy %.2f %%  %.0f s left",
+            "%s  epoch %d/%d  loss %.4f  validation accuracy %.2f %%%s  %.0f s left",
             self.stage,
             done,
             total,
             metrics["train/loss"],
             100 * metrics["val/accuracy"],
+            self._label,
             per_epoch * (total - done),
         )

@@ -8,10 +8,14 @@ from lightning.pytorch.callbacks import RichProgressBar
 
 
 class TerminalProgress(RichProgressBar):
-    """Lightning's bar; beside it validation accuracy, and the time left until the last epoch."""
+    """Lightning's bar; beside it validation accuracy, and the time left until the last epoch.
 
-    def __init__(self) -> None:
+    ``arithmetic`` labels accuracies that are not of plain floats.
+    """
+
+    def __init__(self, *, arithmetic: str = "") -> None:
         super().__init__(leave=True)
+        self._arithmetic = arithmetic
         self._first_update = 0
         self._started = 0.0
 
@@ -25,6 +29,8 @@ class TerminalProgress(RichProgressBar):
         items = super().get_metrics(trainer, pl_module)
         # The logger's version: here the name of the stage, cut to its last letters.
         items.pop("v_num", None)
+        if self._arithmetic:
+            items["arithmetic"] = self._arithmetic
         done = trainer.global_step - self._first_update
         if done:
             left = trainer.estimated_stepping_batches - trainer.global_step

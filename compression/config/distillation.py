@@ -42,6 +42,7 @@ class DistillationConfig:
     temperature: float = 4.0
     teacher: str | None = None
     epochs: int | None = None
+    inherit_weights: bool = False
     feature: FeatureConfig = field(default_factory=FeatureConfig)
     student: Any = field(default_factory=dict)
 
@@ -68,7 +69,18 @@ class DistillationConfig:
             )
         if epochs is not None and not self.student:
             raise InputError(f"distillation.epochs={epochs} is of a student: must be null without distillation/student")
+        self._check_inheritance()
         self._refuse_what_has_no_effect()
+
+    def _check_inheritance(self) -> None:
+        if self.inherit_weights and not self.student:
+            raise InputError(
+                "distillation.inherit_weights=true is of a student: must be false without distillation/student"
+            )
+        if self.inherit_weights and self.student.get("pretrained"):
+            raise InputError(
+                "distillation.inherit_weights=true contradicts distillation.student.pretrained=true: one must be false"
+            )
 
     def _refuse_what_has_no_effect(self) -> None:
         if self.name == "none" and self.student:

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import io
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from onnxscript import opset18 as op
 from torch import nn
 
 from compression.core import quantize_ops  # noqa: F401 - makes the operators known
-from compression.core.files import write_atomic
+from compression.runtimes.onnx_metadata import write_with_metadata
 
 INPUT = "input"
 OUTPUT = "logits"
@@ -66,10 +65,7 @@ def export_onnx(
         "mean": list(mean),
         "std": list(std),
     }
-    onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in metadata.items()})
-    data: bytes = proto.SerializeToString(deterministic=True)
-    write_atomic(path, data)
-    return len(data)
+    return write_with_metadata(proto, path, metadata)
 
 
 def _translations() -> dict[Any, Any]:

@@ -91,11 +91,17 @@ def train_anew(
     folder: Path,
     *,
     num_epochs: int,
+    initialize: Callable[[nn.Module], None] | None = None,
     teach: Callable[[nn.Module], Sequence[Callback]] | None = None,
 ) -> Made:
-    """Train the context's network from its initial weights; ``teach`` gives callbacks for it, beside the configured."""
+    """Train the context's network from its initial weights.
+
+    ``initialize`` changes those in place; ``teach`` gives callbacks for the network, beside the configured.
+    """
     training = context.config.training
     model = context.build_model()
+    if initialize is not None:
+        initialize(model)
     # Strategies that start from initial weights need them; a resumed run builds the same ones.
     save_tensors(model.state_dict(), folder / INITIAL)
     early = EarlyWeights(training.early_epoch, lambda net: save_tensors(net.state_dict(), folder / EARLY))

@@ -5,7 +5,12 @@ from functools import partial
 
 from compression.stages.context import Context
 from compression.stages.dense import train_anew
-from compression.stages.distillation import distillation_callbacks, distillation_identity, student_epochs
+from compression.stages.distillation import (
+    distillation_callbacks,
+    distillation_identity,
+    inherit_from_teacher_,
+    student_epochs,
+)
 from compression.stages.user_code import user_code
 from compression.store import StageKey, StageRecord
 
@@ -29,8 +34,12 @@ def obtain_distilled(context: Context, dense_model: StageRecord) -> StageRecord:
         "arithmetic": context.arithmetic_identity,
         **distillation_identity(context, dense_model),
     }
+    settings = config.distillation
+    if settings.inherit_weights:
+        inputs["inherit_weights"] = True
     # A given teacher makes the student whatever the dense model is.
-    parents = () if config.distillation.teacher else (dense_model.id,)
+    parents = () if settings.teacher else (dense_model.id,)
     teach = partial(distillation_callbacks, context, dense_model)
-    make = partial(train_anew, context, "distil", num_epochs=num_epochs, teach=teach)
+    initialize = partial(inherit_from_teacher_, context, dense_model) if settings.inherit_weights else None
+    make = partial(train_anew, context, "distil", num_epochs=num_epochs, initialize=initialize, teach=teach)
     return context.store.obtain(StageKey("distil", VERSION, inputs, parents), make)

@@ -18,6 +18,7 @@ from compression.distillation.features import (
     choose_hint_layers,
     feature_shapes,
 )
+from compression.distillation.inheritance import check_inheritance, inherit_weights_
 from compression.distillation.objective import Distillation
 from compression.distillation.transfer import USUAL_WEIGHT, FeatureTransfer, make_transfer
 from compression.quantization.graph import trace
@@ -48,6 +49,11 @@ def distillation_callbacks(context: Context, dense_model: StageRecord, student: 
     return [DistillationCallback(distillation)]
 
 
+def inherit_from_teacher_(context: Context, dense_model: StageRecord, student: nn.Module) -> None:
+    """Fill ``student``, which has fewer channels, with the first ones of its teacher."""
+    inherit_weights_(student, load_teacher(context, dense_model).net)
+
+
 def distillation_identity(context: Context, dense_model: StageRecord) -> dict[str, Any]:
     """Return what of the teaching bears on a stage's result, for its inputs: nothing where there is no teacher."""
     settings = context.config.distillation
@@ -72,6 +78,8 @@ def check_distillation(context: Context, dense_model: nn.Module, student: nn.Mod
     if not settings.teaches:
         return
     teacher = check_teacher(context, dense_model)
+    if settings.inherit_weights:
+        check_inheritance(student, teacher)
     if settings.name == "feature":
         transfer = _make_transfer(context, student, teacher)
         pairs = ", ".join(f"{mine} from {its}" for mine, its in transfer.pairs)
@@ -111,6 +119,7 @@ def describe_distillation(context: Context) -> dict[str, Any] | None:
             "model": architecture["target"],
             "model_settings": architecture["kwargs"],
             "epochs": student_epochs(context),
+            "inherit_weights": settings.inherit_weights,
         }
     return described
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +26,7 @@ from compression.reporting.provenance import describe_machine, describe_software
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
 from compression.runtimes.integer_layers import read_integer_layers
+from compression.runtimes.onnx_metadata import write_with_metadata
 from compression.runtimes.onnxruntime import OnnxRuntime
 from compression.runtimes.parity import compare_predictions
 from compression.stages.context import Context
@@ -34,7 +36,7 @@ from compression.stages.step_files import STEPS
 from compression.stages.timing import time_files, time_steps
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 3
+VERSION = 4
 
 
 def obtain_evaluated(
@@ -62,7 +64,6 @@ def obtain_evaluated(
 def _evaluate(
     context: Context, dense_weights: Path, folders: Mapping[str, Path], steps: Sequence[Path], folder: Path
 ) -> Made:
-    del folder
     loaded = {name: load_artifact(path / ARTIFACT, allow=context.allowed_imports) for name, path in folders.items()}
     # A student's sparsity is of its own weights, all of which the dense model need not even have.
     whole = {
@@ -79,7 +80,12 @@ def _evaluate(
     results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
     parity = None
     if loaded["compressed"].plan is not None:
-        parity = _execute(context, loaded["compressed"], folders["compressed"] / ONNX, results["compressed"])
+        source, compressed = folders["compressed"] / ONNX, results["compressed"]
+        parity = _execute(context, loaded["compressed"], source, compressed)
+        # The file that is executed says how that compares.
+        compressed["bytes"]["onnx"] = write_with_metadata(
+            onnx.load(source), folder / ONNX, {"parity": summarize_parity(parity)}
+        )
     timing = time_files(context, loaded, folders)
     timing["steps"] = time_steps(context, loaded["dense"].model, steps)
     torch.set_num_threads(context.threads)
@@ -109,6 +115,13 @@ def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dic
         "executed_layers": read_integer_layers(onnx_file).to_json(),
         "cpu": read_cpu_features().to_json(),
     }
+
+
+def summarize_parity(parity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parity record with how many layers ran in integers, and which did not, in place of a row for each."""
+    executed = parity["executed_layers"]
+    in_float = [layer["name"] for layer in executed["layers"] if not layer["integer"]]
+    return {**parity, "executed_layers": {"counts": executed["counts"], "in_float": in_float}}
 
 
 def _per_class(artifact: Artifact, hits: Tensor, totals: Tensor) -> dict[str, float | None]:

@@ -44,11 +44,18 @@ def fit(
     num_epochs: int,
     callbacks: Sequence[Callback] = (),
     best: BestWeights | None = None,
+    arithmetic: str = "",
 ) -> Fitted:
-    """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one."""
+    """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one.
+
+    ``arithmetic`` stands behind every accuracy that is shown on the way.
+    """
     history, best = History(), best or BestWeights()
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
-    progress: Callback = TerminalProgress() if sys.stdout.isatty() else LineProgress(stage)
+    terminal = sys.stdout.isatty()
+    progress: Callback = (
+        TerminalProgress(arithmetic=arithmetic) if terminal else LineProgress(stage, arithmetic=arithmetic)
+    )
     # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.
     save_last = ModelCheckpoint(
         checkpoint.parent,

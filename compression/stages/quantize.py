@@ -23,7 +23,7 @@ from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
 from compression.models.layer_groups import layer_groups
 from compression.quantization.adaround import AdaRound
-from compression.quantization.bit_allocation import allocate_bits, allocate_for_drop
+from compression.quantization.bit_allocation import allocate_bits, allocate_for_drop, packed_bytes
 from compression.quantization.bit_sensitivity import BitTable
 from compression.quantization.grid import FULL_PRECISION, MAX_BITS
 from compression.quantization.integer_network import integer_state
@@ -36,7 +36,7 @@ from compression.stages import dense
 from compression.stages.bit_table import obtain_bit_table
 from compression.stages.context import Context
 from compression.stages.distillation import distillation_callbacks, distillation_identity
-from compression.stages.fit import fit, make_trainer
+from compression.stages.fit import Fitted, fit, make_trainer
 from compression.stages.held_out import held_out_images
 from compression.stages.network_files import WEIGHTS, build_network, is_compacted, load_network, save_tensors
 from compression.stages.user_code import user_code
@@ -44,7 +44,7 @@ from compression.store import Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 # The cosine of training ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
 
@@ -92,10 +92,26 @@ def check_quantization(context: Context, model: nn.Module) -> None:
                 if isinstance(error.__cause__, InputError):
                     raise InputError(f"quantization.{key}.{error.__cause__}") from error
                 raise
+    _check_max_bytes(context, model, plan)
     left = left_in_float(model, plan)
     if left:
         names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
         log.info("quantize  left in float: %s", names)
+
+
+def _check_max_bytes(context: Context, model: nn.Module, plan: Plan) -> None:
+    """Raise ``InputError`` for a budget that no choice of bits fits, unless pruning may yet remove channels."""
+    config = context.config
+    allocation = config.quantization.allocation
+    if allocation.max_bytes is None or (config.strategy.prunes and config.strategy.compact):
+        return
+    sizes = {name: model.get_parameter(f"{name}.weight").numel() for name in plan.layers}
+    fewest = packed_bytes(dict.fromkeys(sizes, min(allocation.choices)), sizes)
+    if allocation.max_bytes < fewest:
+        raise InputError(
+            f"quantization.allocation.max_bytes={allocation.max_bytes}: must be at least {fewest}, "
+            f"all weights in {min(allocation.choices)} bits"
+        )
 
 
 def plan_for(context: Context, model: nn.Module) -> Plan:
@@ -157,7 +173,7 @@ def _quantize(
     rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
     if training:
         prepared = calibrated(model, plan, _calibration(context), batches)
-        fitted = _train(context, prepared, teacher, folder)
+        fitted = _train(context, prepared, teacher, folder, arithmetic=describe_arithmetic(plan))
         prepared.load_state_dict(fitted.weights)
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
     else:
@@ -251,7 +267,9 @@ def _describe_repairs(made: Calibrated) -> dict[str, Any]:
     }
 
 
-def _train(context: Context, prepared: fx.GraphModule, teacher: StageRecord, folder: Path) -> Any:
+def _train(
+    context: Context, prepared: fx.GraphModule, teacher: StageRecord, folder: Path, *, arithmetic: str
+) -> Fitted:
     settings = context.config.quantization.training
     if settings.learn_step:
         learn_steps_(prepared)
@@ -264,7 +282,9 @@ def _train(context: Context, prepared: fx.GraphModule, teacher: StageRecord, fol
     lr = settings.lr_factor * context.config.training.optimizer["lr"]
     task = dense.make_task(context, prepared, lr_factor, lr=lr)
     callbacks = [HeldZeros(zeros), *distillation_callbacks(context, teacher, prepared)]
-    fitted = fit(context, "quantize", folder, task, num_epochs=settings.epochs, callbacks=callbacks)
+    fitted = fit(
+        context, "quantize", folder, task, num_epochs=settings.epochs, callbacks=callbacks, arithmetic=arithmetic
+    )
     assert zeros.to("cpu").hold(fitted.weights), "a pruned weight came back"
     return fitted
 

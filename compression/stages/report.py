@@ -31,11 +31,15 @@ from compression.store import StageRecord
 PICTURES = "pictures"
 
 
-def gather_files(context: Context, dense_model: StageRecord, files: Mapping[str, StageRecord]) -> None:
+def gather_files(
+    context: Context, dense_model: StageRecord, files: Mapping[str, StageRecord], evaluated: StageRecord
+) -> None:
     """Copy the models into the run's folder; the store keeps its own, so that no edit reaches it."""
+    # Where there are integers, the evaluation has put its parity record into the file.
+    executed = evaluated.path / export.ONNX
     wanted = {
         "model.cmp": files["compressed"].path / export.ARTIFACT,
-        "model.onnx": files["compressed"].path / export.ONNX,
+        "model.onnx": executed if executed.exists() else files["compressed"].path / export.ONNX,
         "dense.safetensors": dense_model.path / WEIGHTS,
         "dense.onnx": files["dense"].path / export.ONNX,
     }

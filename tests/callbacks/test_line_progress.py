@@ -33,6 +33,11 @@ def test_a_line_an_epoch(fit, lines):
     assert matches[-1][5] == "0"
 
 
+def test_the_arithmetic_stands_behind_the_accuracy(fit, lines):
+    fit([LineProgress("quantize", arithmetic="W4A4, simulated")], max_epochs=1)
+    assert " % (W4A4, simulated)  0 s left" in lines()[0]
+
+
 def test_time_left_is_counted_from_where_this_attempt_began(fit, lines, tmp_path, monkeypatch):
     _, trainer = fit([], max_epochs=2)
     trainer.save_checkpoint(tmp_path / "half.ckpt")

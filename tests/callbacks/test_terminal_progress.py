@@ -11,8 +11,8 @@ def test_time_left_to_the_last_update_and_no_version(monkeypatch):
     clock = iter([100.0, 130.0])
     monkeypatch.setattr(terminal_progress.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(RichProgressBar, "on_train_start", lambda *_: None)
-    bar = TerminalProgress()
+    bar = TerminalProgress(arithmetic="W4A4")
     # Resumed at update 10 of 40; three updates in thirty seconds, twenty-seven to go.
     bar.on_train_start(SimpleNamespace(global_step=10), None)
     items = bar.get_metrics(SimpleNamespace(global_step=13, estimated_stepping_batches=40), None)
-    assert items == {"val/accuracy": 0.5, "left": "270s"}
+    assert items == {"val/accuracy": 0.5, "arithmetic": "W4A4", "left": "270s"}

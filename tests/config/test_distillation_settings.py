@@ -30,6 +30,14 @@ SETTINGS = [
         "distillation.epochs=3 is of a student: must be null without distillation/student",
     ),
     (
+        {"name": "logit", "inherit_weights": True},
+        "distillation.inherit_weights=true is of a student: must be false without distillation/student",
+    ),
+    (
+        {"name": "logit", "inherit_weights": True, "student": RESNET | {"pretrained": True}},
+        "distillation.inherit_weights=true contradicts distillation.student.pretrained=true: one must be false",
+    ),
+    (
         {"name": "logit", "student": {**RESNET, "weights": "a.pt"}},
         (
             "distillation.student.weights=a.pt: must be left out, for a student is trained; a trained network that is "

@@ -43,6 +43,16 @@ def write_artifact(path, net, *, target="tiny_net.TinyNet", names=DIGITS, size=3
     return path
 
 
+def test_a_student_that_cannot_inherit(tmp_path):
+    wanted = "distillation.inherit_weights=true needs a student that is its teacher with fewer channels: "
+    wider = f"{TINY_STUDENT} +distillation.student.width=64 distillation.inherit_weights=true strategy=none"
+    assert refusal(tmp_path, wider) == (
+        f"{wanted}features.0.weight is float32 [64, 3, 3, 3] in the student and float32 [32, 3, 3, 3] in the teacher"
+    )
+    other = "distillation/student=resnet18 distillation.inherit_weights=true strategy=none"
+    assert refusal(tmp_path, other).endswith("in the student and absent from the teacher")
+
+
 @pytest.fixture
 def teacher(tmp_path):
     return tmp_path / "teacher.cmp"

@@ -32,6 +32,16 @@ def weights_of(made, name="model.safetensors"):
     return load_file(made.path / name)
 
 
+def test_a_student_begins_with_its_teachers_first_channels(outputs, finished):
+    command = f"distillation=logit {STUDENT} distillation.inherit_weights=true strategy=none until=distil"
+    run_here(*WIDE, *command.split(), run_dir=outputs / "run", output_dir=outputs)
+    [dense], [distilled] = finished("dense"), finished("distil")
+    whole, start = weights_of(dense), weights_of(distilled, "initial.safetensors")
+    assert start["features.0.weight"].shape == (16, 3, 3, 3)
+    for name, value in start.items():
+        assert torch.equal(value, whole[name][tuple(slice(size) for size in value.shape)]), name
+
+
 def write_teacher(dense, path, *, width=32):
     """Write the trained dense model as an artifact."""
     digits, net = Digits().load(42), TinyNet(num_classes=10, width=width)
@@ -73,7 +83,12 @@ def test_dense_then_distil_then_prune_in_one_command(outputs, finished):
         "temperature": 4.0,
         "teacher": "dense",
         "feature": None,
-        "student": {"model": "tiny_net.TinyNet", "model_settings": {"width": 16}, "epochs": 2},
+        "student": {
+            "model": "tiny_net.TinyNet",
+            "model_settings": {"width": 16},
+            "epochs": 2,
+            "inherit_weights": False,
+        },
     }
     assert list(metrics["run"]["val_accuracy"]) == ["dense", "distil", "prune", "compact", "finetune", "export"]
     # Everything against the dense model, but sparsity: that is of the student's own weights.

@@ -12,6 +12,7 @@ from compression.core.errors import InputError
 from compression.core.model_card import ModelCard
 from compression.pipeline import make_context
 from compression.quantization.integer_layers import DynamicLayer, IntegerLayer, WeightOnlyLayer
+from compression.runtimes.onnx_metadata import read_metadata
 from compression.stages.held_out import held_out_images
 
 LAYERS = ["features.0", "features.3", "classifier"]
@@ -43,6 +44,11 @@ def test_int8_is_executed_and_says_so(tmp_path, outputs):
     artifact = load_artifact(run_dir / "model.cmp", allow=FILES)
     assert [type(artifact.model.get_submodule(name)) for name in LAYERS] == [IntegerLayer] * 3
     assert metrics["compressed"]["bytes"]["artifact"] < metrics["dense"]["bytes"]["safetensors"] / 4
+    carried = read_metadata(run_dir / "model.onnx")["parity"]
+    assert carried["agreement"] == parity["agreement"]
+    assert carried["executed_layers"] == {"counts": counts, "in_float": []}
+    assert carried["cpu"] == parity["cpu"]
+    assert metrics["compressed"]["bytes"]["onnx"] == (run_dir / "model.onnx").stat().st_size
     report = (run_dir / "report.md").read_text()
     assert "| arithmetic | float32 | W8A8 | executed in integers |" in report
     assert "| eager (simulation), batch 1 |" in report

@@ -1,0 +1,45 @@
+"""A narrower student that begins with weights of its teacher (weight subcloning, arXiv:2312.09299)."""
+
+import torch
+from torch import Tensor, nn
+
+from compression.core.errors import InputError
+
+
+def check_inheritance(student: nn.Module, teacher: nn.Module) -> None:
+    """Raise ``InputError`` naming the first tensor of ``student`` that is no leading part of the teacher's."""
+    given = teacher.state_dict()
+    for name, tensor in student.state_dict().items():
+        if name not in given or not _fits(tensor, given[name]):
+            found = f"{_show(given[name])} in the teacher" if name in given else "absent from the teacher"
+            raise InputError(
+                f"distillation.inherit_weights=true needs a student that is its teacher with fewer channels: {name} is "
+                f"{_show(tensor)} in the student and {found}"
+            )
+
+
+@torch.no_grad()
+def inherit_weights_(student: nn.Module, teacher: nn.Module) -> None:
+    """Fill every tensor of ``student`` with the leading part of the teacher's of the same name.
+
+    ``student[i_1, ..., i_d] = teacher[i_1, ..., i_d]``: the first channels of each layer and the weights between
+    those, so that what is added or concatenated still belongs together. The paper sorts channels by importance
+    first, which needs to know what belongs together; here the order is the teacher's own.
+    Raises ``InputError`` where the two do not fit.
+    """
+    check_inheritance(student, teacher)
+    given = teacher.state_dict()
+    for name, tensor in student.state_dict().items():
+        tensor.copy_(given[name][tuple(slice(size) for size in tensor.shape)])
+
+
+def _fits(mine: Tensor, its: Tensor) -> bool:
+    return (
+        mine.dtype == its.dtype
+        and mine.ndim == its.ndim
+        and all(size <= whole for size, whole in zip(mine.shape, its.shape, strict=True))
+    )
+
+
+def _show(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {list(tensor.shape)}".removeprefix("torch.")
