@@ -50,6 +50,10 @@ def check_command(tmp_path, *overrides):
             "strategy.schedule.step_fraction=1: must be in [0.001, 1)",
         ),
         ("strategy.allocation.floor=-1", "strategy.allocation.floor=-1: must be >= 0 weights per output channel"),
+        (
+            "strategy=none bits=8 quantization.allocation.max_bytes=10",
+            "quantization.allocation.max_bytes=10: must be at least 4984, all weights in 2 bits",
+        ),
         ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be 0 < n < m"),
         (
             "strategy.target=macs",
