@@ -1,1 +1,1 @@
-"""Codecs: one array to bytes and back, bit for bit; one file each."""
+"""How tensors become bytes: codecs, and the choice among them."""

@@ -6,16 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.core.errors import ArtifactError, InputError
-from compression.storage.bitmask import BitmaskCodec
 from compression.storage.codec import Codec
-from compression.storage.dense import DenseCodec
-from compression.storage.packed import PackedBitmaskCodec, PackedCodec
+from compression.storage.codecs.bitmask import BitmaskCodec
+from compression.storage.codecs.dense import DenseCodec
 
 AUTO = "auto"
+DENSE = DenseCodec()
 # The order decides ties: the simpler one first.
-CODECS: dict[str, Codec] = {
-    codec.name: codec for codec in (DenseCodec(), BitmaskCodec(), PackedCodec(), PackedBitmaskCodec())
-}
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (DENSE, BitmaskCodec())}
 
 
 def get_codec(name: str) -> Codec:
@@ -35,6 +33,10 @@ def get_allowed(selection: str) -> tuple[str, ...]:
 
 
 def encode_smallest(array: NDArray[np.generic], *, allowed: Sequence[str]) -> tuple[str, bytes]:
-    """Return name and bytes of the codec among ``allowed`` that needs the fewest, found by trying each."""
-    candidates = [(name, CODECS[name].encode(array)) for name in CODECS if name in allowed]
+    """Return name and bytes of the codec among ``allowed`` that needs the fewest, found by trying each.
+
+    Where none of them takes the array's type, it is stored dense.
+    """
+    fitting = [name for name in CODECS if name in allowed and CODECS[name].accepts(array.dtype)] or [DENSE.name]
+    candidates = [(name, CODECS[name].encode(array)) for name in fitting]
     return min(candidates, key=lambda candidate: len(candidate[1]))

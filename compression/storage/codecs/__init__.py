@@ -1,0 +1,1 @@
+"""Codecs: one array to bytes and back, bit for bit; one file each."""
