@@ -1,6 +1,7 @@
 """The artifact: one self-describing file a compressed model is shipped as."""
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +18,20 @@ from compression.core.selection import device_of
 from compression.core.widths import fit_widths_
 from compression.models.registry import build_model, is_built_in
 from compression.models.weights import read_state_dict
+from compression.quantization.fold import fold_batch_norms_
 from compression.quantization.graph import trace
 from compression.quantization.integer_network import integer_network
 from compression.quantization.plan import Plan
-from compression.storage.tensors import (
-    TensorRecord,
-    pack_tensors,
+from compression.storage.blocks import (
+    MAX_DECODED_BYTES,
+    Block,
+    pack_state,
     table_from_json,
     table_to_json,
-    unpack_tensors,
+    unpack_state,
 )
+
+log = logging.getLogger(__name__)
 
 SECTION = "tensors"
 # Pixels a side: up to here a compacted network is run once when it is opened.
@@ -39,7 +44,7 @@ class Artifact:
 
     model: nn.Module
     card: ModelCard
-    tensors: tuple[TensorRecord, ...]
+    blocks: tuple[Block, ...]
     file_bytes: int
 
     @property
@@ -78,7 +83,7 @@ class Contents:
     """An artifact read without building its model: no code of the architecture is needed."""
 
     card: ModelCard
-    tensors: tuple[TensorRecord, ...]
+    blocks: tuple[Block, ...]
     payload: bytes
     file_bytes: int
 
@@ -87,9 +92,14 @@ class Contents:
         """Bits and grids of a quantized network; None of one in floating point."""
         return _plan(self.card)
 
-    def decode(self) -> dict[str, Tensor]:
-        """Return the state dict on the CPU, bit for bit; raises ArtifactError."""
-        return unpack_tensors(self.tensors, payload=self.payload)
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the tensors by their names."""
+        return {name: shape for block in self.blocks for name, shape in zip(block.names, block.shapes, strict=True)}
+
+    def decode(self, *, max_bytes: int = MAX_DECODED_BYTES) -> dict[str, Tensor]:
+        """Return the state dict on the CPU, bit for bit; raises ArtifactError, also if it takes over ``max_bytes``."""
+        return unpack_state(self.blocks, payload=self.payload, max_bytes=max_bytes)
 
 
 def save_artifact(
@@ -101,31 +111,49 @@ def save_artifact(
     input: Mapping[str, Any],
     plan: Plan | None = None,
     codec: str = "auto",
+    fold_bn: bool = False,
     info: Mapping[str, Any] | None = None,
 ) -> int:
     """Write every tensor of ``model.state_dict()`` to ``path``, losslessly, and return the file's bytes.
+
+    With ``fold_bn`` it is a copy of ``model`` with batch norm folded into the layers before it: the same function to
+    float rounding in fewer bytes, no more to be trained. A network that torch.fx cannot trace keeps it: that is logged.
 
     ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model, and "compacted" if channels
     of it are gone. ``plan``: of a quantized network, which ``model`` then is. ``input``: {"size", "mean", "std"}.
     ``codec``: auto, or one of ``storage.registry``. ``info``: anything that is JSON. -0.0 becomes 0.0. The same
     arguments give the same bytes; the file appears whole or not at all. Raises InputError.
     """
+    graph = _fold(model) if fold_bn and plan is None else None
+    model, folded = graph or model, graph is not None
     card = ModelCard(
-        architecture=Architecture(**{**architecture, "kwargs": _without_download(architecture["kwargs"])}),
+        architecture=Architecture(
+            **{**architecture, "kwargs": _without_download(architecture["kwargs"]), "folded": folded}
+        ),
         class_names=list(class_names),
         input=InputSpec(**{**input, "mean": list(input["mean"]), "std": list(input["std"])}),
         info=dict(info or {}),
         quantization=None if plan is None else plan.to_json(),
     )
-    records, payload = pack_tensors(model.state_dict(), codec=codec)
+    blocks, payload = pack_state(model.state_dict(), codec=codec)
     try:
-        data = write_container({**card.to_json(), SECTION: table_to_json(records)}, sections={SECTION: payload})
+        data = write_container({**card.to_json(), SECTION: table_to_json(blocks)}, sections={SECTION: payload})
     except InputError:
         raise
     except (TypeError, ValueError) as error:
         raise InputError(f"info and kwargs of an artifact must be JSON: {error}") from error
     write_atomic(path, data)
     return len(data)
+
+
+def _fold(model: nn.Module) -> nn.Module | None:
+    """Return a copy with batch norm folded; None where there is none, or the network cannot be traced."""
+    try:
+        graph = trace(copy.deepcopy(model).eval())
+    except InputError as error:
+        log.info("artifact  batch norm is not folded: %s", error)
+        return None
+    return graph if fold_batch_norms_(graph) else None
 
 
 def read_contents(path: Path | str) -> Contents:
@@ -138,39 +166,56 @@ def read_contents(path: Path | str) -> Contents:
         if set(sections) != {SECTION}:
             raise ArtifactError(f"damaged: sections {', '.join(sections)} where {SECTION} is expected")
         card = ModelCard.from_json(header)
-        records = table_from_json(header.get(SECTION), payload_bytes=len(sections[SECTION]))
+        blocks = table_from_json(header.get(SECTION), payload_bytes=len(sections[SECTION]))
     except InputError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return Contents(card=card, tensors=tuple(records), payload=sections[SECTION], file_bytes=path.stat().st_size)
+    return Contents(card=card, blocks=tuple(blocks), payload=sections[SECTION], file_bytes=path.stat().st_size)
 
 
-def load_artifact(path: Path | str, *, model: nn.Module | None = None, allow: Sequence[str] = ()) -> Artifact:
+def load_artifact(
+    path: Path | str,
+    *,
+    model: nn.Module | None = None,
+    allow: Sequence[str] = (),
+    max_bytes: int = MAX_DECODED_BYTES,
+) -> Artifact:
     """Return the model of an artifact, in eval mode on the CPU, and all that the file says of it.
 
     Runs no code but this package's, unless ``allow`` names a package from which the architecture may be
     imported. A ``model`` given is filled in place instead, on its own device, and loses the channels that the file
-    lacks. Raises InputError or
-    ArtifactError before any weight is allocated when the file and the architecture differ.
+    lacks. ``max_bytes`` is what its tensors may take in memory: a small file can stand for large ones. Raises
+    InputError or ArtifactError before any weight is allocated when the file and the architecture differ.
     """
     contents = read_contents(path)
     try:
         if model is None:
-            model = _build_and_fill(contents, allow=allow)
+            model = _build_and_fill(contents, allow=allow, max_bytes=max_bytes)
             if contents.card.architecture.compacted:
                 _check_widths(model, contents)
         else:
             if contents.card.quantization is not None:
                 raise InputError(f"{path} holds integers, which no given model of floats can be filled with")
-            _check_table(contents.tensors, model=_fit(model, contents))
-            model.load_state_dict(contents.decode())
+            if contents.card.architecture.folded:
+                raise InputError(
+                    f"{path} has its batch norm folded, which no given model can be filled with; "
+                    "allowed: a file written with storage.fold_bn=false"
+                )
+            _check_table(contents, model=_fit(model, contents))
+            model.load_state_dict(contents.decode(max_bytes=max_bytes))
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return Artifact(model=model.eval(), card=contents.card, tensors=contents.tensors, file_bytes=contents.file_bytes)
+    return Artifact(model=model.eval(), card=contents.card, blocks=contents.blocks, file_bytes=contents.file_bytes)
 
 
-def load(path: Path | str, *, model: nn.Module | None = None, allow: Sequence[str] = ()) -> nn.Module:
+def load(
+    path: Path | str,
+    *,
+    model: nn.Module | None = None,
+    allow: Sequence[str] = (),
+    max_bytes: int = MAX_DECODED_BYTES,
+) -> nn.Module:
     """Return the model of an artifact, in eval mode on the CPU: `load_artifact` without the rest."""
-    return load_artifact(path, model=model, allow=allow).model
+    return load_artifact(path, model=model, allow=allow, max_bytes=max_bytes).model
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:
@@ -184,16 +229,18 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
             )
         if contents.card.quantization is not None:
             raise InputError(f"{path} holds integers; allowed: a file of a network in floating point")
+        if contents.card.architecture.folded:
+            raise InputError(f"{path} has its batch norm folded; allowed: a file written with storage.fold_bn=false")
         return contents.decode()
     return read_state_dict(path)
 
 
-def _build_and_fill(contents: Contents, *, allow: Sequence[str]) -> nn.Module:
+def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int) -> nn.Module:
     architecture = contents.card.architecture
     if not is_built_in(architecture.target):
         model = _fit(_build(architecture, allow=allow, device="cpu"), contents)
-        _check_table(contents.tensors, model=model)
-        model.load_state_dict(contents.decode())
+        _check_table(contents, model=model)
+        model.load_state_dict(contents.decode(max_bytes=max_bytes))
         return model
 
     # Built without storage first: a hostile file cannot make us allocate more than its own tensors.
@@ -204,12 +251,12 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str]) -> nn.Module:
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, ValueError) as error:
         raise ArtifactError(f"{architecture.target} cannot be built: {str(error).splitlines()[0]}") from error
     model = _fit(model, contents)
-    _check_table(contents.tensors, model=model)
-    model.load_state_dict(contents.decode(), assign=True)
+    _check_table(contents, model=model)
+    model.load_state_dict(contents.decode(max_bytes=max_bytes), assign=True)
     if any(tensor.is_meta for tensor in model.buffers()):
         # Buffers that are computed, not stored, need a model with storage.
         model = _fit(_build(architecture, allow=(), device="cpu"), contents)
-        model.load_state_dict(contents.decode())
+        model.load_state_dict(contents.decode(max_bytes=max_bytes))
     return model
 
 
@@ -217,16 +264,19 @@ def _fit(model: nn.Module, contents: Contents) -> nn.Module:
     """Give ``model`` the channels of a compacted network, and integers; raises ArtifactError where that cannot be."""
     if contents.card.architecture.compacted:
         try:
-            fit_widths_(model, {record.name: record.shape for record in contents.tensors})
+            fit_widths_(model, contents.shapes)
         except InputError as error:
             raise ArtifactError(f"damaged: {error}") from error
     plan = _plan(contents.card)
-    if plan is None:
-        return model
     try:
-        return integer_network(trace(model), plan)
+        if plan is not None:
+            return integer_network(trace(model), plan)
+        if contents.card.architecture.folded:
+            model = trace(model)
+            fold_batch_norms_(model, values=False)
     except InputError as error:
         raise ArtifactError(f"damaged: {error}") from error
+    return model
 
 
 def _plan(card: ModelCard) -> Plan | None:
@@ -267,9 +317,10 @@ def _without_download(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return {key: False if key == "pretrained" else value for key, value in kwargs.items()}
 
 
-def _check_table(records: Sequence[TensorRecord], *, model: nn.Module) -> None:
+def _check_table(contents: Contents, *, model: nn.Module) -> None:
     expected = {name: (tuple(t.shape), t.dtype) for name, t in model.state_dict().items()}
-    stored = {record.name: (record.shape, record.dtype) for record in records}
+    dtypes = {name: block.dtype for block in contents.blocks for name in block.names}
+    stored = {name: (shape, dtypes[name]) for name, shape in contents.shapes.items()}
     for name in (*expected, *stored):
         if expected.get(name) != stored.get(name):
             raise ArtifactError(

@@ -153,8 +153,8 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
         last = records["quantize"] = _told(context, quantized)
     if until >= STAGES.index("export"):
         files = {
-            "dense": export.obtain_exported(context, records["dense"]),
-            "compressed": export.obtain_exported(student, last),
+            "dense": export.obtain_exported(context, records["dense"], records["dense"]),
+            "compressed": export.obtain_exported(student, last, records["dense"]),
         }
         made = {record.id: record for record in files.values()}
         records["export"] = _told(context, files["compressed"])

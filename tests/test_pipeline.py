@@ -109,6 +109,10 @@ def test_a_given_model_takes_the_place_of_dense_training(finished: Path, tmp_pat
     after = json.loads((tmp_path / "given" / "metrics.json").read_text())["dense"]
     assert after == before
     artifact = finished / "first" / "model.cmp"
+    with pytest.raises(InputError, match=r"has its batch norm folded; allowed: .*storage\.fold_bn=false"):
+        run_here(*SHORT, f"model.weights={artifact}", run_dir=tmp_path / "again", output_dir=tmp_path)
+    run_here(*SHORT, "sparsity=0.7", "storage.fold_bn=false", run_dir=tmp_path / "whole", output_dir=finished)
+    artifact = tmp_path / "whole" / "model.cmp"
     run_here(*SHORT, f"model.weights={artifact}", "until=dense", run_dir=tmp_path / "again", output_dir=tmp_path)
 
 
@@ -122,7 +126,7 @@ def test_a_model_that_does_not_fit_is_refused_before_training(finished: Path, tm
 def test_two_of_four(finished: Path, tmp_path: Path) -> None:
     tiny = list(TINY)
     run_here(*tiny, "strategy=two_four", run_dir=tmp_path / "run", output_dir=finished)
-    weight = compression.load(tmp_path / "run" / "model.cmp", allow=["tiny_net"]).features[3].weight
+    weight = compression.load(tmp_path / "run" / "model.cmp", allow=["tiny_net"]).get_parameter("features.3.weight")
     kept = (weight != 0).view(16, 2, 4, 3, 3).sum(2)
     assert (kept == 2).all()
 

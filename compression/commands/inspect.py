@@ -1,39 +1,65 @@
 """What stands in an artifact, read from the file alone, without building the model."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
+from torch import Tensor
 
 from compression.artifact import Contents, read_contents
 from compression.commands.text_table import format_table
+from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import describe_arithmetic
+from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
+from compression.storage.blocks import Block, split_payload
+from compression.storage.codec import Parts
+
+# Roles of vectors that a quantized layer has, and what they are called in the breakdown.
+_SCALES, _BIASES = {"weight_scale", "scale"}, {"bias"}
+_COLUMNS = ("tensor", "shape", "zeros", "bits", "codec", "bytes", "bits/value")
 
 
 def inspect_file(path: Path) -> str:
-    """Return summary, table of tensors and totals of an artifact as text; raises ArtifactError."""
+    """Return summary, table of tensors, breakdown and comparison of an artifact as text; raises ArtifactError."""
     contents = read_contents(path)
     state = contents.decode()
-    zeros = {name: int((tensor == 0).sum()) for name, tensor in state.items()}
-    rows = [
-        (
-            record.name,
-            "x".join(map(str, record.shape)) or "scalar",
-            str(record.dtype).removeprefix("torch."),
-            _percent(zeros[record.name], record.numel),
-            record.codec,
-            f"{record.num_bytes:,}",
-        )
-        for record in contents.tensors
+    measured = [
+        (block, block.measure(data))
+        for block, data in zip(contents.blocks, split_payload(contents.blocks, contents.payload), strict=True)
     ]
-    header = ("tensor", "shape", "dtype", "zeros", "codec", "bytes")
-    dense_bytes = len(safetensors.torch.save(state))
+    rows = [_row(block, state, bits=_bits(contents, block)) for block, _ in measured]
     parts = [
         _summarize(contents, path=path),
-        format_table(header, rows=rows, right=(3, 5)),
-        _total(contents, zeros=zeros, dense_bytes=dense_bytes),
+        format_table(_COLUMNS, rows=rows, right=(2, 3, 5, 6)),
+        format_table(("part", "bytes", "share"), rows=list(_breakdown(contents, measured)), right=(1, 2)),
+        _compare(contents, state),
     ]
     return "\n\n".join(parts)
+
+
+def _row(block: Block, state: Mapping[str, Tensor], *, bits: int) -> tuple[str, ...]:
+    values = [state[name] for name in block.names]
+    zeros = sum(int((value == 0).sum()) for value in values)
+    several = len(block.names) > 1
+    return (
+        f"{len(block.names)} x {block.role}" if several else block.names[0],
+        f"{block.numel} in all" if several else "x".join(map(str, block.shapes[0])) or "scalar",
+        f"{100 * zeros / block.numel:.2f} %" if block.numel else "-",
+        str(bits),
+        block.codec,
+        f"{block.num_bytes:,}",
+        f"{8 * block.num_bytes / block.numel:.3f}" if block.numel else "-",
+    )
+
+
+def _bits(contents: Contents, block: Block) -> int:
+    """Return the bits of a value: those of the plan for the integers of a layer, else those of the type."""
+    plan = contents.plan
+    if plan is not None and block.role == "weight" and block.dtype == torch.int8 and block.owners[0] in plan.layers:
+        return plan.layers[block.owners[0]].weight
+    return 8 * block.dtype.itemsize
 
 
 def _summarize(contents: Contents, *, path: Path) -> str:
@@ -54,24 +80,54 @@ def _summarize(contents: Contents, *, path: Path) -> str:
     return format_table(("", ""), rows=list(lines.items())).strip("\n")
 
 
-def _total(contents: Contents, *, zeros: dict[str, int], dense_bytes: int) -> str:
-    file_bytes, payload_bytes = contents.file_bytes, len(contents.payload)
-    weights = [record for record in contents.tensors if len(record.shape) > 1]
-    values = sum(record.numel for record in weights)
-    pruned = sum(zeros[record.name] for record in weights)
-    rest = payload_bytes - sum(record.num_bytes for record in weights)
+def _breakdown(contents: Contents, measured: list[tuple[Block, Parts]]) -> Iterator[tuple[str, str, str]]:
+    """Yield what every byte of the file is for, in bytes and as a share."""
+    weights = [parts for block, parts in measured if len(block.shape) > 1]
+    vectors = [(block, parts) for block, parts in measured if len(block.shape) <= 1]
+    scales = sum(parts.total for block, parts in vectors if block.role in _SCALES)
+    biases = sum(parts.total for block, parts in vectors if block.role in _BIASES)
+    rest = sum(parts.total for _, parts in vectors) - scales - biases
+    counted = {
+        "weights: values": sum(parts.values for parts in weights),
+        "weights: index of zeros": sum(parts.index for parts in weights),
+        "weights: tables, widths": sum(parts.side for parts in weights),
+        "scales": scales,
+        "biases": biases,
+        "normalization, others": rest,
+        "header, checksums": contents.file_bytes - len(contents.payload),
+        "file": contents.file_bytes,
+    }
+    for name, num_bytes in counted.items():
+        yield name, f"{num_bytes:,}", f"{100 * num_bytes / contents.file_bytes:.2f} %"
+
+
+def _compare(contents: Contents, state: Mapping[str, Tensor]) -> str:
+    """Return the file beside the dense file, the formula of other reports and the order-0 bound."""
+    weights = [block for block in contents.blocks if len(block.shape) > 1]
+    layers = {
+        block.names[0]: LayerCount(
+            nonzero=int((state[block.names[0]] != 0).sum()),
+            bits=_bits(contents, block),
+            channels=block.shape[0] if contents.plan is not None else 0,
+        )
+        for block in weights
+    }
+    formula = formula_bytes(layers)
+    dense_bytes, dense_name = contents.card.info.get("dense_bytes"), "dense model, safetensors"
+    if type(dense_bytes) is not int:
+        dense_bytes, dense_name = len(safetensors.torch.save(dict(state))), "the same tensors, safetensors"
+    payload = sum(block.num_bytes for block in weights)
     rows = [
-        ("weights (2 dimensions and more)", f"{payload_bytes - rest:,}", f"{_percent(pruned, values)} zeros"),
-        ("biases, normalization, counters", f"{rest:,}", ""),
-        ("header and checksums", f"{file_bytes - payload_bytes:,}", ""),
-        ("file", f"{file_bytes:,}", f"{file_bytes / 2**20:.2f} MiB"),
-        ("the same tensors as safetensors", f"{dense_bytes:,}", f"{dense_bytes / file_bytes:.2f} x the file"),
+        (dense_name, dense_bytes, ""),
+        ("this file", contents.file_bytes, "every byte"),
+        ("formula", formula, "nonzero * (bits + 3) / 8 + 4 * channels: no fillers, biases, header; no entropy code"),
+        ("weights in this file", payload, ""),
     ]
-    return format_table(("part", "bytes", ""), rows=rows, right=(1,))
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if whole else "-"
+    if all(bits.bits < FULL_PRECISION for bits in layers.values()):
+        bound = sum(order0_bits(state[block.names[0]].numpy()) for block in weights)
+        rows.append(("order-0 bound", round(bound / 8), "of the weights alone; below it only with contexts"))
+    table = [(name, f"{size:,}", f"{dense_bytes / size:.2f}x" if size else "-", why) for name, size, why in rows]
+    return format_table(("compared", "bytes", "smaller", ""), rows=table, right=(1, 2))
 
 
 def _numbers(values: Any) -> str:

@@ -109,6 +109,8 @@ class QuantizationConfig:
     adaround: AdaRoundConfig = field(default_factory=AdaRoundConfig)
     training: QatConfig = field(default_factory=QatConfig)
     reduce_range: bool | None = None
+    scale_bits: int | None = 7
+    bias_bits: int | None = 8
 
     def __post_init__(self) -> None:
         require(self.name in METHODS, "quantization.name", self.name, f"one of {', '.join(METHODS)}")
@@ -127,6 +129,10 @@ class QuantizationConfig:
             LayerBits.parse(text)
         for key in ("batch_norm_batches", "bias_correction_batches"):
             require(getattr(self, key) >= 0, f"quantization.{key}", getattr(self, key), "an integer >= 0; 0 is off")
+        for key in ("scale_bits", "bias_bits"):
+            bits = getattr(self, key)
+            allowed = "an integer in [1, 24], or null for all"
+            require(bits is None or 1 <= bits <= 24, f"quantization.{key}", bits, allowed)
         key = "calibration_batches"
         require(self.calibration_batches >= 1, f"quantization.{key}", self.calibration_batches, "an integer >= 1")
 

@@ -206,6 +206,7 @@ class StorageConfig:
     """How tensors are written into the artifact."""
 
     codec: str = "auto"
+    fold_bn: bool = True
 
 
 @dataclass

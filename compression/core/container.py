@@ -3,7 +3,7 @@
 Layout, little endian::
 
     8 bytes   magic  89 43 4D 50 0D 0A 1A 0A   (shows text-mode damage, as PNG's does)
-    u16       format version, 1
+    u16       format version, 2
     u16       reserved, 0
     u32       bytes of the compressed header
     u32       bytes of the header, decompressed
@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 from compression.core.errors import ArtifactError, InputError
 
 MAGIC = b"\x89CMP\r\n\x1a\n"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PREFIX = struct.Struct("<8sHHIIQ")
 CHECKSUM_BYTES = 16
 # Bounds what a hostile header can make the JSON reader allocate; 60,000 tensors fit.
@@ -90,7 +90,7 @@ def _read(stream: BinaryIO, *, num_bytes: int, name: str) -> tuple[dict[str, Any
         raise ArtifactError(f"{name} is truncated: has {num_bytes} of {total} bytes")
     if num_bytes > total:
         raise ArtifactError(f"{name} is damaged: has {num_bytes - total} bytes after its end at {total}")
-    if version == 0 or reserved:
+    if version < FORMAT_VERSION or reserved:
         raise ArtifactError(f"{name} is damaged: format version {version}, reserved field {reserved}")
 
     header, table = _parse_header(packed, raw_bytes=raw_bytes, name=name)

@@ -12,13 +12,15 @@ from compression.core.errors import InputError
 class Architecture:
     """The call that builds the model: ``target(num_classes=num_classes, **kwargs)``.
 
-    A ``compacted`` one has fewer channels than that; how many, the shapes of its tensors say.
+    A ``compacted`` one has fewer channels than that; how many, the shapes of its tensors say. ``folded``: batch norm is
+    folded into the layers before it.
     """
 
     target: str
     num_classes: int
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     compacted: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class ModelCard:
         _require(type(architecture.target) is str, "target", architecture.target, "a dotted name")
         _require(isinstance(architecture.kwargs, Mapping), "kwargs", architecture.kwargs, "a mapping")
         _require(type(architecture.compacted) is bool, "compacted", architecture.compacted, "true or false")
+        _require(type(architecture.folded) is bool, "folded", architecture.folded, "true or false")
         num_classes = architecture.num_classes
         _require(type(num_classes) is int and num_classes >= 1, "num_classes", num_classes, "1 or more")
         _require(

@@ -12,7 +12,6 @@ from compression.quantization.fake_layers import (
     BiasRounding,
     FakeQuantWeight,
     fitting_scale,
-    rounded_bias,
 )
 from compression.quantization.fake_quantize import to_integers
 from compression.quantization.fold import fold_batch_norms_
@@ -24,6 +23,7 @@ from compression.quantization.integer_layers import (
     Product,
     WeightOnlyLayer,
 )
+from compression.quantization.narrowing import Narrowing
 from compression.quantization.network import check_layers, feeding_quantizer, insert_after, insert_quantizers
 from compression.quantization.observers import MIN_SCALE
 from compression.quantization.plan import Activation, Plan
@@ -61,11 +61,13 @@ def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
 
 
 @torch.no_grad()
-def integer_state(prepared: fx.GraphModule, plan: Plan) -> dict[str, Tensor]:
+def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | None = None) -> dict[str, Tensor]:
     """Return the state dict of the integer network that computes what ``prepared`` imitates, on the CPU.
 
-    Batch norm that is left is folded. A bias is rounded to the product of the scales, int32.
+    Batch norm that is left is folded. A bias is rounded to the product of the scales, int32. With ``narrowing``, scales
+    and biases have fewer significant bits, and weights are rounded to the grid of those scales.
     """
+    narrowing = narrowing or Narrowing()
     folded = copy.deepcopy(prepared).cpu()
     _remove_bias_rounding(folded)
     fold_batch_norms_(folded)
@@ -80,26 +82,27 @@ def integer_state(prepared: fx.GraphModule, plan: Plan) -> dict[str, Tensor]:
             quantizer = folded.get_submodule(source)
             assert isinstance(quantizer, ActivationQuantizer)
             unit = quantizer.rounding_scale()
-        state |= {f"{node.target}.{key}": value for key, value in _to_integer_tensors(layer, unit).items()}
+        state |= {f"{node.target}.{key}": value for key, value in _to_integer_tensors(layer, unit, narrowing).items()}
     for name, module in folded.named_modules():
         if isinstance(module, ActivationQuantizer):
             state[f"{name}.scale"] = module.rounding_scale()
     return {name: value.detach().clone().contiguous() for name, value in state.items()}
 
 
-def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None) -> dict[str, Tensor]:
+def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None, narrowing: Narrowing) -> dict[str, Tensor]:
     scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
     bias = torch.zeros_like(scale) if bias is None else bias
     if input_scale is None:
-        tensors = {"bias": bias}
+        scale = narrowing.scale(scale)
     else:
         scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
-        tensors = {"bias": rounded_bias(layer, None, input_scale).steps.to(torch.int32)}
+        scale = narrowing.scale(scale)
+        bias = torch.round(bias.double() / (input_scale * scale).double()).to(torch.int32)
     rows = scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
     return {
         "weight": to_integers(layer.weight, rows, layer.weight_grid).to(torch.int8),
         "weight_scale": scale,
-        **tensors,
+        "bias": narrowing.bias(bias),
     }
 
 

@@ -69,10 +69,14 @@ class Plan:
         return [(activation.bits,) for activation in self.activations.values()]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain containers."""
+        """Return the plan as plain containers, in columns: what is alike stands together, so that it packs well."""
         return {
-            "layers": {name: list(bits) for name, bits in self.layers.items()},
-            "activations": {name: [one.bits, one.signed] for name, one in self.activations.items()},
+            "layers": list(self.layers),
+            "weight_bits": [bits.weight for bits in self.layers.values()],
+            "input_bits": [bits.activation for bits in self.layers.values()],
+            "activations": list(self.activations),
+            "activation_bits": [one.bits for one in self.activations.values()],
+            "signed": [one.signed for one in self.activations.values()],
             "dynamic": self.dynamic,
             "unclamped": list(self.unclamped),
             "reduced_range": self.reduced_range,
@@ -82,14 +86,16 @@ class Plan:
     def from_json(cls, content: Any) -> "Plan":
         """Return the plan that ``to_json`` gave; raises ``InputError``."""
         try:
+            layers = zip(content["layers"], content["weight_bits"], content["input_bits"], strict=True)
+            activations = zip(content["activations"], content["activation_bits"], content["signed"], strict=True)
             plan = cls(
-                layers={str(name): Bits(*pair) for name, pair in content["layers"].items()},
-                activations={str(name): Activation(*pair) for name, pair in content["activations"].items()},
+                layers={str(name): Bits(weight, activation) for name, weight, activation in layers},
+                activations={str(name): Activation(bits, signed) for name, bits, signed in activations},
                 dynamic=content["dynamic"],
                 unclamped=tuple(content["unclamped"]),
                 reduced_range=content["reduced_range"],
             )
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"its plan of quantization cannot be read: {error}") from error
         for bits in plan.layers.values():
             check_bits_or_off(bits.weight, key="weight_bits")

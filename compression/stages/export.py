@@ -1,5 +1,6 @@
 """The export stage: validate a model a last time and write it as an artifact and as ONNX."""
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,34 +16,36 @@ from compression.runtimes.onnx_export import export_onnx
 from compression.stages import dense
 from compression.stages.context import Context
 from compression.stages.fit import make_trainer
-from compression.stages.network_files import describe_architecture, is_compacted, load_network, plan_of
+from compression.stages.network_files import WEIGHTS, describe_architecture, is_compacted, load_network, plan_of
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 3
+VERSION = 4
 ARTIFACT = "model.cmp"
 ONNX = "model.onnx"
 
 
-def obtain_exported(context: Context, parent: StageRecord) -> StageRecord:
-    """Return the files of the model that ``parent`` made."""
+def obtain_exported(context: Context, parent: StageRecord, dense_model: StageRecord) -> StageRecord:
+    """Return the files of the model that ``parent`` made; they name the bytes of ``dense_model``, as safetensors."""
+    dense_bytes = (dense_model.path / WEIGHTS).stat().st_size
     inputs = {
-        "codec": context.config.storage.codec,
+        "storage": asdict(context.config.storage),
         "strategy": _strategy_name(context, parent),
         "arithmetic": context.arithmetic_identity,
+        "dense_bytes": dense_bytes,
     }
     key = StageKey("export", VERSION, inputs, parents=(parent.id,))
-    return context.store.obtain(key, partial(_export, context, parent))
+    return context.store.obtain(key, partial(_export, context, parent, dense_bytes))
 
 
-def _export(context: Context, parent: StageRecord, folder: Path) -> Made:
+def _export(context: Context, parent: StageRecord, dense_bytes: int, folder: Path) -> Made:
     task = dense.make_task(context, load_network(context, parent), dense.constant_lr)
-    export = ExportCallback(partial(_write, context, parent, folder))
+    export = ExportCallback(partial(_write, context, parent, dense_bytes, folder))
     trainer = make_trainer(context, callbacks=[export], logger=False, enable_checkpointing=False)
     [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
     return Made({"val_accuracy": metrics["val/accuracy"]})
 
 
-def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module) -> None:
+def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path, model: nn.Module) -> None:
     data = context.data
     model = model.cpu().eval()
     info: dict[str, Any] = {
@@ -50,6 +53,7 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
         "sparsity": model_sparsity(model, count_layer_weights(context.build_model(pretrained=False))),
         "versions": {"compression": compression.__version__, "torch": torch.__version__},
     }
+    info["dense_bytes"] = dense_bytes
     if parent.key.stage != "dense" and context.config.distillation.teaches:
         info["distillation"] = context.config.distillation.name
     save_artifact(
@@ -60,6 +64,7 @@ def _write(context: Context, parent: StageRecord, folder: Path, model: nn.Module
         input={"size": data.image_size, "mean": data.mean, "std": data.std},
         plan=plan_of(parent),
         codec=context.config.storage.codec,
+        fold_bn=context.config.storage.fold_bn,
         info=info,
     )
     export_onnx(

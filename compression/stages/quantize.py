@@ -28,6 +28,7 @@ from compression.quantization.bit_sensitivity import BitTable
 from compression.quantization.grid import FULL_PRECISION, MAX_BITS
 from compression.quantization.integer_network import integer_state
 from compression.quantization.layer_bits import assign_bits
+from compression.quantization.narrowing import Narrowing
 from compression.quantization.network import fake_layers, learn_steps_, make_plan, quantizable_layers
 from compression.quantization.plan import REDUCED_BITS, Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
@@ -44,7 +45,7 @@ from compression.store import Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 # The cosine of training ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
 
@@ -180,7 +181,9 @@ def _quantize(
         generator = make_generator(derive_seed(context.config.seed, "quantize"))
         made = quantized(model, plan, _calibration(context), batches, repairs=_repairs(context), generator=generator)
         prepared, plan, repaired = made.network, made.plan, _describe_repairs(made)
-    state = integer_state(prepared, plan)
+    settings = context.config.quantization
+    narrowing = Narrowing(scale_bits=settings.scale_bits, bias_bits=settings.bias_bits)
+    state = integer_state(prepared, plan, narrowing)
     network = build_network(context, state, compacted=is_compacted(parent), plan=plan)
     save_tensors(state, folder / WEIGHTS)
     before, after = model_sparsity(model), model_sparsity(network)

@@ -28,7 +28,7 @@ def checksum(data):
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def assemble(content, *, payload=b"", version=1, raw_bytes=None, payload_bytes=None):
+def assemble(content, *, payload=b"", version=2, raw_bytes=None, payload_bytes=None):
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     packed = zlib.compress(raw)
     raw_bytes = len(raw) if raw_bytes is None else raw_bytes
@@ -41,7 +41,7 @@ def test_layout_is_the_documented_one():
     data = write_container({"k": 1}, sections={"s": b"ab"})
     raw = b'{"header":{"k":1},"sections":[["s",2,"' + checksum(b"ab").hex().encode() + b'"]]}'
     packed = zlib.compress(raw, 9)
-    prefix = b"\x89CMP\r\n\x1a\n\x01\x00\x00\x00" + struct.pack("<IIQ", len(packed), len(raw), 2)
+    prefix = b"\x89CMP\r\n\x1a\n\x02\x00\x00\x00" + struct.pack("<IIQ", len(packed), len(raw), 2)
     assert data == prefix + packed + checksum(prefix + packed) + b"ab"
 
 
@@ -109,7 +109,7 @@ def test_messages():
     assert read(data[:-1] + b"!") == "m.cmp is damaged: checksum of section index differs"
     assert read(data[:-4] + b"!xyz") == "m.cmp is damaged: checksum of section values differs"
     assert read(data[:40] + b"!" + data[41:]) == "m.cmp is damaged: checksum of the header differs"
-    assert read(assemble({}, version=2)) == ("m.cmp has format version 2, newer than this package reads; allowed: 1")
+    assert read(assemble({}, version=3)) == ("m.cmp has format version 3, newer than this package reads; allowed: 2")
     assert read(assemble({}, version=0)) == "m.cmp is damaged: format version 0, reserved field 0"
 
 

@@ -21,6 +21,7 @@ from compression.pipeline import make_context
 from compression.stages.distillation import distillation_identity
 
 STUDENT = "distillation/student=custom distillation.student._target_=tiny_net.TinyNet +distillation.student.width=16"
+WHOLE = "runtime.engines=[eager] storage.fold_bn=false"
 ONCE = "strategy=oneshot_l1 sparsity=0.5"
 
 
@@ -58,7 +59,7 @@ def write_teacher(dense, path, *, width=32):
 
 def test_dense_then_distil_then_prune_in_one_command(outputs, finished):
     steps = "strategy=iterative_structured_l2 strategy.schedule.steps=2 strategy.finetune.epochs=1"
-    command = f"distillation=logit {STUDENT} {steps} runtime.engines=[eager] distillation.epochs=2"
+    command = f"distillation=logit {STUDENT} {steps} {WHOLE} distillation.epochs=2"
     run_here(*WIDE, *command.split(), run_dir=outputs / "run", output_dir=outputs)
     [dense], [distilled], [pruned], [compacted], [tuned] = (
         finished(stage) for stage in ("dense", "distil", "prune", "compact", "finetune")
@@ -134,7 +135,7 @@ def test_rounding_without_training_has_no_teacher(make):
 
 
 def test_a_student_alone_is_a_compressed_model(outputs, finished):
-    command = f"distillation=feature {STUDENT} strategy=none runtime.engines=[eager]"
+    command = f"distillation=feature {STUDENT} strategy=none {WHOLE}"
     run_here(*WIDE, *command.split(), run_dir=outputs / "run", output_dir=outputs)
     [distilled] = finished("distil")
     model = compression.load(outputs / "run" / "model.cmp", allow=["tiny_net"])

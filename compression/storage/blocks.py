@@ -1,0 +1,205 @@
+"""A state dict as blocks of bytes, and a table of what stands in them.
+
+A tensor of two dimensions and more is a block of its own. Vectors and scalars (scales, biases, statistics) are too
+short to be coded one by one: all of one role, the last part of their names, and of one type are coded as one array.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compression.core.errors import ArtifactError, InputError
+from compression.storage.codec import Parts
+from compression.storage.registry import encode_smallest, get_allowed, get_codec
+
+# NumPy has no bfloat16: its bits are stored as those of an int16.
+DTYPES: dict[torch.dtype, np.dtype] = {
+    torch.float32: np.dtype(np.float32),
+    torch.float16: np.dtype(np.float16),
+    torch.bfloat16: np.dtype(np.int16),
+    torch.float64: np.dtype(np.float64),
+    torch.int8: np.dtype(np.int8),
+    torch.uint8: np.dtype(np.uint8),
+    torch.int16: np.dtype(np.int16),
+    torch.int32: np.dtype(np.int32),
+    torch.int64: np.dtype(np.int64),
+    torch.bool: np.dtype(np.bool_),
+}
+DTYPE_NAMES = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
+MAX_NUMEL = 1 << 40
+# A few bytes can say "a billion zeros": a file must not decide how much memory that takes.
+MAX_DECODED_BYTES = 512 << 20
+
+_COLUMNS = ("roles", "dtypes", "codecs", "bytes", "counts", "owners", "shapes")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Tensors of one ``role`` and type that are coded as one array: OWNER.role for each of ``owners``."""
+
+    role: str
+    owners: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    dtype: torch.dtype
+    codec: str
+    num_bytes: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tensors."""
+        return tuple(f"{owner}.{self.role}" if owner else self.role for owner in self.owners)
+
+    @property
+    def numel(self) -> int:
+        """The number of values."""
+        return sum(map(math.prod, self.shapes))
+
+    @property
+    def decoded_bytes(self) -> int:
+        """The bytes that the values take in memory."""
+        return self.numel * DTYPES[self.dtype].itemsize
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array that is coded: the tensor's own, or all values one after the other."""
+        return self.shapes[0] if len(self.shapes) == 1 else (self.numel,)
+
+    def decode(self, data: bytes) -> dict[str, Tensor]:
+        """Return the tensors on the CPU; raises ArtifactError naming the first of them."""
+        try:
+            array = get_codec(self.codec).decode(data, shape=self.shape, dtype=DTYPES[self.dtype])
+        except ArtifactError as error:
+            raise ArtifactError(f"tensor {self.names[0]}: {error}") from error
+        values = torch.from_numpy(array).view(self.dtype)
+        if len(self.shapes) == 1:
+            return {self.names[0]: values}
+        parts = values.split([math.prod(shape) for shape in self.shapes])
+        # Copies: a view would keep all the others alive.
+        return {
+            name: part.reshape(shape).clone() for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
+        }
+
+    def measure(self, data: bytes) -> Parts:
+        """Return what the bytes are for."""
+        return get_codec(self.codec).measure(data, shape=self.shape, dtype=DTYPES[self.dtype])
+
+
+def pack_state(state: Mapping[str, Tensor], *, codec: str) -> tuple[list[Block], bytes]:
+    """Return table and payload; ``codec`` is the name of one, or ``auto`` for the smallest of each block.
+
+    Every value comes back equal, and bit for bit but for -0.0, which is stored as 0.0. Raises InputError for
+    an unknown codec and for what is no plain tensor.
+    """
+    allowed = get_allowed(codec)
+    groups: dict[tuple[Any, ...], dict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        if not isinstance(tensor, Tensor) or tensor.dtype not in DTYPES or tensor.layout != torch.strided:
+            kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise InputError(f"{name} ({kind}) cannot be stored; allowed: dense {', '.join(DTYPE_NAMES)}")
+        owner, _, role = name.rpartition(".")
+        alone = name if tensor.ndim > 1 else ""
+        groups.setdefault((not alone, role, tensor.dtype, alone), {})[owner] = tensor
+    blocks, parts = [], []
+    # Matrices first, each kind in the order of the state dict: names repeat in the same order, so the header is short.
+    for (_, role, dtype, _), tensors in sorted(groups.items(), key=lambda group: group[0][0]):
+        arrays = [_to_numpy(tensor) for tensor in tensors.values()]
+        array = arrays[0] if len(arrays) == 1 else np.concatenate([one.reshape(-1) for one in arrays])
+        chosen, data = encode_smallest(array, allowed=allowed)
+        shapes = tuple(tuple(tensor.shape) for tensor in tensors.values())
+        blocks.append(Block(role, tuple(tensors), shapes, dtype, chosen, len(data)))
+        parts.append(data)
+    return blocks, b"".join(parts)
+
+
+def split_payload(blocks: Sequence[Block], payload: bytes) -> list[bytes]:
+    """Return the bytes of each block."""
+    view, start, parts = memoryview(payload), 0, []
+    for block in blocks:
+        parts.append(bytes(view[start : start + block.num_bytes]))
+        start += block.num_bytes
+    return parts
+
+
+def unpack_state(blocks: Sequence[Block], *, payload: bytes, max_bytes: int = MAX_DECODED_BYTES) -> dict[str, Tensor]:
+    """Return the tensors on the CPU; raises ArtifactError naming the one that cannot be decoded.
+
+    ``max_bytes``: what all of them may take in memory.
+    """
+    wanted = sum(block.decoded_bytes for block in blocks)
+    if wanted > max_bytes:
+        raise ArtifactError(f"its tensors take {wanted} bytes in memory; allowed: max_bytes={max_bytes}")
+    state: dict[str, Tensor] = {}
+    for block, data in zip(blocks, split_payload(blocks, payload), strict=True):
+        state |= block.decode(data)
+    return state
+
+
+def table_to_json(blocks: Sequence[Block]) -> dict[str, list[Any]]:
+    """Return the table as a header holds it, in columns: what is alike stands together."""
+    return {
+        "roles": [block.role for block in blocks],
+        "dtypes": [str(block.dtype).removeprefix("torch.") for block in blocks],
+        "codecs": [block.codec for block in blocks],
+        "bytes": [block.num_bytes for block in blocks],
+        "counts": [len(block.owners) for block in blocks],
+        "owners": [owner for block in blocks for owner in block.owners],
+        "shapes": [list(shape) for block in blocks for shape in block.shapes],
+    }
+
+
+def table_from_json(table: Any, *, payload_bytes: int) -> list[Block]:
+    """Return the table of a header; raises ArtifactError unless it is well formed and covers the payload."""
+    if not _is_table(table):
+        raise ArtifactError("damaged: its table of tensors cannot be read")
+    blocks, start = [], 0
+    rows = zip(table["roles"], table["dtypes"], table["codecs"], table["bytes"], table["counts"], strict=True)
+    for role, dtype, codec, num_bytes, count in rows:
+        owners = tuple(table["owners"][start : start + count])
+        shapes = tuple(map(tuple, table["shapes"][start : start + count]))
+        start += count
+        blocks.append(Block(role, owners, shapes, DTYPE_NAMES[dtype], codec, num_bytes))
+    names = [name for block in blocks for name in block.names]
+    if len(set(names)) != len(names):
+        raise ArtifactError("damaged: its table names a tensor twice")
+    if sum(block.num_bytes for block in blocks) != payload_bytes:
+        raise ArtifactError(f"damaged: its tensors are not {payload_bytes} bytes together")
+    return blocks
+
+
+def _is_table(table: Any) -> bool:
+    if not isinstance(table, dict) or set(table) != set(_COLUMNS):
+        return False
+    if not all(isinstance(column, list) for column in table.values()):
+        return False
+    num_blocks, num_tensors = len(table["roles"]), len(table["owners"])
+    return (
+        all(len(table[name]) == num_blocks for name in ("dtypes", "codecs", "bytes", "counts"))
+        and all(type(text) is str for name in ("roles", "codecs", "owners") for text in table[name])
+        and all(type(dtype) is str and dtype in DTYPE_NAMES for dtype in table["dtypes"])
+        and all(type(size) is int and size >= 0 for size in table["bytes"])
+        and all(type(count) is int and count >= 1 for count in table["counts"])
+        and sum(table["counts"]) == num_tensors == len(table["shapes"])
+        and all(map(_is_shape, table["shapes"]))
+    )
+
+
+def _is_shape(shape: Any) -> bool:
+    return (
+        isinstance(shape, list)
+        and len(shape) <= 8
+        and all(type(size) is int and 0 <= size <= MAX_NUMEL for size in shape)
+        and math.prod(shape) <= MAX_NUMEL
+    )
+
+
+def _to_numpy(tensor: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.is_floating_point():
+        # Weights pruned by multiplication are -0.0 where they were negative: no codec would see the zero.
+        tensor = tensor.masked_fill(tensor == 0, 0.0)
+    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
