@@ -107,6 +107,21 @@ def inspect(file: File) -> None:
     typer.echo(inspect_file(file))
 
 
+@app.command()
+def storage(
+    file: File,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Where to draw it; FILE.storage.png if left out.")
+    ] = None,
+) -> None:
+    """Compare all codecs on the weights of a file: bytes, seconds, and from which sparsity each beats dense."""
+    from compression.commands.storage import compare_storage
+
+    picture = picture or file.with_suffix(".storage.png")
+    typer.echo(compare_storage(file, picture=picture))
+    typer.echo(f"\npicture: {picture}")
+
+
 class Kind(StrEnum):
     """What sensitivity prunes."""
 

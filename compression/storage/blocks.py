@@ -107,7 +107,7 @@ def pack_state(state: Mapping[str, Tensor], *, codec: str) -> tuple[list[Block],
     blocks, parts = [], []
     # Matrices first, each kind in the order of the state dict: names repeat in the same order, so the header is short.
     for (_, role, dtype, _), tensors in sorted(groups.items(), key=lambda group: group[0][0]):
-        arrays = [_to_numpy(tensor) for tensor in tensors.values()]
+        arrays = [to_array(tensor) for tensor in tensors.values()]
         array = arrays[0] if len(arrays) == 1 else np.concatenate([one.reshape(-1) for one in arrays])
         chosen, data = encode_smallest(array, allowed=allowed)
         shapes = tuple(tuple(tensor.shape) for tensor in tensors.values())
@@ -197,7 +197,8 @@ def _is_shape(shape: Any) -> bool:
     )
 
 
-def _to_numpy(tensor: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+def to_array(tensor: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return the values that are stored: -0.0 as 0.0, bfloat16 by its bits."""
     tensor = tensor.detach().cpu().contiguous()
     if tensor.is_floating_point():
         # Weights pruned by multiplication are -0.0 where they were negative: no codec would see the zero.

@@ -1,0 +1,42 @@
+"""Bits a weight against sparsity, a line a codec."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from compression.reporting.figures.style import SMALL, TEXT, TITLE, remove_frame, spread_out
+
+
+def draw_codecs(curves: Mapping[str, Sequence[float]], *, sparsities: Sequence[float], title: str) -> Figure:
+    """Return ``curves[codec][k]``, bits a value, over ``sparsities[k]``, fractions; both axes start at zero."""
+    figure = Figure(figsize=(8.5, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    remove_frame(axes)
+    colours = colormaps["tab10"]
+    for index, (name, curve) in enumerate(curves.items()):
+        dashed = "--" if name == "dense" else "-"
+        colour = "black" if name == "dense" else colours(index % 10)
+        axes.plot([100 * at for at in sparsities], curve, dashed, color=colour, linewidth=1.6, label=name)
+    highest = max((curve[0] for name, curve in curves.items() if name in ("dense", "bitmask")), default=1.0)
+    axes.set_ylim(0, 1.6 * highest)
+    axes.set_xlim(0, 100 * max(sparsities))
+    # Named where they end: a legend of ten would have to be searched.
+    ends = [curve[-1] for curve in curves.values()]
+    heights = spread_out(ends, gap=0.045 * 1.6 * highest, low=0.0, high=1.6 * highest)
+    for (name, curve), height in zip(curves.items(), heights, strict=True):
+        axes.annotate(
+            name,
+            (100 * sparsities[-1], curve[-1]),
+            xytext=(1.02, height),
+            textcoords=axes.get_yaxis_transform(),
+            fontsize=SMALL,
+            va="center",
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "grey"},
+            annotation_clip=False,
+        )
+    axes.set_title(title, fontsize=TITLE, loc="left")
+    axes.set_xlabel("sparsity, %", fontsize=TEXT)
+    axes.set_ylabel("bits a weight", fontsize=TEXT)
+    axes.tick_params(labelsize=TEXT)
+    return figure
