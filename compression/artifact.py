@@ -20,7 +20,7 @@ from compression.models.registry import build_model, is_built_in
 from compression.models.weights import read_state_dict
 from compression.quantization.fold import fold_batch_norms_
 from compression.quantization.graph import trace
-from compression.quantization.integer_network import integer_network
+from compression.quantization.integer_network import check_integer_state, integer_network
 from compression.quantization.plan import Plan
 from compression.storage.blocks import (
     MAX_DECODED_BYTES,
@@ -201,7 +201,7 @@ def load_artifact(
                     "allowed: a file written with storage.fold_bn=false"
                 )
             _check_table(contents, model=_fit(model, contents))
-            model.load_state_dict(contents.decode(max_bytes=max_bytes))
+            model.load_state_dict(_decode(contents, max_bytes=max_bytes))
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
     return Artifact(model=model.eval(), card=contents.card, blocks=contents.blocks, file_bytes=contents.file_bytes)
@@ -240,7 +240,7 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int)
     if not is_built_in(architecture.target):
         model = _fit(_build(architecture, allow=allow, device="cpu"), contents)
         _check_table(contents, model=model)
-        model.load_state_dict(contents.decode(max_bytes=max_bytes))
+        model.load_state_dict(_decode(contents, max_bytes=max_bytes))
         return model
 
     # Built without storage first: a hostile file cannot make us allocate more than its own tensors.
@@ -252,12 +252,23 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int)
         raise ArtifactError(f"{architecture.target} cannot be built: {str(error).splitlines()[0]}") from error
     model = _fit(model, contents)
     _check_table(contents, model=model)
-    model.load_state_dict(contents.decode(max_bytes=max_bytes), assign=True)
+    model.load_state_dict(_decode(contents, max_bytes=max_bytes), assign=True)
     if any(tensor.is_meta for tensor in model.buffers()):
         # Buffers that are computed, not stored, need a model with storage.
         model = _fit(_build(architecture, allow=(), device="cpu"), contents)
-        model.load_state_dict(contents.decode(max_bytes=max_bytes))
+        model.load_state_dict(_decode(contents, max_bytes=max_bytes))
     return model
+
+
+def _decode(contents: Contents, *, max_bytes: int) -> dict[str, Tensor]:
+    """Return the tensors; raises ArtifactError also for integers that the plan does not allow."""
+    state, plan = contents.decode(max_bytes=max_bytes), contents.plan
+    if plan is not None:
+        try:
+            check_integer_state(state, plan)
+        except InputError as error:
+            raise ArtifactError(f"damaged: {error}") from error
+    return state
 
 
 def _fit(model: nn.Module, contents: Contents) -> nn.Module:

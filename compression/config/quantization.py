@@ -109,7 +109,7 @@ class QuantizationConfig:
     adaround: AdaRoundConfig = field(default_factory=AdaRoundConfig)
     training: QatConfig = field(default_factory=QatConfig)
     reduce_range: bool | None = None
-    scale_bits: int | None = 7
+    scale_bits: int | None = 6
     bias_bits: int | None = 8
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """From a network that imitates integers to one that holds them: structure by a plan, tensors by a state dict."""
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, fx, nn
@@ -87,6 +88,19 @@ def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | N
         if isinstance(module, ActivationQuantizer):
             state[f"{name}.scale"] = module.rounding_scale()
     return {name: value.detach().clone().contiguous() for name, value in state.items()}
+
+
+def check_integer_state(state: Mapping[str, Tensor], plan: Plan) -> None:
+    """Raise ``InputError`` for integers outside the grids of ``plan``, and for scales that are none."""
+    for name, value in state.items():
+        layer, _, role = name.rpartition(".")
+        if role in ("weight_scale", "scale") and not bool((torch.isfinite(value) & (value > 0)).all()):
+            raise InputError(f"{name} has a scale that is no finite number above 0")
+        if role == "weight" and layer in plan.layers and value.dtype == torch.int8 and value.numel():
+            grid = plan.weight_grid(layer)
+            low, high = (int(one) for one in value.aminmax())
+            if low < grid.low or high > grid.high:
+                raise InputError(f"{name} has integers from {low} to {high}; allowed: {grid.low} to {grid.high}")
 
 
 def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None, narrowing: Narrowing) -> dict[str, Tensor]:

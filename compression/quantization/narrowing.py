@@ -5,6 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+SIGNIFICAND = 24
+# What the rest of a scale's significand is set to. Zeros would make scales that are so short that products with them
+# lie exactly between two integers, in one value of some hundred: there engines round as they please.
+_REST = 0xB504F3
+
 
 @dataclass(frozen=True)
 class Narrowing:
@@ -14,21 +19,33 @@ class Narrowing:
     bias_bits: int | None = None
 
     def scale(self, values: Tensor) -> Tensor:
-        """Return scales (float32, any shape), rounded up: no weight leaves the grid."""
-        return values if self.scale_bits is None else keep_significant_bits(values, self.scale_bits, up=True)
+        """Return scales (float32, above 0, any shape), none smaller than before: no weight leaves the grid."""
+        return values if self.scale_bits is None else shorten_scales(values, self.scale_bits)
 
     def bias(self, values: Tensor) -> Tensor:
         """Return biases (any type and shape), rounded to nearest."""
         return values if self.bias_bits is None else keep_significant_bits(values, self.bias_bits)
 
 
-def keep_significant_bits(values: Tensor, num_bits: int, *, up: bool = False) -> Tensor:
-    """Return ``values`` (any real type, any shape) with ``num_bits`` significant bits.
+def shorten_scales(scales: Tensor, num_bits: int) -> Tensor:
+    """Return for each of ``scales`` (float32, normal, above 0) the next above it of those that a file holds in few bits.
 
-    ``v = m * 2^e`` with an integer ``|m| <= 2^num_bits``, to nearest, or away from zero with ``up``. To nearest that is
-    off by at most ``2^-num_bits`` of the value. Zeros stay zero.
+    Its first ``num_bits`` significant bits are free, the others are the same for all scales; so it is at most
+    ``2^(1 - num_bits)`` larger.
+    """
+    rest = SIGNIFICAND - num_bits
+    if rest <= 0:
+        return scales
+    bits = scales.contiguous().view(torch.int32)
+    short = (bits >> rest << rest) | (_REST & ((1 << rest) - 1))
+    # One more in what is kept; out of the largest mantissa that carries into the exponent, as it should.
+    return torch.where(short < bits, short + (1 << rest), short).view(torch.float32)
+
+
+def keep_significant_bits(values: Tensor, num_bits: int) -> Tensor:
+    """Return ``values`` (any real type, any shape) with ``num_bits`` significant bits, rounded to nearest.
+
+    ``v = m * 2^e`` with an integer ``|m| <= 2^num_bits``: off by at most ``2^-num_bits`` of the value. Zeros stay zero.
     """
     mantissa, exponent = torch.frexp(values.double())
-    steps = mantissa * 2.0**num_bits
-    steps = torch.sign(steps) * torch.ceil(steps.abs()) if up else torch.round(steps)
-    return torch.ldexp(steps, exponent - num_bits).to(values.dtype)
+    return torch.ldexp(torch.round(mantissa * 2.0**num_bits), exponent - num_bits).to(values.dtype)
