@@ -91,12 +91,13 @@ class ContextCodec:
         magnitudes = _code_values(values, head, per_row=per_row, truth=None)
         tail = values.finish(tail_bytes=head.num_stored // 8 + 1 if head.num_stored else 0)
         negative = _read_signs(tail, num=head.num_stored)
-        if (magnitudes[~negative] == _MAX_MAGNITUDE).any():
+        if ((magnitudes == _MAX_MAGNITUDE) & ~negative).any():
             raise ArtifactError("damaged: context codec has a value of 128")
         # Modulo 256, which is two's complement.
         signed = np.where(negative, -magnitudes, magnitudes).view(np.int8)
         flat = np.zeros(numel, dtype=np.int8)
-        flat[mask.reshape(-1).view(np.bool_)] = signed
+        # By numbers, which is many times faster than by a mask that is rarely set.
+        flat[np.flatnonzero(mask.reshape(-1).view(np.bool_))] = signed
         return flat.reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
@@ -170,20 +171,20 @@ def _code_values(
     magnitudes = np.full(head.num_stored, head.largest, dtype=np.uint8)
     if head.largest <= 1:
         return magnitudes
-    is_rest = np.ones(head.num_stored, dtype=np.bool_)
     rows = np.repeat(np.arange(per_row.size), per_row)
+    rest = np.arange(head.num_stored)
     if head.maxima:
-        is_rest[_code_maxima(coder, head, per_row=per_row, rows=rows, truth=truth)] = False
-    known = None if truth is None else truth[is_rest] - np.uint8(1)
+        rest = np.delete(rest, _code_maxima(coder, head, per_row=per_row, rows=rows, truth=truth))
+    known = None if truth is None else truth[rest] - np.uint8(1)
     coded = code_magnitudes(
         coder,
-        rows=rows[is_rest],
+        rows=rows[rest],
         num_rows=per_row.size,
         num_values=head.largest,
         mean=head.mean_eighths / 8,
         truth=known,
     )
-    magnitudes[is_rest] = coded + np.uint8(1)
+    magnitudes[rest] = coded + np.uint8(1)
     return magnitudes
 
 
