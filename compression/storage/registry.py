@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from compression.core.errors import ArtifactError, InputError
 from compression.storage.codec import Codec
 from compression.storage.codecs.bitmask import BitmaskCodec
+from compression.storage.codecs.context import ContextCodec
 from compression.storage.codecs.dense import DenseCodec
 
 AUTO = "auto"
 DENSE = DenseCodec()
 # The order decides ties: the simpler one first.
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (DENSE, BitmaskCodec())}
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (DENSE, BitmaskCodec(), ContextCodec())}
 
 
 def get_codec(name: str) -> Codec:
