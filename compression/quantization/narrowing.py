@@ -28,7 +28,7 @@ class Narrowing:
 
 
 def shorten_scales(scales: Tensor, num_bits: int) -> Tensor:
-    """Return for each of ``scales`` (float32, normal, above 0) the next above it of those that a file holds in few bits.
+    """Return for each of ``scales`` (float32, normal, above 0) the next above it that a file holds in few bits.
 
     Its first ``num_bits`` significant bits are free, the others are the same for all scales; so it is at most
     ``2^(1 - num_bits)`` larger.

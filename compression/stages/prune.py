@@ -29,7 +29,7 @@ from compression.stages.step_files import with_bytes, write_step
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 3
+VERSION = 4
 MASKS = "masks.safetensors"
 # The cosine of each step ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
