@@ -40,7 +40,7 @@ def test_custom_wants_a_target():
 
 @pytest.mark.parametrize("path", sorted((CONF / "storage").glob("*.yaml")), ids=lambda path: path.stem)
 def test_storage_files_name_a_codec(path):
-    assert read(path) == {"codec": path.stem}
+    assert read(path) == {"codec": path.stem, "fold_bn": True}
     assert get_allowed(path.stem)
 
 
