@@ -9,7 +9,8 @@ for model in mobilenet_v2 resnet18; do
   python experiments/quantization/repairs.py "experiments/quantization/repairs_$model.json" "${common[@]}" "model=$model"
   measured=(model="$model" strategy=none runtime.repeats=10 runtime.peak_memory=false)
   python train.py "${common[@]}" "${measured[@]}" bits=8 "name=w8a8-$model"
-  python train.py "${common[@]}" "${measured[@]}" bits=4 quantization=qat "name=qat-w4a4-$model"
+  python train.py "${common[@]}" "${measured[@]}" bits=4 quantization=qat \
+    quantization.scale_bits=null quantization.bias_bits=null "name=qat-w4a4-$model"
 done
 python train.py "${common[@]}" model=vgg11 training.epochs=4 trainer.precision=bf16-mixed strategy=none bits=8 name=w8a8-vgg11
 python experiments/quantization/collect.py outputs
