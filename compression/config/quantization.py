@@ -1,5 +1,6 @@
 """Schema of the group ``quantization``: how values are rounded to fewer bits, and what repairs it."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,6 +108,8 @@ class QuantizationConfig:
     equalize: str = "none"
     bias_correction_batches: int = 0
     adaround: AdaRoundConfig = field(default_factory=AdaRoundConfig)
+    rdoq_lambda: float = 0.0
+    rdoq_batches: int = 16
     training: QatConfig = field(default_factory=QatConfig)
     reduce_range: bool | None = None
     scale_bits: int | None = 6
@@ -124,6 +127,7 @@ class QuantizationConfig:
                 f"quantization.layer_bits={self.layer_bits} contradicts quantization.allocation, which chooses bits "
                 "for every layer: give one"
             )
+        self._check_rdoq()
         self._refuse_what_has_no_effect()
         for text in self.layer_bits:
             LayerBits.parse(text)
@@ -136,15 +140,26 @@ class QuantizationConfig:
         key = "calibration_batches"
         require(self.calibration_batches >= 1, f"quantization.{key}", self.calibration_batches, "an integer >= 1")
 
+    def _check_rdoq(self) -> None:
+        lam = self.rdoq_lambda
+        require(0 <= lam < math.inf, "quantization.rdoq_lambda", lam, "a number >= 0; 0 is off")
+        require(self.rdoq_batches >= 1, "quantization.rdoq_batches", self.rdoq_batches, "an integer >= 1")
+        if lam and self.adaround.iterations:
+            raise InputError(
+                f"quantization.rdoq_lambda={lam} contradicts quantization.adaround, which rounds too: give one"
+            )
+
     def _refuse_what_has_no_effect(self) -> None:
         repairs = {
-            "equalize": self.equalize != "none",
-            "adaround.iterations": self.adaround.iterations > 0,
-            "bias_correction_batches": self.bias_correction_batches > 0,
+            "equalize": (self.equalize != "none", ("ptq",)),
+            "adaround.iterations": (self.adaround.iterations > 0, ("ptq",)),
+            "bias_correction_batches": (self.bias_correction_batches > 0, ("ptq", "weight_only")),
+            "rdoq_lambda": (self.rdoq_lambda > 0, ("ptq", "weight_only")),
         }
-        for key, wanted in repairs.items():
-            if wanted and self.name != "ptq":
-                raise InputError(f"quantization.{key} has no part in quantization={self.name}: must be ptq")
+        for key, (wanted, methods) in repairs.items():
+            if wanted and self.name not in methods:
+                allowed = " or ".join(methods)
+                raise InputError(f"quantization.{key} has no part in quantization={self.name}: must be {allowed}")
         if self.name != "qat" and self.training != QatConfig():
             raise InputError(f"quantization.training has no part in quantization={self.name}: must be qat")
 
@@ -167,5 +182,9 @@ class QuantizationConfig:
             raise InputError(f"{key}=32 contradicts quantization=dynamic: must be an integer in [2, 8], e.g. bits=8")
         if self.name == "qat" and off:
             raise InputError("weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8")
+        if self.rdoq_lambda and weight_bits == FULL_PRECISION and not self.layer_bits:
+            raise InputError(
+                f"quantization.rdoq_lambda={self.rdoq_lambda} rounds weights: weight_bits must be below 32, e.g. 8"
+            )
         if off and (self.layer_bits or self.allocation.wanted):
             raise InputError("quantization.layer_bits and allocation refine bits=...: weight_bits must be below 32")

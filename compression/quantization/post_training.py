@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import fx, nn
 
+from compression.core.errors import InputError
 from compression.quantization import graph as ops
 from compression.quantization.adaround import AdaRound, RoundingErrors, learn_rounding_
 from compression.quantization.bias_correction import correct_biases_
@@ -18,10 +19,12 @@ from compression.quantization.calibration import (
     observe_weights_,
     refit_batch_norm_,
 )
+from compression.quantization.channel_fit import fit_channels_
 from compression.quantization.equalization import Equalization, equalize_
 from compression.quantization.fold import fold_batch_norms_
 from compression.quantization.network import prepare
 from compression.quantization.plan import Plan
+from compression.quantization.rate_aware import CodeBits, round_by_rate_, take_layers_
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,24 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Repairs:
-    """What makes good for rounding; all of it off unless asked for.
+    """What makes good for rounding, or rounds otherwise than to nearest; all of it off unless asked for.
 
     ``equalize``: None, or what becomes of ReLU6: skip, replace. ``adaround`` learns on ``adaround_images`` images.
+    ``rdoq_lambda`` is the price of a bit. What the loss feels of a weight is measured on ``rdoq_batches`` batches, and
+    channels are fitted anew on them; it goes without ``adaround``.
     """
 
     equalize: str | None = None
     adaround: AdaRound | None = None
     adaround_images: int = 512
     bias_correction_batches: int = 0
+    rdoq_lambda: float = 0.0
+    rdoq_batches: int = 16
+
+    def __post_init__(self) -> None:
+        """Raise ``InputError`` for two ways of rounding at once."""
+        if self.rdoq_lambda and self.adaround is not None:
+            raise InputError(f"rdoq_lambda={self.rdoq_lambda} contradicts adaround, which rounds too: give one")
 
 
 class Calibrated(NamedTuple):
@@ -54,6 +66,7 @@ class Calibrated(NamedTuple):
     plan: Plan
     equalization: Equalization
     rounding: Mapping[str, RoundingErrors]
+    code_bits: CodeBits | None = None
 
 
 def calibrated(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
@@ -61,7 +74,9 @@ def calibrated(model: nn.Module, plan: Plan, settings: Calibration, batches: Bat
 
     Batch norm is left in. ``batches`` are training images; ``model`` is left as it is. Raises ``InputError``.
     """
-    return _rounding(_traced(model, plan, settings, batches), plan, settings, batches)
+    network = _weights_rounded(_traced(model, plan, settings, batches), plan, settings)
+    _calibrate_(network, plan, settings, batches)
+    return network
 
 
 def quantized(
@@ -84,7 +99,15 @@ def quantized(
     if repairs.equalize is not None:
         equalization = equalize_(reference, relu6=repairs.equalize)
         plan = replace(plan, unclamped=tuple(equalization.unclamped))
-    network = _rounding(reference, plan, settings, batches)
+    network, code_bits = _weights_rounded(reference, plan, settings), None
+    if repairs.rdoq_lambda:
+        # With activations in float: their scales are looked for behind the weights that are stored.
+        rounded = _weights_rounded(reference, Plan(plan.layers), settings)
+        lam, num_batches = repairs.rdoq_lambda, repairs.rdoq_batches
+        code_bits = round_by_rate_(rounded, reference, batches, lam=lam, num_batches=num_batches)
+        fit_channels_(rounded, reference, batches, num_batches=num_batches)
+        take_layers_(network, rounded)
+    _calibrate_(network, plan, settings, batches)
     rounding: dict[str, RoundingErrors] = {}
     if repairs.adaround is not None:
         images = _some_images(batches, repairs.adaround_images)
@@ -92,7 +115,7 @@ def quantized(
         rounding = learn_rounding_(network, reference, images, generator=generator, settings=repairs.adaround)
     if repairs.bias_correction_batches:
         correct_biases_(network, reference, batches, num_batches=repairs.bias_correction_batches)
-    return Calibrated(network, plan, equalization, rounding)
+    return Calibrated(network, plan, equalization, rounding, code_bits)
 
 
 def _traced(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
@@ -102,13 +125,16 @@ def _traced(model: nn.Module, plan: Plan, settings: Calibration, batches: Batche
     return graph
 
 
-def _rounding(graph: fx.GraphModule, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
+def _weights_rounded(graph: fx.GraphModule, plan: Plan, settings: Calibration) -> fx.GraphModule:
     network = prepare(graph, plan)
     observe_weights_(network, settings.weights)
+    return network
+
+
+def _calibrate_(network: fx.GraphModule, plan: Plan, settings: Calibration, batches: Batches) -> None:
     if plan.activations:
         assert settings.activations is not None, "no observer of activations"
         calibrate_(network, settings.activations, batches, num_batches=settings.num_batches)
-    return network
 
 
 def _some_images(batches: Batches, num_images: int) -> torch.Tensor:

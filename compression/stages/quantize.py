@@ -258,15 +258,18 @@ def _repairs(context: Context) -> Repairs:
         adaround=AdaRound(iterations=settings.adaround.iterations) if settings.adaround.iterations else None,
         adaround_images=settings.adaround.images,
         bias_correction_batches=settings.bias_correction_batches,
+        rdoq_lambda=settings.rdoq_lambda,
+        rdoq_batches=settings.rdoq_batches,
     )
 
 
 def _describe_repairs(made: Calibrated) -> dict[str, Any]:
-    """Return which pairs of layers were equalized and which not, and what learned rounding won in each layer."""
+    """Return which pairs of layers were equalized and which not, what learned rounding won, and bits of all weights."""
     return {
         "equalized": [list(pair) for pair in made.equalization.pairs],
         "not_equalized": [list(pair) for pair in made.equalization.skipped],
         "rounding_errors": {name: list(errors) for name, errors in made.rounding.items()},
+        "code_bits": None if made.code_bits is None else made.code_bits._asdict(),
     }
 
 

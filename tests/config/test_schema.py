@@ -46,6 +46,10 @@ RANGES = {
     "quantization.calibration_batches=0": "quantization.calibration_batches=0: must be an integer >= 1",
     "quantization.batch_norm_batches=-1": "quantization.batch_norm_batches=-1: must be an integer >= 0; 0 is off",
     "quantization.equalize=yes_please": "quantization.equalize=yes_please: must be one of none, skip, replace",
+    "bits=8 quantization.rdoq_lambda=-0.1": "quantization.rdoq_lambda=-0.1: must be a number >= 0; 0 is off",
+    "bits=8 quantization.rdoq_lambda=nan": "quantization.rdoq_lambda=nan: must be a number >= 0; 0 is off",
+    "bits=8 quantization.rdoq_lambda=inf": "quantization.rdoq_lambda=inf: must be a number >= 0; 0 is off",
+    "bits=8 quantization.rdoq_batches=0": "quantization.rdoq_batches=0: must be an integer >= 1",
     "bits=8 quantization.layer_bits=[first]": "quantization.layer_bits=first: must be PATTERN:BITS or "
     "PATTERN:WEIGHT/ACTIVATION",
     "bits=8 quantization.layer_bits=[first:9]": "quantization.layer_bits=first:9: must be bits: an integer in [2, 8], "
@@ -71,6 +75,13 @@ CONTRADICTIONS = {
     "or quantization=ptq",
     "quantization=qat bits=8 quantization.equalize=skip": "quantization.equalize has no part in quantization=qat: "
     "must be ptq",
+    "quantization=qat bits=8 quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda has no part in quantization=qat: "
+    "must be ptq or weight_only",
+    "bits=8 quantization.rdoq_lambda=0.1 quantization.adaround.iterations=9": "quantization.rdoq_lambda=0.1 "
+    "contradicts quantization.adaround, which rounds too: give one",
+    "quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda=0.1 rounds weights: weight_bits must be below 32, e.g. 8",
+    "quantization=dynamic bits=8 quantization.bias_correction_batches=2": "quantization.bias_correction_batches has no "
+    "part in quantization=dynamic: must be ptq or weight_only",
     "bits=8 quantization.training.epochs=9": "quantization.training has no part in quantization=ptq: must be qat",
     "bits=8 quantization.weights=min_max": "quantization.weights=min_max: choose it with a slash, "
     "quantization/weights=min_max",

@@ -11,6 +11,7 @@ from compression.artifact import load_artifact
 from compression.core.errors import InputError
 from compression.core.model_card import ModelCard
 from compression.pipeline import make_context
+from compression.quantization.code_length import code_bits
 from compression.quantization.integer_layers import DynamicLayer, IntegerLayer, WeightOnlyLayer
 from compression.runtimes.onnx_metadata import read_metadata
 from compression.stages.held_out import held_out_images
@@ -169,6 +170,23 @@ def test_repairs(make, finished, repair):
     errors = repairs["rounding_errors"]
     assert bool(errors) == repair.startswith("adaround")
     assert all(learned <= nearest for nearest, learned in errors.values())
+
+
+@pytest.mark.parametrize("method", ["bits=8", "quantization=weight_only weight_bits=8"])
+def test_rounding_by_the_price_of_a_bit(make, method):
+    command = f"strategy=oneshot_l1 sparsity=0.5 {method} quantization.bias_correction_batches=2"
+    plain, priced = make("quantize", command), make("quantize", f"{command} quantization.rdoq_lambda=0.02")
+    assert plain.path != priced.path
+    assert plain.results["repairs"]["code_bits"] is None
+    bits = priced.results["repairs"]["code_bits"]
+    stored = [load_file(one.path / "model.safetensors") for one in (plain, priced)]
+    counted = [sum(code_bits(state[f"{name}.weight"]) for name in LAYERS) for state in stored]
+    assert counted == pytest.approx([bits["nearest"], bits["chosen"]])
+    assert bits["chosen"] < 0.9 * bits["nearest"]
+    assert priced.results["sparsity"] >= plain.results["sparsity"]
+    assert all(
+        not state[f"{name}.weight"][stored[0][f"{name}.weight"] == 0].any() for state in stored for name in LAYERS
+    )
 
 
 @pytest.mark.parametrize(
