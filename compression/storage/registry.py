@@ -7,13 +7,31 @@ from numpy.typing import NDArray
 
 from compression.core.errors import ArtifactError, InputError
 from compression.storage.codec import Codec
+from compression.storage.codecs.ans import AnsCodec
 from compression.storage.codecs.bitmask import BitmaskCodec
+from compression.storage.codecs.coo import CooCodec
+from compression.storage.codecs.csc import CscCodec
+from compression.storage.codecs.csr import CsrCodec
+from compression.storage.codecs.delta import DeltaCodec
 from compression.storage.codecs.dense import DenseCodec
+from compression.storage.codecs.gzip_ import GzipCodec
+from compression.storage.codecs.zstd import ZstdCodec
 
 AUTO = "auto"
 DENSE = DenseCodec()
 # The order decides ties: the simpler one first.
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (DENSE, BitmaskCodec())}
+_ALL: tuple[Codec, ...] = (
+    DENSE,
+    BitmaskCodec(),
+    CooCodec(),
+    CsrCodec(),
+    CscCodec(),
+    DeltaCodec(),
+    AnsCodec(),
+    ZstdCodec(),
+    GzipCodec(),
+)
+CODECS: dict[str, Codec] = {codec.name: codec for codec in _ALL}
 
 
 def get_codec(name: str) -> Codec:
