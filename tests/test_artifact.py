@@ -356,7 +356,10 @@ def test_code_and_downloads_cannot_be_asked_for_by_a_file(mobilenet, tmp_path, m
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"codec": "zip"}, "storage.codec='zip' is unknown; allowed: auto, dense, bitmask, context"),
+        (
+            {"codec": "zip"},
+            "storage.codec='zip' is unknown; allowed: auto, dense, bitmask, coo, csr, csc, delta, ans, context",
+        ),
         (
             {"class_names": ["one"]},
             "class_names=['one'] cannot be stored in an artifact; allowed: 2 names, one a class",

@@ -146,7 +146,7 @@ def test_channels_that_the_code_counts_on(tmp_path):
 
 
 def test_an_unknown_codec(tmp_path):
-    with pytest.raises(ValueError, match=r"^storage.codec='zip' is unknown; allowed: auto, dense, bitmask, context"):
+    with pytest.raises(ValueError, match=r"^storage.codec='zip' is unknown; allowed: auto, dense, bitmask, coo, csr"):
         check_command(tmp_path, "storage.codec=zip")
 
 

@@ -18,20 +18,20 @@ class Narrowing:
     scale_bits: int | None = None
     bias_bits: int | None = None
 
-    def scale(self, values: Tensor) -> Tensor:
-        """Return scales (float32, above 0, any shape), none smaller than before: no weight leaves the grid."""
-        return values if self.scale_bits is None else shorten_scales(values, self.scale_bits)
+    def scale(self, values: Tensor, *, up: bool) -> Tensor:
+        """Return scales (float32, above 0, any shape); ``up``: none gets smaller, so no weight leaves the grid."""
+        return values if self.scale_bits is None else shorten_scales(values, self.scale_bits, up=up)
 
     def bias(self, values: Tensor) -> Tensor:
         """Return biases (any type and shape), rounded to nearest."""
         return values if self.bias_bits is None else keep_significant_bits(values, self.bias_bits)
 
 
-def shorten_scales(scales: Tensor, num_bits: int) -> Tensor:
-    """Return for each of ``scales`` (float32, normal, above 0) the next above it that a file holds in few bits.
+def shorten_scales(scales: Tensor, num_bits: int, *, up: bool) -> Tensor:
+    """Return for each of ``scales`` (float32, normal, above 0) one near it that a file holds in few bits.
 
-    Its first ``num_bits`` significant bits are free, the others are the same for all scales; so it is at most
-    ``2^(1 - num_bits)`` larger.
+    Its first ``num_bits`` significant bits are free, the others are the same for all scales. With ``up`` it is the next
+    one above, at most ``2^(1 - num_bits)`` larger; else the nearest.
     """
     rest = SIGNIFICAND - num_bits
     if rest <= 0:
@@ -39,7 +39,11 @@ def shorten_scales(scales: Tensor, num_bits: int) -> Tensor:
     bits = scales.contiguous().view(torch.int32)
     short = (bits >> rest << rest) | (_REST & ((1 << rest) - 1))
     # One more in what is kept; out of the largest mantissa that carries into the exponent, as it should.
-    return torch.where(short < bits, short + (1 << rest), short).view(torch.float32)
+    above = torch.where(short < bits, short + (1 << rest), short).view(torch.float32)
+    if up:
+        return above
+    below = torch.where(short > bits, short - (1 << rest), short).view(torch.float32)
+    return torch.where(above - scales < scales - below, above, below)
 
 
 def keep_significant_bits(values: Tensor, num_bits: int) -> Tensor:

@@ -7,14 +7,36 @@ from numpy.typing import NDArray
 
 from compression.core.errors import ArtifactError, InputError
 from compression.storage.codec import Codec
+from compression.storage.codecs.ans import AnsCodec
 from compression.storage.codecs.bitmask import BitmaskCodec
 from compression.storage.codecs.context import ContextCodec
+from compression.storage.codecs.coo import CooCodec
+from compression.storage.codecs.csc import CscCodec
+from compression.storage.codecs.csr import CsrCodec
+from compression.storage.codecs.delta import DeltaCodec
 from compression.storage.codecs.dense import DenseCodec
+from compression.storage.codecs.gzip_ import GzipCodec
+from compression.storage.codecs.zstd import ZstdCodec
 
 AUTO = "auto"
+# What others compress files with: to compare with, and to be had by name. They take most of the time of all codecs, and
+# beside an entropy coder they are never the smallest, so auto leaves them out.
+BASELINES = ("zstd", "gzip")
 DENSE = DenseCodec()
 # The order decides ties: the simpler one first.
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (DENSE, BitmaskCodec(), ContextCodec())}
+_ALL: tuple[Codec, ...] = (
+    DENSE,
+    BitmaskCodec(),
+    CooCodec(),
+    CsrCodec(),
+    CscCodec(),
+    DeltaCodec(),
+    AnsCodec(),
+    ContextCodec(),
+    ZstdCodec(),
+    GzipCodec(),
+)
+CODECS: dict[str, Codec] = {codec.name: codec for codec in _ALL}
 
 
 def get_codec(name: str) -> Codec:
@@ -27,7 +49,7 @@ def get_codec(name: str) -> Codec:
 def get_allowed(selection: str) -> tuple[str, ...]:
     """Return the codec names that ``storage.codec=selection`` permits; raises InputError."""
     if selection == AUTO:
-        return tuple(CODECS)
+        return tuple(name for name in CODECS if name not in BASELINES)
     if selection not in CODECS:
         raise InputError(f"storage.codec={selection!r} is unknown; allowed: {', '.join((AUTO, *CODECS))}")
     return (selection,)

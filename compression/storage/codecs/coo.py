@@ -1,0 +1,61 @@
+"""The position of every value that is not zero, and the value."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.core.errors import ArtifactError
+from compression.storage.codec import Parts, flatten, is_stored, num_values
+from compression.storage.codecs.bits import count_bytes, pack_uints, packed_uint_bytes, read_count, unpack_uints
+from compression.storage.values import pack_values, side_bytes, unpack_values
+
+
+class CooCodec:
+    """How many values are stored, their positions in C order, then the values as the dense codec has them.
+
+    The number: little endian, in the fewest bytes that hold numel (none where that is 0). Positions: rising, each in
+    the fewest bits that hold numel - 1, highest bit first, zeros up to a whole byte. Stored are the values with any bit
+    set.
+    """
+
+    name = "coo"
+
+    def accepts(self, dtype: np.dtype) -> bool:
+        """Return True: any type."""
+        del dtype
+        return True
+
+    def encode(self, array: NDArray[np.generic], /) -> bytes:
+        """Return number, positions and stored values."""
+        flat = flatten(array)
+        positions = np.flatnonzero(is_stored(flat))
+        count = len(positions).to_bytes(count_bytes(flat.size), "little")
+        return count + pack_uints(positions, width=_position_bits(flat.size)) + pack_values(flat[positions])
+
+    def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
+        """Return the array; raises ArtifactError when positions and values do not belong together."""
+        numel = num_values(shape)
+        num_stored, rest = read_count(data, largest=numel, codec=self.name)
+        width = _position_bits(numel)
+        positions = unpack_uints(rest, num=num_stored, width=width, codec=self.name)
+        stored = unpack_values(
+            rest[packed_uint_bytes(num_stored, width=width) :], num=num_stored, dtype=dtype, codec=self.name
+        )
+        if num_stored and (positions[-1] >= numel or (np.diff(positions) <= 0).any()):
+            raise ArtifactError("damaged: coo codec has positions that do not rise or lie outside the shape")
+        if not is_stored(stored).all():
+            raise ArtifactError("damaged: coo codec has a zero among the stored values")
+        flat = np.zeros(numel, dtype=dtype)
+        flat[positions] = stored
+        return flat.reshape(shape)
+
+    def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
+        """Return positions, values, and what tells their number and the width of int8."""
+        numel = num_values(shape)
+        num_stored, _ = read_count(data, largest=numel, codec=self.name)
+        index = packed_uint_bytes(num_stored, width=_position_bits(numel))
+        side = count_bytes(numel) + side_bytes(dtype)
+        return Parts(values=len(data) - index - side, index=index, side=side)
+
+
+def _position_bits(numel: int) -> int:
+    return max(numel - 1, 0).bit_length()

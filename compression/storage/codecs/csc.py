@@ -1,0 +1,39 @@
+"""The values that are not zero, column by column."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.storage.codec import Parts, flatten, num_values
+from compression.storage.codecs.compressed_rows import decode_rows, encode_rows, index_bytes, matrix_shape
+from compression.storage.values import side_bytes
+
+
+class CscCodec:
+    """The array as a matrix, first dimension by all others (one row below two dimensions), by columns.
+
+    The bytes are those that the csr codec gives for the transposed matrix: how many values each column stores, their
+    rows, and the values column by column.
+    """
+
+    name = "csc"
+
+    def accepts(self, dtype: np.dtype) -> bool:
+        """Return True: any type."""
+        del dtype
+        return True
+
+    def encode(self, array: NDArray[np.generic], /) -> bytes:
+        """Return numbers, rows and stored values."""
+        return encode_rows(flatten(array).reshape(matrix_shape(array.shape, numel=array.size)).T)
+
+    def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
+        """Return the array; raises ArtifactError when index and values do not belong together."""
+        rows, columns = matrix_shape(shape, numel=num_values(shape))
+        transposed = decode_rows(data, rows=columns, columns=rows, dtype=dtype, codec=self.name)
+        return np.ascontiguousarray(transposed.T).reshape(shape)
+
+    def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
+        """Return numbers and rows, values, and the width of int8."""
+        rows, columns = matrix_shape(shape, numel=num_values(shape))
+        index = index_bytes(data, rows=columns, columns=rows, codec=self.name)
+        return Parts(values=len(data) - index - side_bytes(dtype), index=index, side=side_bytes(dtype))

@@ -1,0 +1,121 @@
+"""A small table of how often symbols occur, for an entropy coder; read with integers alone.
+
+A table is ``precision``, 2 bits, and one run a side. A run is about symbols 1, 2, ...: a bit, 0 = no symbol occurs, the
+run ends; the last symbol less 1, 8 bits; the first symbol, Elias gamma; its level, 8 bits; and where there are more:
+k, 3 bits; slope + 16, 5 bits; and unless k is 7, for every further symbol a residual as a Rice code of parameter k: the
+high bits as ones and a zero, then the k low bits. An even number u there means u / 2, an odd one -(u + 1) / 2. The
+level of a symbol is that of the one before it + slope + residual (0 for k = 7). Level 0: does not occur. Any other:
+occurs about ``2 ** ((level - 1) / 2 ** precision)`` times, up to a factor all symbols of the table share.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.core.errors import ArtifactError
+from compression.storage.codecs.bits import BitReader, BitWriter
+
+MAX_SYMBOL = 256
+# round(2 ** (16 + i / 8)): written out, as the functions of mathematics differ in the last bit between platforms.
+_EIGHTHS = (65536, 71468, 77936, 84990, 92682, 101070, 110218, 120194)
+_MAX_LEVEL = 255
+_PRECISIONS = range(4)
+_SLOPES = np.arange(-16, 16)
+_NO_RESIDUALS = 7
+
+
+def read_table(reader: BitReader, *, num_sides: int, codec: str) -> list[list[int]]:
+    """Return for each side the weights of symbols 1 to 256, 0 where one does not occur; raises ArtifactError."""
+    precision = reader.read(2)
+    return [to_weights(_read_run(reader, codec=codec), precision=precision) for _ in range(num_sides)]
+
+
+def to_weights(levels: Sequence[int], *, precision: int) -> list[int]:
+    """Return the integers that levels stand for."""
+    fine = [(level - 1) << (_PRECISIONS[-1] - precision) for level in levels]
+    return [0 if step < 0 else _EIGHTHS[step % 8] << (step // 8) for step in fine]
+
+
+def propose_tables(sides: Sequence[NDArray[np.int64]]) -> Iterator[tuple[str, list[list[int]]]]:
+    """Yield tables for counts ``[256]`` a side to choose from: the bits, and the weights a reader gets from them."""
+    for precision in _PRECISIONS:
+        proposals = [[_quantize(counts, precision=precision) for counts in sides]]
+        if len(sides) == 1:
+            # A geometric distribution costs its slope alone, the best for a tensor of few values.
+            proposals += [[line] for line in _lines(sides[0])]
+        for levels in proposals:
+            if max(map(max, levels)) > _MAX_LEVEL:
+                continue
+            writer = BitWriter()
+            writer.write(precision, 2)
+            for side in levels:
+                _write_run(writer, side)
+            yield writer.text, [to_weights(side, precision=precision) for side in levels]
+
+
+def _quantize(counts: NDArray[np.int64], *, precision: int) -> list[int]:
+    levels = 1 + np.rint(np.log2(np.maximum(counts, 1)) * (1 << precision)).astype(np.int64)
+    return np.where(counts > 0, levels, 0).tolist()
+
+
+def _lines(counts: NDArray[np.int64]) -> Iterator[list[int]]:
+    occurring = np.flatnonzero(counts)
+    if len(occurring) < 2:
+        return
+    start, stop = int(occurring[0]), int(occurring[-1]) + 1
+    for slope in _SLOPES.tolist():
+        # The lowest level is 1: only differences count.
+        first = 1 + max(0, -slope * (stop - start - 1))
+        line = [first + slope * step for step in range(stop - start)]
+        yield [0] * start + line + [0] * (len(counts) - stop)
+
+
+def _write_run(writer: BitWriter, levels: list[int]) -> None:
+    occurring = np.flatnonzero(levels)
+    writer.write(int(len(occurring) > 0), 1)
+    if not len(occurring):
+        return
+    start, stop = int(occurring[0]), int(occurring[-1]) + 1
+    writer.write(stop - 1, 8)
+    writer.write_gamma(start + 1)
+    writer.write(levels[start], 8)
+    if stop - start == 1:
+        return
+    # [slopes, residuals] as unsigned numbers, then [k, slopes] the bits they take.
+    residuals = np.diff(levels[start:stop])[None, :] - _SLOPES[:, None]
+    unsigned = np.where(residuals < 0, -2 * residuals - 1, 2 * residuals)
+    sizes = np.stack([(unsigned >> k).sum(axis=1) + (k + 1) * unsigned.shape[1] for k in range(_NO_RESIDUALS)])
+    k, slope = divmod(int(sizes.argmin()), len(_SLOPES))
+    exact = np.flatnonzero(~unsigned.any(axis=1))
+    if len(exact):
+        k, slope = _NO_RESIDUALS, int(exact[0])
+    writer.write(k, 3)
+    writer.write(slope, 5)
+    if k < _NO_RESIDUALS:
+        for number in unsigned[slope].tolist():
+            writer.write((2 << (number >> k)) - 2, (number >> k) + 1)
+            writer.write(number & ((1 << k) - 1), k)
+
+
+def _read_run(reader: BitReader, *, codec: str) -> list[int]:
+    levels = [0] * MAX_SYMBOL
+    if not reader.read(1):
+        return levels
+    stop = reader.read(8) + 1
+    start = reader.read_gamma(limit=stop) - 1
+    level = levels[start] = reader.read(8)
+    if stop - start == 1:
+        return levels
+    k, slope = reader.read(3), int(_SLOPES[reader.read(5)])
+    for symbol in range(start + 1, stop):
+        number = 0
+        if k < _NO_RESIDUALS:
+            # The largest jump between two levels, zigzag and with the largest slope, stays below this.
+            number = reader.read_unary(bit=1, limit=(4 * _MAX_LEVEL) >> k) << k
+            number |= reader.read(k)
+        level += slope + (-(number + 1) // 2 if number % 2 else number // 2)
+        if not 0 <= level <= _MAX_LEVEL:
+            raise ArtifactError(f"damaged: {codec} codec has a frequency outside its range")
+        levels[symbol] = level
+    return levels
