@@ -81,7 +81,7 @@ def test_mutated_files(tmp_path, network, codec):
         check(path, damaged, repaired, expected)
 
 
-@pytest.mark.parametrize("codec", ["auto", *CODECS])
+@pytest.mark.parametrize("codec", ["auto", "ans", "context"])
 def test_mutated_files_of_integers(tmp_path, integers, codec):
     path = tmp_path / "model.cmp"
     model, plan = integers
