@@ -23,8 +23,8 @@ def measure_curvature(
 
     ``F_oj = E sum_p g_op^2 x_jp^2``, with g the gradient of an image's cross-entropy by an output of the layer, x what
     weight j meets there, p its positions and E the mean over images: the Fisher diagonal if positions are independent,
-    at the price of one backward pass. Few images tell it noisily, so half of c is F and half what its sums by row and by
-    column say, ``F_o. F_.j / F_..``, as in the factors of arXiv:1503.05671. A weight that meets padding alone, as in
+    at the price of one backward pass. Few images tell it noisily, so half of c is F and half what its sums by row and
+    by column say, ``F_o. F_.j / F_..``, as in the factors of arXiv:1503.05671. A weight that meets padding alone, as in
     kernels wider than the image, has next to none. ``batches`` are (images ``[B, 3, H, W]``, labels ``[B]``), training
     images, of which the first ``num_batches`` are read; ``reference`` is the float network. Raises ``InputError``.
     """
@@ -73,10 +73,7 @@ def _sum_squares(layer: Layer, given: Tensor, slope: Tensor) -> Tensor:
     # The layer's own arithmetic on squares: its derivative by a weight, weighed by squares, is that sum.
     weight = torch.zeros_like(layer.weight, requires_grad=True)
     squares = given.square()
-    if isinstance(layer, nn.Linear):
-        output = F.linear(squares, weight)
-    else:
-        output = layer._conv_forward(squares, weight, None)
+    output = F.linear(squares, weight) if isinstance(layer, nn.Linear) else layer._conv_forward(squares, weight, None)
     [total] = torch.autograd.grad(output, weight, slope.square())
     return total
 
