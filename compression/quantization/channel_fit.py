@@ -25,8 +25,8 @@ def fit_channels_(
     For each output channel ``a y + b`` is nearest to y of the reference in the mean square over images and positions:
     ``a = cov(y, y_reference) / var(y)``, within 0.5 and 2. In the order of execution, so each layer makes good for
     those before it. The integers stay. Weights of ``prepared`` are on their grid, its activations float; batch norm is
-    folded in both. ``batches`` are training images. A layer called more than once stays as it is. Raises
-    ``InputError``.
+    folded in both. ``batches`` are training images. A layer called more than once stays as it is.
+    Raises ``InputError``.
     """
     images = [images for images, _ in islice(batches, num_batches)]
     if not images:

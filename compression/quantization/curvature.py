@@ -73,7 +73,10 @@ def _sum_squares(layer: Layer, given: Tensor, slope: Tensor) -> Tensor:
     # The layer's own arithmetic on squares: its derivative by a weight, weighed by squares, is that sum.
     weight = torch.zeros_like(layer.weight, requires_grad=True)
     squares = given.square()
-    output = F.linear(squares, weight) if isinstance(layer, nn.Linear) else layer._conv_forward(squares, weight, None)
+    if isinstance(layer, nn.Linear):  # noqa: SIM108 - as one expression the type is lost
+        output = F.linear(squares, weight)
+    else:
+        output = layer._conv_forward(squares, weight, None)
     [total] = torch.autograd.grad(output, weight, slope.square())
     return total
 
