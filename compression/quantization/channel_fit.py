@@ -12,8 +12,8 @@ from compression.quantization.bias_correction import check_ready, rounding_nodes
 from compression.quantization.fake_layers import FakeQuantWeight
 from compression.quantization.layerwise import LayerWalk, layer_nodes, layer_of
 
-# A channel that has lost almost all it did says little of its scale.
-_FACTORS = (0.3, 3.0)
+# Beyond, a channel has lost so much that fitting it brings up more noise than signal.
+_FACTORS = (0.5, 2.0)
 
 
 @torch.no_grad()
@@ -23,7 +23,7 @@ def fit_channels_(
     """Multiply the scales of the rounding layers of ``prepared`` and move their biases towards ``reference``.
 
     For each output channel ``a y + b`` is nearest to y of the reference in the mean square over images and positions:
-    ``a = cov(y, y_reference) / var(y)``, within 0.3 and 3. In the order of execution, so each layer makes good for
+    ``a = cov(y, y_reference) / var(y)``, within 0.5 and 2. In the order of execution, so each layer makes good for
     those before it. The integers stay. Weights of ``prepared`` are on their grid, its activations float; batch norm is
     folded in both. ``batches`` are training images. A layer called more than once stays as it is.
     Raises ``InputError``.

@@ -15,7 +15,7 @@ from compression.quantization.curvature import SMOOTHING, measure_curvature, rel
 from compression.quantization.network import fake_layers
 from compression.quantization.post_training import Repairs
 from compression.quantization.rate_aware import round_by_rate_
-from compression.quantization.rdoq import STEPS, rate_aware_rounding, rate_aware_steps
+from compression.quantization.rdoq import rate_aware_rounding, rate_aware_steps
 
 
 def random_layer(rows=16, size=400, seed=0):
@@ -102,7 +102,7 @@ def test_steps_cost_no_more_than_the_grids_own():
     # No other step is better with these integers.
     for factor in (0.99, 1.01):
         assert objective(made.integers, made.scale) < objective(made.integers, made.scale * factor)
-    assert made.scale.max() <= 1.5 * max(STEPS) * scale.max()
+    assert (made.scale > 0.9 * scale).all()
 
 
 def test_costs_may_differ_by_row():
