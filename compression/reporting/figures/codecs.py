@@ -13,11 +13,10 @@ def draw_codecs(curves: Mapping[str, Sequence[float]], *, sparsities: Sequence[f
     figure = Figure(figsize=(8.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
     remove_frame(axes)
-    colours = colormaps["tab10"]
-    for index, (name, curve) in enumerate(curves.items()):
+    colours = {name: "black" if name == "dense" else colormaps["tab10"](k % 10) for k, name in enumerate(curves)}
+    for name, curve in curves.items():
         dashed = "--" if name == "dense" else "-"
-        colour = "black" if name == "dense" else colours(index % 10)
-        axes.plot([100 * at for at in sparsities], curve, dashed, color=colour, linewidth=1.6, label=name)
+        axes.plot([100 * at for at in sparsities], curve, dashed, color=colours[name], linewidth=1.6, label=name)
     highest = max((curve[0] for name, curve in curves.items() if name in ("dense", "bitmask")), default=1.0)
     axes.set_ylim(0, 1.6 * highest)
     axes.set_xlim(0, 100 * max(sparsities))
@@ -31,8 +30,10 @@ def draw_codecs(curves: Mapping[str, Sequence[float]], *, sparsities: Sequence[f
             xytext=(1.02, height),
             textcoords=axes.get_yaxis_transform(),
             fontsize=SMALL,
+            # Many lines end in one place: the colour says whose name it is.
+            color=colours[name],
             va="center",
-            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "grey"},
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": colours[name]},
             annotation_clip=False,
         )
     axes.set_title(title, fontsize=TITLE, loc="left")
