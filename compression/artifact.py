@@ -97,7 +97,7 @@ class Contents:
         """Shapes of the tensors by their names."""
         return {name: shape for block in self.blocks for name, shape in zip(block.names, block.shapes, strict=True)}
 
-    def decode(self, *, max_bytes: int = MAX_DECODED_BYTES) -> dict[str, Tensor]:
+    def decode(self, *, max_bytes: int | None = MAX_DECODED_BYTES) -> dict[str, Tensor]:
         """Return the state dict on the CPU, bit for bit; raises ArtifactError, also if it takes over ``max_bytes``."""
         return unpack_state(self.blocks, payload=self.payload, max_bytes=max_bytes)
 
@@ -177,13 +177,14 @@ def load_artifact(
     *,
     model: nn.Module | None = None,
     allow: Sequence[str] = (),
-    max_bytes: int = MAX_DECODED_BYTES,
+    max_bytes: int | None = MAX_DECODED_BYTES,
 ) -> Artifact:
     """Return the model of an artifact, in eval mode on the CPU, and all that the file says of it.
 
     Runs no code but this package's, unless ``allow`` names a package from which the architecture may be
     imported. A ``model`` given is filled in place instead, on its own device, and loses the channels that the file
-    lacks. ``max_bytes`` is what its tensors may take in memory: a small file can stand for large ones. Raises
+    lacks. ``max_bytes`` is what its tensors may take in memory, None without limit: a small file can stand
+    for large ones. Raises
     InputError or ArtifactError before any weight is allocated when the file and the architecture differ.
     """
     contents = read_contents(path)
@@ -212,7 +213,7 @@ def load(
     *,
     model: nn.Module | None = None,
     allow: Sequence[str] = (),
-    max_bytes: int = MAX_DECODED_BYTES,
+    max_bytes: int | None = MAX_DECODED_BYTES,
 ) -> nn.Module:
     """Return the model of an artifact, in eval mode on the CPU: `load_artifact` without the rest."""
     return load_artifact(path, model=model, allow=allow, max_bytes=max_bytes).model
@@ -235,7 +236,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     return read_state_dict(path)
 
 
-def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int) -> nn.Module:
+def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int | None) -> nn.Module:
     architecture = contents.card.architecture
     if not is_built_in(architecture.target):
         model = _fit(_build(architecture, allow=allow, device="cpu"), contents)
@@ -260,7 +261,7 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int)
     return model
 
 
-def _decode(contents: Contents, *, max_bytes: int) -> dict[str, Tensor]:
+def _decode(contents: Contents, *, max_bytes: int | None) -> dict[str, Tensor]:
     """Return the tensors; raises ArtifactError also for integers that the plan does not allow."""
     state, plan = contents.decode(max_bytes=max_bytes), contents.plan
     if plan is not None:

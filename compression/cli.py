@@ -57,6 +57,17 @@ AllowImport = Annotated[
         help="Package that the model's own architecture may be imported from; this runs its code.",
     ),
 ]
+MaxBytes = Annotated[
+    int,
+    typer.Option(
+        "--max-bytes",
+        min=1,
+        metavar="BYTES",
+        help="Memory that the file's tensors may take; a small file can stand for large ones.",
+    ),
+]
+# As in compression.storage.blocks, which takes a second to import.
+_MAX_BYTES = 512 << 20
 
 
 def _print_version(wanted: bool) -> None:
@@ -86,12 +97,13 @@ def predict(
     engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.eager,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if left out.")] = None,
     allow_import: AllowImport = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Print class and probability of each image."""
     from compression.commands import predict as command
 
     paths = command.list_images(images)
-    artifact = _load(file, allow_import)
+    artifact = _load(file, allow_import, max_bytes)
     predictor = command.make_predictor(artifact, engine=engine.value, threads=threads or _count_cores())
     predictions = list(command.predict_images(artifact, paths, predictor=predictor))
     typer.echo(command.format_predictions(predictions, class_names=artifact.class_names))
@@ -100,11 +112,11 @@ def predict(
 
 
 @app.command()
-def inspect(file: File) -> None:
+def inspect(file: File, max_bytes: MaxBytes = _MAX_BYTES) -> None:
     """Print what the file holds: architecture, input, every tensor, and where the bytes are."""
     from compression.commands.inspect import inspect_file
 
-    typer.echo(inspect_file(file))
+    typer.echo(inspect_file(file, max_bytes=max_bytes))
 
 
 @app.command()
@@ -113,12 +125,13 @@ def storage(
     picture: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Where to draw it; FILE.storage.png if left out.")
     ] = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Compare all codecs on the weights of a file: bytes, seconds, and from which sparsity each beats dense."""
     from compression.commands.storage import compare_storage
 
     picture = picture or file.with_suffix(".storage.png")
-    typer.echo(compare_storage(file, picture=picture))
+    typer.echo(compare_storage(file, picture=picture, max_bytes=max_bytes))
     typer.echo(f"\npicture: {picture}")
 
 
@@ -155,18 +168,21 @@ def convert(
     to: Annotated[Target, typer.Option(help="Format to write.")],
     output: Annotated[Path | None, typer.Option(metavar="OUT", help="File to write; beside FILE if left out.")] = None,
     allow_import: AllowImport = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Write the model as a PyTorch state dict, as safetensors or as ONNX."""
     from compression.commands.convert import convert_file
 
-    written, num_bytes = convert_file(file, to=to.value, output=output, allow=_make_importable(allow_import))
+    written, num_bytes = convert_file(
+        file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes
+    )
     typer.echo(f"{written}: {num_bytes:,} bytes")
 
 
-def _load(file: Path, allow_import: list[str] | None) -> Any:
+def _load(file: Path, allow_import: list[str] | None, max_bytes: int) -> Any:
     from compression.artifact import load_artifact
 
-    return load_artifact(file, allow=_make_importable(allow_import))
+    return load_artifact(file, allow=_make_importable(allow_import), max_bytes=max_bytes)
 
 
 def _make_importable(packages: list[str] | None) -> list[str]:

@@ -100,7 +100,7 @@ def _prepare(path: Path, *, threads: int, allow: Sequence[str]) -> Callable[[], 
     from compression.runtimes.eager import EagerRuntime
 
     EagerRuntime().load(nn.Conv2d(3, 8, 3), threads=threads)(np.zeros((1, 3, 8, 8), dtype=np.float32))
-    return lambda: EagerRuntime().load(load(path, allow=allow), threads=threads)
+    return lambda: EagerRuntime().load(load(path, allow=allow, max_bytes=None), threads=threads)
 
 
 def _reset_peak() -> None:

@@ -21,6 +21,7 @@ from compression.quantization.plan import describe_arithmetic
 from compression.reporting.provenance import describe_making
 from compression.stages import compact, dense, distil, evaluate, export, finetune, prune, quantize, sensitivity
 from compression.stages.check_model import check_model
+from compression.stages.check_quantization import check_quantization
 from compression.stages.check_strategy import check_strategy
 from compression.stages.context import Context
 from compression.stages.distillation import check_distillation
@@ -119,7 +120,7 @@ def check(context: Context) -> None:
     if config.strategy.prunes:
         check_strategy(context.student, student)
     if config.quantizes:
-        quantize.check_quantization(context.student, student)
+        check_quantization(context.student, student)
     dense.check_given_weights(context, model)
     check_distillation(context, model, student)
 

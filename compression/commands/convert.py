@@ -10,11 +10,19 @@ import torch
 from compression.artifact import load_artifact, read_contents
 from compression.core.errors import InputError
 from compression.core.files import write_atomic
+from compression.storage.blocks import MAX_DECODED_BYTES
 
 SUFFIXES = {"state_dict": ".pt", "safetensors": ".safetensors", "onnx": ".onnx"}
 
 
-def convert_file(path: Path, *, to: str, output: Path | None = None, allow: Sequence[str] = ()) -> tuple[Path, int]:
+def convert_file(
+    path: Path,
+    *,
+    to: str,
+    output: Path | None = None,
+    allow: Sequence[str] = (),
+    max_bytes: int | None = MAX_DECODED_BYTES,
+) -> tuple[Path, int]:
     """Write the artifact as ``to`` beside itself or to ``output``; return the file and its bytes.
 
     ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, zeros too, and never import the
@@ -29,7 +37,7 @@ def convert_file(path: Path, *, to: str, output: Path | None = None, allow: Sequ
     if to == "onnx":
         from compression.runtimes.onnx_export import export_onnx
 
-        artifact = load_artifact(path, allow=allow)
+        artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
         num_bytes = export_onnx(
             artifact.model,
             output,
@@ -39,7 +47,7 @@ def convert_file(path: Path, *, to: str, output: Path | None = None, allow: Sequ
             std=artifact.std,
         )
         return output, num_bytes
-    state = read_contents(path).decode()
+    state = read_contents(path).decode(max_bytes=max_bytes)
     if to == "safetensors":
         data = safetensors.torch.save(state, metadata={"format": "pt"})
     else:

@@ -13,7 +13,7 @@ from compression.commands.text_table import format_table
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import describe_arithmetic
 from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
-from compression.storage.blocks import Block, split_payload
+from compression.storage.blocks import MAX_DECODED_BYTES, Block, split_payload
 from compression.storage.codec import Parts
 
 # Roles of vectors that a quantized layer has, and what they are called in the breakdown.
@@ -21,10 +21,10 @@ _SCALES, _BIASES = {"weight_scale", "scale"}, {"bias"}
 _COLUMNS = ("tensor", "shape", "zeros", "bits", "codec", "bytes", "bits/value")
 
 
-def inspect_file(path: Path) -> str:
+def inspect_file(path: Path, *, max_bytes: int | None = MAX_DECODED_BYTES) -> str:
     """Return summary, table of tensors, breakdown and comparison of an artifact as text; raises ArtifactError."""
     contents = read_contents(path)
-    state = contents.decode()
+    state = contents.decode(max_bytes=max_bytes)
     measured = [
         (block, block.measure(data))
         for block, data in zip(contents.blocks, split_payload(contents.blocks, contents.payload), strict=True)

@@ -7,7 +7,7 @@ from compression.commands.text_table import format_table
 from compression.reporting.figures import save_figure
 from compression.reporting.figures.codecs import draw_codecs
 from compression.storage.accounting import order0_bits
-from compression.storage.blocks import to_array
+from compression.storage.blocks import MAX_DECODED_BYTES, to_array
 from compression.storage.comparison import GRID, compare_codecs
 
 _HEADER = (
@@ -22,13 +22,13 @@ _HEADER = (
 )
 
 
-def compare_storage(path: Path, *, picture: Path) -> str:
+def compare_storage(path: Path, *, picture: Path, max_bytes: int | None = MAX_DECODED_BYTES) -> str:
     """Return all codecs on the matrices of an artifact as text, and draw them; raises ArtifactError.
 
     The file's bytes are what it would have with that codec for its weights and all else as it is.
     """
     contents = read_contents(path)
-    state = contents.decode()
+    state = contents.decode(max_bytes=max_bytes)
     weights = [block for block in contents.blocks if len(block.shape) > 1]
     dtype = max({block.dtype for block in weights}, key=lambda one: sum(b.numel for b in weights if b.dtype == one))
     weights = [block for block in weights if block.dtype == dtype]

@@ -90,7 +90,11 @@ def _read(stream: BinaryIO, *, num_bytes: int, name: str) -> tuple[dict[str, Any
         raise ArtifactError(f"{name} is truncated: has {num_bytes} of {total} bytes")
     if num_bytes > total:
         raise ArtifactError(f"{name} is damaged: has {num_bytes - total} bytes after its end at {total}")
-    if version < FORMAT_VERSION or reserved:
+    if version < FORMAT_VERSION:
+        raise ArtifactError(
+            f"{name} has format version {version}, older than this package reads; allowed: {FORMAT_VERSION}"
+        )
+    if reserved:
         raise ArtifactError(f"{name} is damaged: format version {version}, reserved field {reserved}")
 
     header, table = _parse_header(packed, raw_bytes=raw_bytes, name=name)

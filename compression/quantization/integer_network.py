@@ -106,12 +106,12 @@ def check_integer_state(state: Mapping[str, Tensor], plan: Plan) -> None:
 def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None, narrowing: Narrowing) -> dict[str, Tensor]:
     scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
     bias = torch.zeros_like(scale) if bias is None else bias
+    if input_scale is not None:
+        scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
     wide = scale[:, None]
     integers = to_integers(layer.weight.flatten(1), wide, layer.weight_grid)
     # What was rounded with care keeps its integers; what is rounded here is rounded to the grid that is stored.
     rounded = bool(((integers * wide - layer.weight.flatten(1)).abs() <= 1e-3 * wide).all())
-    if input_scale is not None:
-        scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
     scale = narrowing.scale(scale, up=not rounded)
     if not rounded:
         integers = to_integers(layer.weight.flatten(1), scale[:, None], layer.weight_grid)

@@ -64,7 +64,11 @@ def obtain_evaluated(
 def _evaluate(
     context: Context, dense_weights: Path, folders: Mapping[str, Path], steps: Sequence[Path], folder: Path
 ) -> Made:
-    loaded = {name: load_artifact(path / ARTIFACT, allow=context.allowed_imports) for name, path in folders.items()}
+    # Our own files: however large the model is, it was trained here.
+    loaded = {
+        name: load_artifact(path / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
+        for name, path in folders.items()
+    }
     # A student's sparsity is of its own weights, all of which the dense model need not even have.
     whole = {
         "dense": count_layer_weights(loaded["dense"].model),
@@ -84,7 +88,7 @@ def _evaluate(
         parity = _execute(context, loaded["compressed"], source, compressed)
         # The file that is executed says how that compares.
         compressed["bytes"]["onnx"] = write_with_metadata(
-            onnx.load(source), folder / ONNX, {"parity": summarize_parity(parity)}
+            onnx.load(source), folder / ONNX, {"parity": _summarize_parity(parity)}
         )
     timing = time_files(context, loaded, folders)
     timing["steps"] = time_steps(context, loaded["dense"].model, steps)
@@ -117,7 +121,7 @@ def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dic
     }
 
 
-def summarize_parity(parity: Mapping[str, Any]) -> dict[str, Any]:
+def _summarize_parity(parity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parity record with how many layers ran in integers, and which did not, in place of a row for each."""
     executed = parity["executed_layers"]
     in_float = [layer["name"] for layer in executed["layers"] if not layer["integer"]]

@@ -7,13 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer
 from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
-from compression.config.quantization import LayerBits
 from compression.core.accuracy import count_hits
 from compression.core.counting import model_sparsity
 from compression.core.errors import InputError
@@ -21,18 +19,14 @@ from compression.core.evaluating import evaluating
 from compression.core.learning_rate import warmup_cosine
 from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
-from compression.models.layer_groups import layer_groups
 from compression.quantization.adaround import AdaRound
-from compression.quantization.bit_allocation import allocate_bits, allocate_for_drop, packed_bytes
+from compression.quantization.bit_allocation import allocate_bits, allocate_for_drop
 from compression.quantization.bit_sensitivity import BitTable
-from compression.quantization.grid import FULL_PRECISION, MAX_BITS
 from compression.quantization.integer_network import integer_state
-from compression.quantization.layer_bits import assign_bits
 from compression.quantization.narrowing import Narrowing
-from compression.quantization.network import fake_layers, learn_steps_, make_plan, quantizable_layers
-from compression.quantization.plan import REDUCED_BITS, Bits, Plan, describe_arithmetic
+from compression.quantization.network import fake_layers, learn_steps_
+from compression.quantization.plan import Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
-from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
 from compression.stages import dense
 from compression.stages.bit_table import obtain_bit_table
 from compression.stages.context import Context
@@ -40,12 +34,13 @@ from compression.stages.distillation import distillation_callbacks, distillation
 from compression.stages.fit import Fitted, fit, make_trainer
 from compression.stages.held_out import held_out_images
 from compression.stages.network_files import WEIGHTS, build_network, is_compacted, load_network, save_tensors
+from compression.stages.quantization_plan import left_in_float, plan_for, reduced, reduces_range
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 # The cosine of training ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
 
@@ -73,89 +68,6 @@ def obtain_quantized(context: Context, parent: StageRecord, *, teacher: StageRec
     table = obtain_bit_table(context, parent) if config.quantization.allocation.wanted else None
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
     return context.store.obtain(key, partial(_quantize, context, parent, teacher, table))
-
-
-def reduces_range(context: Context) -> bool:
-    """Whether weights of 8 bits are held to 7: where this CPU would saturate sums of their products."""
-    wanted = context.config.quantization.reduce_range
-    return saturates_u8s8(read_cpu_features()) if wanted is None else wanted
-
-
-def check_quantization(context: Context, model: nn.Module) -> None:
-    """Raise ``InputError`` where ``model`` cannot be quantized as configured; say which layers stay in float."""
-    plan = plan_for(context, model)
-    settings = context.config.quantization
-    for key, observer in (("weights", settings.weights), ("activations", settings.activations)):
-        if observer:
-            try:
-                instantiate(observer)
-            except InstantiationException as error:
-                if isinstance(error.__cause__, InputError):
-                    raise InputError(f"quantization.{key}.{error.__cause__}") from error
-                raise
-    _check_max_bytes(context, model, plan)
-    left = left_in_float(model, plan)
-    if left:
-        names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
-        log.info("quantize  left in float: %s", names)
-
-
-def _check_max_bytes(context: Context, model: nn.Module, plan: Plan) -> None:
-    """Raise ``InputError`` for a budget that no choice of bits fits, unless pruning may yet remove channels."""
-    config = context.config
-    allocation = config.quantization.allocation
-    if allocation.max_bytes is None or (config.strategy.prunes and config.strategy.compact):
-        return
-    sizes = {name: model.get_parameter(f"{name}.weight").numel() for name in plan.layers}
-    fewest = packed_bytes(dict.fromkeys(sizes, min(allocation.choices)), sizes)
-    if allocation.max_bytes < fewest:
-        raise InputError(
-            f"quantization.allocation.max_bytes={allocation.max_bytes}: must be at least {fewest}, "
-            f"all weights in {min(allocation.choices)} bits"
-        )
-
-
-def plan_for(context: Context, model: nn.Module) -> Plan:
-    """Return the plan of quantizing ``model`` as configured; raises ``InputError``."""
-    config = context.config
-    overrides = [LayerBits.parse(text) for text in config.quantization.layer_bits]
-    layers = quantizable_layers(model)
-    if not layers:
-        target = config.model["_target_"]
-        raise InputError(f"model {target} has no convolution or linear layer that can be quantized; must have one")
-    bits = assign_bits(
-        layers,
-        Bits(config.weight_bits, config.activation_bits),
-        [(one.pattern, one.weight, one.activation) for one in overrides],
-        groups=layer_groups(config.model["_target_"]),
-    )
-    if all(one == Bits(FULL_PRECISION, FULL_PRECISION) for one in bits.values()):
-        raise InputError(f"quantization.layer_bits={config.quantization.layer_bits} leaves no layer to quantize")
-    dynamic = config.quantization.name == "dynamic"
-    plan = make_plan(model, bits, activation_bits=config.activation_bits, dynamic=dynamic)
-    return _reduced(context, plan)
-
-
-def left_in_float(model: nn.Module, plan: Plan) -> list[str]:
-    """Return what of ``model`` keeps a float weight, with its type: layers that cannot be quantized or have 32 bits."""
-    held = {name for name, bits in plan.layers.items() if bits.weight != FULL_PRECISION}
-    return [
-        f"{name or 'itself'} ({type(module).__name__})"
-        for name, module in model.named_modules()
-        if name not in held and any(value.ndim > 1 for value in module.parameters(recurse=False))
-    ]
-
-
-def _reduced(context: Context, plan: Plan) -> Plan:
-    """Return ``plan`` with 8-bit weights held to 7, where this processor would saturate sums of their products."""
-    # Dynamic layers multiply uint8 by uint8, which does not saturate; weights alone are multiplied as floats.
-    eight = [
-        name for name, bits in plan.layers.items() if bits.weight == MAX_BITS and bits.activation != FULL_PRECISION
-    ]
-    if plan.dynamic or not eight or not reduces_range(context):
-        return plan
-    layers = {name: Bits(REDUCED_BITS, bits.activation) for name, bits in plan.layers.items() if name in eight}
-    return replace(plan, layers={**plan.layers, **layers}, reduced_range=True)
 
 
 def _quantize(
@@ -217,7 +129,7 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
         table, loss={name: {b: loss for b, loss in row.items() if b <= most} for name, row in table.loss.items()}
     )
     if settings.max_bytes is not None:
-        return _reduced(context, _with_bits(plan, allocate_bits(table, sizes, max_bytes=settings.max_bytes)))
+        return reduced(context, _with_bits(plan, allocate_bits(table, sizes, max_bytes=settings.max_bytes)))
     images = held_out_images(context, settings.images)
 
     def measure(network: nn.Module) -> float:
@@ -226,14 +138,14 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
         return float(hits.sum() / totals.sum())
 
     def measure_bits(bits: Mapping[str, int]) -> float:
-        tried = _reduced(context, _with_bits(plan, bits))
+        tried = reduced(context, _with_bits(plan, bits))
         batches = context.plain_train_batches()
         return measure(quantized(model, tried, _calibration(context), batches).network)
 
     assert settings.max_drop is not None, "no budget"
     baseline = measure(model)
     chosen = allocate_for_drop(table, sizes, baseline=baseline, max_drop=settings.max_drop, measure=measure_bits)
-    return _reduced(context, _with_bits(plan, chosen))
+    return reduced(context, _with_bits(plan, chosen))
 
 
 def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:

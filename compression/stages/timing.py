@@ -37,7 +37,7 @@ def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mappin
     settings, threads = context.config.runtime, context.threads
     timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
     for name, peak in _peak_memory(context, loaded, folders).items():
-        load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports)
+        load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
         timing[name] = {"load_seconds": measure_load_seconds(load), "peak_memory_bytes": peak}
     predictors = _load_engines(settings.engines, loaded, folders, threads)
     timing["latency"] = [
@@ -123,7 +123,9 @@ def time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> dic
     if not steps:
         return None
     settings = context.config.runtime
-    models = {path.stem: load_artifact(path, allow=context.allowed_imports).model for path in _spaced(steps)}
+    models = {
+        path.stem: load_artifact(path, allow=context.allowed_imports, max_bytes=None).model for path in _spaced(steps)
+    }
     models["dense"] = dense
     batch_size, size = max(settings.batch_sizes), context.dataset.image_size
     generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))

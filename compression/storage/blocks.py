@@ -125,13 +125,15 @@ def split_payload(blocks: Sequence[Block], payload: bytes) -> list[bytes]:
     return parts
 
 
-def unpack_state(blocks: Sequence[Block], *, payload: bytes, max_bytes: int = MAX_DECODED_BYTES) -> dict[str, Tensor]:
+def unpack_state(
+    blocks: Sequence[Block], *, payload: bytes, max_bytes: int | None = MAX_DECODED_BYTES
+) -> dict[str, Tensor]:
     """Return the tensors on the CPU; raises ArtifactError naming the one that cannot be decoded.
 
-    ``max_bytes``: what all of them may take in memory.
+    ``max_bytes``: what all of them may take in memory; None: as much as they need.
     """
     wanted = sum(block.decoded_bytes for block in blocks)
-    if wanted > max_bytes:
+    if max_bytes is not None and wanted > max_bytes:
         raise ArtifactError(f"its tensors take {wanted} bytes in memory; allowed: max_bytes={max_bytes}")
     state: dict[str, Tensor] = {}
     for block, data in zip(blocks, split_payload(blocks, payload), strict=True):

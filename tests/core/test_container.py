@@ -110,7 +110,7 @@ def test_messages():
     assert read(data[:-4] + b"!xyz") == "m.cmp is damaged: checksum of section values differs"
     assert read(data[:40] + b"!" + data[41:]) == "m.cmp is damaged: checksum of the header differs"
     assert read(assemble({}, version=3)) == ("m.cmp has format version 3, newer than this package reads; allowed: 2")
-    assert read(assemble({}, version=0)) == "m.cmp is damaged: format version 0, reserved field 0"
+    assert read(assemble({}, version=1)) == "m.cmp has format version 1, older than this package reads; allowed: 2"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 """Damaged artifacts: what chance, a bad disk or an enemy makes of a file."""
 
 import copy
-import json
+import hashlib
 import random
 import struct
-import zlib
 
 from compression.core.container import CHECKSUM_BYTES, PREFIX, read_container, write_container
 
@@ -84,20 +83,7 @@ def swap_blocks(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
     return write_container(header, sections=sections), True
 
 
-def repack(data: bytes, content: object) -> bytes:
-    """Return the file with any JSON as its header, checksum repaired."""
-    raw = json.dumps(content).encode()
-    packed = zlib.compress(raw, 9)
-    packed_bytes = struct.unpack_from("<I", data, 12)[0]
-    payload = data[PREFIX.size + packed_bytes + CHECKSUM_BYTES :]
-    magic, version, reserved = PREFIX.unpack(data[: PREFIX.size])[:3]
-    prefix = PREFIX.pack(magic, version, reserved, len(packed), len(raw), len(payload))
-    return prefix + packed + _checksum(prefix + packed) + payload
-
-
 def _checksum(data: bytes) -> bytes:
-    import hashlib
-
     return hashlib.blake2b(data, digest_size=CHECKSUM_BYTES).digest()
 
 
