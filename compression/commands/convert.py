@@ -11,7 +11,7 @@ import torch
 from compression.artifact import load_artifact, read_contents
 from compression.core.errors import InputError
 from compression.core.files import write_atomic
-from compression.quantization.plan import Plan, describe_arithmetic
+from compression.quantization.plan import Plan, describe_arithmetic, describe_plain_file
 from compression.storage.blocks import MAX_DECODED_BYTES
 from compression.storage.safetensors_bitmask import write_bitmask_file
 
@@ -85,7 +85,4 @@ def convert_file(
 
 
 def _label(to: str, plan: Plan | None) -> str:
-    if plan is None:
-        return f"{_LABELS[to]}, FP32"
-    # Packed they are in the artifact alone: here an integer of fewer bits takes a byte.
-    return f"{_LABELS[to]}, INT8 ({describe_arithmetic(plan).removesuffix(', stored packed')})"
+    return f"{_LABELS[to]}, {describe_plain_file(describe_arithmetic(plan) if plan else None)}"
