@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import onnx
 import pytest
 import torch
+from full_disk import fill_disk
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -287,6 +288,15 @@ def test_an_output_that_cannot_be_written(folder):
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_full_disk_is_told_in_one_line(folder, tmp_path, monkeypatch):
+    output = tmp_path / "m.safetensors"
+    fill_disk(monkeypatch, after=1000)
+    result = run("convert", folder / "mobile.cmp", "--to", "safetensors", "--output", output)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {output}: No space left on device\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_usage():
