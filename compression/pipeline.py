@@ -41,9 +41,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     ``InputError`` for anything wrong with the input, before training.
     """
     run_dir = Path(run_dir)
-    _quiet_lightning()
-    context = make_context(config, run_dir)
-    check(context)
+    context = _checked(config, run_dir)
     with _only_process_in(run_dir):
         records, stage_seconds = _run_stages(context)
         if "evaluate" not in records:
@@ -55,6 +53,13 @@ def run(config: Config, *, run_dir: str | Path) -> float:
         return float(metrics["compressed"]["accuracy"])
 
 
+def run_stages(config: Config, *, run_dir: Path) -> tuple[Context, dict[str, StageRecord]]:
+    """Run the stages up to ``config.until``, and return them by name, without a report of them."""
+    context = _checked(config, run_dir)
+    with _only_process_in(run_dir):
+        return context, _run_stages(context)[0]
+
+
 def measure_sensitivity(
     config: Config, *, run_dir: Path, kinds: Sequence[str] | None = None
 ) -> Iterator[SensitivityTable]:
@@ -62,9 +67,7 @@ def measure_sensitivity(
 
     Without ``kinds`` it is what the model allows. Raises ``InputError`` for a kind it does not, before training.
     """
-    _quiet_lightning()
-    context = make_context(config, run_dir)
-    check(context)
+    context = _checked(config, run_dir)
     kinds = _allowed_kinds(context) if kinds is None else kinds
     for kind in kinds:
         sensitivity.check_kind(context, check_model(context), kind)
@@ -85,6 +88,13 @@ def _allowed_kinds(context: Context) -> list[str]:
         else:
             allowed.append(kind)
     return allowed
+
+
+def _checked(config: Config, run_dir: Path) -> Context:
+    _quiet_lightning()
+    context = make_context(config, run_dir)
+    check(context)
+    return context
 
 
 def make_context(config: Config, run_dir: Path) -> Context:
@@ -160,6 +170,7 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
         made = {record.id: record for record in files.values()}
         records["export"] = _told(context, files["compressed"])
         export_seconds = sum(record.seconds for record in made.values())
+    if until >= STAGES.index("evaluate"):
         evaluated = evaluate.obtain_evaluated(context, records["dense"], files, records.get("prune"))
         records["evaluate"] = _told(context, evaluated)
         gather_files(context, records["dense"], files, evaluated)

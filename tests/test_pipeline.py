@@ -86,7 +86,7 @@ def test_another_seed_is_another_model(finished: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("until", STAGES)
 def test_until_stops_after_its_stage(until: str, finished: Path, tmp_path: Path) -> None:
     run_here(*SHORT, "sparsity=0.7", f"until={until}", run_dir=tmp_path / "run", output_dir=finished)
-    assert (tmp_path / "run" / "metrics.json").exists() == (until == "export")
+    assert (tmp_path / "run" / "metrics.json").exists() == (until == "evaluate")
 
 
 def test_overwrite_makes_every_stage_anew_once(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from compression.config.require import require
 from compression.core.errors import InputError
 from compression.runtimes.runtime import check_engine
 
-STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export")
+STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export", "evaluate")
 TARGETS = ("weights", "channels", "params", "macs")
 STARTS = ("dense", "initial", "early")
 REWINDS = ("none", "initial", "early")
@@ -278,7 +278,7 @@ class Config:
     seed: int = 42
     threads: int | None = None
     name: str | None = None
-    until: str = "export"
+    until: str = "evaluate"
     overwrite: bool = False
     output_dir: str = "outputs"
 

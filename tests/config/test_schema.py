@@ -19,7 +19,7 @@ RANGES = {
     "seed=-1": "seed=-1: must be an integer >= 0",
     "threads=0": "threads=0: must be an integer >= 1, or null for all cores",
     "threads=-2": "threads=-2: must be an integer >= 1, or null for all cores",
-    "until=evaluate": "until=evaluate: must be one of dense, distil, prune, compact, finetune, quantize, export",
+    "until=report": "until=report: must be one of dense, distil, prune, compact, finetune, quantize, export, evaluate",
     "name=a/b": "name=a/b: must be a folder name: letters, digits and . _ - =",
     "name=..": "name=..: must be a folder name: letters, digits and . _ - =",
     "name=store": "name=store: must be a folder name: letters, digits and . _ - =",
@@ -153,7 +153,7 @@ def test_defaults(load):
     config = load()
     assert config.sparsity is None
     assert config.target_sparsity == 0.9
-    assert (config.seed, config.threads, config.until, config.overwrite) == (42, None, "export", False)
+    assert (config.seed, config.threads, config.until, config.overwrite) == (42, None, "evaluate", False)
     assert (config.bits, config.weight_bits, config.activation_bits) == (32, 32, 32)
     assert config.strategy.prunes
     assert isinstance(config, Config)

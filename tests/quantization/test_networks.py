@@ -85,6 +85,20 @@ def test_folding_keeps_the_function(make):
     torch.testing.assert_close(folded(images), model(images))
 
 
+def test_integers_follow_the_scale_that_a_huge_bias_forces():
+    # On the grid of scale 0.01 already; a bias of 4e7 needs 4e7 / (0.01 * 1/127) counts, more than int32 holds.
+    model = nn.Sequential(nn.Conv2d(1, 2, 1))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([1.27, -0.64]).reshape(2, 1, 1, 1))
+        model[0].bias.copy_(torch.tensor([0.0, 4e7]))
+    plan = plan_of(model)
+    prepared = rounding(model, plan, [(torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8), None)])
+    state = integer_state(prepared, plan)
+    assert state["0.weight_scale"][1] > 1
+    stored = state["0.weight"].flatten() * state["0.weight_scale"]
+    assert ((stored - torch.tensor([1.27, -0.64])).abs() <= state["0.weight_scale"] / 2).all()
+
+
 def test_tracing_leaves_the_model_alone(model):
     before = copy.deepcopy(model.state_dict())
     fold_batch_norms_(trace(model))

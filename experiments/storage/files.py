@@ -1,0 +1,157 @@
+"""Make the files of a grid of configurations, and record what each holds: bytes by codec, bounds, accuracy, seconds.
+
+usage: experiments/storage/files.py OUT.json KEY=VALUE[,VALUE]...
+
+Overrides are those of train.py; each with commas makes the grid wider. `codecs=true` tries every codec on the weights,
+`part=val` measures accuracy on held-out training images instead of the test images. Rows are added to OUT.json after
+those there; a configuration that stands there is not measured again. Accuracy is of the file, loaded anew.
+"""
+
+import itertools
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from compression.artifact import Artifact, load_artifact, read_contents
+from compression.config.compose import compose_run
+from compression.core.accuracy import count_hits
+from compression.core.evaluating import evaluating
+from compression.pipeline import run_stages
+from compression.quantization.grid import FULL_PRECISION
+from compression.reporting.provenance import describe_machine, describe_software
+from compression.stages.context import Context
+from compression.stages.export import ARTIFACT
+from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
+from compression.storage.blocks import split_payload, to_array
+from compression.storage.codec import Codec
+from compression.storage.registry import CODECS
+
+# Repetitions of decoding and loading; the median counts.
+_TURNS = 3
+_SCALES = ("weight_scale", "scale")
+
+
+def main(out: Path, options: list[str]) -> None:
+    """Measure the grid, and write what is known after every row."""
+    own = dict(option.split("=", 1) for option in options if option.startswith(("codecs=", "part=")))
+    common = [option for option in options if option.split("=", 1)[0] not in own]
+    grid = [[f"{key}={one}" for one in values.split(",")] for key, values in (one.split("=", 1) for one in common)]
+    result = json.loads(out.read_text()) if out.exists() else {"rows": []}
+    result |= {"machine": describe_machine(), "software": describe_software()}
+    for overrides in itertools.product(*grid):
+        if any(
+            row["overrides"] == list(overrides) and row["part"] == own.get("part", "test") for row in result["rows"]
+        ):
+            continue
+        row = measure(list(overrides), part=own.get("part", "test"), codecs=own.get("codecs") == "true")
+        result["rows"].append(row)
+        out.write_text(json.dumps(result, indent=1) + "\n")
+        shown = ("sparsity", "bits", "file", "smaller", "weights", "order0", "accuracy", "load_seconds")
+        print(json.dumps({key: row[key] for key in shown}), flush=True)
+
+
+def measure(overrides: list[str], *, part: str, codecs: bool) -> dict[str, Any]:
+    """Return what there is to know of the file of one configuration."""
+    config, run_dir = compose_run([*overrides, "until=export"])
+    context, records = run_stages(config, run_dir=run_dir)
+    path = records["export"].path / ARTIFACT
+    loading = [_timed(load_artifact, path, max_bytes=None) for _ in range(_TURNS)]
+    artifact: Artifact = loading[0][0]
+    dense_bytes = artifact.info["dense_bytes"]
+    row: dict[str, Any] = {
+        "overrides": overrides,
+        "part": part,
+        "stages": {name: record.id for name, record in records.items()},
+        "sparsity": round(artifact.info["sparsity"], 4),
+        "bits": {"weight": config.weight_bits, "activation": config.activation_bits},
+        "dense": dense_bytes,
+        "smaller": round(dense_bytes / path.stat().st_size, 3),
+        "accuracy": accuracy(context, artifact.model, part),
+        "load_seconds": _median(loading),
+        **describe_bytes(path, codecs=codecs),
+    }
+    return row
+
+
+def describe_bytes(path: Path, *, codecs: bool) -> dict[str, Any]:
+    """Return where the bytes of an artifact are, what bounds them, and what every codec would make of its weights."""
+    contents = read_contents(path)
+    state, plan = contents.decode(max_bytes=None), contents.plan
+    weights = [block for block in contents.blocks if len(block.shape) > 1]
+    pieces = dict(zip(contents.blocks, split_payload(contents.blocks, contents.payload), strict=True))
+    parts = {block: block.measure(data) for block, data in pieces.items()}
+    vectors = dict.fromkeys(("scales", "biases", "others"), 0)
+    for block, part in parts.items():
+        if len(block.shape) <= 1:
+            vectors[{"bias": "biases"}.get(block.role, "scales" if block.role in _SCALES else "others")] += part.total
+    coded = [block for block in weights if not block.dtype.is_floating_point]
+    bits = {
+        block.names[0]: plan.layers[block.owners[0]].weight if plan is not None else FULL_PRECISION for block in weights
+    }
+    layers = {
+        block.names[0]: LayerCount(
+            nonzero=int((state[block.names[0]] != 0).sum()),
+            bits=bits[block.names[0]],
+            channels=block.shape[0] if plan is not None else 0,
+        )
+        for block in weights
+    }
+    arrays = {block.names[0]: to_array(state[block.names[0]]) for block in weights}
+    return {
+        "file": contents.file_bytes,
+        "header": contents.file_bytes - len(contents.payload),
+        "weights": sum(parts[block].total for block in weights),
+        "tables": sum(part.side for part in parts.values()),
+        **vectors,
+        "codecs_used": dict(Counter(block.codec for block in weights)),
+        "formula": formula_bytes(layers),
+        "order0": round(sum(order0_bits(arrays[block.names[0]]) for block in coded) / 8) if coded == weights else None,
+        "by_codec": try_codecs(arrays) if codecs else None,
+    }
+
+
+def try_codecs(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Return bytes and seconds of each codec that takes the weights."""
+    tried = {}
+    for name, codec in CODECS.items():
+        if all(codec.accepts(array.dtype) for array in arrays.values()):
+            encoded, seconds = _timed(lambda codec: {k: codec.encode(a) for k, a in arrays.items()}, codec)
+            decoding = [_timed(_decode_all, codec, encoded, arrays) for _ in range(_TURNS)]
+            tried[name] = {
+                "bytes": sum(map(len, encoded.values())),
+                "encode_seconds": round(seconds, 3),
+                "decode_seconds": _median(decoding),
+            }
+    return tried
+
+
+def _decode_all(codec: Codec, encoded: dict[str, bytes], arrays: dict[str, Any]) -> None:
+    for key, array in arrays.items():
+        codec.decode(encoded[key], shape=array.shape, dtype=array.dtype)
+
+
+def accuracy(context: Context, model: nn.Module, part: str) -> float:
+    """Return the accuracy on the test images, or on those held out of training."""
+    batches = context.val_batches() if part == "val" else context.test_batches()
+    with evaluating(model), torch.inference_mode():
+        hits, totals = count_hits(model, batches, context.num_classes)
+    return round(float(hits.sum() / totals.sum()), 4)
+
+
+def _timed(function: Any, *args: Any, **kwargs: Any) -> tuple[Any, float]:
+    begun = time.perf_counter()
+    return function(*args, **kwargs), time.perf_counter() - begun
+
+
+def _median(turns: list[tuple[Any, float]]) -> float:
+    return round(sorted(seconds for _, seconds in turns)[len(turns) // 2], 3)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
