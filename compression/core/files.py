@@ -22,7 +22,8 @@ def write_atomic(path: Path | str, data: bytes) -> None:
             _replace(path, data)
     except OSError as error:
         # What writes to an open file knows nothing of its name.
-        error.filename = error.filename or str(path)
+        if error.errno is not None:
+            error.filename = error.filename or str(path)
         raise
 
 
