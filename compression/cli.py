@@ -36,6 +36,7 @@ class Target(StrEnum):
 
     state_dict = "state_dict"
     safetensors = "safetensors"
+    safetensors_bitmask = "safetensors_bitmask"
     onnx = "onnx"
 
 
@@ -170,13 +171,11 @@ def convert(
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
-    """Write the model as a PyTorch state dict, as safetensors or as ONNX."""
+    """Write the model as a PyTorch state dict, as safetensors (without zeros, if you like) or as ONNX."""
     from compression.commands.convert import convert_file
 
-    written, num_bytes = convert_file(
-        file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes
-    )
-    typer.echo(f"{written}: {num_bytes:,} bytes")
+    written = convert_file(file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes)
+    typer.echo(f"{written.path}: {written.label}: {written.num_bytes:,} bytes")
 
 
 def _load(file: Path, allow_import: list[str] | None, max_bytes: int) -> Any:
