@@ -178,6 +178,31 @@ def convert(
     typer.echo(f"{written.path}: {written.label}: {written.num_bytes:,} bytes")
 
 
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep, e.g. outputs/sweep-...", metavar="DIR")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it anew every two seconds until all jobs ended.")
+    ] = False,
+) -> None:
+    """Print how the jobs of a sweep stand: waiting, running, finished, or why they ended."""
+    import time
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from compression.commands.status import is_over, show_status
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    if not watch:
+        console.print(show_status(folder))
+        return
+    with Live(show_status(folder), console=console, auto_refresh=False) as live:
+        while not is_over(folder):
+            time.sleep(2)
+            live.update(show_status(folder), refresh=True)
+
+
 def _load(file: Path, allow_import: list[str] | None, max_bytes: int) -> Any:
     from compression.artifact import load_artifact
 

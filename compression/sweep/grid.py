@@ -10,8 +10,6 @@ from omegaconf import DictConfig
 
 from compression.core.errors import InputError
 
-# The group of presets: it says what is run, and nothing of a single job.
-_PRESET = "sweep"
 # What the axes that are swept most often are called in the names of folders; sparsity is in percent.
 _SHORT = {"weight_bits": "w", "activation_bits": "a", "bits": "b", "seed": "seed"}
 
@@ -26,8 +24,6 @@ def parse_grid(master: DictConfig) -> list[list[Override]]:
     lines += list(master.hydra.overrides.task)
     chosen: dict[str, Override] = {}
     for override in OverridesParser.create().parse_overrides(lines):
-        if override.key_or_group == _PRESET:
-            continue
         if override.is_sweep_override() and not override.is_discrete_sweep():
             raise InputError(f"{override.input_line}: allowed: values with commas, choice(...), range(...), glob(...)")
         chosen[override.get_key_element()] = override

@@ -108,3 +108,15 @@ def read_state(folder: Path) -> JobState:
 
 def _is_alive(pid: int | None) -> bool:
     return pid is not None and (pid == os.getpid() or psutil.pid_exists(pid))
+
+
+def read_log_line(folder: Path) -> str | None:
+    """Return the last line of what the job in ``folder`` has said."""
+    try:
+        with (folder / OUTPUT).open("rb") as output:
+            output.seek(max(0, output.seek(0, os.SEEK_END) - 4096))
+            text = output.read().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    return lines[-1] if lines else None
