@@ -1,6 +1,7 @@
 """The jobs of a multirun, known before any of them is begun."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ def _name_value(key: str, value: Any) -> str:
     if key in _SHORT and isinstance(value, int):
         return f"{_SHORT[key]}{value}"
     text = str(value) if "." not in key and "/" not in key and isinstance(value, str) else f"{_last(key)}{value}"
-    return "".join(letter if letter.isalnum() or letter in ".=" else "-" for letter in text).strip("-")
+    return re.sub(r"[^\w.]+", "-", text).strip("-")
 
 
 def _last(key: str) -> str:
