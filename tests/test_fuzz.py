@@ -2,12 +2,17 @@
 
 import copy
 import random
+from pathlib import Path
 
 import pytest
 import torch
 from mutations import mutate
+from torch import nn
 
 from compression.artifact import load_artifact, save_artifact
+from compression.commands.inspect import inspect_file
+from compression.commands.storage import compare_storage
+from compression.core.container import read_container, write_container
 from compression.core.errors import ArtifactError, InputError
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.quantization.graph import trace
@@ -18,6 +23,7 @@ from compression.quantization.post_training import Calibration, quantized
 from compression.storage.registry import CODECS
 
 NUM_MUTATIONS = 250
+GOLDEN = Path(__file__).parent / "golden" / "v2"
 ABOUT = {
     "architecture": {
         "target": "compression.models.mobilenet_v2.mobilenet_v2",
@@ -107,3 +113,52 @@ def test_integers_and_scales_that_no_plan_allows(tmp_path, integers, name, chang
     save_artifact(tmp_path / "model.cmp", model, **ABOUT, plan=plan)
     with pytest.raises(ArtifactError, match=message):
         load_artifact(tmp_path / "model.cmp")
+
+
+HUGE_NUMBER = 10**400
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda header: header["input"]["mean"].__setitem__(0, HUGE_NUMBER), "mean=.* allowed: 3 finite numbers"),
+        (lambda header: header["input"]["std"].__setitem__(0, HUGE_NUMBER), "std=.* allowed: 3 finite numbers"),
+        (lambda header: header["architecture"].update({"a\nb": 1}), "unexpected keyword argument 'a b'"),
+        (lambda header: header["quantization"]["activations"].__setitem__(0, "\ud800"), r"no activation \\ud800"),
+    ],
+    ids=["mean", "std", "key", "activation"],
+)
+def test_lies_that_were_no_clear_error(tmp_path, change, message):
+    path = tmp_path / "model.cmp"
+    header, sections = read_container(GOLDEN / "integers.cmp")
+    change(header)
+    path.write_bytes(write_container(header, sections=sections))
+    with pytest.raises(ArtifactError, match=message) as caught:
+        load_artifact(path)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("noted", [HUGE_NUMBER, -5, 0, True, "many"])
+def test_sizes_that_cannot_be_are_not_compared_with(tmp_path, noted):
+    path = tmp_path / "model.cmp"
+    header, sections = read_container(GOLDEN / "integers.cmp")
+    header["info"]["dense_bytes"] = noted
+    path.write_bytes(write_container(header, sections=sections))
+    assert "the same tensors, safetensors" in inspect_file(path)
+
+
+def test_what_inspect_shows_of_a_file_can_be_shown(tmp_path):
+    path = tmp_path / "model.cmp"
+    header, sections = read_container(GOLDEN / "integers.cmp")
+    header["class_names"][0] = "\x1b[2J\n\ud800"
+    path.write_bytes(write_container(header, sections=sections))
+    text = inspect_file(path)
+    assert "\\x1b[2J\\n\\ud800" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_codecs_are_not_compared_on_no_weights(tmp_path):
+    path = tmp_path / "model.cmp"
+    save_artifact(path, nn.BatchNorm2d(3), **ABOUT)
+    with pytest.raises(InputError, match="no weights to compare codecs on"):
+        compare_storage(path, picture=tmp_path / "picture.png")
