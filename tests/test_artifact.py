@@ -54,7 +54,7 @@ def save_tiny(path, model=None, **changes):
 
 def save_mobilenet(path, **kwargs):
     torch.manual_seed(0)
-    model = mobilenet_v2(num_classes=3, width_mult=0.1, **kwargs)
+    model = mobilenet_v2(num_classes=3, width_mult=0.02, **kwargs)
     model(torch.randn(4, 3, 16, 16))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -63,7 +63,7 @@ def save_mobilenet(path, **kwargs):
     save_artifact(
         path,
         model,
-        architecture={"target": MOBILENET, "kwargs": {"width_mult": 0.1, **kwargs}, "num_classes": 3},
+        architecture={"target": MOBILENET, "kwargs": {"width_mult": 0.02, **kwargs}, "num_classes": 3},
         class_names=["a", "b", "c"],
         input=INPUT,
     )
@@ -201,7 +201,7 @@ def test_header_is_compact(mobilenet):
 
 def test_folded_batch_norm(mobilenet, tmp_path):
     model, path = mobilenet[1], tmp_path / "folded.cmp"
-    architecture = {"target": MOBILENET, "kwargs": {"width_mult": 0.1}, "num_classes": 3}
+    architecture = {"target": MOBILENET, "kwargs": {"width_mult": 0.02}, "num_classes": 3}
     save_artifact(path, model, architecture=architecture, class_names=["a", "b", "c"], input=INPUT, fold_bn=True)
     contents = read_contents(path)
     assert contents.card.architecture.folded
