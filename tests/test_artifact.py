@@ -371,7 +371,7 @@ def test_huge_declared_shapes_are_refused_before_allocation(mobilenet, tmp_path)
     rewrite(path, lambda header: header["tensors"]["shapes"].__setitem__(0, [1 << 40]))
     with pytest.raises(ArtifactError, match="does not fit its architecture"):
         load(path)
-    with pytest.raises(ArtifactError, match="bytes in memory; allowed: max_bytes="):
+    with pytest.raises(ArtifactError, match="bytes of memory; allowed: max_bytes="):
         read_contents(path).decode()
 
 
