@@ -138,6 +138,37 @@ def storage(
     typer.echo(f"\npicture: {picture}")
 
 
+@app.command()
+def compare(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="model.cmp files of any folders, and dense.safetensors of runs.", metavar="FILE..."),
+    ],
+    measure: Annotated[bool, typer.Option("--measure", help="Time all of them in turns, in one run.")] = False,
+    agree: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="IMAGES", help="Image or folder: how often do the files name the same class?"),
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.onnxruntime,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch that is timed.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 30,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if left out.")] = None,
+    allow_import: AllowImport = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
+) -> None:
+    """Put files side by side: architecture, sparsity, bits, every byte, MACs, and what their runs found."""
+    from compression.commands.compare import Measuring, compare_files
+    from compression.commands.compared_file import open_file
+    from compression.commands.predict import list_images
+
+    images = list_images(agree or [])
+    allow = _make_importable(allow_import)
+    opened = [open_file(file, allow=allow, max_bytes=max_bytes) for file in files]
+    threads = threads or _count_cores()
+    measuring = Measuring(engine.value, batch_size, threads, repeats=repeats) if measure else None
+    typer.echo(compare_files(opened, measuring=measuring, images=images, engine=engine.value, threads=threads))
+
+
 class Kind(StrEnum):
     """What sensitivity prunes."""
 

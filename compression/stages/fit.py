@@ -56,7 +56,7 @@ def fit(
     """
     history, best = History(), best or BestWeights()
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
-    _check_room(context, stage, folder, task)
+    _check_room(context, stage, task)
     terminal = sys.stdout.isatty()
     progress: Callback = (
         TerminalProgress(arithmetic=arithmetic) if terminal else LineProgress(stage, arithmetic=arithmetic)
@@ -84,10 +84,10 @@ def fit(
     return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
 
 
-def _check_room(context: Context, stage: str, folder: Path, task: Classification) -> None:
+def _check_room(context: Context, stage: str, task: Classification) -> None:
     model_bytes = sum(value.nbytes for value in task.state_dict().values())
     check_room(
-        folder,
+        context.store.root,
         needed=_COPIES * model_bytes + _MARGIN_BYTES,
         what=f"stage {stage}",
         advice=f"what was finished is kept; make room, e.g. {make_room_advice(context.store.root)}",
