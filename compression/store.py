@@ -78,6 +78,8 @@ class StageRecord:
     seconds: float
     reused: bool
     made_with: Mapping[str, Any]
+    # Known by its key alone, as nothing was to be made: no files, no results.
+    planned: bool = False
 
     @property
     def id(self) -> str:
@@ -135,6 +137,10 @@ class Store:
             self._make_room(expect=None)
         return record
 
+    def find(self, key: StageKey) -> StageRecord | None:
+        """Return the stage of ``key`` if it is finished, whole, and need not be made anew; nothing is changed."""
+        return self._read(key, self.root / key.name)
+
     def release(self, *, finished: bool = False) -> None:
         """Let go what was obtained: it may be removed from now on; ``finished`` if the run needs nothing else."""
         if finished and self.run_dir is not None:
@@ -152,6 +158,15 @@ class Store:
         return StageRecord(key, final, made.results, seconds, reused=False, made_with=self.made_with)
 
     def _find(self, key: StageKey, final: Path) -> StageRecord | None:
+        found = self._read(key, final)
+        if found is not None:
+            # A kill between publishing and cleaning leaves it behind.
+            shutil.rmtree(final / RESUME, ignore_errors=True)
+            # The time of the folder is that of its last use.
+            os.utime(final)
+        return found
+
+    def _read(self, key: StageKey, final: Path) -> StageRecord | None:
         try:
             record = read_record(final)
             damage = find_damage(final, record, contents=False)
@@ -164,10 +179,6 @@ class Store:
             return None
         if self.overwrite and record["invocation"] != self.invocation:
             return None
-        # A kill between publishing and cleaning leaves it behind.
-        shutil.rmtree(final / RESUME, ignore_errors=True)
-        # The time of the folder is that of its last use.
-        os.utime(final)
         return StageRecord(
             key,
             final,
@@ -238,3 +249,16 @@ class Store:
 
 def _replaced(final: Path) -> Path:
     return final.with_name(f"{final.name}{OLD}")
+
+
+class PlanStore(Store):
+    """A store seen without making anything: what it lacks is planned."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store.root, invocation=store.invocation, overwrite=store.overwrite, made_with=store.made_with)
+
+    def obtain(self, key: StageKey, make: Callable[[Path], Made]) -> StageRecord:
+        """Return the stage of ``key``, planned if it is not there."""
+        del make
+        path = self.root / key.name
+        return self.find(key) or StageRecord(key, path, {}, 0.0, reused=False, made_with={}, planned=True)

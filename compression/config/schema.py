@@ -282,6 +282,7 @@ class Config:
     name: str | None = None
     until: str = "evaluate"
     overwrite: bool = False
+    plan: bool = False
     output_dir: str = "outputs"
     store_max_bytes: str | None = None
 
