@@ -15,7 +15,9 @@ from hydra.utils import instantiate
 from torch import nn
 
 from compression.config.schema import STAGES, Config
+from compression.core.disk import disk_full_told
 from compression.core.errors import InputError
+from compression.core.sizes import parse_size
 from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
 from compression.quantization.plan import describe_arithmetic
@@ -30,7 +32,7 @@ from compression.stages.machine import available_cores, resolve_device, resolve_
 from compression.stages.network_files import is_compacted, plan_of
 from compression.stages.report import gather_files, replay_history, write_report
 from compression.storage.registry import get_allowed
-from compression.store import PlanStore, StageRecord, Store
+from compression.store import PlanStore, StageRecord, Store, make_room_advice
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     """
     run_dir = Path(run_dir)
     context = _checked(config, run_dir)
-    with _only_process_in(run_dir):
+    with _at_work(context):
         records, stage_seconds = _run_stages(context)
         if "evaluate" not in records:
             last = [record for record in records.values() if "val_accuracy" in record.results][-1]
@@ -57,7 +59,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
 def run_stages(config: Config, *, run_dir: Path) -> tuple[Context, dict[str, StageRecord]]:
     """Run the stages up to ``config.until``, and return them by name, without a report of them."""
     context = _checked(config, run_dir)
-    with _only_process_in(run_dir):
+    with _at_work(context):
         return context, _run_stages(context)[0]
 
 
@@ -81,7 +83,7 @@ def measure_sensitivity(
     kinds = _allowed_kinds(context) if kinds is None else kinds
     for kind in kinds:
         sensitivity.check_kind(context, check_model(context), kind)
-    with _only_process_in(run_dir):
+    with _at_work(context):
         model = _told(context, dense.obtain_dense(context))
         for kind in kinds:
             record = _told(context, sensitivity.obtain_sensitivity(context, model, kind))
@@ -114,6 +116,7 @@ def make_context(config: Config, run_dir: Path) -> Context:
     device = resolve_device(config.trainer.accelerator)
     settings = {key: value for key, value in config.data.items() if key != "stem"}
     dataset: Dataset = instantiate(settings, _convert_="all")
+    limit = config.store_max_bytes
     return Context(
         config=config,
         dataset=dataset,
@@ -122,6 +125,8 @@ def make_context(config: Config, run_dir: Path) -> Context:
             invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
             overwrite=config.overwrite,
             made_with=describe_making(),
+            max_bytes=None if limit is None else parse_size(limit, key="store_max_bytes"),
+            run_dir=run_dir,
         ),
         run_dir=run_dir,
         device=device,
@@ -226,6 +231,20 @@ def _told(context: Context, record: StageRecord) -> StageRecord:
 def _arithmetic(record: StageRecord) -> str:
     plan = plan_of(record)
     return "" if plan is None else f" ({describe_arithmetic(plan)})"
+
+
+@contextmanager
+def _at_work(context: Context) -> Iterator[None]:
+    """Be the only process in the run's folder, hold the stages it obtains, and say in one line if a disk is full."""
+    root = context.store.root
+    finished = False
+    with disk_full_told([root, context.run_dir], advice=make_room_advice(root)):
+        try:
+            with _only_process_in(context.run_dir):
+                yield
+                finished = True
+        finally:
+            context.store.release(finished=finished)
 
 
 @contextmanager
