@@ -1,0 +1,223 @@
+"""A sweep as it stands on disk: its jobs, each with its numbers or the reason why it has none. Nothing here raises for
+a record that is damaged, half written or of another version: that is a job with a reason."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from compression.core.errors import InputError
+from compression.sweep.measured import Measured, read_measured
+
+SWEEP_FILE, JOB_FILE, METRICS_FILE = "sweep.json", "job.json", "metrics.json"
+SCHEMA_VERSION = 1
+# As a supervisor records them, then what only a reader finds: nothing there yet, and a record it cannot use.
+STATUSES = ("finished", "running", "failed", "killed", "waiting", "broken")
+RUN, RANDOM, SMALL_DENSE = "run", "random", "small_dense"
+BASELINES = (RANDOM, SMALL_DENSE)
+SEED = "seed"
+# Where a single run goes and how often, never what it computes.
+_NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "logger", "runtime")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One configuration of a sweep, and what is on disk of it.
+
+    ``axes`` are the values that tell it from the others, ``overrides`` the whole command after ``train.py``.
+    ``measured`` is there exactly if ``status`` is ``finished``; otherwise ``reason`` says why in a line, if known.
+    """
+
+    name: str
+    kind: str
+    axes: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    status: str
+    reason: str | None = None
+    seconds: float | None = None
+    measured: Measured | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is there to be beaten."""
+        return self.kind in BASELINES
+
+    @property
+    def seed(self) -> int | None:
+        """The seed it was asked for, or ran with."""
+        asked = self.axes.get(SEED)
+        return asked if isinstance(asked, int) or self.measured is None else self.measured.seed
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All jobs of a folder, in the order they were planned."""
+
+    folder: Path
+    jobs: tuple[Job, ...]
+    axes: Mapping[str, tuple[Any, ...]]
+    command: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def finished(self) -> list[Job]:
+        """The jobs with numbers."""
+        return [job for job in self.jobs if job.measured is not None]
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """Return the jobs of a sweep, or of a folder of single runs; InputError if there is neither."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; allowed: that of a sweep, or one that holds runs")
+    notes: tuple[str, ...] = ()
+    if (folder / SWEEP_FILE).exists():
+        try:
+            return _read_planned(folder, _read_json(folder / SWEEP_FILE))
+        except ValueError as error:
+            notes = (f"{SWEEP_FILE}: {error}; read as a folder of single runs",)
+    sweep = _read_loose(folder, notes=notes)
+    if not sweep.jobs:
+        why = notes[0] if notes else f"no jobs here: neither {SWEEP_FILE} nor a folder with {METRICS_FILE}"
+        raise InputError(f"{folder}: {why}")
+    return sweep
+
+
+def _read_planned(folder: Path, plan: Any) -> Sweep:
+    if not isinstance(plan, Mapping) or not isinstance(plan.get("jobs"), list):
+        raise ValueError("not a plan of jobs")
+    version = plan.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise ValueError(f"schema_version is {version!r}; known: {SCHEMA_VERSION}")
+    jobs = [_read_job(folder, entry) for entry in plan["jobs"] if isinstance(entry, Mapping) and entry.get("name")]
+    return Sweep(
+        folder=folder,
+        jobs=tuple(jobs),
+        axes=_find_axes((job.axes for job in jobs), planned=plan.get("axes")),
+        command=tuple(str(word) for word in plan.get("command") or ()),
+    )
+
+
+def _read_job(folder: Path, entry: Mapping[str, Any]) -> Job:
+    name = str(entry["name"])
+    axes = entry.get("axes")
+    status, reason, seconds = _read_status(folder / name)
+    measured = None
+    if status == "finished":
+        try:
+            measured = read_measured(_read_json(folder / name / METRICS_FILE))
+        except ValueError as error:
+            status, reason = "broken", f"{METRICS_FILE}: {error}"
+        except (AttributeError, KeyError, TypeError, ArithmeticError) as error:
+            # JSON, and none of ours: a list where a mapping belongs, say.
+            status, reason = "broken", f"{METRICS_FILE}: damaged ({type(error).__name__}: {error!s:.80})"
+    return Job(
+        name=name,
+        kind=str(entry.get("kind") or "grid"),
+        axes={str(key): _plain(value) for key, value in axes.items()} if isinstance(axes, Mapping) else {},
+        overrides=tuple(str(word) for word in entry.get("overrides") or ()),
+        status=status,
+        reason=reason,
+        seconds=seconds,
+        measured=measured,
+    )
+
+
+def _read_status(folder: Path) -> tuple[str, str | None, float | None]:
+    """Return status, reason and seconds of a job by its ``job.json``; a run without one is finished by its metrics."""
+    has_metrics = (folder / METRICS_FILE).exists()
+    if not (folder / JOB_FILE).exists():
+        return ("finished" if has_metrics else "waiting"), None, None
+    try:
+        record = _read_json(folder / JOB_FILE)
+        if not isinstance(record, Mapping):
+            raise ValueError("not a record of a job")
+        version = record.get("schema_version")
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {version!r}; known: {SCHEMA_VERSION}")
+        status = record.get("status")
+        if status not in ("finished", "running", "failed", "killed", "waiting"):
+            raise ValueError(f"status is {status!r:.40}; known: {', '.join(STATUSES[:-1])}")
+    except ValueError as error:
+        # Numbers are written once, at the end: where they are whole, the job is.
+        return ("finished" if has_metrics else "broken"), f"{JOB_FILE}: {error}", None
+    reason = record.get("reason")
+    if reason is None and status == "running":
+        reason = f"begun {record.get('begun')}, no end recorded"
+    seconds = record.get("seconds")
+    known = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    return status, None if reason is None else " ".join(str(reason).split()), seconds if known else None
+
+
+def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> Sweep:
+    names = sorted(path.parent.name for path in folder.glob(f"*/{METRICS_FILE}"))
+    found = [_read_job(folder, {"name": name, "kind": RUN}) for name in names]
+    overrides = {job.name: _read_overrides(job.measured) for job in found}
+    # What differs between the commands is what was varied.
+    keys = sorted({key for values in overrides.values() for key in values})
+    varied = [key for key in keys if len({repr(values.get(key)) for values in overrides.values()}) > 1]
+    jobs = tuple(
+        Job(
+            name=job.name,
+            kind=job.kind,
+            axes={key: overrides[job.name].get(key) for key in varied},
+            overrides=tuple(job.measured.command[1:]) if job.measured else (),
+            status=job.status,
+            reason=job.reason,
+            measured=job.measured,
+        )
+        for job in found
+    )
+    return Sweep(folder=folder, jobs=jobs, axes=_find_axes(job.axes for job in jobs), notes=notes)
+
+
+def _read_overrides(measured: Measured | None) -> dict[str, Any]:
+    pairs = (word.partition("=") for word in (measured.command[1:] if measured else ()))
+    values = {key.lstrip("+~"): value for key, sign, value in pairs if sign and not key.startswith("-")}
+    return {
+        key: parse_value(value)
+        for key, value in values.items()
+        if key.partition(".")[0] not in (*_NOT_AN_AXIS, "hydra")
+    }
+
+
+def parse_value(text: str) -> Any:
+    """Return a value of the command line as number, bool or text."""
+    try:
+        return _plain(yaml.safe_load(text))
+    except yaml.YAMLError:
+        return text
+
+
+def _find_axes(rows: Iterable[Mapping[str, Any]], planned: Any = None) -> dict[str, tuple[Any, ...]]:
+    """Return the values of every axis: those planned in their order, then what else jobs have."""
+    values: dict[str, list[Any]] = {}
+    if isinstance(planned, Mapping):
+        values = {str(key): [_plain(one) for one in some] for key, some in planned.items() if isinstance(some, list)}
+    seen = {key: {repr(one) for one in some} for key, some in values.items()}
+    for row in rows:
+        for key, value in row.items():
+            if value is not None and repr(value) not in seen.setdefault(key, set()):
+                seen[key].add(repr(value))
+                values.setdefault(key, []).append(value)
+    return {key: tuple(some) for key, some in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _read_json(path: Path) -> Any:
+    """Return what the file holds; ValueError in a line if it cannot be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ValueError("missing") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"not whole JSON ({str(error).split(':')[0].lower()})") from error
