@@ -35,12 +35,16 @@ class Limits:
         every = {"drop": self.max_drop, "bytes": self.max_bytes, "latency": self.max_latency}
         return {name: limit for name, limit in every.items() if limit is not None}
 
-    def over(self, measures: Mapping[str, float]) -> dict[str, float]:
-        """Return what is over its limit and by what fraction of it; what was not measured is infinitely over."""
+    def over(self, measures: Mapping[str, float], *, tolerance: float = 0.0) -> dict[str, float]:
+        """Return what is over its limit and by what fraction of it; what was not measured is infinitely over.
+
+        ``tolerance`` is the fraction of a limit that rounding may add.
+        """
         found: dict[str, float] = {}
         for name, limit in self.given().items():
             value = measures.get(name, math.inf)
-            if value > limit + (1e-9 if name == "drop" else 0.0):
+            # Points are a difference of fractions, never exact.
+            if value > limit + max(tolerance * abs(limit), 1e-9 if name == "drop" else 0.0):
                 found[name] = (value - limit) / POINTS_OF_A_LIMIT if name == "drop" else value / limit - 1
         return found
 

@@ -92,11 +92,11 @@ def read_measured(document: Any) -> Measured:
         dense_bytes=_count(document, "dense/bytes/safetensors"),
         macs=_count(document, "compressed/macs"),
         dense_macs=_count(document, "dense/macs"),
-        test_images=_mapping(document, "compressed").get("test_images"),
-        weight_bits=run.get("weight_bits"),
-        activation_bits=run.get("activation_bits"),
-        seed=run.get("seed"),
-        threads=run.get("threads"),
+        test_images=_whole(_mapping(document, "compressed"), "test_images"),
+        weight_bits=_whole(run, "weight_bits"),
+        activation_bits=_whole(run, "activation_bits"),
+        seed=_whole(run, "seed"),
+        threads=_whole(run, "threads"),
         stages={str(stage): str(key) for stage, key in (run.get("stages") or {}).items()},
         stage_seconds=sum(_number(timing, f"stage_seconds/{stage}") for stage in seconds) if seconds else None,
         latencies=_read_latencies(timing, quantized=document.get("quantization") is not None),
@@ -165,6 +165,13 @@ def _fraction(document: Any, path: str) -> float:
     found = _number(document, path)
     if found > 1:
         raise ValueError(f"{path} is {found!r:.40}, not a fraction in [0, 1]")
+    return found
+
+
+def _whole(document: Mapping[str, Any], key: str) -> int | None:
+    found = document.get(key)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
+        raise ValueError(f"{key} is {found!r:.40}, not a whole number")
     return found
 
 

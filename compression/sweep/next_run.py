@@ -47,8 +47,10 @@ def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_by
     within the limits and better than it, the most of all. Without: the one expected to miss least, less than any run so
     far. If there is none: a job of the plan without numbers, then another seed.
     """
+    if not answer.configurations:
+        return _rerun(answer)
     grid = [one for one in answer.configurations if not one.is_baseline]
-    candidates = [(one, limits.over(one.expected)) for one in _candidates(answer, limits, grid)]
+    candidates = [(one, limits.over(one.expected, tolerance=1e-6)) for one in _candidates(answer, limits, grid)]
     if best is not None:
         inside = [one for one, over in candidates if not over]
         chosen = min(inside, key=lambda one: _merit(one.expected, by_bytes), default=None)
