@@ -27,7 +27,7 @@ from compression.sweep.table import define_columns, is_varying, make_rows, to_cs
 SCHEMA_VERSION = 1
 PICTURES = "pictures"
 # A page is read, a CSV is searched.
-MAX_IN_REPORT, MAX_ON_SCREEN = 100, 12
+MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
 HEADER = (
     "place",
     "configuration",
@@ -90,7 +90,8 @@ def aggregate(folder: Path) -> SweepResult:
     document = {"columns": columns, "varying": [key for key in columns if is_varying(key)], "jobs": rows, **summary}
     write_atomic(folder / "results.csv", to_csv(rows, columns=list(columns)).encode())
     write_atomic(folder / "results.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-    write_atomic(folder / "summary.yaml", yaml.safe_dump(summary, sort_keys=False, allow_unicode=True).encode())
+    short = {**summary, "leaderboard": summary["leaderboard"][:MAX_IN_SUMMARY]}
+    write_atomic(folder / "summary.yaml", yaml.safe_dump(short, sort_keys=False, allow_unicode=True).encode())
     write_atomic(folder / "report.md", to_markdown(result, columns).encode())
     return result
 
