@@ -103,7 +103,7 @@ def _between(answer: Answer, limits: Limits, key: str, low: Configuration, high:
         share = (scale(limit) - scale(first)) / (scale(last) - scale(first))
         here, there = inside.axes[key], outside.axes[key]
         value = _round(here + share * (there - here), inside=here, outside=there)
-        if value is not None and not _is_planned(answer, inside, key, value):
+        if value is not None and _is_allowed(answer, key, value) and not _is_planned(answer, inside, key, value):
             yield _Candidate(key, value, inside, outside, True, _expect(key, value, inside, outside))
 
 
@@ -116,7 +116,7 @@ def _beyond(answer: Answer, key: str, start: Configuration, other: Configuration
         value = 1 - (1 - here) / 2
     if not (isinstance(here, int) and isinstance(there, int)):
         value = round(value, 6)
-    if value <= 0 or (key.endswith("bits") and value < 2) or _is_planned(answer, start, key, value):
+    if not _is_allowed(answer, key, value) or _is_planned(answer, start, key, value):
         return
     yield _Candidate(key, value, start, other, False, _expect(key, value, start, other))
 
@@ -190,6 +190,14 @@ def _round(value: float, *, inside: float, outside: float) -> float | None:
             options.append(float(f"{count * unit:.{digits}g}"))
     low, high = sorted((inside, outside))
     return next((option for option in options if low < option < high), None)
+
+
+def _is_allowed(answer: Answer, key: str, value: float) -> bool:
+    if key.endswith("bits"):
+        return 2 <= value <= 8
+    # What was asked for within [0, 1] may be a fraction.
+    highest = max(one for one in answer.sweep.axes[key] if _is_number(one))
+    return value > 0 and (value <= 1 or highest > 1)
 
 
 def _is_planned(answer: Answer, start: Configuration, key: str, value: float) -> bool:

@@ -25,7 +25,7 @@ def draw_sweep(answer: Answer, *, fronts: dict[str, Front], picks: Sequence[Pick
     figures = {f"pareto_{against}": _draw_front(answer, front, picks) for against, front in fronts.items()}
     figures["parallel_coordinates"] = _draw_parallel(answer, picks)
     figures["accuracy_steps"] = draw_accuracy_steps(
-        make_courses(answer), title=f"{answer.sweep.folder.resolve().name}: accuracy over pruning steps"
+        make_courses(answer), title=f"{_name(answer)}: accuracy over pruning steps"
     )
     return figures
 
@@ -57,7 +57,7 @@ def _make_course(jobs: Sequence[Job], shared: dict[str, Any], varied: Sequence[s
     baseline = all(job.is_baseline for job in jobs)
     label = label or (jobs[0].name if len(jobs) == 1 else run.stages.get("prune", jobs[0].name)[:6])
     return Course(
-        label=f"{describe_kind(jobs[0].kind)} {label}" if baseline else label,
+        label=_escape(f"{describe_kind(jobs[0].kind)} {label}" if baseline else label),
         steps=[0, *(step for step, _, _ in known)],
         sparsity=[0.0, *(sparsity for _, sparsity, _ in known)],
         accuracy=[run.dense_val_accuracy, *(accuracy for _, _, accuracy in known)],
@@ -75,13 +75,13 @@ def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
     # The grid first: it has the first colour.
     shown.sort(key=lambda one: (one.is_baseline, one.kind if one.is_baseline else ""))
     index = {id(one): number for number, one in enumerate(shown)}
-    name = answer.sweep.folder.resolve().name
+    name = _name(answer)
     return draw_pareto(
         [
             Point(
                 x=abs(COSTS[front.against](one) or 0.0),
                 y=100 * one.score.mean,
-                label=one.label,
+                label=_escape(one.label),
                 group=describe_kind(one.kind) if one.is_baseline else "runs" if one.kind == RUN else "the sweep's grid",
                 half_width=None if one.score.half_width is None else 100 * one.score.half_width,
                 note=", ".join(pick.title for pick in picks if pick.chosen is one),
@@ -129,7 +129,9 @@ def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
     shown = answer.configurations
     varied = [key for key in answer.sweep.axes if key != SEED and len({repr(one.axes.get(key)) for one in shown}) > 1]
     coordinates = [
-        Coordinate(key.rpartition(".")[2].replace("_", " "), [one.axes.get(key) for one in shown], asked=True)
+        Coordinate(
+            _escape(key.rpartition(".")[2].replace("_", " ")), [_escape(one.axes.get(key)) for one in shown], asked=True
+        )
         for key in _most_used(varied, shown)
     ]
     if len({one.kind for one in shown}) > 1:
@@ -156,7 +158,7 @@ def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
         colour_name=score,
         colour_floor=floor,
         highlighted=[(index, ",\n".join(names)) for index, names in titles.items()],
-        title=f"{answer.sweep.folder.resolve().name}: {count}",
+        title=f"{_name(answer)}: {count}",
     )
 
 
@@ -174,3 +176,12 @@ def _find_floor(accuracies: Sequence[float]) -> float | None:
 
 def _milliseconds(one: Configuration) -> float | None:
     return None if one.latency is None else one.latency.milliseconds
+
+
+def _name(answer: Answer) -> str:
+    return str(_escape(answer.sweep.folder.resolve().name))
+
+
+def _escape(value: Any) -> Any:
+    """Return text so that its dollar signs are not taken for mathematics; all else as it is."""
+    return value.replace("$", r"\$") if isinstance(value, str) else value

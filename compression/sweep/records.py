@@ -147,8 +147,7 @@ def _read_status(folder: Path) -> tuple[str, str | None, float | None]:
     if reason is None and status == "running":
         reason = f"begun {record.get('begun')}, no end recorded"
     seconds = record.get("seconds")
-    known = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    return status, None if reason is None else " ".join(str(reason).split()), seconds if known else None
+    return status, None if reason is None else " ".join(str(reason).split()), seconds if _is_finite(seconds) else None
 
 
 def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> Sweep:
@@ -206,9 +205,15 @@ def _find_axes(rows: Iterable[Mapping[str, Any]], planned: Any = None) -> dict[s
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
+    """Return the value of an axis as it can be written and drawn again; what is no finite number or text, as text."""
+    if value is None or isinstance(value, (bool, str)) or _is_finite(value):
         return value
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def _is_finite(value: Any) -> bool:
+    # Not math.isfinite: an integer may be too large for a float.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _read_json(path: Path) -> Any:

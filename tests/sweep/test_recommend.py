@@ -141,6 +141,22 @@ def test_what_is_in_the_plan_already_is_not_proposed(folder, metrics):
     assert "failed (boom)" in found.next_run.rule
 
 
+def test_bits_that_there_are_not_are_not_proposed(folder, metrics):
+    """Not 20 between 8 and 32, nor 10 beyond 8."""
+    for bits, drop, kib in ((6, 3.0, 200), (8, 2.0, 300), (32, 1.0, 900)):
+        add(folder, metrics, 0.5, bits, drop=drop, kib=kib)
+    for limit in (250, 600, 2000):
+        command = recommend(folder.path, Limits(max_bytes=limit * KIB)).next_run.command
+        assert int(dict(word.split("=") for word in command.split()[2:])["weight_bits"]) in (6, 7, 8, 32)
+
+
+def test_a_fraction_stays_one(folder, metrics):
+    for alpha, drop in ((0.5, 3.0), (0.9, 2.0)):
+        folder.add(f"a{alpha}", {"distillation.alpha": alpha}, metrics=metrics(val=0.98 - drop / 100, dense_val=0.98))
+    found = recommend(folder.path, Limits(max_drop=1.0))
+    assert found.next_run.command == "python train.py distillation.alpha=0.9 seed=43"
+
+
 def test_a_step_beyond_stays_below_all_weights(folder, metrics):
     add(folder, metrics, 0.9, 8, drop=1.0, kib=200)
     add(folder, metrics, 0.95, 8, drop=2.0, kib=120)

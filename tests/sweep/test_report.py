@@ -129,6 +129,29 @@ def test_one_job_that_neither_pruned_nor_was_timed(folder, metrics):
     assert "0 finished" not in printed(aggregate(folder.path))
 
 
+def test_odd_axes_are_written_and_drawn(folder, metrics):
+    values = [
+        None,
+        True,
+        float("nan"),
+        10**400,
+        "a $x$ _b_ $^",
+        "[bold]",
+        {"k": [1]},
+        0.5,
+        "line\nbreak",
+        "|",
+        "x" * 300,
+    ]
+    history = [{"step": 1, "sparsity": 0.5, "accuracy_after": 0.9}]
+    for number, value in enumerate(values):
+        made = metrics(history=history, prune=f"p{number}", val=0.9 + number / 1000)
+        folder.add(f"j{number}", {"odd $key$": value, "sparsity": 0.5}, metrics=made)
+    printed(aggregate(folder.path), width=60)
+    assert len(json.loads((folder.path / "results.json").read_text())["jobs"]) == len(values)
+    assert len(read_rows(folder.path)) == len(values)
+
+
 def test_an_empty_folder_is_one_line(tmp_path):
     with pytest.raises(InputError):
         aggregate(tmp_path)
