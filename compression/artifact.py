@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from compression.core.container import is_container, read_container, write_container
-from compression.core.errors import ArtifactError, InputError
+from compression.core.errors import ArtifactError, InputError, first_line
 from compression.core.files import write_atomic
 from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.core.selection import device_of
@@ -91,6 +91,12 @@ class Contents:
     def plan(self) -> Plan | None:
         """Bits and grids of a quantized network; None of one in floating point."""
         return _plan(self.card)
+
+    @property
+    def dense_bytes(self) -> int | None:
+        """The size of the dense model as the file's notes have it; None where they have none that can be one."""
+        noted = self.card.info.get("dense_bytes")
+        return noted if type(noted) is int and 0 < noted < 1 << 63 else None
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -250,7 +256,7 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int 
     except InputError as error:
         raise ArtifactError(str(error)) from error
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, ValueError) as error:
-        raise ArtifactError(f"{architecture.target} cannot be built: {str(error).splitlines()[0]}") from error
+        raise ArtifactError(f"{architecture.target} cannot be built: {first_line(error)}") from error
     model = _fit(model, contents)
     _check_table(contents, model=model)
     model.load_state_dict(_decode(contents, max_bytes=max_bytes), assign=True)
@@ -310,7 +316,7 @@ def _check_widths(model: nn.Module, contents: Contents) -> None:
         with torch.inference_mode():
             logits = model.eval()(torch.zeros(1, 3, size, size, device=device_of(model)))
     except (RuntimeError, ValueError) as error:
-        raise ArtifactError(f"damaged: its layers do not fit each other: {str(error).splitlines()[0]}") from error
+        raise ArtifactError(f"damaged: its layers do not fit each other: {first_line(error)}") from error
     if logits.shape != (1, num_classes):
         raise ArtifactError(f"damaged: logits of shape {list(logits.shape)} for {num_classes} classes")
 

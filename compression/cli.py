@@ -36,6 +36,7 @@ class Target(StrEnum):
 
     state_dict = "state_dict"
     safetensors = "safetensors"
+    safetensors_bitmask = "safetensors_bitmask"
     onnx = "onnx"
 
 
@@ -170,13 +171,36 @@ def convert(
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
-    """Write the model as a PyTorch state dict, as safetensors or as ONNX."""
+    """Write the model as a PyTorch state dict, as safetensors (without zeros, if you like) or as ONNX."""
     from compression.commands.convert import convert_file
 
-    written, num_bytes = convert_file(
-        file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes
-    )
-    typer.echo(f"{written}: {num_bytes:,} bytes")
+    written = convert_file(file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes)
+    typer.echo(f"{written.path}: {written.label}: {written.num_bytes:,} bytes")
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep, e.g. outputs/sweep-...", metavar="DIR")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it anew every two seconds until all jobs ended.")
+    ] = False,
+) -> None:
+    """Print how the jobs of a sweep stand: waiting, running, finished, or why they ended."""
+    import time
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from compression.commands.status import is_over, show_status
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    if not watch:
+        console.print(show_status(folder))
+        return
+    with Live(show_status(folder), console=console, auto_refresh=False) as live:
+        while not is_over(folder):
+            time.sleep(2)
+            live.update(show_status(folder), refresh=True)
 
 
 Sweep = Annotated[

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ from compression.stages.machine import available_cores, resolve_device, resolve_
 from compression.stages.network_files import is_compacted, plan_of
 from compression.stages.report import gather_files, replay_history, write_report
 from compression.storage.registry import get_allowed
-from compression.store import StageRecord, Store
+from compression.store import PlanStore, StageRecord, Store
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,15 @@ def run_stages(config: Config, *, run_dir: Path) -> tuple[Context, dict[str, Sta
     context = _checked(config, run_dir)
     with _only_process_in(run_dir):
         return context, _run_stages(context)[0]
+
+
+def plan_stages(config: Config, *, run_dir: Path) -> dict[str, StageRecord]:
+    """Return the stages that a run would be made of, by name, with nothing made: some are finished, some planned."""
+    _quiet_lightning()
+    context = make_context(config, run_dir)
+    context = replace(context, store=PlanStore(context.store))
+    check(context)
+    return _run_stages(context)[0]
 
 
 def measure_sensitivity(
@@ -144,7 +154,7 @@ def _check_student(student: Context) -> nn.Module:
 
 
 def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, float]]:
-    until = STAGES.index(context.config.until)
+    until, planning = STAGES.index(context.config.until), isinstance(context.store, PlanStore)
     records = {"dense": _told(context, dense.obtain_dense(context))}
     last = records["dense"]
     strategy, student = context.config.strategy, context.student
@@ -173,7 +183,8 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
     if until >= STAGES.index("evaluate"):
         evaluated = evaluate.obtain_evaluated(context, records["dense"], files, records.get("prune"))
         records["evaluate"] = _told(context, evaluated)
-        gather_files(context, records["dense"], files, evaluated)
+        if not planning:
+            gather_files(context, records["dense"], files, evaluated)
     seconds = {stage: record.seconds for stage, record in records.items()}
     if "export" in records:
         # The dense model is exported as well; with strategy=none the two are one.
@@ -189,14 +200,17 @@ def _obtain_pruned(context: Context, records: dict[str, StageRecord]) -> StageRe
             kind = sensitivity.kind_wanted(context)
             measured = sensitivity.obtain_sensitivity(context, whole, kind)
             records["sensitivity"] = _told(context, measured)
-            table = SensitivityTable.from_json(measured.results)
+            # Where it is planned, what it will say is not known, and the prune stage's key neither.
+            table = None if measured.planned else SensitivityTable.from_json(measured.results)
     pruned = _told(context, prune.obtain_pruned(context, whole, table, teacher=records["dense"]))
-    if pruned.results["stopped"]:
+    if pruned.results.get("stopped"):
         log.info("prune  %s", pruned.results["stopped"])
     return pruned
 
 
 def _told(context: Context, record: StageRecord) -> StageRecord:
+    if isinstance(context.store, PlanStore):
+        return record
     accuracy = record.results.get("val_accuracy")
     log.info(
         "%s  %s%s",

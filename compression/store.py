@@ -58,6 +58,8 @@ class StageRecord:
     seconds: float
     reused: bool
     made_with: Mapping[str, Any]
+    # Known by its key alone, as nothing was to be made: no files, no results.
+    planned: bool = False
 
     @property
     def id(self) -> str:
@@ -103,6 +105,10 @@ class Store:
             seconds = made.earlier_seconds + time.perf_counter() - started
             self._publish(key, partial, final, made.results, seconds)
             return StageRecord(key, final, made.results, seconds, reused=False, made_with=self.made_with)
+
+    def find(self, key: StageKey) -> StageRecord | None:
+        """Return the stage of ``key`` if it is finished, and need not be made anew."""
+        return self._find(key, self.root / f"{key.stage}-{key.id}")
 
     @contextmanager
     def _locked(self, key: StageKey) -> Iterator[None]:
@@ -171,3 +177,16 @@ class Store:
 
 def _replaced(final: Path) -> Path:
     return final.with_name(f"{final.name}.old")
+
+
+class PlanStore(Store):
+    """A store seen without making anything: what it lacks is planned."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store.root, invocation=store.invocation, overwrite=store.overwrite, made_with=store.made_with)
+
+    def obtain(self, key: StageKey, make: Callable[[Path], Made]) -> StageRecord:
+        """Return the stage of ``key``, planned if it is not there."""
+        del make
+        path = self.root / f"{key.stage}-{key.id}"
+        return self.find(key) or StageRecord(key, path, {}, 0.0, reused=False, made_with={}, planned=True)

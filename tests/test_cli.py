@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import onnx
 import pytest
 import torch
+from full_disk import fill_disk
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -15,6 +16,13 @@ from compression.artifact import load_artifact, save_artifact
 from compression.cli import app
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.peak_memory import measure_peak_memory
+from compression.quantization.graph import trace
+from compression.quantization.integer_network import integer_network, integer_state
+from compression.quantization.network import make_plan, quantizable_layers
+from compression.quantization.observers.min_max import MinMax
+from compression.quantization.plan import Bits
+from compression.quantization.post_training import Calibration, quantized
+from compression.storage.safetensors_bitmask import read_bitmask_file
 
 CLASSES = ["blue", "red"]
 NET = """
@@ -35,13 +43,10 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Hold images and two artifacts: a family's, and that of a user's net that knows red from blue."""
-    folder = tmp_path_factory.mktemp("cli")
+def save_mobile(path, model, **more):
     save_artifact(
-        folder / "mobile.cmp",
-        mobilenet_v2(num_classes=2, width_mult=0.1),
+        path,
+        model,
         architecture={
             "target": "compression.models.mobilenet_v2.mobilenet_v2",
             "kwargs": {"width_mult": 0.1},
@@ -50,7 +55,15 @@ def folder(tmp_path_factory):
         class_names=CLASSES,
         input={"size": 16, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
         info={"strategy": "oneshot_l1", "sparsity": 0.5},
+        **more,
     )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Hold images and two artifacts: a family's, and that of a user's net that knows red from blue."""
+    folder = tmp_path_factory.mktemp("cli")
+    save_mobile(folder / "mobile.cmp", mobilenet_v2(num_classes=2, width_mult=0.1))
     (folder / "cli_test_net.py").write_text(NET)
     net = torch.nn.Module()
     net.fc = torch.nn.Linear(3, 2)
@@ -197,17 +210,67 @@ def test_inspect_shows_the_info(folder):
 def test_convert_to_state_dict_and_safetensors(folder, tmp_path):
     expected = load_artifact(folder / "mobile.cmp").model.state_dict()
     result = run("convert", folder / "mobile.cmp", "--to", "state_dict", "--output", tmp_path / "m.pt")
-    assert result.stdout == f"{tmp_path / 'm.pt'}: {(tmp_path / 'm.pt').stat().st_size:,} bytes\n"
+    num_bytes = (tmp_path / "m.pt").stat().st_size
+    assert result.stdout == f"{tmp_path / 'm.pt'}: PyTorch state dict, FP32: {num_bytes:,} bytes\n"
     run("convert", folder / "mobile.cmp", "--to", "safetensors", "--output", tmp_path / "m.safetensors")
     for state in (torch.load(tmp_path / "m.pt"), load_file(tmp_path / "m.safetensors")):
         assert state.keys() == expected.keys()
         assert all(torch.equal(state[name], expected[name]) for name in expected)
 
 
+def test_convert_to_safetensors_with_a_bitmask(tmp_path):
+    model = mobilenet_v2(num_classes=2, width_mult=0.1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(torch.rand_like(parameter) > 0.9)
+    save_mobile(tmp_path / "m.cmp", model)
+    expected = load_artifact(tmp_path / "m.cmp").model.state_dict()
+    result = run("convert", tmp_path / "m.cmp", "--to", "safetensors_bitmask")
+    assert result.exit_code == 0, result.output
+    written = tmp_path / "m.bitmask.safetensors"
+    num_bytes = written.stat().st_size
+    label = "safetensors, sparse weights with a bitmask, FP32"
+    assert result.stdout == f"{written}: {label}: {num_bytes:,} bytes\n"
+    state = read_bitmask_file(written)
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+    run("convert", tmp_path / "m.cmp", "--to", "safetensors")
+    assert num_bytes < 0.8 * (tmp_path / "m.safetensors").stat().st_size
+
+
+def test_converted_integers_are_labelled_and_stay_integers(tmp_path):
+    float_model = mobilenet_v2(num_classes=2, width_mult=0.1).eval()
+    plan = make_plan(float_model, dict.fromkeys(quantizable_layers(float_model), Bits(4, 8)), activation_bits=8)
+    made = quantized(float_model, plan, Calibration(MinMax, MinMax, 1), [(torch.randn(4, 3, 16, 16), None)])
+    model = integer_network(trace(float_model), plan)
+    model.load_state_dict(integer_state(made.network, plan))
+    save_mobile(tmp_path / "m.cmp", model.eval(), plan=plan)
+    expected = model.state_dict()
+    # In these files an integer of four bits takes a byte.
+    label = "INT8 (W4A8, simulated)"
+    for to, name in {
+        "safetensors": "safetensors",
+        "safetensors_bitmask": "bitmask.safetensors",
+        "onnx": "onnx",
+    }.items():
+        result = run("convert", tmp_path / "m.cmp", "--to", to)
+        assert result.exit_code == 0, result.output
+        assert f", {label}: {(tmp_path / f'm.{name}').stat().st_size:,} bytes" in result.stdout
+    for state in (load_file(tmp_path / "m.safetensors"), read_bitmask_file(tmp_path / "m.bitmask.safetensors")):
+        assert state.keys() == expected.keys()
+        assert all(
+            state[key].dtype == value.dtype and torch.equal(state[key], value) for key, value in expected.items()
+        )
+    assert state["classifier.1.weight"].dtype == torch.int8
+
+
 @pytest.mark.usefixtures("own_net")
 def test_convert_to_onnx_beside_the_file(folder):
     result = run("convert", folder / "own.cmp", "--to", "onnx", "--allow-import", "cli_test_net")
     assert result.exit_code == 0, result.output
+    num_bytes = (folder / "own.onnx").stat().st_size
+    assert result.stdout == f"{folder / 'own.onnx'}: ONNX, FP32: {num_bytes:,} bytes\n"
     proto = onnx.load(folder / "own.onnx")
     assert {prop.key: prop.value for prop in proto.metadata_props}["class_names"] == '["blue", "red"]'
 
@@ -225,6 +288,15 @@ def test_an_output_that_cannot_be_written(folder):
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_full_disk_is_told_in_one_line(folder, tmp_path, monkeypatch):
+    output = tmp_path / "m.safetensors"
+    fill_disk(monkeypatch, after=1000)
+    result = run("convert", folder / "mobile.cmp", "--to", "safetensors", "--output", output)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {output}: No space left on device\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_usage():

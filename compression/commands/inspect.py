@@ -113,8 +113,8 @@ def _compare(contents: Contents, state: Mapping[str, Tensor]) -> str:
         for block in weights
     }
     formula = formula_bytes(layers)
-    dense_bytes, dense_name = contents.card.info.get("dense_bytes"), "dense model, safetensors"
-    if type(dense_bytes) is not int:
+    dense_bytes, dense_name = contents.dense_bytes, "dense model, safetensors"
+    if dense_bytes is None:
         dense_bytes, dense_name = len(safetensors.torch.save(dict(state))), "the same tensors, safetensors"
     payload = sum(block.num_bytes for block in weights)
     rows = [

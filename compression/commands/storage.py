@@ -4,6 +4,7 @@ from pathlib import Path
 
 from compression.artifact import read_contents
 from compression.commands.text_table import format_table
+from compression.core.errors import InputError
 from compression.reporting.figures import save_figure
 from compression.reporting.figures.codecs import draw_codecs
 from compression.storage.accounting import order0_bits
@@ -29,21 +30,23 @@ def compare_storage(path: Path, *, picture: Path, max_bytes: int | None = MAX_DE
     """
     contents = read_contents(path)
     state = contents.decode(max_bytes=max_bytes)
-    weights = [block for block in contents.blocks if len(block.shape) > 1]
+    weights = [block for block in contents.blocks if len(block.shape) > 1 and block.numel]
+    if not weights:
+        raise InputError(f"{path} has no weights to compare codecs on; must have a tensor of two dimensions or more")
     dtype = max({block.dtype for block in weights}, key=lambda one: sum(b.numel for b in weights if b.dtype == one))
     weights = [block for block in weights if block.dtype == dtype]
     arrays = {block.names[0]: to_array(state[block.names[0]]) for block in weights}
     numel = sum(block.numel for block in weights)
     rest = contents.file_bytes - sum(block.num_bytes for block in weights)
     results = compare_codecs(arrays)
-    dense_bytes = contents.card.info.get("dense_bytes")
+    dense_bytes = contents.dense_bytes
     rows = [
         (
             result.codec,
             f"{result.num_bytes:,}",
             f"{8 * result.num_bytes / numel:.3f}",
             f"{result.num_bytes + rest:,}",
-            f"{dense_bytes / (result.num_bytes + rest):.2f}x" if type(dense_bytes) is int else "-",
+            f"{dense_bytes / (result.num_bytes + rest):.2f}x" if dense_bytes else "-",
             f"{1000 * result.encode_seconds:,.0f} ms",
             f"{1000 * result.decode_seconds:,.0f} ms",
             "never" if result.break_even is None else f"from {100 * result.break_even:.0f} %",

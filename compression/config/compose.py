@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 import compression
-from compression.config import run_name, schema
+from compression.config import run_name, schema, sweep_name
 from compression.config.explain import explain
 from compression.config.schema import Config
 from compression.core.errors import InputError
@@ -26,6 +26,7 @@ def compose_run(overrides: Sequence[str]) -> tuple[Config, Path]:
         raise InputError(f"no configuration at {CONF}: install the package from a checkout, pip install -e .")
     schema.register()
     run_name.register()
+    sweep_name.register()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", list(overrides), return_hydra_config=True)

@@ -9,18 +9,17 @@ from compression.config.quantization import FULL_PRECISION
 from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 
 # What changes where or how often a run is made, never what it computes.
-_NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite")
+_NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan")
 
 
-def run_name(mode: str = "run", *, _root_: DictConfig) -> str:
+def run_name(*, _root_: DictConfig) -> str:
     """Return e.g. ``digits-mobilenet_v2-iterative_l1-s90-3f2a1c``: what the run is, and a digest.
 
     Called while Hydra composes, so a configuration that breaks a rule is refused before a folder is made.
     """
     config = to_config(_root_)
     if config.name is not None:
-        # The jobs of a sweep share the name they are given, never a folder.
-        return config.name if mode == "run" else f"{config.name}-{_digest(_root_)}"
+        return config.name
     choices = _root_.hydra.runtime.choices
     parts = [
         choices.data,
@@ -28,7 +27,7 @@ def run_name(mode: str = "run", *, _root_: DictConfig) -> str:
         config.strategy.name,
         *_numbers(config),
         *_teaching(config, choices),
-        _digest(_root_),
+        digest(_root_),
     ]
     return "-".join(str(part).replace("/", "_") for part in parts)
 
@@ -59,7 +58,8 @@ def _teaching(config: Config, choices: DictConfig) -> list[str]:
     return [loss, choices["distillation/student"]] if distillation.student else [loss]
 
 
-def _digest(root: DictConfig) -> str:
+def digest(root: DictConfig) -> str:
+    """Return six hex digits of all that a run computes from."""
     kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in _NOT_IN_NAME])
     plain = OmegaConf.to_container(kept, resolve=True)
     assert isinstance(plain, dict)

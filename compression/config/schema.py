@@ -280,6 +280,7 @@ class Config:
     name: str | None = None
     until: str = "evaluate"
     overwrite: bool = False
+    plan: bool = False
     output_dir: str = "outputs"
 
     def __post_init__(self) -> None:

@@ -9,14 +9,25 @@ from pathlib import Path
 def write_atomic(path: Path | str, data: bytes) -> None:
     """Write ``data`` to ``path``, so that at every moment the old file or the new one stands there.
 
-    The folder is made if need be, a link followed, a device or pipe simply written to. On any failure, a
-    full disk included (OSError), the old file stays and no other is left behind.
+    The folder is made if need be, a link followed, a device or pipe simply written to. On any failure, a full disk
+    included (OSError that names the file), the old file stays and no other is left behind; after a kill there may be
+    one called ``.NAME.*.tmp``.
     """
     path = Path(path).resolve()
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, data)
+    except OSError as error:
+        # What writes to an open file knows nothing of its name.
+        if error.errno is not None:
+            error.filename = error.filename or str(path)
+        raise
+
+
+def _replace(path: Path, data: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -1,6 +1,6 @@
 """What an artifact says about its model: architecture, classes, input and free notes."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -62,7 +62,7 @@ class ModelCard:
         _require(type(spec.size) is int and 1 <= spec.size <= 1 << 16, "size", spec.size, "1 to 65536 pixels")
         _require(spec.channels == 3, "channels", spec.channels, "3")
         for name, values in (("mean", spec.mean), ("std", spec.std)):
-            finite = _is_list_of(values, float, int) and all(math.isfinite(value) for value in values)
+            finite = _is_list_of(values, float, int) and all(abs(value) <= sys.float_info.max for value in values)
             _require(finite and len(values) == spec.channels, name, values, "3 finite numbers")
         _require(all(value > 0 for value in spec.std), "std", spec.std, "numbers above 0")
         _require(isinstance(self.info, Mapping), "info", self.info, "a mapping")

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
 
 STEMS = ("cifar", "imagenet")
 
@@ -42,7 +42,7 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
     try:
         return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
     except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise InputError(
             f"model.pretrained=true: {weights.url} could not be downloaded ({reason}); "
             "allowed: a working connection, or model.weights=FILE"

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
 
 BUILT_IN = re.compile(r"compression\.models\.([a-z][a-z0-9_]*)\.\1")
 
@@ -28,7 +28,7 @@ def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], all
     try:
         model = factory(num_classes=num_classes, **kwargs)
     except TypeError as error:
-        raise InputError(f"model {target}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"model {target}: {first_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"model {target} gave a {type(model).__name__}; allowed: a torch.nn.Module")
     return model

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
 from compression.models.imagenet import check_num_classes
 
 # These make timm read a file or an address, which a model's description must not be able to do.
@@ -33,10 +33,10 @@ def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwarg
     try:
         net: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **kwargs)
     except TypeError as error:
-        raise InputError(f"model.name={name}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"model.name={name}: {first_line(error)}") from error
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise InputError(f"model.pretrained=true: weights of {name} could not be had ({reason})") from error
     return net

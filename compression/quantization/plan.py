@@ -16,6 +16,7 @@ from compression.quantization.grid import (
 
 # What a processor without the instructions for it can hold of a weight of 8 bits.
 REDUCED_BITS = 7
+_PACKED = ", stored packed"
 
 
 class Bits(NamedTuple):
@@ -122,8 +123,19 @@ def describe_arithmetic(plan: Plan) -> str:
     if plan.dynamic:
         name = f"{name} dynamic"
     if min(weights) < (REDUCED_BITS if plan.reduced_range else MAX_BITS) or min(activations) < MAX_BITS:
-        return f"{name}, simulated" + (", stored packed" if min(weights) < FULL_PRECISION else "")
+        return f"{name}, simulated" + (_PACKED if min(weights) < FULL_PRECISION else "")
     return f"{name}, executed in integers" if plan.runs_in_integers else f"{name}, computed in float32"
+
+
+def describe_plain_file(arithmetic: str | None) -> str:
+    """Return ``FP32``, or e.g. ``INT8 (W8A8, executed in integers)``: what other files than the artifact hold.
+
+    ``arithmetic``: what ``describe_arithmetic`` says; None of a network in floating point.
+    """
+    if arithmetic is None:
+        return "FP32"
+    # Only the artifact packs them: elsewhere an integer of fewer bits takes a byte.
+    return f"INT8 ({arithmetic.removesuffix(_PACKED)})"
 
 
 def _span(bits: set[int]) -> str:

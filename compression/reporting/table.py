@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from compression.quantization.plan import describe_plain_file
+
 _KIB, _MIB = 2**10, 2**20
 
 
@@ -40,6 +42,20 @@ def to_markdown(rows: list[Row]) -> str:
     lines = ["| metric | dense | compressed | improvement |", "|---|---:|---:|---:|"]
     lines += [f"| {row.metric} | {row.dense} | {row.compressed} | {row.improvement} |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def files_to_markdown(metrics: Mapping[str, Any]) -> str:
+    """Return the section of ``report.md`` on the files of the run: what each is, and its bytes."""
+    dense, compressed = metrics["dense"]["bytes"], metrics["compressed"]["bytes"]
+    arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
+    rows = [
+        ("model.cmp", f"the compressed model, {arithmetic or describe_plain_file(None)}", compressed["artifact"]),
+        ("model.onnx", f"the same as ONNX, {describe_plain_file(arithmetic)}", compressed["onnx"]),
+        ("dense.safetensors", f"the dense model, {describe_plain_file(None)}", dense["safetensors"]),
+        ("dense.onnx", f"the same as ONNX, {describe_plain_file(None)}", dense["onnx"]),
+    ]
+    lines = [f"| {name} | {what} | {num_bytes:,} |" for name, what, num_bytes in rows]
+    return "\n".join(["", "## Files", "", "| file | what | bytes |", "|---|---|---:|", *lines, ""])
 
 
 def format_bytes(count: int) -> str:

@@ -7,7 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
 from compression.runtimes.runtime import Predictor, check_onnx_file
 
 UNREADABLE = (
@@ -64,4 +64,4 @@ def open_session(source: Path | str, *, options: onnxruntime.SessionOptions) -> 
             disabled_optimizers=[QUANTIZES_WEIGHTS],
         )
     except UNREADABLE as error:
-        raise InputError(f"ONNX file {str(source)!r} cannot be read: {str(error).splitlines()[0]}") from error
+        raise InputError(f"ONNX file {str(source)!r} cannot be read: {first_line(error)}") from error

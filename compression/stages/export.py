@@ -19,25 +19,24 @@ from compression.stages.fit import make_trainer
 from compression.stages.network_files import WEIGHTS, describe_architecture, is_compacted, load_network, plan_of
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 4
+VERSION = 5
 ARTIFACT = "model.cmp"
 ONNX = "model.onnx"
 
 
 def obtain_exported(context: Context, parent: StageRecord, dense_model: StageRecord) -> StageRecord:
     """Return the files of the model that ``parent`` made; they name the bytes of ``dense_model``, as safetensors."""
-    dense_bytes = (dense_model.path / WEIGHTS).stat().st_size
     inputs = {
         "storage": asdict(context.config.storage),
         "strategy": _strategy_name(context, parent),
         "arithmetic": context.arithmetic_identity,
-        "dense_bytes": dense_bytes,
     }
-    key = StageKey("export", VERSION, inputs, parents=(parent.id,))
-    return context.store.obtain(key, partial(_export, context, parent, dense_bytes))
+    key = StageKey("export", VERSION, inputs, parents=(parent.id, dense_model.id))
+    return context.store.obtain(key, partial(_export, context, parent, dense_model))
 
 
-def _export(context: Context, parent: StageRecord, dense_bytes: int, folder: Path) -> Made:
+def _export(context: Context, parent: StageRecord, dense_model: StageRecord, folder: Path) -> Made:
+    dense_bytes = (dense_model.path / WEIGHTS).stat().st_size
     task = dense.make_task(context, load_network(context, parent), dense.constant_lr)
     export = ExportCallback(partial(_write, context, parent, dense_bytes, folder))
     trainer = make_trainer(context, callbacks=[export], logger=False, enable_checkpointing=False)

@@ -19,7 +19,7 @@ from compression.reporting.history import to_markdown as history_markdown
 from compression.reporting.history import to_yaml as history_yaml
 from compression.reporting.metrics import flatten, make_metrics
 from compression.reporting.quantization import to_markdown as quantization_markdown
-from compression.reporting.table import make_rows, to_markdown, to_rich
+from compression.reporting.table import files_to_markdown, make_rows, to_markdown, to_rich
 from compression.stages import export
 from compression.stages.context import Context
 from compression.stages.distillation import describe_distillation
@@ -71,7 +71,7 @@ def write_report(
     write_atomic(context.run_dir / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
-    markdown = f"# {title}\n\n{to_markdown(rows)}"
+    markdown = f"# {title}\n\n{to_markdown(rows)}{files_to_markdown(metrics)}"
     markdown += _describe_distillation(metrics)
     # What is answered from disk has its pictures already.
     reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))

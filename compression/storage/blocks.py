@@ -65,6 +65,14 @@ class Block:
         return self.numel * DTYPES[self.dtype].itemsize
 
     @property
+    def working_bytes(self) -> int:
+        """At most the bytes that decoding takes in memory meanwhile."""
+        try:
+            return get_codec(self.codec).working_bytes * self.numel
+        except ArtifactError as error:
+            raise ArtifactError(f"tensor {self.names[0]}: {error}") from error
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Of the array that is coded: the tensor's own, or all values one after the other."""
         return self.shapes[0] if len(self.shapes) == 1 else (self.numel,)
@@ -130,11 +138,11 @@ def unpack_state(
 ) -> dict[str, Tensor]:
     """Return the tensors on the CPU; raises ArtifactError naming the one that cannot be decoded.
 
-    ``max_bytes``: what all of them may take in memory; None: as much as they need.
+    ``max_bytes``: what all of them may take in memory, decoding included; None: as much as they need.
     """
-    wanted = sum(block.decoded_bytes for block in blocks)
+    wanted = sum(block.decoded_bytes for block in blocks) + max((block.working_bytes for block in blocks), default=0)
     if max_bytes is not None and wanted > max_bytes:
-        raise ArtifactError(f"its tensors take {wanted} bytes in memory; allowed: max_bytes={max_bytes}")
+        raise ArtifactError(f"reading its tensors takes {wanted} bytes of memory; allowed: max_bytes={max_bytes}")
     state: dict[str, Tensor] = {}
     for block, data in zip(blocks, split_payload(blocks, payload), strict=True):
         state |= block.decode(data)

@@ -29,9 +29,13 @@ class Parts:
 
 
 class Codec(Protocol):
-    """A lossless way to store one array; its ``name`` stands in files, so it is unique and never changes."""
+    """A lossless way to store one array; its ``name`` stands in files, so it is unique and never changes.
+
+    ``working_bytes``: the memory that decoding takes for each value at most, beside the array itself.
+    """
 
     name: str
+    working_bytes: int
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return whether arrays of this type can be stored."""
@@ -42,7 +46,7 @@ class Codec(Protocol):
     def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
         """Return the array again, writable and bit for bit.
 
-        Allocates no more than a fixed multiple of what ``data`` and an array of this shape take. Raises ArtifactError
+        Allocates no more than ``data``, the array and its ``working_bytes`` take. Raises ArtifactError
         when ``data`` is not what ``encode`` gives for this shape and dtype, as far as that can be seen.
         """
 

@@ -1,1 +1,1 @@
-"""Many runs as one: their grid, their supervision, and the answer they end in."""
+"""Many runs by one command: what they share is made once, what fails is told, and they end in one answer."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from compression.sweep.measured import Latency, Measured
-from compression.sweep.records import BASELINES, RANDOM, RUN, SEED, SMALL_DENSE, Job, Sweep
+from compression.sweep.records import BASELINES, RANDOM, RUN, SEED, SMALL_DENSE, JobRecord, SweepRecord
 from compression.sweep.seeds import Noise, Sample, pool_noise, rank, summarize
 
 # What a label says of an axis that has a short name; others are named in full.
@@ -27,7 +27,7 @@ class Configuration:
     label: str
     kind: str
     axes: Mapping[str, Any]
-    job: Job
+    job: JobRecord
     num_jobs: int
     num_planned: int
     score: Sample
@@ -59,18 +59,18 @@ class Configuration:
 class Answer:
     """A sweep made sense of. ``validated``: whether choices are by validation accuracy; if not, by test accuracy."""
 
-    sweep: Sweep
+    sweep: SweepRecord
     validated: bool
     batch_size: int | None
     configurations: tuple[Configuration, ...]
     noise: Noise | None
 
     @cached_property
-    def unfinished(self) -> list[Job]:
+    def unfinished(self) -> list[JobRecord]:
         """The jobs without numbers."""
         return [job for job in self.sweep.jobs if job.measured is None]
 
-    def reference(self, job: Job) -> Measured:
+    def reference(self, job: JobRecord) -> Measured:
         """Return the run whose dense model ``job`` is held against.
 
         Its own; that of a small dense network is the grid's of the same seed, its own dense model being small already.
@@ -82,7 +82,7 @@ class Answer:
         return _reference(job, [other for other in others if other.seed == job.seed] or others)
 
 
-def make_answer(sweep: Sweep) -> Answer:
+def make_answer(sweep: SweepRecord) -> Answer:
     """Group, rank and compare the finished jobs."""
     finished = sweep.finished
     validated = any(job.measured.val_accuracy is not None for job in finished if job.measured)
@@ -107,9 +107,9 @@ def make_answer(sweep: Sweep) -> Answer:
     return Answer(sweep=sweep, validated=validated, batch_size=batch_size, configurations=ranked, noise=noise)
 
 
-def group_by_seed(jobs: Iterable[Job]) -> list[list[Job]]:
+def group_by_seed(jobs: Iterable[JobRecord]) -> list[list[JobRecord]]:
     """Return lists of jobs equal in kind and all axes but the seed; two of one seed are not one configuration."""
-    groups: dict[Any, list[Job]] = {}
+    groups: dict[Any, list[JobRecord]] = {}
     seen: Counter[Any] = Counter()
     for job in jobs:
         key = _key(job)
@@ -118,7 +118,7 @@ def group_by_seed(jobs: Iterable[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def make_labels(sweep: Sweep) -> dict[str, str]:
+def make_labels(sweep: SweepRecord) -> dict[str, str]:
     """Return a short name of each job's configuration, e.g. ``s50 w6 a8``; unlike others', seeds aside."""
     # A single run was given its name, or has one that says what it is.
     labels = {job.name: (job.kind != RUN and _describe_axes(job)) or job.name for job in sweep.jobs}
@@ -129,12 +129,17 @@ def make_labels(sweep: Sweep) -> dict[str, str]:
     return {name: name if text in repeated else text for name, text in labels.items()}
 
 
+def shorten_key(key: str) -> str:
+    """Return the last part of a key of the configuration."""
+    return key.replace("/", ".").rpartition(".")[2]
+
+
 def describe_kind(kind: str) -> str:
     """Return a baseline's kind in words, any other's as it is."""
     return {RANDOM: "random pruning", SMALL_DENSE: "small and dense"}.get(kind, kind)
 
 
-def _describe_axes(job: Job) -> str:
+def _describe_axes(job: JobRecord) -> str:
     words = []
     for key, value in job.axes.items():
         if key == SEED or value is None:
@@ -146,17 +151,17 @@ def _describe_axes(job: Job) -> str:
         elif isinstance(value, str):
             words.append(value)
         else:
-            words.append(f"{key.rpartition('.')[2]}={value}")
+            words.append(f"{shorten_key(key)}={value}")
     if job.is_baseline:
         words.insert(0, describe_kind(job.kind))
     return " ".join(words)
 
 
-def _key(job: Job) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _key(job: JobRecord) -> tuple[str, tuple[tuple[str, str], ...]]:
     return job.kind, tuple(sorted((key, repr(value)) for key, value in job.axes.items() if key != SEED))
 
 
-def _make_configuration(answer: Answer, jobs: Sequence[Job], *, label: str, num_planned: int) -> Configuration:
+def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str, num_planned: int) -> Configuration:
     runs = [(job.measured, answer.reference(job)) for job in jobs if job.measured]
     test = summarize([run.accuracy for run, _ in runs])
     vals = [run.val_accuracy for run, _ in runs if run.val_accuracy is not None]
@@ -198,20 +203,20 @@ def speedup_of(latency: Latency | None, *, dense: Measured, own: bool) -> float 
     return None if other is None else other.dense_milliseconds / latency.milliseconds
 
 
-def _ship_order(job: Job, validated: bool) -> tuple[float, int, str]:
+def _ship_order(job: JobRecord, validated: bool) -> tuple[float, int, str]:
     run = job.measured
     assert run is not None
     accuracy = run.val_accuracy if validated and run.val_accuracy is not None else run.accuracy
     return -accuracy, run.bytes, job.name
 
 
-def _reference(job: Job, others: Sequence[Job]) -> Measured:
+def _reference(job: JobRecord, others: Sequence[JobRecord]) -> Measured:
     runs = [other.measured for other in others if other.measured]
     assert job.measured is not None
     return max(runs, key=lambda run: run.dense_bytes, default=job.measured)
 
 
-def _common_batch_size(jobs: Iterable[Job]) -> int | None:
+def _common_batch_size(jobs: Iterable[JobRecord]) -> int | None:
     """Return the batch size that most jobs were timed with, the smallest of several."""
     sizes = Counter(size for job in jobs if job.measured for size in {e.batch_size for e in job.measured.latencies})
     return min(sizes, key=lambda size: (-sizes[size], size), default=None)

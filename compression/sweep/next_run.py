@@ -9,14 +9,15 @@ from typing import Any
 
 from compression.reporting.table import format_bytes
 from compression.sweep.answer import Answer, Configuration
+from compression.sweep.jobs import FAILED, INTERRUPTED, KILLED, WAITING
 from compression.sweep.limits import Limits
-from compression.sweep.records import SEED
+from compression.sweep.records import BROKEN, SEED
 
 # Names of folders and the like, which a new run must not take over.
 _NOT_TAKEN = ("name", "hydra", "plan")
 # How a measure goes along an axis: linearly, or by ratio.
 _SCALES = {"score": False, "drop": False, "bytes": True, "latency": True}
-_ORDER = {"waiting": 0, "killed": 1, "broken": 2, "failed": 3}
+_ORDER = {WAITING: 0, INTERRUPTED: 1, KILLED: 2, BROKEN: 3, FAILED: 4}
 
 
 @dataclass(frozen=True)

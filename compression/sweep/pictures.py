@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from compression.reporting.figures.accuracy_steps import Course, draw_accuracy_steps
 from compression.reporting.figures.parallel_coordinates import Coordinate, draw_parallel_coordinates
 from compression.reporting.figures.pareto import VISIBLE_POINTS, Axis, Point, draw_pareto
-from compression.sweep.answer import Answer, Configuration, describe_kind
+from compression.sweep.answer import Answer, Configuration, describe_kind, shorten_key
 from compression.sweep.fronts import COSTS, Front
 from compression.sweep.measured import Measured
 from compression.sweep.picks import Pick
-from compression.sweep.records import RUN, SEED, Job
+from compression.sweep.records import RUN, SEED, JobRecord
 
 _KIB = 2**10
 # More upright lines than this cannot be read.
@@ -32,7 +32,7 @@ def draw_sweep(answer: Answer, *, fronts: dict[str, Front], picks: Sequence[Pick
 
 def make_courses(answer: Answer) -> list[Course]:
     """Return a line a pruning: jobs that share the stage share the line, named by what they have in common."""
-    groups: dict[str, list[Job]] = {}
+    groups: dict[str, list[JobRecord]] = {}
     for job in answer.sweep.finished:
         run = job.measured
         if run and any(step.accuracy is not None for step in run.steps) and run.dense_val_accuracy is not None:
@@ -43,17 +43,17 @@ def make_courses(answer: Answer) -> list[Course]:
     return [_make_course(jobs, values, varied) for jobs, values in zip(lists, shared, strict=True)]
 
 
-def _shared_axes(jobs: Sequence[Job]) -> dict[str, Any]:
+def _shared_axes(jobs: Sequence[JobRecord]) -> dict[str, Any]:
     first = jobs[0].axes
     return {key: value for key, value in first.items() if all(job.axes.get(key) == value for job in jobs)}
 
 
-def _make_course(jobs: Sequence[Job], shared: dict[str, Any], varied: Sequence[str]) -> Course:
+def _make_course(jobs: Sequence[JobRecord], shared: dict[str, Any], varied: Sequence[str]) -> Course:
     run = jobs[0].measured
     assert run is not None
     assert run.dense_val_accuracy is not None
     known = [(step.step, step.sparsity, step.accuracy) for step in run.steps if step.accuracy is not None]
-    label = ", ".join(f"{key.rpartition('.')[2]} {shared[key]}" for key in varied if shared.get(key) is not None)
+    label = ", ".join(f"{shorten_key(key)} {shared[key]}" for key in varied if shared.get(key) is not None)
     baseline = all(job.is_baseline for job in jobs)
     label = label or (jobs[0].name if len(jobs) == 1 else run.stages.get("prune", jobs[0].name)[:6])
     return Course(
@@ -130,7 +130,7 @@ def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
     varied = [key for key in answer.sweep.axes if key != SEED and len({repr(one.axes.get(key)) for one in shown}) > 1]
     coordinates = [
         Coordinate(
-            _escape(key.rpartition(".")[2].replace("_", " ")), [_escape(one.axes.get(key)) for one in shown], asked=True
+            _escape(shorten_key(key).replace("_", " ")), [_escape(one.axes.get(key)) for one in shown], asked=True
         )
         for key in _most_used(varied, shown)
     ]

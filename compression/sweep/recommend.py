@@ -14,7 +14,7 @@ from compression.sweep.answer import Answer, Configuration, describe_kind, make_
 from compression.sweep.limits import Limits
 from compression.sweep.next_run import NextRun, measure, propose
 from compression.sweep.picks import choose_first
-from compression.sweep.records import read_sweep
+from compression.sweep.records import read_records
 
 MAX_SHOWN = 10
 _NAMES = {"drop": "points lost", "bytes": "file", "latency": "latency"}
@@ -87,7 +87,7 @@ def recommend(folder: Path, limits: Limits) -> Recommendation:
     """Return what to ship and what to run; raises ``InputError`` without limits, jobs, or a finished job."""
     if limits == Limits():
         raise InputError("no limit given; allowed: --max-drop POINTS, --max-bytes SIZE, --max-latency TIME, or several")
-    answer = make_answer(read_sweep(Path(folder)))
+    answer = make_answer(read_records(Path(folder)))
     if not answer.configurations:
         raise InputError(f"{folder}: none of {len(answer.sweep.jobs):,} jobs has finished; see compression report")
     # With no limit on cost the loss is what one is ready to pay, for the smallest file.

@@ -10,12 +10,24 @@ from typing import Any
 import yaml
 
 from compression.core.errors import InputError
+from compression.sweep.jobs import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    JOB,
+    KILLED,
+    METRICS,
+    RUNNING,
+    SCHEMA_VERSION,
+    SWEEP,
+    WAITING,
+    read_state,
+)
 from compression.sweep.measured import Measured, read_measured
 
-SWEEP_FILE, JOB_FILE, METRICS_FILE = "sweep.json", "job.json", "metrics.json"
-SCHEMA_VERSION = 1
 # As a supervisor records them, then what only a reader finds: nothing there yet, and a record it cannot use.
-STATUSES = ("finished", "running", "failed", "killed", "waiting", "broken")
+BROKEN = "broken"
+STATUSES = (FINISHED, RUNNING, FAILED, KILLED, INTERRUPTED, WAITING, BROKEN)
 RUN, RANDOM, SMALL_DENSE = "run", "random", "small_dense"
 BASELINES = (RANDOM, SMALL_DENSE)
 SEED = "seed"
@@ -24,7 +36,7 @@ _NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRecord:
     """One configuration of a sweep, and what is on disk of it.
 
     ``axes`` are the values that tell it from the others, ``overrides`` the whole command after ``train.py``.
@@ -53,46 +65,46 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepRecord:
     """All jobs of a folder, in the order they were planned."""
 
     folder: Path
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
     axes: Mapping[str, tuple[Any, ...]]
     command: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property
-    def finished(self) -> list[Job]:
+    def finished(self) -> list[JobRecord]:
         """The jobs with numbers."""
         return [job for job in self.jobs if job.measured is not None]
 
 
-def read_sweep(folder: Path) -> Sweep:
+def read_records(folder: Path) -> SweepRecord:
     """Return the jobs of a sweep, or of a folder of single runs; InputError if there is neither."""
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder; allowed: that of a sweep, or one that holds runs")
     notes: tuple[str, ...] = ()
-    if (folder / SWEEP_FILE).exists():
+    if (folder / SWEEP).exists():
         try:
-            return _read_planned(folder, _read_json(folder / SWEEP_FILE))
+            return _read_planned(folder, _read_json(folder / SWEEP))
         except ValueError as error:
-            notes = (f"{SWEEP_FILE}: {error}; read as a folder of single runs",)
+            notes = (f"{SWEEP}: {error}; read as a folder of single runs",)
     sweep = _read_loose(folder, notes=notes)
     if not sweep.jobs:
-        why = notes[0] if notes else f"no jobs here: neither {SWEEP_FILE} nor a folder with {METRICS_FILE}"
+        why = notes[0] if notes else f"no jobs here: neither {SWEEP} nor a folder with {METRICS}"
         raise InputError(f"{folder}: {why}")
     return sweep
 
 
-def _read_planned(folder: Path, plan: Any) -> Sweep:
+def _read_planned(folder: Path, plan: Any) -> SweepRecord:
     if not isinstance(plan, Mapping) or not isinstance(plan.get("jobs"), list):
         raise ValueError("not a plan of jobs")
     version = plan.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise ValueError(f"schema_version is {version!r}; known: {SCHEMA_VERSION}")
     jobs = [_read_job(folder, entry) for entry in plan["jobs"] if isinstance(entry, Mapping) and entry.get("name")]
-    return Sweep(
+    return SweepRecord(
         folder=folder,
         jobs=tuple(jobs),
         axes=_find_axes((job.axes for job in jobs), planned=plan.get("axes")),
@@ -100,20 +112,20 @@ def _read_planned(folder: Path, plan: Any) -> Sweep:
     )
 
 
-def _read_job(folder: Path, entry: Mapping[str, Any]) -> Job:
+def _read_job(folder: Path, entry: Mapping[str, Any]) -> JobRecord:
     name = str(entry["name"])
     axes = entry.get("axes")
     status, reason, seconds = _read_status(folder / name)
     measured = None
-    if status == "finished":
+    if status == FINISHED:
         try:
-            measured = read_measured(_read_json(folder / name / METRICS_FILE))
+            measured = read_measured(_read_json(folder / name / METRICS))
         except ValueError as error:
-            status, reason = "broken", f"{METRICS_FILE}: {error}"
+            status, reason = BROKEN, f"{METRICS}: {error}"
         except (AttributeError, KeyError, TypeError, ArithmeticError) as error:
             # JSON, and none of ours: a list where a mapping belongs, say.
-            status, reason = "broken", f"{METRICS_FILE}: damaged ({type(error).__name__}: {error!s:.80})"
-    return Job(
+            status, reason = BROKEN, f"{METRICS}: damaged ({type(error).__name__}: {error!s:.80})"
+    return JobRecord(
         name=name,
         kind=str(entry.get("kind") or "grid"),
         axes={str(key): _plain(value) for key, value in axes.items()} if isinstance(axes, Mapping) else {},
@@ -127,38 +139,44 @@ def _read_job(folder: Path, entry: Mapping[str, Any]) -> Job:
 
 def _read_status(folder: Path) -> tuple[str, str | None, float | None]:
     """Return status, reason and seconds of a job by its ``job.json``; a run without one is finished by its metrics."""
-    has_metrics = (folder / METRICS_FILE).exists()
-    if not (folder / JOB_FILE).exists():
-        return ("finished" if has_metrics else "waiting"), None, None
+    has_metrics = (folder / METRICS).exists()
+    if not (folder / JOB).exists():
+        return (FINISHED if has_metrics else WAITING), None, None
     try:
-        record = _read_json(folder / JOB_FILE)
+        record = _read_json(folder / JOB)
         if not isinstance(record, Mapping):
             raise ValueError("not a record of a job")
         version = record.get("schema_version")
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise ValueError(f"schema_version is {version!r}; known: {SCHEMA_VERSION}")
         status = record.get("status")
-        if status not in ("finished", "running", "failed", "killed", "waiting"):
+        if status not in STATUSES[:-1]:
             raise ValueError(f"status is {status!r:.40}; known: {', '.join(STATUSES[:-1])}")
     except ValueError as error:
         # Numbers are written once, at the end: where they are whole, the job is.
-        return ("finished" if has_metrics else "broken"), f"{JOB_FILE}: {error}", None
+        return (FINISHED if has_metrics else BROKEN), f"{JOB}: {error}", None
     reason = record.get("reason")
-    if reason is None and status == "running":
+    pid = record.get("pid")
+    if status == RUNNING and isinstance(pid, int) and 0 < pid < 2**31:
+        # A process that is gone wrote no end.
+        state = read_state(folder)
+        if state.status == INTERRUPTED:
+            status, reason = INTERRUPTED, state.reason
+    if reason is None and status == RUNNING:
         reason = f"begun {record.get('begun')}, no end recorded"
     seconds = record.get("seconds")
     return status, None if reason is None else " ".join(str(reason).split()), seconds if _is_finite(seconds) else None
 
 
-def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> Sweep:
-    names = sorted(path.parent.name for path in folder.glob(f"*/{METRICS_FILE}"))
+def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> SweepRecord:
+    names = sorted(path.parent.name for path in folder.glob(f"*/{METRICS}"))
     found = [_read_job(folder, {"name": name, "kind": RUN}) for name in names]
     overrides = {job.name: _read_overrides(job.measured) for job in found}
     # What differs between the commands is what was varied.
     keys = sorted({key for values in overrides.values() for key in values})
     varied = [key for key in keys if len({repr(values.get(key)) for values in overrides.values()}) > 1]
     jobs = tuple(
-        Job(
+        JobRecord(
             name=job.name,
             kind=job.kind,
             axes={key: overrides[job.name].get(key) for key in varied},
@@ -169,7 +187,7 @@ def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> Sweep:
         )
         for job in found
     )
-    return Sweep(folder=folder, jobs=jobs, axes=_find_axes(job.axes for job in jobs), notes=notes)
+    return SweepRecord(folder=folder, jobs=jobs, axes=_find_axes(job.axes for job in jobs), notes=notes)
 
 
 def _read_overrides(measured: Measured | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from compression.sweep.answer import Answer, Configuration, describe_kind, make_
 from compression.sweep.fronts import Front, make_fronts
 from compression.sweep.picks import TIES, Pick, make_picks
 from compression.sweep.pictures import draw_sweep
-from compression.sweep.records import STATUSES, Job, read_sweep
+from compression.sweep.records import STATUSES, JobRecord, read_records
 from compression.sweep.seeds import Sample
 from compression.sweep.table import define_columns, is_varying, make_rows, to_csv
 
@@ -54,7 +54,7 @@ class SweepResult:
     fronts: Mapping[str, Front]
 
     @property
-    def unfinished(self) -> list[Job]:
+    def unfinished(self) -> list[JobRecord]:
         """The jobs without numbers, each with its reason."""
         return self.answer.unfinished
 
@@ -80,7 +80,7 @@ def aggregate(folder: Path) -> SweepResult:
 
     Raises ``InputError`` if the folder holds no jobs at all.
     """
-    answer = make_answer(read_sweep(Path(folder)))
+    answer = make_answer(read_records(Path(folder)))
     result = SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
     rows, columns = make_rows(answer), define_columns(answer)
     folder = answer.sweep.folder
@@ -231,7 +231,7 @@ def _describe_fronts(fronts: Mapping[str, Front]) -> list[str]:
     return lines
 
 
-def _describe_unfinished(jobs: Sequence[Job], most: int) -> list[str]:
+def _describe_unfinished(jobs: Sequence[JobRecord], most: int) -> list[str]:
     lines = [f"{job.status}: {job.name}" + (f" ({job.reason})" if job.reason else "") for job in jobs[:most]]
     if len(jobs) > most:
         lines.append(f"and {len(jobs) - most:,} more without numbers")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compression.sweep.answer import Answer, make_labels, speedup_of
-from compression.sweep.records import SEED, Job, Sweep
+from compression.sweep.records import SEED, JobRecord, SweepRecord
 
 AXIS = "axis."
 _BEFORE = {
@@ -15,7 +15,8 @@ _BEFORE = {
     "kind": "grid; run: a single run outside a sweep; baselines: random (random pruning at the same sparsity), "
     "small_dense (a narrower dense network in INT8)",
     "configuration": "what the job is apart from its seed; jobs of one configuration are compared as one",
-    "status": "finished, running, failed, killed, waiting (not begun), broken (its records cannot be used)",
+    "status": "finished, running, failed, killed, interrupted (its process is gone), waiting (not begun), broken (its "
+    "records cannot be used)",
     "reason": "why there are no numbers, in a line",
 }
 _AFTER = {
@@ -94,7 +95,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) -> str:
     return stream.getvalue()
 
 
-def _describe(job: Job, label: str) -> dict[str, Any]:
+def _describe(job: JobRecord, label: str) -> dict[str, Any]:
     seconds = job.seconds
     if seconds is None and job.measured is not None:
         seconds = job.measured.stage_seconds
@@ -110,7 +111,7 @@ def _describe(job: Job, label: str) -> dict[str, Any]:
     }
 
 
-def _measure(answer: Answer, job: Job) -> dict[str, Any]:
+def _measure(answer: Answer, job: JobRecord) -> dict[str, Any]:
     run = job.measured
     if run is None:
         return {}
@@ -162,6 +163,6 @@ def _points_lost(dense: float | None, compressed: float | None) -> float | None:
     return None if dense is None or compressed is None else 100 * (dense - compressed)
 
 
-def _find_timed(sweep: Sweep) -> list[tuple[str, int]]:
+def _find_timed(sweep: SweepRecord) -> list[tuple[str, int]]:
     found = {(e.engine, e.batch_size) for job in sweep.finished if job.measured for e in job.measured.latencies}
     return sorted(found, key=lambda one: (one[1], one[0]))

@@ -1,9 +1,13 @@
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from full_disk import fill_disk
 
 from compression.core import files
 from compression.core.files import write_atomic
@@ -40,11 +44,71 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch, function):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, function, fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         write_atomic(path, b"new")
     monkeypatch.undo()
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.bin"]
+
+
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_disk_that_fills_up_in_the_middle(tmp_path, monkeypatch, old):
+    path = tmp_path / "b.bin"
+    if old is not None:
+        path.write_bytes(old)
+    before = list(tmp_path.iterdir())
+    fill_disk(monkeypatch, after=3)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomic(path, b"longer than that")
+    assert caught.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == before
+    assert old is None or path.read_bytes() == old
+
+
+def test_a_full_device_is_named():
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomic("/dev/full", b"new")
+    assert caught.value.filename == "/dev/full"
+
+
+# Where a child kills itself: half of it written, all written, before the rename, and behind it.
+KILLS = {
+    "write": """
+class Half(io.FileIO):
+    def write(self, data):
+        super().write(data[: len(data) // 2])
+        kill()
+files.os.fdopen = Half
+""",
+    "fsync": "files.os.fsync = kill",
+    "replace": "files.Path.replace = kill",
+    "replaced": "files._sync_folder = kill",
+}
+
+
+@pytest.mark.parametrize("moment", KILLS)
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_killed_while_writing(tmp_path, moment, old):
+    path = tmp_path / "b.bin"
+    if old is not None:
+        path.write_bytes(old)
+    script = (
+        "import io, os, signal, sys\nfrom compression.core import files\n"
+        "def kill(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"{KILLS[moment]}\nfiles.write_atomic(sys.argv[1], b'new' * 100)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    if moment == "replaced":
+        assert path.read_bytes() == b"new" * 100
+    else:
+        assert (path.read_bytes() if path.exists() else None) == old
+    # A process that is gone can remove nothing; what it leaves has another name, and is in nobody's way.
+    rest = [entry.name for entry in tmp_path.iterdir() if entry != path]
+    assert all(name.startswith(".b.bin.") and name.endswith(".tmp") for name in rest)
+    write_atomic(path, b"again")
+    assert path.read_bytes() == b"again"
 
 
 def test_follows_links(tmp_path):

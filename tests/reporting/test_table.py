@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from compression.reporting.metrics import make_metrics
-from compression.reporting.table import Row, format_bytes, make_rows, to_markdown, to_rich
+from compression.reporting.table import Row, files_to_markdown, format_bytes, make_rows, to_markdown, to_rich
 
 
 def rows_of(evaluated):
@@ -170,3 +170,23 @@ def test_below_8_bits_accuracy_and_speed_are_labelled(evaluated):
     assert row(rows, "arithmetic").improvement == "simulated, stored packed"
     engines = {one.metric.split(",")[0] for one in rows if ", batch" in one.metric}
     assert engines == {"eager (simulation)", "onnxruntime (held in 8 bits)"}
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "artifact", "onnx"),
+    [
+        (None, "FP32", "FP32"),
+        ("W8A8, executed in integers", "W8A8, executed in integers", "INT8 (W8A8, executed in integers)"),
+        # ONNX holds four bits in a byte.
+        ("W4A8, simulated, stored packed", "W4A8, simulated, stored packed", "INT8 (W4A8, simulated)"),
+    ],
+)
+def test_every_file_has_its_label_and_bytes(evaluated, arithmetic, artifact, onnx):
+    metrics = make_metrics(run={}, evaluated=evaluated, stage_seconds={}, provenance={})
+    metrics["quantization"] = arithmetic and {"arithmetic": arithmetic}
+    assert files_to_markdown(metrics).splitlines()[5:] == [
+        f"| model.cmp | the compressed model, {artifact} | 1,048,576 |",
+        f"| model.onnx | the same as ONNX, {onnx} | 8,100,000 |",
+        "| dense.safetensors | the dense model, FP32 | 8,388,608 |",
+        "| dense.onnx | the same as ONNX, FP32 | 8,100,000 |",
+    ]

@@ -32,13 +32,14 @@ def refusal(tmp_path, command):
     return message
 
 
-def write_artifact(path, net, *, target="tiny_net.TinyNet", names=DIGITS, size=32, **kwargs):
+def write_artifact(path, net, *, target="tiny_net.TinyNet", names=DIGITS, size=32, fold_bn=False, **kwargs):
     save_artifact(
         path,
         net,
         architecture={"target": target, "kwargs": kwargs, "num_classes": len(names)},
         class_names=names,
         input={"size": size, "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)},
+        fold_bn=fold_bn,
     )
     return path
 
@@ -178,6 +179,23 @@ def test_layers_that_are_gone_where_rounding_is_trained(tmp_path):
         "distillation.feature.student_layers=features: gives no feature map [B, C, H, W] in TinyNet as "
         "quantization=qat runs it; the last of each resolution: features.2, features.5"
     )
+
+
+def test_a_folded_teacher_runs_single_layers_and_gives_no_weights(tmp_path, teacher):
+    given = f"distillation.teacher={teacher}"
+    blocks = "distillation.feature.student_layers=[features] distillation.feature.teacher_layers=[features]"
+    single = "distillation.feature.student_layers=[features] distillation.feature.teacher_layers=[features.5]"
+    heirs = f"{TINY_STUDENT} distillation.inherit_weights=true strategy=none"
+    write_artifact(teacher, TinyNet(num_classes=10, width=16), width=16, fold_bn=True)
+    check_command(tmp_path, f"distillation=feature {single} {given}")
+    assert refusal(tmp_path, f"distillation=feature {blocks} {given}") == (
+        "distillation.feature.teacher_layers=features: gives no feature map [B, C, H, W] in TinyNet; "
+        "the last of each resolution: features.2, features.5"
+    )
+    assert refusal(tmp_path, f"{heirs} {given}").endswith("in the student and absent from the teacher")
+    write_artifact(teacher, TinyNet(num_classes=10, width=16), width=16)
+    check_command(tmp_path, f"distillation=feature {blocks} {given}")
+    check_command(tmp_path, f"{heirs} {given}")
 
 
 def test_networks_without_feature_maps(tmp_path):

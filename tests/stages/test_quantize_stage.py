@@ -53,6 +53,14 @@ def test_int8_is_executed_and_says_so(tmp_path, outputs):
     report = (run_dir / "report.md").read_text()
     assert "| arithmetic | float32 | W8A8 | executed in integers |" in report
     assert "| eager (simulation), batch 1 |" in report
+    labels = {
+        "model.cmp": "the compressed model, W8A8, executed in integers",
+        "model.onnx": "the same as ONNX, INT8 (W8A8, executed in integers)",
+        "dense.safetensors": "the dense model, FP32",
+        "dense.onnx": "the same as ONNX, FP32",
+    }
+    for name, label in labels.items():
+        assert f"| {name} | {label} | {(run_dir / name).stat().st_size:,} |" in report
 
 
 @pytest.mark.parametrize(

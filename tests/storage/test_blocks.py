@@ -151,6 +151,14 @@ def test_errors_name_the_tensor():
 
 def test_a_file_cannot_ask_for_any_amount_of_memory():
     blocks, payload = pack_state({"w": torch.zeros(1000, 1000)}, codec="bitmask")
-    with pytest.raises(ArtifactError, match=r"its tensors take 4000000 bytes in memory; allowed: max_bytes=3999999"):
-        unpack_state(blocks, payload=payload, max_bytes=3_999_999)
-    assert unpack_state(blocks, payload=payload, max_bytes=4_000_000)["w"].shape == (1000, 1000)
+    # The array, and 20 bytes a value that a bitmask is unpacked in.
+    with pytest.raises(ArtifactError, match=r"takes 24000000 bytes of memory; allowed: max_bytes=23999999"):
+        unpack_state(blocks, payload=payload, max_bytes=23_999_999)
+    assert unpack_state(blocks, payload=payload, max_bytes=24_000_000)["w"].shape == (1000, 1000)
+
+
+def test_nor_can_a_short_stream_of_a_huge_array():
+    _, payload = pack_state({"w": torch.randint(-3, 4, (100, 100)).to(torch.int8)}, codec="context")
+    block = Block("w", ("layer",), ((12_000, 12_000),), torch.int8, "context", len(payload))
+    with pytest.raises(ArtifactError, match="reading its tensors takes 5904000000 bytes of memory"):
+        unpack_state([block], payload=payload)

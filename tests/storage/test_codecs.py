@@ -363,3 +363,22 @@ def test_selection():
 def test_unknown_codec_in_a_file():
     with pytest.raises(ArtifactError, match=r"codec 'zip' is unknown; allowed: dense, bitmask, coo"):
         get_codec("zip")
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.99])
+def test_decoding_takes_the_memory_it_says(name, sparsity):
+    codec, rng = CODECS[name], np.random.default_rng(0)
+    shape = (300, 1000)
+    values = rng.geometric(0.1, size=shape).clip(max=120) * rng.choice([-1, 1], size=shape)
+    for dtype in (np.dtype(np.int8), np.dtype(np.float32)):
+        if not codec.accepts(dtype):
+            continue
+        array = np.where(rng.random(shape) < sparsity, 0, values).astype(dtype)
+        data = codec.encode(array)
+        codec.decode(data, shape=shape, dtype=dtype)
+        tracemalloc.start()
+        codec.decode(data, shape=shape, dtype=dtype)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak <= array.nbytes + codec.working_bytes * array.size + len(data) + 300_000

@@ -2,18 +2,21 @@
 
 import copy
 import hashlib
+import math
 import random
 import struct
 
 from compression.core.container import CHECKSUM_BYTES, PREFIX, read_container, write_container
 
 HUGE = (0, 1, 2, 7, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32, 2**40, 2**63, -1)
+# Not for fields of the prefix: more than a float holds.
+HUGER = (*HUGE, 10**400, -(10**400))
+ODD_TEXTS = ("weight", "os.system", "dense", "bitmask", "ans", "context", "csr", "", "a\nb", "\x1b[2J", "\ud800")
 
 
 def mutate(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
     """Return a damaged copy of an artifact, and whether checksums were repaired, so that it may say other things."""
-    kind = rng.choice((flip_bits, truncate, cut_out, repeat, lie_in_prefix, lie_in_header, change_payload, swap_blocks))
-    return kind(data, rng)
+    return rng.choice(KINDS)(data, rng)
 
 
 def flip_bits(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
@@ -57,7 +60,10 @@ def lie_in_header(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
     for _ in range(rng.choice((1, 1, 2))):
         places = list(_places(header))
         holder, key = rng.choice(places)
-        holder[key] = _other_value(holder[key], rng, places)
+        if isinstance(holder, dict) and rng.random() < 0.1:
+            holder[rng.choice((*ODD_TEXTS, key + "\n"))] = holder.pop(key)
+        else:
+            holder[key] = _other_value(holder[key], rng, places)
     try:
         return write_container(header, sections=sections), True
     except ValueError:
@@ -83,6 +89,99 @@ def swap_blocks(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
     return write_container(header, sections=sections), True
 
 
+def change_block(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
+    """Write other bytes into one tensor, at its beginning where its lengths stand or anywhere; checksums are right."""
+    header, sections = read_container(data)
+    payload = bytearray(sections["tensors"])
+    start, size = rng.choice(_spans(header))
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        if size:
+            place = start + rng.randrange(min(size, rng.choice((2, 8, size))))
+            payload[place] = rng.choice(
+                (0, 1, 127, 128, 255, rng.randrange(256), payload[place] ^ 1 << rng.randrange(8))
+            )
+    return write_container(header, sections={"tensors": bytes(payload)}), True
+
+
+def swap_bytes(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
+    """Exchange the bytes of two tensors, with or without their lengths; checksums are right."""
+    header, sections = read_container(data)
+    payload, spans = sections["tensors"], _spans(header)
+    parts = [payload[start : start + size] for start, size in spans]
+    first, second = rng.randrange(len(parts)), rng.randrange(len(parts))
+    parts[first], parts[second] = parts[second], parts[first]
+    if rng.random() < 0.5:
+        header["tensors"]["bytes"] = [len(part) for part in parts]
+    return write_container(header, sections={"tensors": b"".join(parts)}), True
+
+
+def change_sections(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
+    """Rename the section, put a second one before or behind it, or cut it in two; checksums are right."""
+    header, sections = read_container(data)
+    payload = sections["tensors"]
+    half = len(payload) // 2
+    changed = rng.choice(
+        (
+            {"other": payload},
+            {"other": payload, "tensors": b""},
+            {"tensors": payload, "other": payload},
+            {"other": b"", "tensors": payload},
+            {"tensors": payload[:half], "other": payload[half:]},
+            {"tensors": payload[half:], "other": payload[:half]},
+            {"tensors": payload[:half]},
+            {"tensors": payload + payload},
+            {},
+        )
+    )
+    return write_container(header, sections=changed), True
+
+
+def lie_in_shapes(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
+    """Declare shapes that are huge, empty or of other dimensions, of one tensor or of all; checksums are right."""
+    header, sections = read_container(data)
+    shapes = header["tensors"]["shapes"]
+    for index in rng.sample(range(len(shapes)), rng.choice((1, 1, 2, len(shapes)))):
+        shapes[index] = rng.choice(
+            (
+                [1 << rng.randrange(41)],
+                [1 << rng.randrange(21), 1 << rng.randrange(21)],
+                [*shapes[index], rng.choice(HUGE)],
+                [size * rng.choice((1, 2, 64, 4096)) for size in shapes[index]],
+                [0, *shapes[index]],
+                [1 << 40, 0],
+                shapes[index][::-1],
+                [math.prod(shapes[index])],
+                [],
+            )
+        )
+    return write_container(header, sections=sections), True
+
+
+KINDS = (
+    flip_bits,
+    truncate,
+    cut_out,
+    repeat,
+    lie_in_prefix,
+    lie_in_header,
+    change_payload,
+    swap_blocks,
+    change_block,
+    swap_bytes,
+    change_sections,
+    lie_in_shapes,
+)
+
+
+def _spans(header):
+    """Return where each block begins in the payload, and how many bytes it has."""
+    starts, start = [], 0
+    for size in header["tensors"]["bytes"]:
+        starts.append((start, size))
+        start += size
+    return starts
+
+
 def _checksum(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=CHECKSUM_BYTES).digest()
 
@@ -106,11 +205,11 @@ def _other_value(value, rng, places):
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return rng.choice((*HUGE, value + 1, value - 1, 2 * value))
+        return rng.choice((*HUGER, value + 1, value - 1, 2 * value))
     if isinstance(value, float):
-        return rng.choice((0.0, -1.0, 1e308, 5e-324))
+        return rng.choice((0.0, -1.0, 1e308, 5e-324, 10**400))
     if isinstance(value, str):
-        return rng.choice((value[:-1], value + "0", "weight", "os.system", "dense", "bitmask", "ans", "context", "csr"))
+        return rng.choice((value[:-1], value + "0", value + "\n", *ODD_TEXTS))
     if isinstance(value, list):
         return rng.choice((value[:-1], value + value[:1], value[::-1]))
     return rng.choice(({}, None))

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
-from compression.config import run_name, schema
+from compression.config import run_name, schema, sweep_name
 from compression.reporting.metrics import VARYING
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +38,7 @@ def compose_config(*overrides: str) -> schema.Config:
     """Return the checked configuration of a command line."""
     schema.register()
     run_name.register()
+    sweep_name.register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return schema.to_config(compose("config", list(overrides)))
 

@@ -4,13 +4,13 @@ import pytest
 
 from compression.sweep.answer import make_answer
 from compression.sweep.picks import balance, make_picks
-from compression.sweep.records import read_sweep
+from compression.sweep.records import read_records
 
 DENSE = 8 * 2**20
 
 
 def pick(folder):
-    return {pick.title: pick for pick in make_picks(make_answer(read_sweep(folder.path)))}
+    return {pick.title: pick for pick in make_picks(make_answer(read_records(folder.path)))}
 
 
 def add(folder, metrics, name, val, ratio, **more):
@@ -53,7 +53,7 @@ def test_without_validation_test_accuracy_decides_and_it_is_said(folder, metrics
         document = metrics(accuracy=accuracy)
         document["run"]["val_accuracy"] = {}
         folder.add(name, {"sparsity": name}, metrics=document)
-    answer = make_answer(read_sweep(folder.path))
+    answer = make_answer(read_records(folder.path))
     assert not answer.validated
     assert make_picks(answer)[0].chosen.job.name == "a"
     assert answer.configurations[0].drop == pytest.approx(1.0)
@@ -64,7 +64,7 @@ def test_a_job_without_validation_is_not_held_against_those_with(folder, metrics
     document = metrics(accuracy=1.0)
     document["run"]["val_accuracy"] = {}
     folder.add("b", {"sparsity": "b"}, metrics=document)
-    assert [one.job.name for one in make_answer(read_sweep(folder.path)).configurations] == ["a"]
+    assert [one.job.name for one in make_answer(read_records(folder.path)).configurations] == ["a"]
 
 
 def test_ties_go_to_the_smaller_file_then_to_the_first_name(folder, metrics):
@@ -95,7 +95,7 @@ def test_small_dense_is_held_against_the_grids_dense_model_of_its_seed(folder, m
         folder.add(f"g{seed}", {"seed": seed}, metrics=metrics(seed=seed, dense_val=dense_val, dense=0.96))
     small = metrics(seed=2, val=0.88, dense_val=0.89, dense=0.87, accuracy=0.86, dense_bytes=1000, num_bytes=2**20)
     folder.add("s", {"seed": 2}, kind="small_dense", metrics=small)
-    one = next(one for one in make_answer(read_sweep(folder.path)).configurations if one.kind == "small_dense")
+    one = next(one for one in make_answer(read_records(folder.path)).configurations if one.kind == "small_dense")
     assert one.drop == pytest.approx(2.0)
     assert one.test_drop == pytest.approx(10.0)
     assert one.ratio == 8.0
@@ -107,7 +107,7 @@ def test_seeds_are_one_configuration_and_the_best_of_them_is_shipped(folder, met
         folder.add(f"a{seed}", {"sparsity": 0.5, "seed": seed}, metrics=metrics(val=val, accuracy=val - 0.1, seed=seed))
     folder.add("a3", {"sparsity": 0.5, "seed": 3}, status="failed", reason="boom")
     folder.add("b0", {"sparsity": 0.9, "seed": 0}, metrics=metrics(val=0.97, seed=0))
-    answer = make_answer(read_sweep(folder.path))
+    answer = make_answer(read_records(folder.path))
     first, second = answer.configurations
     assert (first.job.name, second.job.name, second.label) == ("b0", "a1", "s50")
     assert (second.num_jobs, second.num_planned) == (3, 4)
@@ -121,7 +121,7 @@ def test_seeds_are_one_configuration_and_the_best_of_them_is_shipped(folder, met
 def test_the_same_seed_twice_is_not_a_sample(folder, metrics):
     for name in ("a", "b"):
         folder.add(name, {"sparsity": 0.5}, metrics=metrics())
-    answer = make_answer(read_sweep(folder.path))
+    answer = make_answer(read_records(folder.path))
     assert [one.num_jobs for one in answer.configurations] == [1, 1]
     assert [one.num_planned for one in answer.configurations] == [1, 1]
 
@@ -129,4 +129,4 @@ def test_the_same_seed_twice_is_not_a_sample(folder, metrics):
 def test_kinds_are_never_one_configuration(folder, metrics):
     for kind in ("grid", "random"):
         folder.add(kind, {"sparsity": 0.5, "seed": 1}, kind=kind, metrics=metrics(seed=1))
-    assert {one.label for one in make_answer(read_sweep(folder.path)).configurations} == {"s50", "random pruning s50"}
+    assert {one.label for one in make_answer(read_records(folder.path)).configurations} == {"s50", "random pruning s50"}

@@ -1,13 +1,13 @@
 from compression.reporting.figures.accuracy_steps import Course
 from compression.sweep.answer import make_answer
 from compression.sweep.pictures import make_courses
-from compression.sweep.records import read_sweep
+from compression.sweep.records import read_records
 
 STEP = {"step": 1, "sparsity": 0.5, "accuracy_after": 0.9}
 
 
 def courses(folder):
-    return make_courses(make_answer(read_sweep(folder.path)))
+    return make_courses(make_answer(read_records(folder.path)))
 
 
 def test_jobs_that_share_a_pruning_share_its_line(folder, metrics):

@@ -1,4 +1,6 @@
 import json
+import os
+import socket
 
 import pytest
 from hypothesis import given, settings
@@ -8,17 +10,18 @@ from sweep_folders import Folder, make_metrics
 from compression.core.errors import InputError
 from compression.sweep.answer import make_answer
 from compression.sweep.fronts import make_fronts
+from compression.sweep.jobs import JOB, METRICS
 from compression.sweep.limits import Limits
 from compression.sweep.measured import read_measured
 from compression.sweep.next_run import propose
 from compression.sweep.picks import make_picks
-from compression.sweep.records import JOB_FILE, METRICS_FILE, STATUSES, read_sweep
+from compression.sweep.records import STATUSES, read_records
 from compression.sweep.report import SweepResult, make_summary, to_markdown
 from compression.sweep.table import define_columns, make_rows, to_csv
 
 
 def read(folder):
-    return {job.name: job for job in read_sweep(folder.path).jobs}
+    return {job.name: job for job in read_records(folder.path).jobs}
 
 
 def test_a_finished_job(folder, metrics):
@@ -46,18 +49,18 @@ def test_whatever_is_on_disk_is_a_row_with_a_reason(folder, metrics):
     folder.add("running", status="running")
     folder.add("no-metrics")
     folder.add("half", metrics=metrics())
-    whole = (folder.path / "half" / METRICS_FILE).read_text()
-    folder.write("half", METRICS_FILE, whole[: len(whole) // 2])
+    whole = (folder.path / "half" / METRICS).read_text()
+    folder.write("half", METRICS, whole[: len(whole) // 2])
     folder.add("newer", metrics=metrics() | {"schema_version": 99})
     folder.add("torn", status="running")
-    folder.write("torn", JOB_FILE, '{"schema_version": 1, "na')
+    folder.write("torn", JOB, '{"schema_version": 1, "na')
     folder.add("torn-but-done", metrics=metrics())
-    folder.write("torn-but-done", JOB_FILE, "")
+    folder.write("torn-but-done", JOB, "")
     folder.add("strange", status="exploded")
     folder.add("newer-job", status="failed")
-    folder.write("newer-job", JOB_FILE, '{"schema_version": 7, "status": "failed"}')
+    folder.write("newer-job", JOB, '{"schema_version": 7, "status": "failed"}')
     folder.add("binary")
-    (folder.path / "binary" / METRICS_FILE).write_bytes(b"\xff\xfe\x00")
+    (folder.path / "binary" / METRICS).write_bytes(b"\xff\xfe\x00")
     folder.add("list", metrics=[1, 2])
     damaged = metrics()
     damaged["timing"]["latency"] = [3]
@@ -84,6 +87,14 @@ def test_whatever_is_on_disk_is_a_row_with_a_reason(folder, metrics):
     )
     assert all(job.reason is None or "\n" not in job.reason for job in jobs.values())
     assert all((job.measured is not None) == (job.status == "finished") for job in jobs.values())
+
+
+def test_a_job_whose_process_is_gone_is_interrupted(folder):
+    record = {"schema_version": 1, "name": "a", "status": "running", "host": socket.gethostname()}
+    for name, pid in (("gone", 2**31 - 1), ("here", os.getpid())):
+        folder.add(name, status="running")
+        folder.write(name, JOB, json.dumps(record | {"pid": pid}))
+    assert {name: job.status for name, job in read(folder).items()} == {"gone": "interrupted", "here": "running"}
 
 
 def test_a_failed_job_is_not_finished_by_the_numbers_of_an_earlier_attempt(folder, metrics):
@@ -125,10 +136,10 @@ def test_no_damage_to_a_document_is_more_than_a_reason(tmp_path_factory, data):
     odd = [None, [], {}, "x", -1, 10**400, True, [None], {"a": 1}, 1.5]
     place[last] = data.draw(st.sampled_from(odd))
     folder.add("a", metrics=document)
-    (job,) = read_sweep(folder.path).jobs
+    (job,) = read_records(folder.path).jobs
     assert job.status in STATUSES
     assert (job.measured is None) == (job.status == "broken")
-    answer = make_answer(read_sweep(folder.path))
+    answer = make_answer(read_records(folder.path))
     assert len(to_csv(make_rows(answer), columns=list(define_columns(answer))).splitlines()) == 2
     result = SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
     json.dumps(make_summary(result), allow_nan=False)
@@ -141,9 +152,9 @@ def test_single_runs_differ_in_what_their_commands_do(folder, metrics):
         ("a", ["train.py", "sparsity=0.5", "seed=1", "name=a", "hydra.job.x=1", "--cfg"]),
         ("b", ["train.py", "sparsity=0.9", "seed=1", "name=b", "+strategy=gmp"]),
     ):
-        folder.write(name, METRICS_FILE, json.dumps(metrics(command=words)))
+        folder.write(name, METRICS, json.dumps(metrics(command=words)))
     folder.write("store", "other.json", "{}")
-    sweep = read_sweep(folder.path)
+    sweep = read_records(folder.path)
     assert sweep.axes == {"sparsity": (0.5, 0.9), "strategy": ("gmp",)}
     assert [(job.name, job.kind, dict(job.axes)) for job in sweep.jobs] == [
         ("a", "run", {"sparsity": 0.5, "strategy": None}),
@@ -154,7 +165,7 @@ def test_single_runs_differ_in_what_their_commands_do(folder, metrics):
 def test_a_damaged_plan_is_read_as_single_runs(folder, metrics):
     folder.add("a", metrics=metrics())
     (folder.path / "sweep.json").write_text('{"jobs": ')
-    sweep = read_sweep(folder.path)
+    sweep = read_records(folder.path)
     assert [job.name for job in sweep.jobs] == ["a"]
     assert "sweep.json" in sweep.notes[0]
 
@@ -164,13 +175,13 @@ def test_no_jobs_is_one_line(tmp_path, content):
     if content is not None:
         (tmp_path / "sweep.json").write_text(content)
     with pytest.raises(InputError) as caught:
-        read_sweep(tmp_path)
+        read_records(tmp_path)
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="not a folder"):
-        read_sweep(tmp_path / "nowhere")
+        read_records(tmp_path / "nowhere")
 
 
 def test_axes_keep_the_order_of_the_plan(folder, metrics):
     folder.plan["axes"] = {"sparsity": [0.9, 0.5], "weight_bits": [8, 6]}
     folder.add("a", {"weight_bits": 6, "sparsity": 0.5, "extra": [1, 2]}, metrics=metrics())
-    assert read_sweep(folder.path).axes == {"sparsity": (0.9, 0.5), "weight_bits": (8, 6), "extra": ("[1, 2]",)}
+    assert read_records(folder.path).axes == {"sparsity": (0.9, 0.5), "weight_bits": (8, 6), "extra": ("[1, 2]",)}

@@ -64,6 +64,7 @@ class AnsCodec:
     """
 
     name = "ans"
+    working_bytes = 12
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

@@ -16,6 +16,7 @@ class BitmaskCodec:
     """
 
     name = "bitmask"
+    working_bytes = 20
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

@@ -39,6 +39,7 @@ class ContextCodec:
     """
 
     name = "context"
+    working_bytes = 40
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return whether ``dtype`` is int8."""

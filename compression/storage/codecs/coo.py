@@ -18,6 +18,7 @@ class CooCodec:
     """
 
     name = "coo"
+    working_bytes = 33
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

@@ -16,6 +16,7 @@ class CscCodec:
     """
 
     name = "csc"
+    working_bytes = 30
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

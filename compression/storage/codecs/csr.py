@@ -18,6 +18,7 @@ class CsrCodec:
     """
 
     name = "csr"
+    working_bytes = 30
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

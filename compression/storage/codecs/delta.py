@@ -22,6 +22,7 @@ class DeltaCodec:
     """
 
     name = "delta"
+    working_bytes = 30
 
     def __init__(self, *, bits: int = 3) -> None:
         self.bits = bits

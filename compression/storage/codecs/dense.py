@@ -11,6 +11,7 @@ class DenseCodec:
     """Values in C order: ``numel * itemsize`` bytes, little endian; int8 as ``storage.values`` packs it."""
 
     name = "dense"
+    working_bytes = 17
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

@@ -16,6 +16,7 @@ class GzipCodec:
     """
 
     name = "gzip"
+    working_bytes = 6
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

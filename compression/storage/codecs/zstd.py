@@ -21,6 +21,7 @@ class ZstdCodec:
     """
 
     name = "zstd"
+    working_bytes = 6
 
     def accepts(self, dtype: np.dtype) -> bool:
         """Return True: any type."""

@@ -1,0 +1,142 @@
+"""Hydra's callback at the beginning of a multirun: know all jobs, check them, plan them, then let them run."""
+
+import hashlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from compression.config import schema
+from compression.config.explain import explain
+from compression.config.run_name import digest
+from compression.config.schema import Config
+from compression.config.sweep_name import SWEEP_FILE
+from compression.core.errors import InputError
+from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, place
+from compression.sweep.jobs import SWEEP, Job, Sweep
+
+# GPUs that jobs take turns on.
+GPUS = "COMPRESSION_GPUS"
+
+
+class SweepCallback(Callback):
+    """Writes ``sweep.json`` before any job runs; ends the process for a wrong job, and after a plan that was asked."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Expand the grid of the master configuration ``config``, and check every job of it."""
+        del kwargs
+        try:
+            begin(config)
+        # Hydra turns what a callback raises into a warning, and would go on.
+        except Exception as error:  # noqa: BLE001
+            message = explain(error)
+            if message is None:
+                traceback.print_exc()
+            sys.exit(1 if message is None else f"error: {message}")
+
+
+def begin(master: DictConfig) -> Sweep:
+    """Check and plan a multirun, write its ``sweep.json``, and return it; raises InputError."""
+    workers = count_workers(master.hydra.launcher)
+    grid = parse_grid(master)
+    axes = list_axes(grid)
+    overrides = list_jobs(grid)
+    composed = [_compose(job, axes) for job in overrides]
+    first = composed[0][0]
+    names = [name_job(place(job, axes), digest) for job, (_, digest) in zip(overrides, composed, strict=True)]
+    folder = Path(first.output_dir).absolute() / _folder_name(first, master, axes, names)
+    _warn_of_threads([config for config, _ in composed], workers)
+    # Imported late, so that a mistyped key is answered before torch is loaded.
+    from compression.pipeline import plan_stages
+    from compression.sweep.plan import format_plan, plan_sweep
+
+    stages = []
+    for name, (config, _) in zip(names, composed, strict=True):
+        try:
+            stages.append(plan_stages(config, run_dir=folder / name))
+        except InputError as error:
+            raise InputError(f"job {name}: {error}") from error
+    rows = plan_sweep(stages, store=Path(first.output_dir) / "store")
+    print(format_plan(rows, num_jobs=len(names), workers=workers))
+    if first.plan:
+        sys.exit(0)
+    jobs = [
+        Job(
+            name,
+            tuple(str(one.input_line) for one in job if one.key_or_group != "plan"),
+            place(job, axes),
+            stages={stage: record.id for stage, record in made.items() if stage != "evaluate"},
+        )
+        for name, job, made in zip(names, overrides, stages, strict=True)
+    ]
+    sweep = Sweep(folder, tuple(sys.argv), axes, tuple(jobs))
+    sweep.write()
+    print(f"\n{folder}\n", flush=True)
+    os.environ[SWEEP_FILE] = str(folder / SWEEP)
+    os.environ[GPUS] = ",".join(_list_gpus()) if workers > 1 else ""
+    return sweep
+
+
+def count_workers(launcher: Mapping[str, Any]) -> int:
+    """Return how many jobs run at once on this machine; raises InputError where that is left open."""
+    if "joblib" not in launcher["_target_"]:
+        return 1
+    workers = launcher["n_jobs"]
+    if workers < 1:
+        raise InputError(f"hydra.launcher.n_jobs={workers}: must be the number of workers, an integer >= 1")
+    return int(workers)
+
+
+def _compose(job: Sequence[Override], axes: Mapping[str, Any]) -> tuple[Config, str]:
+    lines = [str(override.input_line) for override in job]
+    try:
+        composed = compose("config", lines, return_hydra_config=True)
+        HydraConfig.instance().set_config(composed)
+        return schema.to_config(composed), digest(composed)
+    except Exception as error:
+        message = explain(error)
+        if message is None or not axes:
+            raise
+        where = " ".join(f"{key}={value}" for key, value in place(job, axes).items())
+        raise InputError(f"job {where}: {message}") from error
+
+
+def _folder_name(config: Config, master: DictConfig, axes: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the sweep's name if it has one, else one made of what is swept, and a digest of the jobs."""
+    if config.name is not None:
+        return config.name
+    choices = [str(master.hydra.runtime.choices[group]) for group in ("data", "model") if group not in axes]
+    keys = [key.rpartition(".")[2].rpartition("/")[2] for key in axes]
+    jobs = hashlib.sha256("\n".join(names).encode()).hexdigest()[:6]
+    return "-".join(["sweep", *choices, *keys, jobs])[:120]
+
+
+def _warn_of_threads(configs: Sequence[Config], workers: int) -> None:
+    from compression.stages.machine import available_cores
+
+    cores = available_cores()
+    most = max(config.threads or cores for config in configs)
+    if workers > 1 and workers * most > cores:
+        wanted = max(1, cores // workers)
+        print(
+            f"warning: {workers} workers x {most} threads on {cores} cores: jobs slow each other down, and timings "
+            f"mislead; threads={wanted} fits",
+            file=sys.stderr,
+        )
+
+
+def _list_gpus() -> list[str]:
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return visible.split(",")
+    return [str(index) for index in range(torch.cuda.device_count())]

@@ -1,0 +1,82 @@
+"""The jobs of a multirun, known before any of them is begun."""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
+from compression.core.errors import InputError
+
+# What the axes that are swept most often are called in the names of folders; sparsity is in percent.
+_SHORT = {"weight_bits": "w", "activation_bits": "a", "bits": "b", "seed": "seed"}
+
+
+def parse_grid(master: DictConfig) -> list[list[Override]]:
+    """Return for each key of a multirun the overrides it may have: one, or as many as it has values.
+
+    ``master`` is the configuration that Hydra makes of a multirun's command line; values that a preset lists come
+    before those of the command line, which win.
+    """
+    lines = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
+    lines += list(master.hydra.overrides.task)
+    chosen: dict[str, Override] = {}
+    for override in OverridesParser.create().parse_overrides(lines):
+        if override.is_sweep_override() and not override.is_discrete_sweep():
+            raise InputError(f"{override.input_line}: allowed: values with commas, choice(...), range(...), glob(...)")
+        chosen[override.get_key_element()] = override
+    return [_expand(override) for override in chosen.values()]
+
+
+def _expand(override: Override) -> list[Override]:
+    if not override.is_sweep_override():
+        return [override]
+    key = override.get_key_element()
+    lines = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return OverridesParser.create().parse_overrides(lines)
+
+
+def list_jobs(grid: Sequence[Sequence[Override]]) -> list[tuple[Override, ...]]:
+    """Return the overrides of each job, in the order in which Hydra's own sweeper runs them."""
+    return list(itertools.product(*grid))
+
+
+def list_axes(grid: Sequence[Sequence[Override]]) -> dict[str, list[Any]]:
+    """Return the values of each key that has several."""
+    return {_key(values[0]): [_plain(value) for value in values] for values in grid if len(values) > 1}
+
+
+def place(job: Sequence[Override], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return where a job lies on the axes."""
+    return {_key(override): _plain(override) for override in job if _key(override) in axes}
+
+
+def name_job(place: Mapping[str, Any], digest: str) -> str:
+    """Return e.g. ``s50_w6_a8-3f2a1c``: a folder's name, from the place on the axes and the configuration's digest."""
+    parts = [_name_value(key, value) for key, value in place.items()]
+    return "-".join(filter(None, ("_".join(parts)[:80], digest)))
+
+
+def _key(override: Override) -> str:
+    return str(override.key_or_group)
+
+
+def _plain(override: Override) -> Any:
+    value = override.value()
+    return value if isinstance(value, (bool, int, float, type(None))) else override.get_value_element_as_str()
+
+
+def _name_value(key: str, value: Any) -> str:
+    if key == "sparsity" and isinstance(value, (int, float)):
+        return f"s{100 * value:g}"
+    if key in _SHORT and isinstance(value, int):
+        return f"{_SHORT[key]}{value}"
+    text = str(value) if "." not in key and "/" not in key and isinstance(value, str) else f"{_last(key)}{value}"
+    return re.sub(r"[^\w.]+", "-", text).strip("-")
+
+
+def _last(key: str) -> str:
+    return key.replace("/", ".").rpartition(".")[2]

@@ -1,0 +1,51 @@
+"""A sweep from its first job to its answer."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from compression.config.sweep_name import SWEEP_FILE
+from compression.sweep.callback import GPUS
+from compression.sweep.jobs import FINISHED, read_state, read_sweep
+from compression.sweep.supervise import run_job
+
+# How often a pool of workers that died is begun again; what was finished is not run twice.
+_POOLS = 3
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+
+
+def run_numbered(number: int) -> None:
+    """Run the job of this ``number`` of the sweep that the environment names."""
+    sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
+    job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
+    print(f"{number + 1}/{len(sweep.jobs)}  {job.name}  begun", flush=True)
+    gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
+    turn = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
+    state = run_job(job, folder=folder, script=TRAIN, environment=turn)
+    told = state.status if state.reason is None else f"{state.status}: {state.reason}"
+    print(f"{number + 1}/{len(sweep.jobs)}  {job.name}  {told}, {state.seconds:.1f} s", flush=True)
+
+
+def complete(main: Callable[[], object]) -> int:
+    """Run Hydra's ``main``; where it was a multirun, whatever happened, gather what is there. Return the exit code."""
+    for attempt in range(_POOLS):
+        try:
+            main()
+        except Exception as error:
+            if SWEEP_FILE not in os.environ or not _is_dead_pool(error) or attempt == _POOLS - 1:
+                raise
+            print("a worker was killed and took the others with it; going on", file=sys.stderr, flush=True)
+        else:
+            break
+    if SWEEP_FILE not in os.environ:
+        return 0
+    sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
+    states = [read_state(sweep.folder / job.name) for job in sweep.jobs]
+    for state in states:
+        print(state)
+    return 0 if all(state.status == FINISHED for state in states) else 1
+
+
+def _is_dead_pool(error: BaseException) -> bool:
+    return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool")

@@ -1,0 +1,120 @@
+"""Run one job of a sweep in a process of its own, so that its end, however violent, is only its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from compression.config.sweep_name import SWEEP_FILE
+from compression.sweep.jobs import FAILED, FINISHED, KILLED, METRICS, OUTPUT, RUNNING, Job, JobState, read_state
+
+# A child that sees another parent than this one has lost it.
+PARENT = "COMPRESSION_PARENT"
+# Lines of its output in which the reason of a failure is looked for.
+_TAIL = 40
+
+
+def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, str] | None = None) -> JobState:
+    """Run ``python SCRIPT OVERRIDES`` in a child until it ends, whatever its end, and return how it stands then.
+
+    A job whose stages are those that were planned, and which was finished, is not run again.
+    """
+    known = read_state(folder)
+    if known.status == FINISHED and _is_current(job, folder):
+        return known
+    folder.mkdir(parents=True, exist_ok=True)
+    # What an earlier configuration or an earlier version left says nothing of this attempt.
+    (folder / METRICS).unlink(missing_ok=True)
+    begun, started = _now(), time.perf_counter()
+    command = [sys.executable, str(script), *job.overrides, f"hydra.run.dir={_quote(folder)}", "hydra.mode=RUN"]
+    attempts = known.attempts + 1
+    with (folder / OUTPUT).open("w") as output:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(environment or {}),
+        )
+        state = JobState(job.name, RUNNING, begun=begun, attempts=attempts, pid=child.pid, host=socket.gethostname())
+        try:
+            state.write(folder)
+            code = child.wait()
+        except BaseException:
+            child.kill()
+            child.wait()
+            state = _ended(state, KILLED, "stopped from the keyboard or with the sweep", started)
+            state.write(folder)
+            raise
+    if code == 0 and (folder / METRICS).exists():
+        state = _ended(state, FINISHED, None, started)
+    elif code < 0:
+        name = signal.Signals(-code).name
+        hint = ", as a system out of memory does" if name == "SIGKILL" else ""
+        state = _ended(state, KILLED, f"killed by {name}{hint}", started)
+    else:
+        state = _ended(state, FAILED, _find_reason(folder / OUTPUT, code), started)
+    state.write(folder)
+    return state
+
+
+def _environment(wanted: Mapping[str, str]) -> dict[str, str]:
+    # The child is a run of its own, and no sweep.
+    kept = {key: value for key, value in os.environ.items() if key != SWEEP_FILE}
+    return {**kept, PARENT: str(os.getpid()), **wanted}
+
+
+def exit_with_parent() -> None:
+    """End this process soon after the one that started it as a job has gone; does nothing in any other process."""
+    wanted = os.environ.pop(PARENT, None)
+    if wanted is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(wanted):
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="exit-with-parent").start()
+
+
+def _ended(state: JobState, status: str, reason: str | None, started: float) -> JobState:
+    seconds = round(time.perf_counter() - started, 2)
+    return JobState(state.name, status, reason, state.begun, _now(), seconds, state.attempts, state.pid, state.host)
+
+
+def _is_current(job: Job, folder: Path) -> bool:
+    """Whether the metrics in ``folder`` are of the stages that ``job`` would ask for now."""
+    try:
+        made = json.loads((folder / METRICS).read_text())["run"]["stages"]
+    except (OSError, KeyError, ValueError):
+        return False
+    wanted = {stage: one for stage, one in job.stages.items() if stage in made}
+    return bool(wanted) and wanted == dict(made)
+
+
+def _find_reason(output: Path, code: int) -> str:
+    """Return the line of the output that says why: one of ours, else the last of a traceback."""
+    lines = [line.rstrip() for line in output.read_text(errors="replace").splitlines() if line.strip()][-_TAIL:]
+    told = [line for line in lines if line.startswith("error: ")]
+    if told:
+        return told[-1].removeprefix("error: ")
+    raised = [line for line in lines if not line.startswith((" ", "\t")) and ("Error" in line or "Exception" in line)]
+    return (raised or lines or [f"exit code {code}"])[-1][:300]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _quote(path: Path) -> str:
+    """Return a path as a value that Hydra's grammar leaves as it is."""
+    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
