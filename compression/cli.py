@@ -321,6 +321,44 @@ def verify_store(
         raise typer.Exit(1)
 
 
+Sweep = Annotated[
+    Path,
+    typer.Argument(help="Folder of a sweep, or one that holds runs, e.g. outputs/sweep-digits.", metavar="DIR"),
+]
+
+
+@app.command()
+def report(folder: Sweep) -> None:
+    """Make tables, pictures and picks of a sweep again from its records, whatever failed."""
+    from compression.commands.report import report_sweep
+
+    _print(report_sweep(folder))
+
+
+@app.command()
+def recommend(
+    folder: Sweep,
+    max_drop: Annotated[
+        float | None, typer.Option(metavar="POINTS", help="Percentage points of accuracy that may be lost, e.g. 1.0.")
+    ] = None,
+    max_bytes: Annotated[str | None, typer.Option(metavar="SIZE", help="Largest file, e.g. 300KiB or 1.5MB.")] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Longest time for a batch in the fastest engine, e.g. 0.5ms.")
+    ] = None,
+) -> None:
+    """Print the best finished configuration within limits, how near the others came, and what to run next."""
+    from compression.commands.recommend import recommend_within
+
+    _print(recommend_within(folder, max_drop=max_drop, max_bytes=max_bytes, max_latency=max_latency))
+
+
+def _print(content: Any) -> None:
+    from rich.console import Console
+
+    # A file or a pipe has no width: what is there must not depend on a terminal's.
+    Console(width=None if sys.stdout.isatty() else 120, soft_wrap=not sys.stdout.isatty()).print(content)
+
+
 def _load(file: Path, allow_import: list[str] | None, max_bytes: int) -> Any:
     from compression.artifact import load_artifact
 
