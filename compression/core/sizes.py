@@ -4,8 +4,18 @@ import re
 
 from compression.core.errors import InputError
 
-_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-ALLOWED = "a size such as 300KiB, 20MiB or 1.5GiB, or a number of bytes"
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+ALLOWED = "a size such as 300KiB, 1.5MB or 5GiB (KB, MB, GB, KiB, MiB, GiB, TiB), or a number of bytes"
 
 
 def parse_size(text: str, *, key: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from compression.reporting.table import format_bytes
+from compression.core.sizes import format_size
 from compression.sweep.answer import Answer, Configuration
 from compression.sweep.jobs import FAILED, INTERRUPTED, KILLED, WAITING
 from compression.sweep.limits import Limits
@@ -215,7 +215,7 @@ def _is_number(value: Any) -> bool:
 
 def _write(name: str, value: float) -> str:
     if name == "bytes":
-        return format_bytes(round(value))
+        return format_size(round(value))
     return f"{value:.2f} points lost" if name == "drop" else f"{value:.3g} ms"
 
 

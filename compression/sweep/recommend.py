@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compression.core.errors import InputError
-from compression.reporting.table import format_bytes
+from compression.core.sizes import format_size
 from compression.sweep.answer import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.limits import Limits
 from compression.sweep.next_run import NextRun, measure, propose
@@ -49,7 +49,7 @@ class Recommendation:
         milliseconds = "" if one.latency is None else f", {one.latency.milliseconds:.3g} ms"
         return (
             f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, {one.drop:.2f} "
-            f"points lost, {format_bytes(one.measured.bytes)}{milliseconds}; on test images "
+            f"points lost, {format_size(one.measured.bytes)}{milliseconds}; on test images "
             f"{100 * one.test.mean:.2f} %, {one.test_drop:.2f} points lost."
         )
 
@@ -79,7 +79,7 @@ class Recommendation:
         if name == "drop":
             return f"{value:.2f}" + (f" (+{value - (self.limits.max_drop or 0):.2f})" if over else "")
         limit = (self.limits.max_bytes if name == "bytes" else self.limits.max_latency) or 1.0
-        text = format_bytes(int(value)) if name == "bytes" else f"{value:.3g} ms"
+        text = format_size(int(value)) if name == "bytes" else f"{value:.3g} ms"
         return text + (f" ({value / limit:.2f}x)" if over else "")
 
 

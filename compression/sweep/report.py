@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from compression.core.files import write_atomic
+from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
-from compression.reporting.table import format_bytes
 from compression.sweep.answer import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.fronts import Front, make_fronts
 from compression.sweep.picks import TIES, Pick, make_picks
@@ -212,7 +212,7 @@ def _describe(one: Configuration) -> str:
     val = f"{format_sample(one.val)} validation, " if one.val is not None else ""
     return (
         f"{one.job.name}{kind}, {val}{format_sample(one.test)} test ({-one.test_drop:+.2f} points), "
-        f"{format_bytes(one.measured.bytes)}, {one.ratio:.2f}x{latency}"
+        f"{format_size(one.measured.bytes)}, {one.ratio:.2f}x{latency}"
     )
 
 
@@ -255,7 +255,7 @@ def _cells(one: Configuration, *, seeds: bool) -> list[str]:
         _percent(one.test),
         f"{one.test_drop:+.2f}",
         f"{100 * one.measured.sparsity:.1f}",
-        format_bytes(one.measured.bytes),
+        format_size(one.measured.bytes),
         f"{one.ratio:.2f}x",
         latency,
         "-" if one.speedup is None else f"{one.speedup:.2f}x",

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
 from compression.config.sweep_name import SWEEP_FILE
 from compression.sweep.callback import GPUS
 from compression.sweep.jobs import FINISHED, read_state, read_sweep
@@ -40,10 +42,16 @@ def complete(main: Callable[[], object]) -> int:
             break
     if SWEEP_FILE not in os.environ:
         return 0
-    sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
-    states = [read_state(sweep.folder / job.name) for job in sweep.jobs]
-    for state in states:
-        print(state)
+    return conclude(Path(os.environ[SWEEP_FILE]).parent)
+
+
+def conclude(folder: Path) -> int:
+    """Write and print the answer of the sweep in ``folder``; return 1 if a job of it is not finished."""
+    # Imported late: with it come NumPy, SciPy and matplotlib.
+    from compression.sweep.report import aggregate
+
+    Console(width=None if sys.stdout.isatty() else 120).print(aggregate(folder).to_rich())
+    states = [read_state(folder / job.name) for job in read_sweep(folder).jobs]
     return 0 if all(state.status == FINISHED for state in states) else 1
 
 

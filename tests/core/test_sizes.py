@@ -6,13 +6,21 @@ from compression.core.sizes import format_size, parse_size
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("0", 0), ("123", 123), ("5 B", 5), ("300KiB", 307_200), ("1.5GiB", 1_610_612_736), ("2 tib", 2_199_023_255_552)],
+    [
+        ("0", 0),
+        ("123", 123),
+        ("5 B", 5),
+        ("300KiB", 307_200),
+        ("1.5GiB", 1_610_612_736),
+        ("2 tib", 2_199_023_255_552),
+        ("1.5 MB", 1_500_000),
+    ],
 )
 def test_sizes_that_are_read(text, count):
     assert parse_size(text, key="x") == count
 
 
-@pytest.mark.parametrize("text", ["", "5GB", "-1", "1e3", "GiB", "1..5MiB", "nan", "five"])
+@pytest.mark.parametrize("text", ["", "5 Kib/s", "-1", "1e3", "GiB", "1..5MiB", "nan", "five"])
 def test_sizes_that_are_refused(text):
     with pytest.raises(InputError, match=r"x=.*: must be a size such as 300KiB"):
         parse_size(text, key="x")
