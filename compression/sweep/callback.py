@@ -125,10 +125,10 @@ def _warn_of_threads(configs: Sequence[Config], workers: int) -> None:
     cores = available_cores()
     most = max(config.threads or cores for config in configs)
     if workers > 1 and workers * most > cores:
-        wanted = max(1, cores // workers)
+        fits = f"threads={cores // workers}" if workers <= cores else f"hydra.launcher.n_jobs={cores} threads=1"
         print(
             f"warning: {workers} workers x {most} threads on {cores} cores: jobs slow each other down, and timings "
-            f"mislead; threads={wanted} fits",
+            f"mislead; {fits} fits",
             file=sys.stderr,
         )
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from compression.config.sweep_name import SWEEP_FILE
 from compression.sweep.callback import GPUS
 from compression.sweep.jobs import FINISHED, read_state, read_sweep
-from compression.sweep.supervise import run_job
+from compression.sweep.supervise import is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
 _POOLS = 3
@@ -21,12 +21,16 @@ def run_numbered(number: int) -> None:
     """Run the job of this ``number`` of the sweep that the environment names."""
     sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
     job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
-    print(f"{number + 1}/{len(sweep.jobs)}  {job.name}  begun", flush=True)
+    place = f"{number + 1}/{len(sweep.jobs)}  {job.name}"
+    if is_done(job, folder):
+        print(f"{place}  found finished", flush=True)
+        return
+    print(f"{place}  begun", flush=True)
     gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
     turn = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
     state = run_job(job, folder=folder, script=TRAIN, environment=turn)
     told = state.status if state.reason is None else f"{state.status}: {state.reason}"
-    print(f"{number + 1}/{len(sweep.jobs)}  {job.name}  {told}, {state.seconds:.1f} s", flush=True)
+    print(f"{place}  {told}, {state.seconds:.1f} s", flush=True)
 
 
 def complete(main: Callable[[], object]) -> int:
