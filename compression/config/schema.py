@@ -281,6 +281,7 @@ class Config:
     until: str = "evaluate"
     overwrite: bool = False
     plan: bool = False
+    baselines: bool = False
     output_dir: str = "outputs"
 
     def __post_init__(self) -> None:

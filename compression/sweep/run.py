@@ -7,7 +7,8 @@ from pathlib import Path
 
 from compression.config.sweep_name import SWEEP_FILE
 from compression.sweep.callback import GPUS
-from compression.sweep.jobs import FINISHED, read_state, read_sweep
+from compression.sweep.jobs import FINISHED, Sweep, read_state, read_sweep
+from compression.sweep.second_round import run_second_round
 from compression.sweep.supervise import run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
@@ -17,7 +18,10 @@ TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 def run_numbered(number: int) -> None:
     """Run the job of this ``number`` of the sweep that the environment names."""
-    sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
+    _run(read_sweep(Path(os.environ[SWEEP_FILE]).parent), number)
+
+
+def _run(sweep: Sweep, number: int) -> None:
     job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
     print(f"{number + 1}/{len(sweep.jobs)}  {job.name}  begun", flush=True)
     gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
@@ -40,7 +44,7 @@ def complete(main: Callable[[], object]) -> int:
             break
     if SWEEP_FILE not in os.environ:
         return 0
-    sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
+    sweep = run_second_round(read_sweep(Path(os.environ[SWEEP_FILE]).parent), _run)
     states = [read_state(sweep.folder / job.name) for job in sweep.jobs]
     for state in states:
         print(state)
