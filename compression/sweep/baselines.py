@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.utils import get_object
 
+from compression.config.distillation import DistillationConfig
 from compression.config.schema import Config
 from compression.sweep.grid import name_job
 from compression.sweep.jobs import Job
@@ -19,6 +20,12 @@ CRITERION = "compression.pruning.criteria.random.Random"
 WIDTH = "width_mult"
 # Keys that say how a network is compressed; a dense one has none of them.
 _COMPRESSING = {"strategy", "sparsity", "bits", "weight_bits", "activation_bits", "distillation", "quantization"}
+# What `distillation=none` wants to be so, where a preset has set it.
+_UNTAUGHT = (
+    "distillation.student=null",
+    *(f"distillation.{key}={value}" for key, value in (("teacher", "null"), ("epochs", "null"))),
+    *(f"distillation.{key}={getattr(DistillationConfig, key)}" for key in ("alpha", "temperature", "inherit_weights")),
+)
 # Keys of the sweep, of no job.
 OF_SWEEP = ("plan", "baselines")
 
@@ -74,10 +81,10 @@ def random_overrides(config: Config) -> list[str]:
     strategy = config.strategy
     dropped = [key for key in strategy.criterion if key != "_target_"]
     return [
-        f"strategy.name={random_name(strategy.name)}",
+        f"strategy.name={'static_random' if strategy.regrowth else random_name(strategy.name)}",
         f"strategy.criterion._target_={CRITERION}",
         *(f"~strategy.criterion.{key}" for key in dropped),
-        *(["~strategy.regrowth"] if strategy.regrowth else []),
+        *(["strategy.regrowth=null"] if strategy.regrowth else []),
     ]
 
 
@@ -91,8 +98,8 @@ def is_compressed(config: Config) -> bool:
     return config.strategy.prunes or config.quantizes or bool(config.distillation.student)
 
 
-def dense_overrides(overrides: Sequence[str]) -> list[str]:
-    """Return the command of a job without what compresses, for a dense network in 8 bits."""
+def dense_overrides(overrides: Sequence[str], *, taught: bool = False) -> list[str]:
+    """Return the command of a job without what compresses, for a dense network in 8 bits; ``taught``: the job is."""
     kept = [line for line in overrides if not compresses(key_of(line))]
     return [
         *kept,
@@ -101,6 +108,7 @@ def dense_overrides(overrides: Sequence[str]) -> list[str]:
         "sparsity=null",
         "distillation=none",
         "distillation/student=none",
+        *(_UNTAUGHT if taught else ()),
         "quantization=ptq",
         "weight_bits=8",
         "activation_bits=8",

@@ -116,9 +116,10 @@ def _list_targets(sweep: Sweep) -> list[Target]:
         if job.kind != "grid" or read_state(folder).status != FINISHED:
             continue
         metrics = json.loads((folder / METRICS).read_text())
-        if is_compressed(compose_job(job.overrides)[0]):
-            size = int(metrics["compressed"]["bytes"]["artifact"])
-            targets.append(Target(job, tuple(dense_overrides(job.overrides)), size))
+        config, _ = compose_job(job.overrides)
+        if is_compressed(config):
+            overrides = dense_overrides(job.overrides, taught=config.distillation.teaches)
+            targets.append(Target(job, tuple(overrides), int(metrics["compressed"]["bytes"]["artifact"])))
     return targets
 
 
