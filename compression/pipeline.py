@@ -28,6 +28,7 @@ from compression.stages.context import Context
 from compression.stages.distillation import check_distillation
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
 from compression.stages.network_files import is_compacted, plan_of
+from compression.stages.ranks import JoiningStore, check_devices, is_helper, local_rank
 from compression.stages.report import gather_files, replay_history, write_report
 from compression.storage.registry import get_allowed
 from compression.store import PlanStore, StageRecord, Store
@@ -114,15 +115,22 @@ def make_context(config: Config, run_dir: Path) -> Context:
     device = resolve_device(config.trainer.accelerator)
     settings = {key: value for key, value in config.data.items() if key != "stem"}
     dataset: Dataset = instantiate(settings, _convert_="all")
+    check_devices(config, device)
+    store = Store(
+        Path(config.output_dir) / "store",
+        invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
+        overwrite=config.overwrite,
+        made_with=describe_making(),
+    )
+    if is_helper():
+        # The run itself says everything there is to say.
+        logging.disable(logging.WARNING)
+        store = JoiningStore(store)
+        device = torch.device(device.type, local_rank()) if device.type == "cuda" else device
     return Context(
         config=config,
         dataset=dataset,
-        store=Store(
-            Path(config.output_dir) / "store",
-            invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
-            overwrite=config.overwrite,
-            made_with=describe_making(),
-        ),
+        store=store,
         run_dir=run_dir,
         device=device,
         precision=resolve_precision(config.trainer.precision, device),
@@ -212,6 +220,8 @@ def _told(context: Context, record: StageRecord) -> StageRecord:
     if isinstance(context.store, PlanStore):
         return record
     accuracy = record.results.get("val_accuracy")
+    if is_helper():
+        return record
     log.info(
         "%s  %s%s",
         record.key.stage,
@@ -230,6 +240,9 @@ def _arithmetic(record: StageRecord) -> str:
 
 @contextmanager
 def _only_process_in(run_dir: Path) -> Iterator[None]:
+    if is_helper():
+        yield
+        return
     run_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run_dir / ".lock")
     try:
