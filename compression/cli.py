@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
 
 
@@ -16,6 +17,8 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except InputError as error:
+            message = str(error)
+        except DiskFullError as error:
             message = str(error)
         except OSError as error:
             message = f"{error.filename or 'file'}: {error.strerror or error}"
@@ -136,6 +139,37 @@ def storage(
     typer.echo(f"\npicture: {picture}")
 
 
+@app.command()
+def compare(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="model.cmp files of any folders, and dense.safetensors of runs.", metavar="FILE..."),
+    ],
+    measure: Annotated[bool, typer.Option("--measure", help="Time all of them in turns, in one run.")] = False,
+    agree: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="IMAGES", help="Image or folder: how often do the files name the same class?"),
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.onnxruntime,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch that is timed.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 30,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if left out.")] = None,
+    allow_import: AllowImport = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
+) -> None:
+    """Put files side by side: architecture, sparsity, bits, every byte, MACs, and what their runs found."""
+    from compression.commands.compare import Measuring, compare_files
+    from compression.commands.compared_file import open_file
+    from compression.commands.predict import list_images
+
+    images = list_images(agree or [])
+    allow = _make_importable(allow_import)
+    opened = [open_file(file, allow=allow, max_bytes=max_bytes) for file in files]
+    threads = threads or _count_cores()
+    measuring = Measuring(engine.value, batch_size, threads, repeats=repeats) if measure else None
+    typer.echo(compare_files(opened, measuring=measuring, images=images, engine=engine.value, threads=threads))
+
+
 class Kind(StrEnum):
     """What sensitivity prunes."""
 
@@ -201,6 +235,128 @@ def status(
         while not is_over(folder):
             time.sleep(2)
             live.update(show_status(folder), refresh=True)
+
+
+store_app = typer.Typer(
+    help="Look after the finished stages of an output folder.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(store_app, name="store")
+
+OutputDir = Annotated[
+    Path, typer.Option("--output-dir", metavar="DIR", help="Folder of the runs, as output_dir of train.py.")
+]
+Runs = Annotated[
+    list[Path] | None,
+    typer.Option("--runs", metavar="DIR", help="Further folder with runs that use this store. May be given twice."),
+]
+_OUTPUTS = Path("outputs")
+
+
+@store_app.command("ls")
+def list_store(
+    output_dir: OutputDir = _OUTPUTS,
+    runs: Runs = None,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """List the stages: what made them, their size, how long they took, when they were last used."""
+    from json import dumps
+
+    from compression.commands import store as command
+
+    listed = command.list_stages(command.find_store(output_dir), runs=runs or [])
+    typer.echo(dumps(listed, indent=1) if json else command.format_stages(listed))
+
+
+@store_app.command("gc")
+def clean_store(
+    output_dir: OutputDir = _OUTPUTS,
+    runs: Runs = None,
+    keep_days: Annotated[
+        float, typer.Option(min=0, metavar="DAYS", help="Keep what was used in the last days, whoever made it.")
+    ] = 0.0,
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Remove the least recently used, only until this is left, e.g. 5GiB."),
+    ] = None,
+    also_of_runs: Annotated[
+        bool, typer.Option("--also-of-runs", help="For --max-bytes, remove what runs need as well.")
+    ] = False,
+    interrupted: Annotated[
+        bool, typer.Option("--interrupted", help="Remove what interrupted runs would go on from as well.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove the stages that no run needs, and never one that is being made or read."""
+    from compression.commands import store as command
+    from compression.core.sizes import parse_size
+    from compression.storekeeping.cleaning import Rules
+
+    if also_of_runs and max_bytes is None:
+        raise InputError("--also-of-runs needs --max-bytes SIZE: how much may stay")
+    rules = Rules(
+        keep_days=keep_days,
+        max_bytes=None if max_bytes is None else parse_size(max_bytes, key="--max-bytes"),
+        also_of_runs=also_of_runs,
+        interrupted=interrupted,
+    )
+    text, fits = command.collect_garbage(command.find_store(output_dir), runs=runs or [], rules=rules, dry_run=dry_run)
+    typer.echo(text)
+    if not fits:
+        raise typer.Exit(1)
+
+
+@store_app.command("verify")
+def verify_store(
+    output_dir: OutputDir = _OUTPUTS,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove damaged stages: they are made anew when asked for.")
+    ] = False,
+) -> None:
+    """Read every stage again and compare it with the checksums it was published with."""
+    from compression.commands import store as command
+
+    text, whole = command.verify_stages(command.find_store(output_dir), remove_damaged=remove)
+    typer.echo(text)
+    if not whole:
+        raise typer.Exit(1)
+
+
+Sweep = Annotated[
+    Path,
+    typer.Argument(help="Folder of a sweep, or one that holds runs, e.g. outputs/sweep-digits.", metavar="DIR"),
+]
+
+
+@app.command()
+def report(folder: Sweep) -> None:
+    """Make tables, pictures and picks of a sweep again from its records, whatever failed."""
+    from compression.commands.report import report_sweep
+
+    _print(report_sweep(folder))
+
+
+@app.command()
+def recommend(
+    folder: Sweep,
+    max_drop: Annotated[
+        float | None, typer.Option(metavar="POINTS", help="Percentage points of accuracy that may be lost, e.g. 1.0.")
+    ] = None,
+    max_bytes: Annotated[str | None, typer.Option(metavar="SIZE", help="Largest file, e.g. 300KiB or 1.5MB.")] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Longest time for a batch in the fastest engine, e.g. 0.5ms.")
+    ] = None,
+) -> None:
+    """Print the best finished configuration within limits, how near the others came, and what to run next."""
+    from compression.commands.recommend import recommend_within
+
+    _print(recommend_within(folder, max_drop=max_drop, max_bytes=max_bytes, max_latency=max_latency))
+
+
+def _print(content: Any) -> None:
+    from rich.console import Console
+
+    # A file or a pipe has no width: what is there must not depend on a terminal's.
+    Console(width=None if sys.stdout.isatty() else 120, soft_wrap=not sys.stdout.isatty()).print(content)
 
 
 def _load(file: Path, allow_import: list[str] | None, max_bytes: int) -> Any:

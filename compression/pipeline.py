@@ -15,7 +15,9 @@ from hydra.utils import instantiate
 from torch import nn
 
 from compression.config.schema import STAGES, Config
+from compression.core.disk import disk_full_told
 from compression.core.errors import InputError
+from compression.core.sizes import parse_size
 from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
 from compression.quantization.plan import describe_arithmetic
@@ -31,7 +33,7 @@ from compression.stages.network_files import is_compacted, plan_of
 from compression.stages.ranks import JoiningStore, check_devices, is_helper, local_rank
 from compression.stages.report import gather_files, replay_history, write_report
 from compression.storage.registry import get_allowed
-from compression.store import PlanStore, StageRecord, Store
+from compression.store import PlanStore, StageRecord, Store, make_room_advice
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     """
     run_dir = Path(run_dir)
     context = _checked(config, run_dir)
-    with _only_process_in(run_dir):
+    with _at_work(context):
         records, stage_seconds = _run_stages(context)
         if "evaluate" not in records:
             last = [record for record in records.values() if "val_accuracy" in record.results][-1]
@@ -58,7 +60,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
 def run_stages(config: Config, *, run_dir: Path) -> tuple[Context, dict[str, StageRecord]]:
     """Run the stages up to ``config.until``, and return them by name, without a report of them."""
     context = _checked(config, run_dir)
-    with _only_process_in(run_dir):
+    with _at_work(context):
         return context, _run_stages(context)[0]
 
 
@@ -78,11 +80,13 @@ def measure_sensitivity(
 
     Without ``kinds`` it is what the model allows. Raises ``InputError`` for a kind it does not, before training.
     """
+    if config.trainer.devices > 1:
+        raise InputError(f"trainer.devices={config.trainer.devices}: sensitivity is measured by one process; must be 1")
     context = _checked(config, run_dir)
     kinds = _allowed_kinds(context) if kinds is None else kinds
     for kind in kinds:
         sensitivity.check_kind(context, check_model(context), kind)
-    with _only_process_in(run_dir):
+    with _at_work(context):
         model = _told(context, dense.obtain_dense(context))
         for kind in kinds:
             record = _told(context, sensitivity.obtain_sensitivity(context, model, kind))
@@ -116,11 +120,14 @@ def make_context(config: Config, run_dir: Path) -> Context:
     settings = {key: value for key, value in config.data.items() if key != "stem"}
     dataset: Dataset = instantiate(settings, _convert_="all")
     check_devices(config, device)
+    limit = config.store_max_bytes
     store = Store(
         Path(config.output_dir) / "store",
         invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
         overwrite=config.overwrite,
         made_with=describe_making(),
+        max_bytes=None if limit is None else parse_size(limit, key="store_max_bytes"),
+        run_dir=run_dir,
     )
     if is_helper():
         # The run itself says everything there is to say.
@@ -219,9 +226,12 @@ def _obtain_pruned(context: Context, records: dict[str, StageRecord]) -> StageRe
 def _told(context: Context, record: StageRecord) -> StageRecord:
     if isinstance(context.store, PlanStore):
         return record
-    accuracy = record.results.get("val_accuracy")
+    if context.device.type == "cuda":
+        # What the stage held is there for the next, and for others on this GPU.
+        torch.cuda.empty_cache()
     if is_helper():
         return record
+    accuracy = record.results.get("val_accuracy")
     log.info(
         "%s  %s%s",
         record.key.stage,
@@ -236,6 +246,20 @@ def _told(context: Context, record: StageRecord) -> StageRecord:
 def _arithmetic(record: StageRecord) -> str:
     plan = plan_of(record)
     return "" if plan is None else f" ({describe_arithmetic(plan)})"
+
+
+@contextmanager
+def _at_work(context: Context) -> Iterator[None]:
+    """Be the only process in the run's folder, hold the stages it obtains, and say in one line if a disk is full."""
+    root = context.store.root
+    finished = False
+    with disk_full_told([root, context.run_dir], advice=make_room_advice(root)):
+        try:
+            with _only_process_in(context.run_dir):
+                yield
+                finished = True
+        finally:
+            context.store.release(finished=finished)
 
 
 @contextmanager
@@ -258,6 +282,7 @@ def _only_process_in(run_dir: Path) -> Iterator[None]:
 
 def _quiet_lightning() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     # It tells of the fonts it finds.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # Lightning's own use of torch, which no user can change.

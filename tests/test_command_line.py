@@ -18,7 +18,7 @@ WRONG = {
     "oneshot_structured_l2, rigl, set, slimming, snip, taylor, two_four",
     "sparsty=0.5": "unknown key 'sparsty' (did you mean sparsity?); keys are data, model, training, strategy, "
     "distillation, quantization, storage, runtime, trainer, sensitivity, logger, callbacks, sparsity, bits, "
-    "weight_bits, activation_bits, seed, threads, name, until, overwrite, output_dir",
+    "weight_bits, activation_bits, seed, threads, name, until, overwrite, plan, output_dir, store_max_bytes",
     "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
     "strategy=none sparsity=0.5": "sparsity=0.5 contradicts strategy=none, whose sparsity is always 0.0: "
     "leave sparsity out, or choose another strategy",
@@ -39,6 +39,7 @@ WRONG = {
     "training.epochs=0": "training.epochs=0: must be an integer >= 1",
     "strategy=rigl strategy.recovery.rewind=early": "strategy.recovery.rewind=early needs a training after each step: "
     "must be none with strategy.regrowth or strategy.recovery.spread",
+    "store_max_bytes=5GB": "store_max_bytes=5GB: must be a size such as 300KiB, 20MiB or 1.5GiB, or a number of bytes",
     "name=../up": "name=../up: must be a folder name: letters, digits and . _ - =",
 }
 

@@ -262,7 +262,7 @@ def test_an_old_folder_left_behind_is_cleared(tmp_path, overwrite):
 
 def test_a_finished_stage_is_never_half_there(tmp_path, monkeypatch):
     """Whatever rename or write the run is cut off at, what stands under the final name is whole."""
-    for moment in range(20):
+    for moment in range(40):
         root = tmp_path / str(moment)
         monkeypatch.undo()
         make_store(root).obtain(KEY, Maker("old"))

@@ -8,7 +8,8 @@ from compression.core.seeding import derive_seed
 class EpochSeed(Callback):
     """Seeds the global generators (dropout draws from them) from the seed and the epoch.
 
-    Of several processes that train together each draws its own. The epoch is in every checkpoint, so the random state is as well; nothing depends on earlier draws.
+    The epoch is in every checkpoint, so the random state is as well; nothing depends on earlier draws. Of several
+    processes that train together each draws its own.
     """
 
     def __init__(self, *parts: str | int) -> None:

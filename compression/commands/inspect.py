@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from compression.artifact import Contents, read_contents
+from compression.commands.byte_shares import count_shares
 from compression.commands.text_table import format_table
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import describe_arithmetic
 from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
-from compression.storage.blocks import MAX_DECODED_BYTES, Block, split_payload
-from compression.storage.codec import Parts
+from compression.storage.blocks import MAX_DECODED_BYTES, Block
 
-# Roles of vectors that a quantized layer has, and what they are called in the breakdown.
-_SCALES, _BIASES = {"weight_scale", "scale"}, {"bias"}
 _COLUMNS = ("tensor", "shape", "zeros", "bits", "codec", "bytes", "bits/value")
 
 
@@ -25,15 +23,11 @@ def inspect_file(path: Path, *, max_bytes: int | None = MAX_DECODED_BYTES) -> st
     """Return summary, table of tensors, breakdown and comparison of an artifact as text; raises ArtifactError."""
     contents = read_contents(path)
     state = contents.decode(max_bytes=max_bytes)
-    measured = [
-        (block, block.measure(data))
-        for block, data in zip(contents.blocks, split_payload(contents.blocks, contents.payload), strict=True)
-    ]
-    rows = [_row(block, state, bits=_bits(contents, block)) for block, _ in measured]
+    rows = [_row(block, state, bits=_bits(contents, block)) for block in contents.blocks]
     parts = [
         _summarize(contents, path=path),
         format_table(_COLUMNS, rows=rows, right=(2, 3, 5, 6)),
-        format_table(("part", "bytes", "share"), rows=list(_breakdown(contents, measured)), right=(1, 2)),
+        format_table(("part", "bytes", "share"), rows=list(_breakdown(contents)), right=(1, 2)),
         _compare(contents, state),
     ]
     return "\n\n".join(parts)
@@ -80,24 +74,9 @@ def _summarize(contents: Contents, *, path: Path) -> str:
     return format_table(("", ""), rows=list(lines.items())).strip("\n")
 
 
-def _breakdown(contents: Contents, measured: list[tuple[Block, Parts]]) -> Iterator[tuple[str, str, str]]:
+def _breakdown(contents: Contents) -> Iterator[tuple[str, str, str]]:
     """Yield what every byte of the file is for, in bytes and as a share."""
-    weights = [parts for block, parts in measured if len(block.shape) > 1]
-    vectors = [(block, parts) for block, parts in measured if len(block.shape) <= 1]
-    scales = sum(parts.total for block, parts in vectors if block.role in _SCALES)
-    biases = sum(parts.total for block, parts in vectors if block.role in _BIASES)
-    rest = sum(parts.total for _, parts in vectors) - scales - biases
-    counted = {
-        "weights: values": sum(parts.values for parts in weights),
-        "weights: index of zeros": sum(parts.index for parts in weights),
-        "weights: tables, widths": sum(parts.side for parts in weights),
-        "scales": scales,
-        "biases": biases,
-        "normalization, others": rest,
-        "header, checksums": contents.file_bytes - len(contents.payload),
-        "file": contents.file_bytes,
-    }
-    for name, num_bytes in counted.items():
+    for name, num_bytes in {**count_shares(contents), "file": contents.file_bytes}.items():
         yield name, f"{num_bytes:,}", f"{100 * num_bytes / contents.file_bytes:.2f} %"
 
 

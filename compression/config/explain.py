@@ -1,7 +1,6 @@
 """Turn what Hydra and OmegaConf say about a wrong command line into one line a person can act on."""
 
 import difflib
-import errno
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,15 @@ from hydra.errors import (
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from compression.config.schema import Config
+from compression.core.disk import DiskFullError, is_disk_full
 from compression.core.errors import InputError
+
+# Choices that a package beside this one brings.
+_EXTRAS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=submitit_local": "slurm",
+    "hydra/launcher=submitit_slurm": "slurm",
+}
 
 
 @contextmanager
@@ -35,12 +42,13 @@ def explain(error: BaseException) -> str | None:
     """Return the one-line message for an error of the user's input, or None for a defect of ours."""
     chain = list(_chain(error))
     for link in chain:
-        if isinstance(link, InputError):
+        if isinstance(link, (InputError, DiskFullError)):
             return str(link)
         if isinstance(link, (PermissionError, NotADirectoryError)):
             return f"{link.filename}: {(link.strerror or 'not allowed').lower()}"
-        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
-            return f"the disk is full: could not write {link.filename or 'a file'}; what was finished is kept"
+    if is_disk_full(error):
+        file = next((link.filename for link in chain if isinstance(link, OSError) and link.filename), "a file")
+        return f"the disk is full: could not write {file}; what was finished is kept"
     if isinstance(error, InstantiationException):
         return _first_line(str(error.__cause__ or error))
     if isinstance(error, MissingConfigException):
@@ -66,6 +74,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _unknown_choice(error: MissingConfigException) -> str:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    extra = _EXTRAS.get(f"{group}={choice}")
+    if extra is not None:
+        return f'{group}={choice} comes with an extra: pip install "compression[{extra}]"'
     if not error.options:
         return _first_line(str(error))
     return f"{group}={choice}: must be one of {', '.join(error.options)}{_hint(choice, error.options)}"

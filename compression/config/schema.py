@@ -12,6 +12,8 @@ from compression.config.distillation import DistillationConfig
 from compression.config.quantization import FULL_PRECISION, QuantizationConfig
 from compression.config.require import require
 from compression.core.errors import InputError
+from compression.core.sizes import ALLOWED as SIZES
+from compression.core.sizes import parse_size
 from compression.runtimes.runtime import check_engine
 
 STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export", "evaluate")
@@ -284,6 +286,7 @@ class Config:
     overwrite: bool = False
     plan: bool = False
     output_dir: str = "outputs"
+    store_max_bytes: str | None = None
 
     def __post_init__(self) -> None:
         sparsity = self.sparsity
@@ -297,6 +300,9 @@ class Config:
         threads = self.threads
         require(threads is None or threads >= 1, "threads", threads, "an integer >= 1, or null for all cores")
         require(self.until in STAGES, "until", self.until, f"one of {', '.join(STAGES)}")
+        if self.store_max_bytes is not None:
+            size = parse_size(self.store_max_bytes, key="store_max_bytes")
+            require(size >= 1, "store_max_bytes", self.store_max_bytes, f"{SIZES}; null for no limit")
         name = self.name
         require(name is None or _is_folder_name(name), "name", name, "a folder name: letters, digits and . _ - =")
 

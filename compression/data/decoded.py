@@ -112,6 +112,7 @@ def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep
             images = np.lib.format.open_memmap(
                 scratch / "images.npy", mode="w+", dtype=np.uint8, shape=_shape(names, size)
             )
+            _claim(scratch / "images.npy")
         decoded = _decode(root, names, size, images)
         if images is not None:
             images.flush()
@@ -125,6 +126,13 @@ def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep
         # The record goes last: without it, or with an older one, the arrays do not count.
         for path in [*arrays, scratch / "record.json"]:
             os.replace(path, folder / path.name)  # noqa: PTH105
+
+
+def _claim(path: Path) -> None:
+    """Take the room of a file that is all holes; a full disk is an error here, and a crash where pixels are mapped."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _hash_file(path: Path) -> str:

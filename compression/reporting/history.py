@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from compression.reporting.table import format_bytes
+from compression.core.sizes import format_size
 
 COLUMNS = ("step", "sparsity", "before recovery", "after recovery", "file", "latency")
 
@@ -40,7 +40,7 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], *, timed: Mapping[str, Any] |
             f"{100 * row['sparsity']:.2f} %",
             _percent(row["accuracy_before"]),
             _percent(row["accuracy_after"]),
-            format_bytes(row["bytes"]),
+            format_size(row["bytes"]),
             "" if row["latency_ms"] is None else f"{row['latency_ms']:.2f} ms",
         )
         lines.append(f"| {' | '.join(cells)} |")

@@ -6,9 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from compression.core.sizes import format_size
 from compression.quantization.plan import describe_plain_file
-
-_KIB, _MIB = 2**10, 2**20
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,6 @@ def files_to_markdown(metrics: Mapping[str, Any]) -> str:
     ]
     lines = [f"| {name} | {what} | {num_bytes:,} |" for name, what, num_bytes in rows]
     return "\n".join(["", "## Files", "", "| file | what | bytes |", "|---|---|---:|", *lines, ""])
-
-
-def format_bytes(count: int) -> str:
-    """Return e.g. ``8.54 MiB``."""
-    return f"{count / _MIB:.2f} MiB" if count >= _MIB else f"{count / _KIB:.1f} KiB"
 
 
 def format_ratio(ratio: float, better: str, worse: str) -> str:
@@ -139,7 +133,7 @@ def _engine(name: str, arithmetic: str) -> str:
 
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:
     ratio = format_ratio(dense / compressed, "smaller", "larger") if dense and compressed else ""
-    return Row(metric, format_bytes(dense), format_bytes(compressed), ratio)
+    return Row(metric, format_size(dense), format_size(compressed), ratio)
 
 
 def _percent(fraction: float) -> str:

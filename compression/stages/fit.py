@@ -16,14 +16,18 @@ from compression.callbacks.epoch_seed import EpochSeed
 from compression.callbacks.history import History
 from compression.callbacks.line_progress import LineProgress
 from compression.callbacks.terminal_progress import TerminalProgress
+from compression.core.disk import check_room
 from compression.stages.checkpoint_io import AtomicCheckpointIO
 from compression.stages.context import Context
 from compression.stages.loggers import close_logger, make_logger
 from compression.stages.ranks import ddp_settings, helpers_join, is_helper, wait_for_helpers
-from compression.store import RESUME
+from compression.store import RESUME, make_room_advice
 from compression.tasks.classification import Classification
 
 _LAST = "last"
+# Weights, the optimizer's momentum and the best weights stand in a checkpoint; and the stage's own files, and what a
+# logger writes. That is the least: with much less, a training only ends in a full disk.
+_COPIES, _MARGIN_BYTES = 3, 16 << 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def fit(
     """
     history, best = History(), best or BestWeights()
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
+    _check_room(context, stage, task)
     terminal = sys.stdout.isatty() and not is_helper()
     progress: Callback = (
         TerminalProgress(arithmetic=arithmetic) if terminal else LineProgress(stage, arithmetic=arithmetic)
@@ -87,6 +92,16 @@ def fit(
     if devices > 1:
         wait_for_helpers(trainer)
     return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
+
+
+def _check_room(context: Context, stage: str, task: Classification) -> None:
+    model_bytes = sum(value.nbytes for value in task.state_dict().values())
+    check_room(
+        context.store.root,
+        needed=_COPIES * model_bytes + _MARGIN_BYTES,
+        what=f"stage {stage}",
+        advice=f"what was finished is kept; make room, e.g. {make_room_advice(context.store.root)}",
+    )
 
 
 def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: Any) -> Trainer:

@@ -47,8 +47,12 @@ def gather_files(
     }
     for name, source in wanted.items():
         temporary = context.run_dir / f".{name}.tmp"
-        shutil.copyfile(source, temporary)
-        temporary.replace(context.run_dir / name)
+        try:
+            shutil.copyfile(source, temporary)
+            temporary.replace(context.run_dir / name)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_report(

@@ -26,8 +26,8 @@ def list_gpus() -> list[str]:
 def take_gpu(folder: Path, *, number: int) -> Iterator[dict[str, str]]:
     """Hold a GPU for job ``number`` of the sweep in ``folder``, and yield the environment that names it.
 
-    It is the first that no other job holds, looked for from the job's own turn on; where all are held, as there are more
-    workers than GPUs, it is that of its turn. A worker that is killed holds nothing any more.
+    It is the first that no other job holds, looked for from the job's own turn on; where all are held, as there are
+    more workers than GPUs, it is that of its turn. A worker that is killed holds nothing any more.
     """
     gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
     if not gpus:

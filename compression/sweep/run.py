@@ -5,10 +5,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
 from compression.config.sweep_name import SWEEP_FILE
-from compression.sweep.callback import GPUS
+from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FINISHED, read_state, read_sweep
-from compression.sweep.supervise import run_job
+from compression.sweep.supervise import is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
 _POOLS = 3
@@ -19,12 +21,15 @@ def run_numbered(number: int) -> None:
     """Run the job of this ``number`` of the sweep that the environment names."""
     sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
     job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
-    print(f"{number + 1}/{len(sweep.jobs)}  {job.name}  begun", flush=True)
-    gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
-    turn = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
-    state = run_job(job, folder=folder, script=TRAIN, environment=turn)
+    place = f"{number + 1}/{len(sweep.jobs)}  {job.name}"
+    if is_done(job, folder):
+        print(f"{place}  found finished", flush=True)
+        return
+    print(f"{place}  begun", flush=True)
+    with take_gpu(sweep.folder, number=number) as its_gpu:
+        state = run_job(job, folder=folder, script=TRAIN, environment=its_gpu)
     told = state.status if state.reason is None else f"{state.status}: {state.reason}"
-    print(f"{number + 1}/{len(sweep.jobs)}  {job.name}  {told}, {state.seconds:.1f} s", flush=True)
+    print(f"{place}  {told}, {state.seconds:.1f} s", flush=True)
 
 
 def complete(main: Callable[[], object]) -> int:
@@ -33,6 +38,12 @@ def complete(main: Callable[[], object]) -> int:
         try:
             main()
         except Exception as error:
+            if SWEEP_FILE in os.environ and _is_lost_task(error):
+                told = (str(error).splitlines() or ["no reason given"])[0]
+                print(f"error: a task ended without an answer: {told}", file=sys.stderr, flush=True)
+                print("others may still run; `python -m compression report` gathers them later", file=sys.stderr)
+                conclude(Path(os.environ[SWEEP_FILE]).parent)
+                return 1
             if SWEEP_FILE not in os.environ or not _is_dead_pool(error) or attempt == _POOLS - 1:
                 raise
             print("a worker was killed and took the others with it; going on", file=sys.stderr, flush=True)
@@ -40,11 +51,22 @@ def complete(main: Callable[[], object]) -> int:
             break
     if SWEEP_FILE not in os.environ:
         return 0
-    sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
-    states = [read_state(sweep.folder / job.name) for job in sweep.jobs]
-    for state in states:
-        print(state)
+    return conclude(Path(os.environ[SWEEP_FILE]).parent)
+
+
+def conclude(folder: Path) -> int:
+    """Write and print the answer of the sweep in ``folder``; return 1 if a job of it is not finished."""
+    # Imported late: with it come NumPy, SciPy and matplotlib.
+    from compression.sweep.report import aggregate
+
+    Console(width=None if sys.stdout.isatty() else 120).print(aggregate(folder).to_rich())
+    states = [read_state(folder / job.name) for job in read_sweep(folder).jobs]
     return 0 if all(state.status == FINISHED for state in states) else 1
+
+
+def _is_lost_task(error: BaseException) -> bool:
+    # submitit's: the task was cancelled, out of time, or on a node that failed.
+    return type(error).__name__ in ("UncompletedJobError", "FailedJobError", "FailedSubmissionError")
 
 
 def _is_dead_pool(error: BaseException) -> bool:

@@ -22,13 +22,10 @@ _TAIL = 40
 def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, str] | None = None) -> JobState:
     """Run ``python SCRIPT OVERRIDES`` in a child until it ends, whatever its end, and return how it stands then.
 
-    A job whose stages are those that were planned, and which was finished, is not run again.
+    What an earlier configuration or an earlier version left in the folder is not taken for this attempt's.
     """
     known = read_state(folder)
-    if known.status == FINISHED and _is_current(job, folder):
-        return known
     folder.mkdir(parents=True, exist_ok=True)
-    # What an earlier configuration or an earlier version left says nothing of this attempt.
     (folder / METRICS).unlink(missing_ok=True)
     begun, started = _now(), time.perf_counter()
     command = [sys.executable, str(script), *job.overrides, f"hydra.run.dir={_quote(folder)}", "hydra.mode=RUN"]
@@ -88,8 +85,10 @@ def _ended(state: JobState, status: str, reason: str | None, started: float) -> 
     return JobState(state.name, status, reason, state.begun, _now(), seconds, state.attempts, state.pid, state.host)
 
 
-def _is_current(job: Job, folder: Path) -> bool:
-    """Whether the metrics in ``folder`` are of the stages that ``job`` would ask for now."""
+def is_done(job: Job, folder: Path) -> bool:
+    """Whether the job was finished, of the same stages that it would ask for now."""
+    if read_state(folder).status != FINISHED:
+        return False
     try:
         made = json.loads((folder / METRICS).read_text())["run"]["stages"]
     except (OSError, KeyError, ValueError):
@@ -105,7 +104,9 @@ def _find_reason(output: Path, code: int) -> str:
     if told:
         return told[-1].removeprefix("error: ")
     raised = [line for line in lines if not line.startswith((" ", "\t")) and ("Error" in line or "Exception" in line)]
-    return (raised or lines or [f"exit code {code}"])[-1][:300]
+    if raised:
+        return raised[-1][:300]
+    return f"exit code {code}" if code else f"exit code 0, and no {METRICS}"
 
 
 def _now() -> str:

@@ -173,7 +173,7 @@ def draw_curves() -> None:
         axis.plot(*scaled(sorted(ours)), "-o", color="C0", markersize=4, label="ours, whole file")
         axis.axhline(100 * record["accuracy_unencoded"], color="0.5", linestyle="--", linewidth=1)
         axis.text(0.99, 100 * record["accuracy_unencoded"], "not encoded", transform=axis.get_yaxis_transform(),
-                  ha="right", va="bottom", fontsize=8, color="0.4")  # fmt: skip
+                  ha="left", va="bottom", fontsize=8, color="0.4")  # fmt: skip
         axis.set(title=title, xlabel="KiB", ylabel="test accuracy in %", xscale="log")
         axis.set_ylim(bottom=lowest)
         sizes = [size / 1024 for size, accuracy in (*ours, *theirs) if 100 * accuracy >= lowest]

@@ -41,7 +41,9 @@ def test_stable(name_of):
     assert name_of("sparsity=0.5") == name_of("sparsity=0.50")
 
 
-@pytest.mark.parametrize("same", ["overwrite=true", "output_dir=elsewhere", "hydra.verbose=true", "seed=42"])
+@pytest.mark.parametrize(
+    "same", ["overwrite=true", "output_dir=x", "store_max_bytes=5GiB", "hydra.verbose=true", "seed=42"]
+)
 def test_ignores_what_changes_nothing_that_is_computed(name_of, same):
     assert name_of(same) == name_of()
 

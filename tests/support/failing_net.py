@@ -7,8 +7,8 @@ from torch import Tensor
 class FailingNet(TinyNet):
     """TinyNet that raises in its third training step if it ``fails``; checks before training see nothing."""
 
-    def __init__(self, num_classes: int, *, fails: bool = False) -> None:
-        super().__init__(num_classes)
+    def __init__(self, *, num_classes: int, fails: bool = False) -> None:
+        super().__init__(num_classes=num_classes)
         self.fails = fails
         self.steps = 0
 

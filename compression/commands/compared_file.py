@@ -1,0 +1,151 @@
+"""One file of a comparison: a compressed model, or the dense one of a run, with what its run found."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from compression.artifact import Artifact, load_artifact, read_contents
+from compression.commands.byte_shares import count_shares
+from compression.core.container import is_container
+from compression.core.counting import (
+    count_layer_weights,
+    count_macs,
+    count_nonzero_parameters,
+    count_parameters,
+    model_sparsity,
+)
+from compression.core.errors import InputError
+from compression.core.model_card import Architecture, InputSpec, ModelCard
+from compression.models.registry import build_model, is_built_in
+from compression.models.weights import load_weights_, read_state_dict
+from compression.quantization.plan import describe_arithmetic
+
+
+@dataclass(frozen=True)
+class ComparedFile:
+    """A model file opened: ``shares`` are its bytes by what they are for, ``found`` what its run's metrics say of it.
+
+    ``dense_bytes``: of the dense model as safetensors, None where nothing says it. ``drop`` is in points against the
+    dense model of the same run, ``latency`` a row of ``timing.latency`` with this file's side of it.
+    """
+
+    path: Path
+    artifact: Artifact
+    shares: Mapping[str, int]
+    dense_bytes: int | None
+    whole: Mapping[str, int]
+    accuracy: float | None = None
+    drop: float | None = None
+    latency: Mapping[str, Any] | None = None
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of the file."""
+        return self.artifact.file_bytes
+
+    @property
+    def arithmetic(self) -> str:
+        """Bits of weights and activations, and what computes with them."""
+        plan = self.artifact.plan
+        return "float32" if plan is None else describe_arithmetic(plan)
+
+    @cached_property
+    def counts(self) -> dict[str, int | float]:
+        """Parameters, those that are not zero, sparsity of the weights the dense architecture has, and MACs."""
+        model = self.artifact.model
+        return {
+            "parameters": count_parameters(model),
+            "nonzero": count_nonzero_parameters(model),
+            "sparsity": model_sparsity(model, self.whole),
+            "macs": count_macs(model, self.artifact.image_size),
+        }
+
+
+def open_file(path: Path, *, allow: Sequence[str], max_bytes: int | None) -> ComparedFile:
+    """Return a ``.cmp`` file, or the ``dense.safetensors`` of a run's folder, opened; raises InputError."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; allowed: model.cmp files, and dense.safetensors of a run")
+    if path.suffix == ".safetensors" and not is_container(path):
+        return _open_dense(path, allow=allow)
+    artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
+    contents = read_contents(path)
+    dense_bytes = artifact.info.get("dense_bytes")
+    metrics = _read_metrics(path.parent, side="compressed", key="artifact", num_bytes=artifact.file_bytes)
+    return ComparedFile(
+        path,
+        artifact,
+        count_shares(contents),
+        dense_bytes if type(dense_bytes) is int else None,
+        count_layer_weights(_build(artifact.card.architecture, allow=allow)),
+        **_found(metrics, "compressed"),
+    )
+
+
+def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
+    """Return a bare state dict: what builds its network, its classes and its input stand in the files beside it."""
+    num_bytes = path.stat().st_size
+    metrics = _read_metrics(path.parent, side="dense", key="safetensors", num_bytes=num_bytes)
+    if metrics is None or not (path.parent / "model.cmp").is_file():
+        raise InputError(
+            f"{path} does not say what network it is of; allowed: model.cmp files, and dense.safetensors in a run's "
+            "folder, beside its metrics.json and model.cmp"
+        )
+    card = read_contents(path.parent / "model.cmp").card
+    architecture = Architecture(
+        target=metrics["run"]["model"], num_classes=len(card.class_names), kwargs=metrics["run"]["model_settings"]
+    )
+    model = _build(architecture, allow=allow, device="cpu")
+    state = read_state_dict(path)
+    load_weights_(model, state, source=str(path))
+    card = ModelCard(architecture, card.class_names, InputSpec(**vars(card.input)), {"strategy": "none"})
+    matrices = sum(value.nbytes for value in state.values() if value.dim() > 1)
+    biases = sum(value.nbytes for name, value in state.items() if name.endswith("bias") and value.dim() <= 1)
+    others = sum(value.nbytes for value in state.values()) - matrices - biases
+    shares = {
+        "weights: values": matrices,
+        "biases": biases,
+        "normalization, others": others,
+        "header, checksums": num_bytes - matrices - biases - others,
+    }
+    artifact = Artifact(model.eval(), card, (), num_bytes)
+    return ComparedFile(path, artifact, shares, num_bytes, count_layer_weights(model), **_found(metrics, "dense"))
+
+
+def _read_metrics(folder: Path, *, side: str, key: str, num_bytes: int) -> dict[str, Any] | None:
+    """Return the ``metrics.json`` of a folder if it is of a file of that size: another may lie there by now."""
+    path = folder / "metrics.json"
+    if not path.is_file():
+        return None
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text())
+        return metrics if metrics[side]["bytes"][key] == num_bytes else None
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path} is not the record of a run: {type(error).__name__}: {error}") from error
+
+
+def _found(metrics: Mapping[str, Any] | None, side: str) -> dict[str, Any]:
+    if metrics is None:
+        return {}
+    accuracy, rows = metrics[side]["accuracy"], metrics["timing"]["latency"]
+    best = min(rows, key=lambda row: (row["batch_size"], row[side]["latency_ms"]["median"]), default=None)
+    return {
+        "accuracy": accuracy,
+        "drop": 100 * (accuracy - metrics["dense"]["accuracy"]),
+        "latency": None
+        if best is None
+        else {"engine": best["engine"], "batch_size": best["batch_size"], **best[side]["latency_ms"]},
+    }
+
+
+def _build(architecture: Architecture, *, allow: Sequence[str], device: str | None = None) -> nn.Module:
+    """Return the network as it is before anything is removed; without storage where only shapes are asked for."""
+    device = device or ("meta" if is_built_in(architecture.target) else "cpu")
+    kwargs = {key: False if key == "pretrained" else value for key, value in architecture.kwargs.items()}
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        return build_model(architecture.target, num_classes=architecture.num_classes, kwargs=kwargs, allow=allow)

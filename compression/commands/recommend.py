@@ -1,0 +1,21 @@
+"""What to ship within limits, from the records of a sweep."""
+
+from pathlib import Path
+
+from rich.console import RenderableType
+
+from compression.core.sizes import parse_size
+from compression.sweep.limits import Limits, check_drop, parse_milliseconds
+from compression.sweep.recommend import recommend
+
+
+def recommend_within(
+    folder: Path, *, max_drop: float | None, max_bytes: str | None, max_latency: str | None
+) -> RenderableType:
+    """Return what to print; raises InputError for a wrong unit, no limit, or a folder without finished jobs."""
+    limits = Limits(
+        max_drop=None if max_drop is None else check_drop(max_drop),
+        max_bytes=None if max_bytes is None else parse_size(max_bytes, key="--max-bytes"),
+        max_latency=None if max_latency is None else parse_milliseconds(max_latency, key="--max-latency"),
+    )
+    return recommend(folder, limits).to_rich()

@@ -1,0 +1,22 @@
+"""Which configurations no other beats in both of two things."""
+
+from collections.abc import Sequence
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the indices of the points (cost, gain) that none dominates, from the lowest cost up.
+
+    A point is dominated by one that costs no more and gains no less, and is better in one of them. Equal points
+    are all kept.
+    """
+    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
+    front: list[int] = []
+    for index in order:
+        if not front or points[index][1] > points[front[-1]][1] or points[index] == points[front[-1]]:
+            front.append(index)
+    return front
+
+
+def is_dominated(point: tuple[float, float], *, by: Sequence[tuple[float, float]]) -> bool:
+    """Return whether one of ``by`` costs no more, gains no less, and is better in one of them."""
+    return any(cost <= point[0] and gain >= point[1] and (cost, gain) != point for cost, gain in by)

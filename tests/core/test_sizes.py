@@ -1,0 +1,34 @@
+import pytest
+
+from compression.core.errors import InputError
+from compression.core.sizes import format_size, parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("0", 0),
+        ("123", 123),
+        ("5 B", 5),
+        ("300KiB", 307_200),
+        ("1.5GiB", 1_610_612_736),
+        ("2 tib", 2_199_023_255_552),
+        ("1.5 MB", 1_500_000),
+    ],
+)
+def test_sizes_that_are_read(text, count):
+    assert parse_size(text, key="x") == count
+
+
+@pytest.mark.parametrize("text", ["", "5 Kib/s", "-1", "1e3", "GiB", "1..5MiB", "nan", "five"])
+def test_sizes_that_are_refused(text):
+    with pytest.raises(InputError, match=r"x=.*: must be a size such as 300KiB"):
+        parse_size(text, key="x")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (2**20, "1.00 MiB"), (5 * 2**30, "5.00 GiB")],
+)
+def test_sizes_as_shown(count, text):
+    assert format_size(count) == text

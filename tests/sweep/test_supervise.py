@@ -1,0 +1,133 @@
+"""A job's process: how it ends, and what is said of it. Scripts of a few lines stand for train.py."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from compression.sweep.jobs import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    JOB,
+    KILLED,
+    METRICS,
+    OUTPUT,
+    RUNNING,
+    WAITING,
+    Job,
+    JobState,
+    read_log_line,
+    read_state,
+)
+from compression.sweep.supervise import is_done, run_job
+
+JOB_OF_TEST = Job("s50", ("sparsity=0.5",), {"sparsity": 0.5}, stages={"dense": "1", "prune": "2"})
+
+
+def script(folder: Path, body: str) -> Path:
+    """A script that gets the run's folder as ``folder``."""
+    path = folder / "script.py"
+    path.write_text(
+        "import json, os, pathlib, signal, sys, time\n"
+        "folder = pathlib.Path(sys.argv[2].removeprefix('hydra.run.dir=').strip(\"'\"))\n" + textwrap.dedent(body)
+    )
+    return path
+
+
+def run(folder: Path, body: str) -> JobState:
+    return run_job(JOB_OF_TEST, folder=folder / "s50", script=script(folder, body))
+
+
+WRITE = """(folder / "metrics.json").write_text('{"run": {"stages": {"dense": "1", "prune": "2"}}}')\n"""
+
+
+def test_finished(tmp_path):
+    state = run(tmp_path, WRITE + "assert sys.argv[1] == 'sparsity=0.5' and sys.argv[3] == 'hydra.mode=RUN'")
+    assert (state.status, state.reason, state.attempts) == (FINISHED, None, 1)
+    assert read_state(tmp_path / "s50") == state
+    assert is_done(JOB_OF_TEST, tmp_path / "s50")
+    assert not is_done(replace(JOB_OF_TEST, stages={"dense": "1", "prune": "3"}), tmp_path / "s50")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        ("sys.exit('error: sparsity=2: must be in [0, 1)')", FAILED, "sparsity=2: must be in [0, 1)"),
+        ("raise ValueError('no such thing')", FAILED, "ValueError: no such thing"),
+        ("sys.exit(3)", FAILED, "exit code 3"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", KILLED, "killed by SIGKILL, as a system out of memory does"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", KILLED, "killed by SIGSEGV"),
+        ("pass", FAILED, "exit code 0, and no metrics.json"),
+    ],
+)
+def test_ends(tmp_path, body, status, reason):
+    state = run(tmp_path, body)
+    assert (state.status, state.reason) == (status, reason)
+    assert not is_done(JOB_OF_TEST, tmp_path / "s50")
+
+
+def test_what_was_there_is_not_taken_for_the_new(tmp_path):
+    run(tmp_path, WRITE)
+    state = run(tmp_path, "sys.exit('error: later')")
+    assert (state.status, state.attempts) == (FAILED, 2)
+    assert not (tmp_path / "s50" / METRICS).exists()
+
+
+def test_an_interrupted_job_is_seen(tmp_path):
+    pid = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
+    state = run(tmp_path, WRITE)
+    replace(state, status=RUNNING, pid=pid).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == INTERRUPTED
+    replace(state, status=RUNNING, pid=os.getpid()).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == RUNNING
+    replace(state, status=RUNNING, pid=pid, host="elsewhere").write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == RUNNING
+
+
+def test_records_that_cannot_be_read(tmp_path):
+    assert read_state(tmp_path / "none").status == WAITING
+    (tmp_path / JOB).write_text('{"name": "s50", "sta')
+    assert read_state(tmp_path).status == FAILED
+    assert "job.json cannot be read" in str(read_state(tmp_path).reason)
+
+
+def test_the_last_line_of_the_output(tmp_path):
+    assert read_log_line(tmp_path) is None
+    (tmp_path / OUTPUT).write_text("one\nepoch 1\repoch 2\r\n\n")
+    assert read_log_line(tmp_path) == "epoch 2"
+
+
+def test_a_job_ends_with_its_supervisor(tmp_path):
+    """Killed from outside, a supervisor cannot end its child: the child sees that itself."""
+    child = "from compression.sweep.supervise import exit_with_parent\nexit_with_parent()\ntime.sleep(60)"
+    program = f"""
+        import sys
+        from pathlib import Path
+        from compression.sweep.jobs import Job
+        from compression.sweep.supervise import run_job
+        folder, script = Path({str(tmp_path)!r}), Path({str(script(tmp_path, child))!r})
+        run_job(Job("s50", ("a=1",), {{}}), folder=folder / "s50", script=script)
+    """
+    supervisor = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
+    record = tmp_path / "s50" / JOB
+    deadline = time.monotonic() + 60
+    while not record.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pid = json.loads(record.read_text())["pid"]
+    time.sleep(1)
+    assert psutil.pid_exists(pid)
+    supervisor.send_signal(signal.SIGKILL)
+    supervisor.wait()
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(pid)
+    assert read_state(tmp_path / "s50").status == INTERRUPTED

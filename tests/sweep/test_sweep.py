@@ -1,0 +1,117 @@
+"""Whole sweeps by the command line, on a network that takes seconds: shared stages, failures, plans."""
+
+import json
+from pathlib import Path
+
+import pytest
+from runs import TINY, lasting, train
+
+from compression.sweep.jobs import FAILED, FINISHED, read_state, read_sweep
+
+SMALL = (
+    *TINY,
+    "training.epochs=1",
+    "strategy=oneshot_l1",
+    "strategy.recovery.epochs=1",
+    "runtime.engines=[onnxruntime]",
+)
+GRID = ("sparsity=0.5,0.7", "weight_bits=6,8")
+
+
+def stages(outputs: Path) -> dict[str, int]:
+    """How many stages of each kind there are."""
+    counts: dict[str, int] = {}
+    for path in (outputs / "store").glob("*/stage.json"):
+        kind = path.parent.name.partition("-")[0]
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def published(outputs: Path) -> dict[str, float]:
+    """When what every stage found was written."""
+    return {path.parent.name: json.loads(path.read_text())["seconds"] for path in outputs.glob("store/*/stage.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The output folder of a sweep of four jobs, and what it printed."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    code, output = train("-m", *SMALL, *GRID, f"output_dir={outputs}", "name=sweep")
+    assert code == 0, output
+    return outputs, output
+
+
+def test_work_is_shared(finished: tuple[Path, str]) -> None:
+    counts = stages(finished[0])
+    assert {kind: counts[kind] for kind in ("dense", "prune", "quantize", "evaluate")} == {
+        "dense": 1,
+        "prune": 2,
+        "quantize": 4,
+        "evaluate": 4,
+    }
+
+
+def test_jobs_are_told_from_each_other(finished: tuple[Path, str]) -> None:
+    sweep = read_sweep(finished[0] / "sweep")
+    assert sweep.axes == {"sparsity": [0.5, 0.7], "weight_bits": [6, 8]}
+    assert [job.name.rpartition("-")[0] for job in sweep.jobs] == ["s50_w6", "s50_w8", "s70_w6", "s70_w8"]
+    for job in sweep.jobs:
+        state = read_state(sweep.folder / job.name)
+        assert (state.status, state.attempts) == (FINISHED, 1)
+        metrics = json.loads((sweep.folder / job.name / "metrics.json").read_text())
+        assert metrics["run"]["target_sparsity"] == job.axes["sparsity"]
+        assert metrics["run"]["weight_bits"] == job.axes["weight_bits"]
+
+
+def test_a_single_run_of_a_job_gives_the_same_numbers(finished: tuple[Path, str], tmp_path: Path) -> None:
+    sweep = read_sweep(finished[0] / "sweep")
+    code, output = train(*SMALL, "sparsity=0.7", "weight_bits=6", f"output_dir={tmp_path}", "name=alone")
+    assert code == 0, output
+    alone, there = (
+        lasting(tmp_path / "alone" / "metrics.json"),
+        lasting(sweep.folder / sweep.jobs[2].name / "metrics.json"),
+    )
+    assert alone | {"run": alone["run"] | {"name": None}} == there | {"run": there["run"] | {"name": None}}
+
+
+def test_again_runs_nothing_and_wider_runs_what_is_new(finished: tuple[Path, str]) -> None:
+    outputs = finished[0]
+    before = published(outputs)
+    code, output = train("-m", *SMALL, *GRID, f"output_dir={outputs}", "name=sweep")
+    assert code == 0, output
+    assert published(outputs) == before
+    assert all(read_state(outputs / "sweep" / job.name).attempts == 1 for job in read_sweep(outputs / "sweep").jobs)
+    code, output = train("-m", *SMALL, "sparsity=0.5,0.7", "weight_bits=6,8,4", f"output_dir={outputs}", "plan=true")
+    assert code == 0, output
+    rows = {line.split()[0]: line.split()[1:3] for line in output.splitlines() if line[:1].islower()}
+    assert rows["dense"] == ["0", "1"]
+    assert rows["prune"] == ["0", "2"]
+    assert rows["quantize"] == ["2", "4"]
+    assert not list(outputs.glob("sweep-*")), "a plan leaves nothing"
+
+
+def test_one_failure_is_only_its_own(tmp_path: Path) -> None:
+    model = ("model=custom", "model._target_=failing_net.FailingNet", "+model.fails=false,true")
+    small = [option for option in SMALL if not option.startswith("model")]
+    code, output = train("-m", *small, *model, "sparsity=0.5", f"output_dir={tmp_path}", "name=sweep")
+    assert code == 1, output
+    sweep = read_sweep(tmp_path / "sweep")
+    good, bad = (read_state(sweep.folder / job.name) for job in sweep.jobs)
+    assert good.status == FINISHED
+    assert (bad.status, bad.reason) == (FAILED, "RuntimeError: the third step is one too many")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["sparsity=0.5,1.5"], "error: job sparsity=1.5: sparsity=1.5: must be in [0, 1), e.g. 0.9"),
+        (["sparsity=interval(0,1)"], "error: sparsity=interval(0,1): allowed: values with commas"),
+        (["hydra/launcher=joblib", "seed=1,2"], "error: hydra.launcher.n_jobs=-1: must be the number of workers"),
+        (["strategy=foo,gmp"], "strategy=foo: must be one of"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_runs(overrides: list[str], message: str, tmp_path: Path) -> None:
+    code, output = train("-m", *overrides, f"output_dir={tmp_path}")
+    assert code != 0
+    assert message in output
+    assert not list(tmp_path.iterdir())

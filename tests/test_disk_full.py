@@ -1,0 +1,121 @@
+"""A disk that fills up anywhere in a run: one line, nothing lost, and the same command goes on once there is room."""
+
+import errno
+import json
+import shutil
+from collections import namedtuple
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from runs import TINY, lasting, run_here
+from safetensors import SafetensorError
+from typer.testing import CliRunner
+
+from compression.cli import app
+from compression.config.explain import explain
+from compression.core.disk import DiskFullError
+from compression.core.errors import InputError
+from compression.stages import checkpoint_io, network_files, report
+
+Usage = namedtuple("Usage", "total used free")
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture(autouse=True)
+def leave_threads_alone():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def fails_at(monkeypatch, module, name, *, call, error):
+    """Let the ``call``-th call of ``module.name``, and all that follow it, raise."""
+    original, count = getattr(module, name), 0
+
+    def wrapped(*arguments, **settings):
+        nonlocal count
+        count += 1
+        if count >= call:
+            raise error
+        return original(*arguments, **settings)
+
+    monkeypatch.setattr(module, name, wrapped)
+
+
+def finished(store):
+    names = {path.parent.name for path in store.glob("*/stage.json")}
+    return {name.partition("-")[0] for name in names if not name.endswith(".partial")}
+
+
+def test_a_disk_that_fills_up(tmp_path, monkeypatch):
+    def run():
+        run_here(*TINY, "name=run", run_dir=tmp_path / "run", output_dir=tmp_path)
+
+    moments = [
+        # The second checkpoint of dense training, as Lightning writes it.
+        (checkpoint_io, "write_atomic", 2, FULL),
+        # What the dense stage writes at its end: initial and early weights were written before, by the first attempt.
+        (network_files, "save_file", 3, SafetensorError("I/O error: No space left on device (os error 28)")),
+        (
+            checkpoint_io.torch,
+            "save",
+            2,
+            RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"),
+        ),
+        (report.shutil, "copyfile", 2, OSError(errno.EDQUOT, "Disk quota exceeded")),
+    ]
+    left = []
+    for module, name, call, error in moments:
+        with monkeypatch.context() as patch:
+            fails_at(patch, module, name, call=call, error=error)
+            with pytest.raises(DiskFullError) as raised:
+                run()
+        message = explain(raised.value)
+        assert message.startswith("the disk is full: ")
+        assert f" free in {tmp_path}" in message
+        assert message.endswith(f": python -m compression store gc --output-dir {tmp_path}")
+        assert "\n" not in message
+        left.append(finished(tmp_path / "store"))
+        if len(left) < 3:
+            assert list((tmp_path / "store").glob("*.partial/resume/last.ckpt"))
+    assert left[0] == set()
+    assert all(before <= after for before, after in pairwise(left))
+    assert "evaluate" in left[-1]
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+    run()
+    run_here(*TINY, "name=run", run_dir=tmp_path / "other" / "run", output_dir=tmp_path / "other")
+    assert lasting(tmp_path / "run" / "metrics.json") == lasting(tmp_path / "other" / "run" / "metrics.json")
+    # A run folder at any depth counts.
+    shutil.rmtree(tmp_path / "other")
+    check_cleaning(tmp_path)
+
+
+def check_cleaning(outputs: Path) -> None:
+    """A finished run notes all that it is made of, so nothing of it is removed."""
+    names = sorted(path.parent.name for path in (outputs / "store").glob("*/stage.json"))
+    assert sorted((outputs / "run" / "stages.txt").read_text().split()) == names
+    stages = json.loads((outputs / "run" / "metrics.json").read_text())["run"]["stages"]
+    assert set(stages.values()) < {name.rpartition("-")[2] for name in names}
+    for what_names_them in ("stages.txt and metrics.json", "metrics.json"):
+        done = CliRunner().invoke(app, ["store", "gc", "--output-dir", str(outputs)])
+        assert done.stdout.startswith("removed 0 of 0 bytes"), what_names_them
+        (outputs / "run" / "stages.txt").unlink(missing_ok=True)
+    assert CliRunner().invoke(app, ["store", "verify", "--output-dir", str(outputs)]).stdout == f"{len(names)} whole\n"
+    (outputs / "run" / "metrics.json").unlink()
+    done = CliRunner().invoke(app, ["store", "gc", "--output-dir", str(outputs)])
+    assert done.stdout.splitlines()[-1].startswith(f"removed {len(names)} of ")
+    assert not list((outputs / "store").glob("*/stage.json"))
+
+
+def test_too_little_room_is_known_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 1 << 20))
+    with pytest.raises(InputError) as raised:
+        run_here(*TINY, run_dir=tmp_path / "run", output_dir=tmp_path)
+    # 16 MiB, and three times a network of a few KiB.
+    assert str(raised.value) == (
+        f"too little room in {tmp_path / 'store'}: 1.00 MiB free, stage dense needs 16.02 MiB; what was finished is "
+        f"kept; make room, e.g. python -m compression store gc --output-dir {tmp_path}"
+    )
+    assert not list((tmp_path / "store").glob("*/resume/*"))
