@@ -33,6 +33,7 @@ from compression.stages.distillation import check_distillation
 from compression.stages.file_bytes import estimate_bytes
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
 from compression.stages.network_files import is_compacted, plan_of
+from compression.stages.ranks import JoiningStore, check_devices, is_helper, local_rank
 from compression.stages.report import gather_files, replay_history, write_report
 from compression.storage.registry import get_allowed
 from compression.store import PlanStore, StageRecord, Store, make_room_advice
@@ -93,6 +94,8 @@ def measure_sensitivity(
 
     Without ``kinds`` it is what the model allows. Raises ``InputError`` for a kind it does not, before training.
     """
+    if config.trainer.devices > 1:
+        raise InputError(f"trainer.devices={config.trainer.devices}: sensitivity is measured by one process; must be 1")
     context = _checked(config, run_dir)
     kinds = _allowed_kinds(context) if kinds is None else kinds
     for kind in kinds:
@@ -130,18 +133,25 @@ def make_context(config: Config, run_dir: Path) -> Context:
     device = resolve_device(config.trainer.accelerator)
     settings = {key: value for key, value in config.data.items() if key != "stem"}
     dataset: Dataset = instantiate(settings, _convert_="all")
+    check_devices(config, device)
     limit = config.store_max_bytes
+    store = Store(
+        Path(config.output_dir) / "store",
+        invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
+        overwrite=config.overwrite,
+        made_with=describe_making(),
+        max_bytes=None if limit is None else parse_size(limit, key="store_max_bytes"),
+        run_dir=run_dir,
+    )
+    if is_helper():
+        # The run itself says everything there is to say.
+        logging.disable(logging.WARNING)
+        store = JoiningStore(store)
+        device = torch.device(device.type, local_rank()) if device.type == "cuda" else device
     return Context(
         config=config,
         dataset=dataset,
-        store=Store(
-            Path(config.output_dir) / "store",
-            invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
-            overwrite=config.overwrite,
-            made_with=describe_making(),
-            max_bytes=None if limit is None else parse_size(limit, key="store_max_bytes"),
-            run_dir=run_dir,
-        ),
+        store=store,
         run_dir=run_dir,
         device=device,
         precision=resolve_precision(config.trainer.precision, device),
@@ -230,6 +240,11 @@ def _obtain_pruned(context: Context, records: dict[str, StageRecord]) -> StageRe
 def _told(context: Context, record: StageRecord) -> StageRecord:
     if isinstance(context.store, PlanStore):
         return record
+    if context.device.type == "cuda":
+        # What the stage held is there for the next, and for others on this GPU.
+        torch.cuda.empty_cache()
+    if is_helper():
+        return record
     accuracy = record.results.get("val_accuracy")
     log.info(
         "%s  %s%s",
@@ -263,6 +278,9 @@ def _at_work(context: Context) -> Iterator[None]:
 
 @contextmanager
 def _only_process_in(run_dir: Path) -> Iterator[None]:
+    if is_helper():
+        yield
+        return
     run_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run_dir / ".lock")
     try:
@@ -278,6 +296,7 @@ def _only_process_in(run_dir: Path) -> Iterator[None]:
 
 def _quiet_lightning() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     # It tells of the fonts it finds.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # Lightning's own use of torch, which no user can change.

@@ -8,7 +8,8 @@ from compression.core.seeding import derive_seed
 class EpochSeed(Callback):
     """Seeds the global generators (dropout draws from them) from the seed and the epoch.
 
-    The epoch is in every checkpoint, so the random state is as well; nothing depends on earlier draws.
+    The epoch is in every checkpoint, so the random state is as well; nothing depends on earlier draws. Of several
+    processes that train together each draws its own.
     """
 
     def __init__(self, *parts: str | int) -> None:
@@ -17,5 +18,6 @@ class EpochSeed(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Seed this epoch."""
         del pl_module
-        seed = derive_seed(*self.parts, "epoch", trainer.current_epoch)
+        rank = (trainer.global_rank,) if trainer.global_rank else ()
+        seed = derive_seed(*self.parts, "epoch", trainer.current_epoch, *rank)
         seed_everything(seed % 2**32, verbose=False)

@@ -59,8 +59,20 @@ class PruningCallback(Callback):
         del batch, batch_idx
         while self.is_due(trainer.global_step) and not self.recorder.stopped:
             self.advance(network(pl_module), update=trainer.global_step, optimizers=trainer.optimizers)
+            if trainer.world_size > 1:
+                self._follow_first(trainer, network(pl_module))
             if trainer.logger is not None and self.strategy.prunes_at(self.step):
                 trainer.logger.log_metrics(self.sparsity_steps[-1][1], step=trainer.global_step)
+
+    def _follow_first(self, trainer: Trainer, net: nn.Module) -> None:
+        """Take masks and weights from the first process: on a GPU the last bits differ, and with them ranks."""
+        ours = {"masks": dict(self.masks.to("cpu")), "weights": {k: v.cpu() for k, v in net.state_dict().items()}}
+        firsts = trainer.strategy.broadcast(ours)
+        device = next(iter(self.masks.values())).device
+        self.masks = MaskSet(firsts["masks"]).to(device)
+        net.load_state_dict(firsts["weights"])
+        for optimizer in trainer.optimizers:
+            self.masks.mask_optimizer_state_(net, optimizer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the recovery of a step where the next is due."""

@@ -18,6 +18,13 @@ from compression.config.schema import Config
 from compression.core.disk import DiskFullError, is_disk_full
 from compression.core.errors import InputError
 
+# Choices that a package beside this one brings.
+_EXTRAS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=submitit_local": "slurm",
+    "hydra/launcher=submitit_slurm": "slurm",
+}
+
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
@@ -67,6 +74,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _unknown_choice(error: MissingConfigException) -> str:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    extra = _EXTRAS.get(f"{group}={choice}")
+    if extra is not None:
+        return f'{group}={choice} comes with an extra: pip install "compression[{extra}]"'
     if not error.options:
         return _first_line(str(error))
     return f"{group}={choice}: must be one of {', '.join(error.options)}{_hint(choice, error.options)}"

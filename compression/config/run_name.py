@@ -66,4 +66,7 @@ def digest(root: DictConfig) -> str:
     # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.
     if isinstance(plain["sparsity"], float):
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
+    # Younger than the names of many folders.
+    if plain["trainer"]["devices"] == 1:
+        del plain["trainer"]["devices"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]

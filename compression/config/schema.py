@@ -239,8 +239,10 @@ class TrainerConfig:
     accelerator: str = "auto"
     precision: str = "auto"
     deterministic: bool = True
+    devices: int = 1
 
     def __post_init__(self) -> None:
+        require(self.devices >= 1, "trainer.devices", self.devices, "an integer >= 1")
         accelerators = ("auto", "cpu", "cuda", "mps")
         require(
             self.accelerator in accelerators,

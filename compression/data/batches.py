@@ -21,6 +21,9 @@ class Batches:
     epoch gives the same batches. Images held in memory and images streamed from files give equal batches,
     whatever ``num_workers`` (worker processes, used for streaming alone). A shuffled last batch of a
     single image is left out, since batch normalization cannot train on it.
+
+    Of ``num_shares`` processes that train together each takes its ``share`` of every batch, all shares together the
+    batch; a last batch with less than two images for each is left out.
     """
 
     # Lightning asks everything that has a `sampler` for this as well.
@@ -39,7 +42,10 @@ class Batches:
         drop_last: bool = False,
         seed: int = 0,
         num_workers: int = 0,
+        num_shares: int = 1,
+        share: int = 0,
     ) -> None:
+        assert 0 <= share < num_shares
         self.device = torch.device(device)
         self.split = split.to(self.device)
         self.mean, self.std = mean, std
@@ -48,8 +54,9 @@ class Batches:
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
+        self.num_shares, self.share = num_shares, share
         left_over = len(split) % batch_size
-        dropped = drop_last or (shuffle and left_over == 1 and len(split) > 1)
+        dropped = drop_last or (shuffle and left_over < 2 * num_shares and len(split) > left_over)
         self.num_images = len(split) - left_over if dropped else len(split)
         self._plan = _Plan()
         self._loader: DataLoader[Tensor] | None = None
@@ -71,8 +78,9 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # A generator function: the epoch is read at the first batch, because Lightning makes the first
         # iterator before it calls set_epoch.
-        noise = make_generator(self.seed, "augment", self.epoch, device=self.device)
-        chunks = self._draw_order().split(self.batch_size)
+        parts = (self.share,) if self.share else ()
+        noise = make_generator(self.seed, "augment", self.epoch, *parts, device=self.device)
+        chunks = tuple(batch[self.share :: self.num_shares] for batch in self._draw_order().split(self.batch_size))
         for indices, images in zip(chunks, self._fetch(chunks), strict=True):
             images = images.to(self.device, non_blocking=True)
             if self.augment is not None:

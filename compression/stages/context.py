@@ -17,6 +17,7 @@ from compression.data.base import Dataset, ImageData
 from compression.data.batch_size import find_batch_size
 from compression.data.batches import Batches
 from compression.models.registry import build_model
+from compression.stages.ranks import local_rank
 from compression.store import Store
 
 log = logging.getLogger(__name__)
@@ -130,9 +131,14 @@ class Context:
         log.info("data  batch size %d", found)
         return found
 
-    def train_batches(self) -> Batches:
-        """Return shuffled, augmented training batches."""
-        return self._batches("train", shuffle=True, augment=True)
+    @property
+    def devices(self) -> int:
+        """In how many processes networks in float are trained."""
+        return self.config.trainer.devices
+
+    def train_batches(self, *, devices: int = 1) -> Batches:
+        """Return shuffled, augmented training batches; of ``devices`` processes this one's share of each."""
+        return self._batches("train", shuffle=True, augment=True, num_shares=devices)
 
     def plain_train_batches(self) -> Iterable[tuple[Tensor, Tensor]]:
         """Return training batches as they are, in one shuffled order: for batch-norm statistics."""
@@ -146,7 +152,7 @@ class Context:
         """Return the test images in order."""
         return self._batches("test", shuffle=False, augment=False)
 
-    def _batches(self, part: str, *, shuffle: bool, augment: bool) -> Batches:
+    def _batches(self, part: str, *, shuffle: bool, augment: bool, num_shares: int = 1) -> Batches:
         return Batches(
             split=getattr(self.data, part),
             mean=self.data.mean,
@@ -157,6 +163,8 @@ class Context:
             shuffle=shuffle,
             seed=derive_seed(self.config.seed, part),
             num_workers=self.dataset.num_workers,
+            num_shares=num_shares,
+            share=local_rank() if num_shares > 1 else 0,
         )
 
     @cached_property
@@ -175,4 +183,5 @@ class Context:
             "device": self.device.type,
             "deterministic": deterministic,
             "torch": torch.__version__,
+            **({"devices": self.devices} if self.devices > 1 else {}),
         }

@@ -105,7 +105,7 @@ def train_anew(
     # Strategies that start from initial weights need them; a resumed run builds the same ones.
     save_tensors(model.state_dict(), folder / INITIAL)
     early = EarlyWeights(training.early_epoch, lambda net: save_tensors(net.state_dict(), folder / EARLY))
-    updates = len(context.train_batches())
+    updates = len(context.train_batches(devices=context.devices))
     lr_factor = partial(
         warmup_cosine,
         num_updates=updates * num_epochs,
@@ -115,7 +115,7 @@ def train_anew(
     task = make_task(context, model, lr_factor)
     configured = [instantiate(settings) for settings in (context.config.callbacks or {}).values()]
     callbacks = [early, *configured, *(teach(model) if teach else ())]
-    fitted = fit(context, stage, folder, task, num_epochs=num_epochs, callbacks=callbacks)
+    fitted = fit(context, stage, folder, task, num_epochs=num_epochs, callbacks=callbacks, devices=context.devices)
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
         "val_accuracy": fitted.val_accuracy,

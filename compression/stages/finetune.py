@@ -36,7 +36,7 @@ def obtain_finetuned(context: Context, parent: StageRecord, *, teacher: StageRec
 
 def _finetune(context: Context, parent: StageRecord, teacher: StageRecord, folder: Path) -> Made:
     settings = context.config.strategy.finetune
-    updates = len(context.train_batches()) * settings.epochs
+    updates = len(context.train_batches(devices=context.devices)) * settings.epochs
     model = load_network(context, parent)
     task = dense.make_task(
         context,
@@ -45,7 +45,9 @@ def _finetune(context: Context, parent: StageRecord, teacher: StageRecord, folde
         lr=settings.lr_factor * context.config.training.optimizer["lr"],
     )
     callbacks = distillation_callbacks(context, teacher, model)
-    fitted = fit(context, "finetune", folder, task, num_epochs=settings.epochs, callbacks=callbacks)
+    fitted = fit(
+        context, "finetune", folder, task, num_epochs=settings.epochs, callbacks=callbacks, devices=context.devices
+    )
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
         "compacted": is_compacted(parent),

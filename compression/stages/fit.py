@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from compression.core.disk import check_room
 from compression.stages.checkpoint_io import AtomicCheckpointIO
 from compression.stages.context import Context
 from compression.stages.loggers import close_logger, make_logger
+from compression.stages.ranks import ddp_settings, helpers_join, is_helper, wait_for_helpers
 from compression.store import RESUME, make_room_advice
 from compression.tasks.classification import Classification
 
@@ -49,15 +51,17 @@ def fit(
     callbacks: Sequence[Callback] = (),
     best: BestWeights | None = None,
     arithmetic: str = "",
+    devices: int = 1,
 ) -> Fitted:
     """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one.
 
-    ``arithmetic`` stands behind every accuracy that is shown on the way.
+    ``arithmetic`` stands behind every accuracy that is shown on the way. With several ``devices`` a process each trains
+    on its share of every batch; a process that only helps in that does not return.
     """
     history, best = History(), best or BestWeights()
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
     _check_room(context, stage, task)
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout.isatty() and not is_helper()
     progress: Callback = (
         TerminalProgress(arithmetic=arithmetic) if terminal else LineProgress(stage, arithmetic=arithmetic)
     )
@@ -76,11 +80,17 @@ def fit(
         logger=logger,
         callbacks=[EpochSeed(context.config.seed, stage), *callbacks, best, history, progress, save_last],
         gradient_clip_val=context.config.training.gradient_clip,
+        **(ddp_settings(context.device, devices) if devices > 1 else {}),
     )
     resume_from = str(checkpoint) if checkpoint.exists() else None
-    train, val = context.train_batches(), context.val_batches()
-    trainer.fit(task, train, val, ckpt_path=resume_from, weights_only=True)
+    train, val = context.train_batches(devices=devices), context.val_batches()
+    with helpers_join(folder, threads=context.threads) if devices > 1 else nullcontext():
+        trainer.fit(task, train, val, ckpt_path=resume_from, weights_only=True)
     close_logger(logger)
+    if is_helper():
+        sys.exit()
+    if devices > 1:
+        wait_for_helpers(trainer)
     return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
 
 
@@ -99,7 +109,6 @@ def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **sett
     deterministic = context.config.trainer.deterministic
     return Trainer(
         accelerator=context.device.type if context.device.type != "cuda" else "gpu",
-        devices=1,
         precision=cast(Any, context.precision),
         # Some CUDA kernels have no deterministic form; there it is a wish, and repetition is promised for the CPU.
         deterministic="warn" if deterministic and context.device.type != "cpu" else deterministic,
@@ -110,5 +119,5 @@ def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **sett
         log_every_n_steps=1,
         default_root_dir=context.run_dir,
         plugins=[AtomicCheckpointIO()],
-        **settings,
+        **{"devices": 1, **settings},
     )

@@ -1,9 +1,17 @@
 """The configured logger: one a stage, in the run's folder."""
 
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
 from hydra.utils import instantiate
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from torch.utils.tensorboard.summary import hparams
 
 from compression.stages.context import Context
+
+# Beside the stages; what TensorBoard calls a session lies in a folder of its own, or it would take in their curves.
+ROW = "result"
 
 
 def make_logger(context: Context, version: str) -> Logger:
@@ -20,3 +28,20 @@ def close_logger(logger: Logger) -> None:
     logger.finalize("success")
     if isinstance(logger, WandbLogger):
         logger.experiment.finish()
+
+
+def log_row(context: Context, settings: Mapping[str, bool | float | str], row: Mapping[str, float]) -> None:
+    """Put the run into TensorBoard's HParams table, in the place of its earlier row; other loggers have no such table.
+
+    ``log_hyperparams`` would also write which columns there are, and TensorBoard takes those of the first run it
+    meets for all of them. Left out, it gathers them from all runs.
+    """
+    logger = make_logger(context, ROW)
+    if not isinstance(logger, TensorBoardLogger):
+        return
+    shutil.rmtree(Path(logger.log_dir), ignore_errors=True)
+    _, begun, ended = hparams(dict(settings), dict(row))
+    for summary in (begun, ended):
+        logger.experiment.file_writer.add_summary(summary)
+    logger.log_metrics(dict(row), step=0)
+    close_logger(logger)

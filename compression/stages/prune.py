@@ -25,6 +25,7 @@ from compression.stages.distillation import distillation_callbacks, distillation
 from compression.stages.fit import fit
 from compression.stages.make_strategy import make_strategy, make_timeline
 from compression.stages.network_files import WEIGHTS, load_network, save_tensors
+from compression.stages.ranks import agree
 from compression.stages.step_files import with_bytes, write_step
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
@@ -79,7 +80,7 @@ def _prune(
     model.load_state_dict(load_file(parent.path / _FIRST_WEIGHTS[settings.start]))
     model.to(context.device)
     strategy = make_strategy(context, model, sensitivity=table)
-    timeline = make_timeline(context, strategy.num_steps, len(context.train_batches()))
+    timeline = make_timeline(context, strategy.num_steps, len(context.train_batches(devices=context.devices)))
     drop = settings.max_accuracy_drop
     best = BestWeights()
     recorder = StepRecorder(
@@ -119,6 +120,7 @@ def _prune(
             num_epochs=timeline.num_epochs,
             callbacks=[*callbacks, pruning, recorder, *distillation_callbacks(context, teacher, model)],
             best=best,
+            devices=context.devices,
         )
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
         # Lightning leaves the network on the CPU.
@@ -173,7 +175,8 @@ def _describe_stop(recorder: StepRecorder, kept: Mapping[str, Any], drop: float 
 def _measure(context: Context, model: nn.Module) -> float:
     with evaluating(model):
         hits, totals = count_hits(model, context.val_batches(), context.num_classes)
-    return float(hits.sum() / totals.sum())
+    # Where several processes train, they must also stop together.
+    return agree(float(hits.sum() / totals.sum()))
 
 
 def _without(settings: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -17,13 +18,14 @@ from compression.reporting.figures import save_figure
 from compression.reporting.history import make_history
 from compression.reporting.history import to_markdown as history_markdown
 from compression.reporting.history import to_yaml as history_yaml
+from compression.reporting.hparams import make_hparams, make_row
 from compression.reporting.metrics import flatten, make_metrics
 from compression.reporting.quantization import to_markdown as quantization_markdown
 from compression.reporting.table import files_to_markdown, make_rows, to_markdown, to_rich
 from compression.stages import export
 from compression.stages.context import Context
 from compression.stages.distillation import describe_distillation
-from compression.stages.loggers import close_logger, make_logger
+from compression.stages.loggers import close_logger, log_row, make_logger
 from compression.stages.network_files import WEIGHTS
 from compression.stages.pictures import draw_pruning
 from compression.store import StageRecord
@@ -94,6 +96,7 @@ def write_report(
     write_atomic(context.run_dir / "report.md", markdown.encode())
     if not reported:
         _log_summary(context, metrics, markdown, figures)
+    log_row(context, make_hparams(asdict(context.config)), make_row(metrics))
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else 100).print(to_rich(rows, title))
     return metrics

@@ -23,12 +23,10 @@ from compression.config.schema import Config
 from compression.config.sweep_name import SWEEP_FILE
 from compression.core.errors import InputError
 from compression.sweep.baselines import OF_SWEEP, describe_baselines, make_random_jobs
+from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, place
 from compression.sweep.jobs import SWEEP, Job, Sweep
 from compression.sweep.second_round import BASELINES
-
-# GPUs that jobs take turns on.
-GPUS = "COMPRESSION_GPUS"
 
 
 class SweepCallback(Callback):
@@ -49,11 +47,12 @@ class SweepCallback(Callback):
 
 def begin(master: DictConfig) -> Sweep:
     """Check and plan a multirun, write its ``sweep.json``, and return it; raises InputError."""
-    workers = count_workers(master.hydra.launcher)
     grid = parse_grid(master)
     axes = list_axes(grid)
     overrides = list_jobs(grid)
+    workers = count_workers(master.hydra.launcher, num_jobs=len(overrides))
     composed = [_compose(job, axes) for job in overrides]
+    check_launcher(master.hydra.launcher, max(config.trainer.devices for config, _ in composed))
     first = composed[0][0]
     names = [name_job(place(job, axes), digest) for job, (_, digest) in zip(overrides, composed, strict=True)]
     folder = Path(first.output_dir).absolute() / _folder_name(first, master, axes, names)
@@ -89,13 +88,15 @@ def begin(master: DictConfig) -> Sweep:
     sweep.write()
     print(f"\n{folder}\n", flush=True)
     os.environ[SWEEP_FILE] = str(folder / SWEEP)
-    os.environ[GPUS] = ",".join(_list_gpus()) if workers > 1 else ""
+    os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
     os.environ[BASELINES] = str(workers) if first.baselines else ""
     return sweep
 
 
-def count_workers(launcher: Mapping[str, Any]) -> int:
-    """Return how many jobs run at once on this machine; raises InputError where that is left open."""
+def count_workers(launcher: Mapping[str, Any], *, num_jobs: int) -> int:
+    """Return how many of ``num_jobs`` run at once on this machine; raises InputError where that is left open."""
+    if _is_submitit(launcher, "Local"):
+        return num_jobs
     if "joblib" not in launcher["_target_"]:
         return 1
     workers = launcher["n_jobs"]
@@ -105,7 +106,7 @@ def count_workers(launcher: Mapping[str, Any]) -> int:
 
 
 def _refuse_cluster(launcher: Mapping[str, Any]) -> None:
-    if "Slurm" in launcher["_target_"]:
+    if _is_submitit(launcher, "Slurm"):
         raise InputError(
             "baselines=true: must be false with hydra/launcher=submitit_slurm, as they run where the command is given; "
             "give the same command with hydra/launcher=basic on a machine to compute on: what is finished is found"
@@ -118,6 +119,29 @@ def _list_lines(job: Sequence[Override]) -> tuple[str, ...]:
 
 def _parse(lines: Sequence[str]) -> list[Override]:
     return OverridesParser.create().parse_overrides(list(lines))
+
+
+def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:
+    """Raise ``InputError`` where the launcher gives a job fewer ``devices`` than it trains on, or begins it twice."""
+    if devices > 1 and not _is_submitit(launcher, "Slurm"):
+        raise InputError(
+            f"trainer.devices={devices}: jobs of a sweep train on one device each, except under Slurm; must be 1, or "
+            "run them one by one"
+        )
+    if not _is_submitit(launcher):
+        return
+    for key in ("nodes", "tasks_per_node"):
+        if launcher[key] != 1:
+            raise InputError(f"hydra.launcher.{key}={launcher[key]}: a job is one task on one node; must be 1")
+    gpus = launcher.get("gpus_per_task") or launcher.get("gpus_per_node")
+    if gpus is not None and gpus < devices:
+        raise InputError(
+            f"trainer.devices={devices} contradicts hydra.launcher.gpus_per_task={gpus}: must be at most as many"
+        )
+
+
+def _is_submitit(launcher: Mapping[str, Any], executor: str = "") -> bool:
+    return "hydra_submitit_launcher" in launcher["_target_"] and launcher["_target_"].endswith(f"{executor}Launcher")
 
 
 def _compose(job: Sequence[Override], axes: Mapping[str, Any]) -> tuple[Config, str]:
@@ -156,12 +180,3 @@ def _warn_of_threads(configs: Sequence[Config], workers: int) -> None:
             f"mislead; {fits} fits",
             file=sys.stderr,
         )
-
-
-def _list_gpus() -> list[str]:
-    import torch
-
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible:
-        return visible.split(",")
-    return [str(index) for index in range(torch.cuda.device_count())]

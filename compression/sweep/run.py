@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from compression.config.sweep_name import SWEEP_FILE
-from compression.sweep.callback import GPUS
+from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FINISHED, Sweep, read_state, read_sweep
 from compression.sweep.second_round import run_second_round
 from compression.sweep.supervise import is_done, run_job
@@ -30,9 +30,8 @@ def _run(sweep: Sweep, number: int) -> None:
         print(f"{place}  found finished", flush=True)
         return
     print(f"{place}  begun", flush=True)
-    gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
-    turn = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
-    state = run_job(job, folder=folder, script=TRAIN, environment=turn)
+    with take_gpu(sweep.folder, number=number) as its_gpu:
+        state = run_job(job, folder=folder, script=TRAIN, environment=its_gpu)
     told = state.status if state.reason is None else f"{state.status}: {state.reason}"
     print(f"{place}  {told}, {state.seconds:.1f} s", flush=True)
 
@@ -43,6 +42,12 @@ def complete(main: Callable[[], object]) -> int:
         try:
             main()
         except Exception as error:
+            if SWEEP_FILE in os.environ and _is_lost_task(error):
+                told = (str(error).splitlines() or ["no reason given"])[0]
+                print(f"error: a task ended without an answer: {told}", file=sys.stderr, flush=True)
+                print("others may still run; `python -m compression report` gathers them later", file=sys.stderr)
+                conclude(Path(os.environ[SWEEP_FILE]).parent)
+                return 1
             if SWEEP_FILE not in os.environ or not _is_dead_pool(error) or attempt == _POOLS - 1:
                 raise
             print("a worker was killed and took the others with it; going on", file=sys.stderr, flush=True)
@@ -63,6 +68,11 @@ def conclude(folder: Path) -> int:
     Console(width=None if sys.stdout.isatty() else 120).print(aggregate(folder).to_rich())
     states = [read_state(folder / job.name) for job in read_sweep(folder).jobs]
     return 0 if all(state.status == FINISHED for state in states) else 1
+
+
+def _is_lost_task(error: BaseException) -> bool:
+    # submitit's: the task was cancelled, out of time, or on a node that failed.
+    return type(error).__name__ in ("UncompletedJobError", "FailedJobError", "FailedSubmissionError")
 
 
 def _is_dead_pool(error: BaseException) -> bool:

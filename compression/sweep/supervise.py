@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compression.config.sweep_name import SWEEP_FILE
+from compression.config.sweep_name import PARENT, SWEEP_FILE
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, METRICS, OUTPUT, RUNNING, Job, JobState, read_state
 
-# A child that sees another parent than this one has lost it.
-PARENT = "COMPRESSION_PARENT"
 # Lines of its output in which the reason of a failure is looked for.
 _TAIL = 40
 

@@ -59,7 +59,7 @@ class Classification(LightningModule):
         self.train_accuracy(logits.detach(), labels)
         size = len(labels)
         for name, value in losses.items():
-            self.log(f"train/{name}", value, on_step=False, on_epoch=True, batch_size=size)
+            self.log(f"train/{name}", value, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size)
         return losses["loss"]
 
@@ -69,7 +69,7 @@ class Classification(LightningModule):
         logits = self(images)
         self.val_accuracy(logits, labels)
         size = len(labels)
-        self.log("val/loss", cross_entropy(logits.float(), labels), batch_size=size)
+        self.log("val/loss", cross_entropy(logits.float(), labels), batch_size=size, sync_dist=True)
         self.log("val/accuracy", self.val_accuracy, batch_size=size, prog_bar=True)
 
     def configure_optimizers(self) -> Any:

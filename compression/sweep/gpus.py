@@ -1,0 +1,55 @@
+"""One GPU a job: the workers of one machine take turns on what it has."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+# The GPUs that jobs share, as CUDA_VISIBLE_DEVICES names them; empty where somebody else shares them out.
+GPUS = "COMPRESSION_GPUS"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def list_gpus() -> list[str]:
+    """Return the GPUs that this process may use."""
+    import torch
+
+    visible = os.environ.get(VISIBLE)
+    if visible is not None:
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+@contextmanager
+def take_gpu(folder: Path, *, number: int) -> Iterator[dict[str, str]]:
+    """Hold a GPU for job ``number`` of the sweep in ``folder``, and yield the environment that names it.
+
+    It is the first that no other job holds, looked for from the job's own turn on; where all are held, as there are
+    more workers than GPUs, it is that of its turn. A worker that is killed holds nothing any more.
+    """
+    gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
+    if not gpus:
+        yield {}
+        return
+    turn = number % len(gpus)
+    lock = _hold_one([*gpus[turn:], *gpus[:turn]], folder / ".gpus")
+    try:
+        yield {VISIBLE: gpus[turn] if lock is None else Path(lock.lock_file).stem.replace("%", "/")}
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _hold_one(gpus: Sequence[str], folder: Path) -> FileLock | None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for gpu in gpus:
+        # The name of a part of a GPU may have slashes.
+        lock = FileLock(folder / f"{gpu.replace('/', '%')}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        return lock
+    return None
