@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -130,6 +131,11 @@ def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:
         )
     if not _is_submitit(launcher):
         return
+    if _is_submitit(launcher, "Slurm") and shutil.which("srun") is None:
+        raise InputError(
+            "hydra/launcher: there is no Slurm here (no srun); start the sweep where there is, or use "
+            "hydra/launcher=joblib hydra.launcher.n_jobs=2"
+        )
     for key in ("nodes", "tasks_per_node"):
         if launcher[key] != 1:
             raise InputError(f"hydra.launcher.{key}={launcher[key]}: a job is one task on one node; must be 1")

@@ -1,0 +1,107 @@
+"""Sweeps under other launchers than Hydra's own: submitit on this machine, and what Slurm would be asked for."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import MissingConfigException
+from omegaconf import OmegaConf
+from runs import ROOT, TINY, lasting, run_here, train
+
+from compression.config import run_name, schema, sweep_name
+from compression.config.explain import explain
+from compression.core.errors import InputError
+from compression.sweep.callback import check_launcher, count_workers
+from compression.sweep.jobs import FINISHED, read_state, read_sweep
+
+SHORT = (*TINY, "training.epochs=1", "strategy=oneshot_l1", "runtime.engines=[onnxruntime]", "runtime.batch_sizes=[1]")
+
+
+def launcher(*overrides: str):
+    schema.register(), run_name.register(), sweep_name.register()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        composed = compose("config", list(overrides), return_hydra_config=True)
+    OmegaConf.set_readonly(composed, None)
+    composed.hydra.job.num = 0
+    return OmegaConf.to_container(composed.hydra.launcher, resolve=False)
+
+
+def test_submitit_on_this_machine_gives_the_numbers_of_a_run_alone(tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    code, output = train(
+        "-m", *SHORT, "sparsity=0.5,0.7", "hydra/launcher=submitit_local", "name=sweep", f"output_dir={outputs}"
+    )
+    assert code == 0, output
+    sweep = read_sweep(outputs / "sweep")
+    assert [read_state(sweep.folder / job.name).status for job in sweep.jobs] == [FINISHED, FINISHED]
+    assert list((sweep.folder / ".submitit").glob("*/*_log.out"))
+    # Beside the jobs there is nothing in the folder that one might take for one.
+    jobs = {path.parent.name for path in sweep.folder.glob("*/metrics.json")}
+    assert jobs == {job.name for job in sweep.jobs}
+    for job in sweep.jobs:
+        run_here(*SHORT, *_swept(job), run_dir=tmp_path / job.name, output_dir=tmp_path / "other")
+        assert lasting(tmp_path / job.name / "metrics.json") == lasting(sweep.folder / job.name / "metrics.json")
+
+
+def _swept(job) -> list[str]:
+    return [f"{key}={json.dumps(value)}" for key, value in job.axes.items()]
+
+
+def test_slurm_is_asked_for_a_gpu_a_task() -> None:
+    asked = launcher("hydra/launcher=slurm", "hydra.launcher.partition=gpu", "hydra.launcher.array_parallelism=4")
+    assert asked["_target_"].endswith(".SlurmLauncher")
+    assert (asked["gpus_per_task"], asked["tasks_per_node"], asked["nodes"]) == (1, 1, 1)
+    assert (asked["partition"], asked["array_parallelism"]) == ("gpu", 4)
+    assert asked["submitit_folder"] == "${hydra.sweep.dir}/.submitit/%j"
+    assert launcher("hydra/launcher=submitit_slurm")["submitit_folder"] == asked["submitit_folder"]
+
+
+def test_how_many_run_at_once() -> None:
+    assert count_workers(launcher(), num_jobs=12) == 1
+    assert count_workers(launcher("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), num_jobs=12) == 2
+    assert count_workers(launcher("hydra/launcher=submitit_local"), num_jobs=12) == 12
+    assert count_workers(launcher("hydra/launcher=slurm"), num_jobs=12) == 1
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has Slurm, as far as one can see."""
+    (tmp_path / "srun").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.parametrize("choice", ["basic", "joblib", "submitit_local"])
+def test_several_devices_are_refused_off_slurm(choice: str) -> None:
+    with pytest.raises(InputError, match=r"^trainer.devices=2: jobs of a sweep train on one device each"):
+        check_launcher(launcher(f"hydra/launcher={choice}"), 2)
+    check_launcher(launcher(f"hydra/launcher={choice}"), 1)
+
+
+@pytest.mark.usefixtures("slurm")
+def test_under_slurm_a_job_may_have_the_devices_of_its_task() -> None:
+    check_launcher(launcher("hydra/launcher=slurm"), 1)
+    check_launcher(launcher("hydra/launcher=slurm", "hydra.launcher.gpus_per_task=2"), 2)
+    with pytest.raises(InputError, match=r"trainer.devices=2 contradicts hydra.launcher.gpus_per_task=1"):
+        check_launcher(launcher("hydra/launcher=slurm"), 2)
+    with pytest.raises(InputError, match=r"hydra.launcher.tasks_per_node=2: a job is one task"):
+        check_launcher(launcher("hydra/launcher=slurm", "hydra.launcher.tasks_per_node=2"), 1)
+
+
+def test_no_slurm_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="there is no Slurm here"):
+        check_launcher(launcher("hydra/launcher=slurm"), 1)
+
+
+def test_the_command_line_refuses_several_devices(tmp_path: Path) -> None:
+    code, output = train("-m", *TINY, "sparsity=0.5,0.7", "trainer.devices=2", f"output_dir={tmp_path}")
+    assert code == 1
+    assert "error: trainer.devices=2: jobs of a sweep train on one device each, except under Slurm" in output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("choice", "extra"), [("joblib", "joblib"), ("submitit_slurm", "slurm")])
+def test_a_launcher_without_its_package(choice: str, extra: str) -> None:
+    error = MissingConfigException("", f"hydra/launcher/{choice}", ["basic"])
+    assert explain(error) == f'hydra/launcher={choice} comes with an extra: pip install "compression[{extra}]"'
