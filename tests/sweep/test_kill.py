@@ -1,7 +1,6 @@
 """`kill -9` of a job, of the sweep or of everything: the same command finishes it, and the answer is the same."""
 
 import csv
-import os
 import random
 import signal
 import subprocess
@@ -17,12 +16,11 @@ from compression.sweep.jobs import FINISHED, read_state, read_sweep
 SWEEP = (
     "-m",
     *TINY,
-    "training.epochs=6",
+    "training.epochs=40",
     "strategy=oneshot_l1",
-    "strategy.recovery.epochs=4",
+    "strategy.recovery.epochs=20",
     "runtime.engines=[onnxruntime]",
     "sparsity=0.5,0.7",
-    "weight_bits=6,8",
     "name=sweep",
 )
 WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -85,14 +83,12 @@ def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]
         except psutil.NoSuchProcess:
             continue
     process.communicate(timeout=300)
-    while any(one.info["cmdline"] and str(outputs) in " ".join(one.info["cmdline"]) for one in _others()):
+    # A job whose supervisor was killed ends by itself.
+    deadline = time.monotonic() + 60
+    while any(f"output_dir={outputs}" in _words(one) for one in psutil.process_iter()) and time.monotonic() < deadline:
         time.sleep(0.1)
     now = made(outputs)
     assert before.items() <= now.items(), "a finished stage was made again"
-
-
-def _others() -> list[psutil.Process]:
-    return [one for one in psutil.process_iter(["cmdline"]) if one.pid != os.getpid()]
 
 
 def finish(outputs: Path, undisturbed: Path) -> None:
@@ -104,13 +100,6 @@ def finish(outputs: Path, undisturbed: Path) -> None:
     sweep = read_sweep(outputs / "sweep")
     assert all(read_state(sweep.folder / job.name).status == FINISHED for job in sweep.jobs)
     assert table(outputs) == table(undisturbed)
-
-
-def test_killed_twice(undisturbed: Path, tmp_path: Path) -> None:
-    generator = random.Random(0)
-    disturb(tmp_path, "everything", generator.uniform(8, 14), ())
-    disturb(tmp_path, "sweep", generator.uniform(6, 14), ())
-    finish(tmp_path, undisturbed)
 
 
 def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_path: Path) -> None:
@@ -125,9 +114,9 @@ def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_pat
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "killed by SIGKILL" in output
-    first, *others = (row["status"] for row in table(tmp_path))
-    assert first == "killed"
-    assert set(others) == {FINISHED}
+    assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
+    # The second time the sweep itself is killed, while the first job is at it again.
+    disturb(tmp_path, "sweep", random.Random(0).uniform(6, 10), ())
     finish(tmp_path, undisturbed)
 
 
