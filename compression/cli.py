@@ -213,6 +213,30 @@ def convert(
 
 
 @app.command()
+def search(
+    space: Annotated[
+        Path, typer.Option(help="Keys with lists of values or ranges, as YAML.", metavar="FILE", dir_okay=False)
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="As for train.py, e.g. model=vgg11 name=mine.")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="How many in all, those on disk included.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn; of training it is the key seed.")] = 0,
+) -> None:
+    """Look for the configurations of best accuracy and fewest bytes, trial by trial.
+
+    The same command goes on where it was stopped, and shares the trials with another process of the same command.
+    """
+    from compression.commands.search import run_search
+
+    _find_modules_here()
+    text, found = run_search(overrides or [], space=space, num_trials=trials, seed=seed)
+    typer.echo(text)
+    if not found:
+        raise typer.Exit(1)
+
+
+@app.command()
 def status(
     folder: Annotated[Path, typer.Argument(help="Folder of a sweep, e.g. outputs/sweep-...", metavar="DIR")],
     watch: Annotated[

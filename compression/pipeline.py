@@ -4,10 +4,11 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -15,6 +16,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from compression.config.schema import STAGES, Config
+from compression.core.counting import count_parameters
 from compression.core.disk import disk_full_told
 from compression.core.errors import InputError
 from compression.core.sizes import parse_size
@@ -28,6 +30,7 @@ from compression.stages.check_quantization import check_quantization
 from compression.stages.check_strategy import check_strategy
 from compression.stages.context import Context
 from compression.stages.distillation import check_distillation
+from compression.stages.file_bytes import estimate_bytes
 from compression.stages.machine import available_cores, resolve_device, resolve_precision
 from compression.stages.network_files import is_compacted, plan_of
 from compression.stages.ranks import JoiningStore, check_devices, is_helper, local_rank
@@ -71,6 +74,17 @@ def plan_stages(config: Config, *, run_dir: Path) -> dict[str, StageRecord]:
     context = replace(context, store=PlanStore(context.store))
     check(context)
     return _run_stages(context)[0]
+
+
+def count_network_parameters(config: Config, *, model: Mapping[str, Any]) -> int:
+    """Return how many parameters the dense network has with the settings of ``model``; raises ``InputError``."""
+    context = make_context(config, Path()).with_model(model)
+    return count_parameters(context.build_model(pretrained=False))
+
+
+def estimate_network_bytes(config: Config, *, model: Mapping[str, Any]) -> int:
+    """Return the bytes of ``model.cmp`` with the settings of ``model``, quantized but not pruned, before training."""
+    return estimate_bytes(make_context(config, Path()).with_model(model))
 
 
 def measure_sensitivity(

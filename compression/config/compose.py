@@ -6,6 +6,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 import compression
 from compression.config import run_name, schema, sweep_name
@@ -22,6 +23,20 @@ def compose_run(overrides: Sequence[str]) -> tuple[Config, Path]:
 
     Raises ``InputError`` with what train.py would say.
     """
+    config, composed = _compose(overrides)
+    return config, Path(str(composed.hydra.run.dir))
+
+
+def compose_job(overrides: Sequence[str]) -> tuple[Config, str]:
+    """Return the checked configuration of ``key=value`` overrides, and its digest, for the name of a job's folder.
+
+    Raises ``InputError`` with what train.py would say.
+    """
+    config, composed = _compose(overrides)
+    return config, run_name.digest(composed)
+
+
+def _compose(overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     if not CONF.is_dir():
         raise InputError(f"no configuration at {CONF}: install the package from a checkout, pip install -e .")
     schema.register()
@@ -31,7 +46,7 @@ def compose_run(overrides: Sequence[str]) -> tuple[Config, Path]:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", list(overrides), return_hydra_config=True)
             HydraConfig.instance().set_config(composed)
-            return schema.to_config(composed), Path(str(composed.hydra.run.dir))
+            return schema.to_config(composed), composed
     except Exception as error:
         message = explain(error)
         if message is None:

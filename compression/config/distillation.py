@@ -47,6 +47,8 @@ class DistillationConfig:
     student: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # What a preset says of its student, a command can take back.
+        self.student = {} if self.student is None else self.student
         require(self.name in DISTILLATIONS, "distillation", self.name, f"one of {', '.join(DISTILLATIONS)}")
         require(0 <= self.alpha <= 1, "distillation.alpha", self.alpha, "in [0, 1]")
         temperature = self.temperature

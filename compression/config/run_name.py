@@ -9,7 +9,7 @@ from compression.config.quantization import FULL_PRECISION
 from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 
 # What changes where or how often a run is made, never what it computes.
-_NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan", "store_max_bytes")
+_NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan", "baselines", "store_max_bytes")
 
 
 def run_name(*, _root_: DictConfig) -> str:

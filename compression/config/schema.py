@@ -285,6 +285,7 @@ class Config:
     until: str = "evaluate"
     overwrite: bool = False
     plan: bool = False
+    baselines: bool = False
     output_dir: str = "outputs"
     store_max_bytes: str | None = None
 

@@ -13,6 +13,7 @@ HEADS = ("compact", "torchvision")
 def vgg11(
     *,
     num_classes: int,
+    width_mult: float = 1.0,
     batch_norm: bool = True,
     head: str = "compact",
     dropout: float = 0.5,
@@ -23,22 +24,30 @@ def vgg11(
 
     ``head="compact"`` is a global average pool, dropout and one linear layer; ``"torchvision"`` its three
     linear layers (120 million weights). ``stem="cifar"`` leaves out the first max pool. ``pretrained=True``
-    keeps every ImageNet weight but the compact head's, or the last linear layer's. Raises InputError.
+    keeps every ImageNet weight but the compact head's, or the last linear layer's. ``width_mult`` in (0, 1] scales the
+    channels of every convolution, rounded to 8; only the compact head and fresh weights fit fewer. Raises InputError.
     """
     check_stem(stem)
     check_num_classes(num_classes)
     check_fraction(dropout, name="dropout")
     if head not in HEADS:
         raise InputError(f"model.head={head!r} is unknown; allowed: {', '.join(HEADS)}")
+    if not 0.0 < width_mult <= 1.0:
+        raise InputError(f"model.width_mult={width_mult!r} is out of range; allowed: 0 < width_mult <= 1")
+    if width_mult != 1.0 and (pretrained or head != "compact"):
+        raise InputError(
+            f"model.width_mult={width_mult!r} fits neither ImageNet weights nor the head of torchvision; allowed: 1.0"
+        )
 
-    layers = make_layers(cfgs["A"], batch_norm=batch_norm)
+    setting = [_scale(layer, width_mult) if isinstance(layer, int) else layer for layer in cfgs["A"]]
+    layers = make_layers(setting, batch_norm=batch_norm)
     if stem == "cifar":
         first_pool = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d))
         layers[first_pool] = nn.Identity()
     if head == "torchvision":
         net: nn.Module = models.VGG(layers, num_classes=num_classes, dropout=dropout)
     else:
-        net = _make_compact(layers, num_classes=num_classes, dropout=dropout)
+        net = _make_compact(layers, num_channels=_scale(512, width_mult), num_classes=num_classes, dropout=dropout)
     if pretrained:
         weights = models.VGG11_BN_Weights if batch_norm else models.VGG11_Weights
         without = "classifier.6." if head == "torchvision" else "classifier."
@@ -46,13 +55,17 @@ def vgg11(
     return net
 
 
-def _make_compact(layers: nn.Sequential, *, num_classes: int, dropout: float) -> nn.Module:
+def _scale(channels: int, width_mult: float) -> int:
+    return max(8, 8 * round(channels * width_mult / 8))
+
+
+def _make_compact(layers: nn.Sequential, *, num_channels: int, num_classes: int, dropout: float) -> nn.Module:
     net = nn.Sequential()
     net.add_module("features", layers)
     net.add_module("avgpool", nn.AdaptiveAvgPool2d(1))
     net.add_module("flatten", nn.Flatten())
     net.add_module("dropout", nn.Dropout(dropout))
-    net.add_module("classifier", nn.Linear(512, num_classes))
+    net.add_module("classifier", nn.Linear(num_channels, num_classes))
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

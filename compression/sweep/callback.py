@@ -6,11 +6,13 @@ import shutil
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -21,9 +23,11 @@ from compression.config.run_name import digest
 from compression.config.schema import Config
 from compression.config.sweep_name import SWEEP_FILE
 from compression.core.errors import InputError
+from compression.sweep.baselines import OF_SWEEP, describe_baselines, make_random_jobs
 from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, place
 from compression.sweep.jobs import SWEEP, Job, Sweep
+from compression.sweep.second_round import BASELINES
 
 
 class SweepCallback(Callback):
@@ -54,34 +58,39 @@ def begin(master: DictConfig) -> Sweep:
     names = [name_job(place(job, axes), digest) for job, (_, digest) in zip(overrides, composed, strict=True)]
     folder = Path(first.output_dir).absolute() / _folder_name(first, master, axes, names)
     _warn_of_threads([config for config, _ in composed], workers)
+    planned = [
+        (config, Job(name, _list_lines(job), place(job, axes)))
+        for name, job, (config, _) in zip(names, overrides, composed, strict=True)
+    ]
+    if first.baselines:
+        _refuse_cluster(master.hydra.launcher)
+        planned += make_random_jobs(planned, lambda lines: _compose(_parse(lines), axes))
     # Imported late, so that a mistyped key is answered before torch is loaded.
     from compression.pipeline import plan_stages
     from compression.sweep.plan import format_plan, plan_sweep
 
     stages = []
-    for name, (config, _) in zip(names, composed, strict=True):
+    for config, job in planned:
         try:
-            stages.append(plan_stages(config, run_dir=folder / name))
+            stages.append(plan_stages(config, run_dir=folder / job.name))
         except InputError as error:
-            raise InputError(f"job {name}: {error}") from error
+            raise InputError(f"job {job.name}: {error}") from error
     rows = plan_sweep(stages, store=Path(first.output_dir) / "store")
-    print(format_plan(rows, num_jobs=len(names), workers=workers))
+    print(format_plan(rows, num_jobs=len(planned), workers=workers))
+    if first.baselines:
+        print(describe_baselines(planned))
     if first.plan:
         sys.exit(0)
     jobs = [
-        Job(
-            name,
-            tuple(str(one.input_line) for one in job if one.key_or_group != "plan"),
-            place(job, axes),
-            stages={stage: record.id for stage, record in made.items() if stage != "evaluate"},
-        )
-        for name, job, made in zip(names, overrides, stages, strict=True)
+        replace(job, stages={stage: record.id for stage, record in made.items() if stage != "evaluate"})
+        for (_, job), made in zip(planned, stages, strict=True)
     ]
     sweep = Sweep(folder, tuple(sys.argv), axes, tuple(jobs))
     sweep.write()
     print(f"\n{folder}\n", flush=True)
     os.environ[SWEEP_FILE] = str(folder / SWEEP)
     os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
+    os.environ[BASELINES] = str(workers) if first.baselines else ""
     return sweep
 
 
@@ -95,6 +104,22 @@ def count_workers(launcher: Mapping[str, Any], *, num_jobs: int) -> int:
     if workers < 1:
         raise InputError(f"hydra.launcher.n_jobs={workers}: must be the number of workers, an integer >= 1")
     return int(workers)
+
+
+def _refuse_cluster(launcher: Mapping[str, Any]) -> None:
+    if _is_submitit(launcher, "Slurm"):
+        raise InputError(
+            "baselines=true: must be false with hydra/launcher=submitit_slurm, as they run where the command is given; "
+            "give the same command with hydra/launcher=basic on a machine to compute on: what is finished is found"
+        )
+
+
+def _list_lines(job: Sequence[Override]) -> tuple[str, ...]:
+    return tuple(str(one.input_line) for one in job if one.key_or_group not in OF_SWEEP)
+
+
+def _parse(lines: Sequence[str]) -> list[Override]:
+    return OverridesParser.create().parse_overrides(list(lines))
 
 
 def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:

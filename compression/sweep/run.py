@@ -9,7 +9,8 @@ from rich.console import Console
 
 from compression.config.sweep_name import SWEEP_FILE
 from compression.sweep.gpus import take_gpu
-from compression.sweep.jobs import FINISHED, read_state, read_sweep
+from compression.sweep.jobs import FINISHED, Sweep, read_state, read_sweep
+from compression.sweep.second_round import run_second_round
 from compression.sweep.supervise import is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
@@ -19,7 +20,10 @@ TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 def run_numbered(number: int) -> None:
     """Run the job of this ``number`` of the sweep that the environment names."""
-    sweep = read_sweep(Path(os.environ[SWEEP_FILE]).parent)
+    _run(read_sweep(Path(os.environ[SWEEP_FILE]).parent), number)
+
+
+def _run(sweep: Sweep, number: int) -> None:
     job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
     place = f"{number + 1}/{len(sweep.jobs)}  {job.name}"
     if is_done(job, folder):
@@ -51,7 +55,9 @@ def complete(main: Callable[[], object]) -> int:
             break
     if SWEEP_FILE not in os.environ:
         return 0
-    return conclude(Path(os.environ[SWEEP_FILE]).parent)
+    folder = Path(os.environ[SWEEP_FILE]).parent
+    run_second_round(read_sweep(folder), _run)
+    return conclude(folder)
 
 
 def conclude(folder: Path) -> int:

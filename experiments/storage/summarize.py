@@ -98,13 +98,14 @@ def print_bounds(rows: list[dict[str, Any]]) -> None:
 def print_curve(name: str) -> None:
     """Ours by price, beside the comparator at equal accuracy."""
     theirs = best(comparator(name))
-    print("| price of a bit | file, bytes | smaller | accuracy | NNCodec at this accuracy | ours / NNCodec |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    print("| bits, price of one | file, bytes | smaller | accuracy | NNCodec at this accuracy | ours / NNCodec |")
+    print("|---|---:|---:|---:|---:|---:|")
     for row in sorted(read(f"curve_{name}")["rows"], key=lambda row: -row["file"]):
         equal = at_accuracy(theirs, row["accuracy"])
         ratio = "-" if equal is None else f"{row['file'] / equal:.2f}"
+        made = f"W{row['bits']['weight']}, {option(row, 'quantization.rdoq_lambda')}"
         print(
-            f"| {option(row, 'quantization.rdoq_lambda')} | {row['file']:,} | {row['smaller']:.1f}x "
+            f"| {made} | {row['file']:,} | {row['smaller']:.1f}x "
             f"| {100 * row['accuracy']:.2f} | {'more than any' if equal is None else f'{equal:,.0f}'} "
             f"| {ratio} |"
         )
@@ -165,14 +166,18 @@ def draw_curves() -> None:
     figure, grid = plt.subplots(2, 2, figsize=(11, 7.6), layout="constrained")
     for axis, (name, title) in zip(grid.flat, CURVES.items(), strict=True):
         record = json.loads((HERE / "nncodec" / f"{name}.json").read_text())
-        ours = [(row["file"], row["accuracy"]) for row in read(f"curve_{name}")["rows"]]
+        rows = read(f"curve_{name}")["rows"]
+        ours = [(row["file"], row["accuracy"]) for row in rows]
         lowest = 100 * (min(accuracy for _, accuracy in ours) - 0.012)
         theirs = comparator(name)
         axis.plot(*scaled(theirs), "x", color="0.7", markersize=4, label="NNCodec, every setting tried")
         axis.plot(*scaled(best(theirs)), "-s", color="C1", markersize=4, label="NNCodec, its best")
-        axis.plot(*scaled(sorted(ours)), "-o", color="C0", markersize=4, label="ours, whole file")
+        for bits, colour in ((8, "C0"), (6, "C2")):
+            points = sorted((row["file"], row["accuracy"]) for row in rows if row["bits"]["weight"] == bits)
+            if points:
+                axis.plot(*scaled(points), "-o", color=colour, markersize=4, label=f"ours, whole file, W{bits}")
         axis.axhline(100 * record["accuracy_unencoded"], color="0.5", linestyle="--", linewidth=1)
-        axis.text(0.99, 100 * record["accuracy_unencoded"], "not encoded", transform=axis.get_yaxis_transform(),
+        axis.text(0.01, 100 * record["accuracy_unencoded"], "not encoded", transform=axis.get_yaxis_transform(),
                   ha="left", va="bottom", fontsize=8, color="0.4")  # fmt: skip
         axis.set(title=title, xlabel="KiB", ylabel="test accuracy in %", xscale="log")
         axis.set_ylim(bottom=lowest)

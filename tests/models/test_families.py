@@ -38,6 +38,8 @@ def feature_size(model, layers, size=32):
         (vgg11, {"num_classes": 10}, 9220480 + 2 * 2752 + 513 * 10),
         # Half of every width: 3x3 convolutions a quarter of 10,985,472, shortcuts of 172,032, the stem, norms, head.
         (resnet18, {"num_classes": 10, "width_mult": 0.5}, (10985472 + 172032) // 4 + 3 * 32 * 9 + 4800 + 2570),
+        # Convolutions a quarter of 9,216,000, the first, biases and norms of 1,376 channels, head.
+        (vgg11, {"num_classes": 10, "width_mult": 0.5}, 9216000 // 4 + 3 * 32 * 9 + 3 * 1376 + 2570),
     ],
 )
 def test_number_of_weights(factory, kwargs, expected):

@@ -22,3 +22,8 @@ class TinyNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits."""
         return self.classifier(self.dropout(self.features(images).mean((2, 3))))
+
+
+def scalable_tiny_net(*, num_classes: int, width_mult: float = 1.0) -> TinyNet:
+    """Return a ``TinyNet`` of 64 channels, times ``width_mult``, in eights."""
+    return TinyNet(num_classes=num_classes, width=max(8, 8 * round(8 * width_mult)))

@@ -1,0 +1,172 @@
+"""The baselines of a sweep, run after its grid: random pruning, then dense networks as small as the grid's files."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from compression.config.compose import compose_job
+from compression.config.schema import Config
+from compression.core.errors import InputError
+from compression.sweep.baselines import (
+    SMALL_DENSE,
+    WIDTH,
+    compresses,
+    dense_overrides,
+    is_compressed,
+    key_of,
+    narrow_overrides,
+    own_width,
+)
+from compression.sweep.grid import name_job
+from compression.sweep.jobs import FINISHED, METRICS, Job, Sweep, read_state
+from compression.sweep.widths import choose_width, list_widths, settle_width
+
+# How many baselines run at once, where they are wanted at all.
+BASELINES = "COMPRESSION_BASELINES"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A finished job of the grid, the dense network beside it, and the bytes that this may have."""
+
+    job: Job
+    overrides: tuple[str, ...]
+    num_bytes: int
+
+
+def run_second_round(sweep: Sweep, run: Callable[[Sweep, int], None]) -> Sweep:
+    """Run the baselines of ``sweep`` where its command wants them, and return it with those that were added.
+
+    ``run`` runs the job of a number. One that fails does not stop the others.
+    """
+    wanted = os.environ.get(BASELINES)
+    if not wanted:
+        return sweep
+    numbers = [number for number, job in enumerate(sweep.jobs) if job.kind != "grid"]
+    _run_all(sweep, numbers, run, workers=int(wanted))
+    added = make_small_dense(sweep)
+    sweep = replace(sweep, jobs=(*sweep.jobs, *added))
+    sweep.write()
+    _run_all(sweep, range(len(sweep.jobs) - len(added), len(sweep.jobs)), run, workers=int(wanted))
+    return sweep
+
+
+def _run_all(sweep: Sweep, numbers: Sequence[int], run: Callable[[Sweep, int], None], *, workers: int) -> None:
+    if workers == 1:
+        for number in numbers:
+            run(sweep, number)
+        return
+    # Each job is a process; a thread only waits for it.
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for future in [pool.submit(run, sweep, number) for number in numbers]:
+            future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def make_small_dense(sweep: Sweep) -> list[Job]:
+    """Return a job for each narrow dense network whose file is as large as one of the sweep's; say what has none."""
+    from compression.pipeline import plan_stages
+
+    known = {job.name.rpartition("-")[2] for job in sweep.jobs}
+    jobs: dict[str, Job] = {}
+    refused: dict[str, list[str]] = {}
+    matched: dict[tuple[Any, ...], str] = {}
+    for target, found in _find_widths(_list_targets(sweep)):
+        if isinstance(found, str):
+            refused.setdefault(found, []).append(target.job.name)
+            continue
+        overrides = [*target.overrides, *narrow_overrides(compose_job(target.overrides)[0].model, found)]
+        config, digest = compose_job(overrides)
+        if digest in known or digest in jobs:
+            continue
+        axes = {key: value for key, value in target.job.axes.items() if not compresses(key_of(key))}
+        # Seeds of one network belong together, so they name the same job.
+        group = (found, *sorted((key, str(value)) for key, value in axes.items() if key != "seed"))
+        place = {**axes, WIDTH: found, "matches": matched.setdefault(group, target.job.name)}
+        name = name_job({"kind": SMALL_DENSE, **axes, WIDTH: f"width{found:g}"}, digest)
+        try:
+            stages = plan_stages(config, run_dir=sweep.folder / name)
+        except InputError as error:
+            refused.setdefault(str(error), []).append(target.job.name)
+            continue
+        jobs[digest] = Job(
+            name,
+            tuple(overrides),
+            place,
+            kind=SMALL_DENSE,
+            stages={stage: record.id for stage, record in stages.items() if stage != "evaluate"},
+        )
+    for reason, names in refused.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        print(f"no small dense network beside {names[0]}{more}: {reason}", file=sys.stderr, flush=True)
+    return list(jobs.values())
+
+
+def _list_targets(sweep: Sweep) -> list[Target]:
+    targets = []
+    for job in sweep.jobs:
+        folder = sweep.folder / job.name
+        if job.kind != "grid" or read_state(folder).status != FINISHED:
+            continue
+        metrics = json.loads((folder / METRICS).read_text())
+        config, _ = compose_job(job.overrides)
+        if is_compressed(config):
+            overrides = dense_overrides(job.overrides, taught=config.distillation.teaches)
+            targets.append(Target(job, tuple(overrides), int(metrics["compressed"]["bytes"]["artifact"])))
+    return targets
+
+
+def _find_widths(targets: Sequence[Target]) -> Iterator[tuple[Target, float | str]]:
+    """Yield the width beside each target, or why there is none."""
+    files: dict[tuple[str, ...], Files] = {}
+    for target in targets:
+        # Initial weights of another seed take as many bytes.
+        unseeded = tuple(line for line in target.overrides if key_of(line) != "seed")
+        if unseeded not in files:
+            files[unseeded] = Files(compose_job(target.overrides)[0])
+        yield target, files[unseeded].find_width(target.num_bytes)
+
+
+class Files:
+    """How large the files of a network are in each of its widths."""
+
+    def __init__(self, config: Config) -> None:
+        self.config, self.own = config, own_width(config.model)
+        self.count, self.measure = cache(self._count), cache(self._measure)
+        self._sizes: dict[int, int] = {}
+
+    def find_width(self, num_bytes: int) -> float | str:
+        """Return the width of about ``num_bytes``, or why there is none."""
+        if self.own is None:
+            return f"{self.config.model['_target_']} takes no {WIDTH}"
+        widths = list_widths(self.own)
+        width = choose_width(num_bytes, widths=widths, measure=self.measure)
+        if width is None:
+            return "its file is smaller than that of the narrowest"
+        return settle_width(width, widths=widths, count=self.count)
+
+    def _count(self, width: float) -> int | None:
+        from compression.pipeline import count_network_parameters
+
+        try:
+            return count_network_parameters(self.config, model=self._model(width))
+        except InputError:
+            return None
+
+    def _measure(self, width: float) -> int | None:
+        from compression.pipeline import estimate_network_bytes
+
+        count = self.count(width)
+        if count is not None and count not in self._sizes:
+            self._sizes[count] = estimate_network_bytes(self.config, model=self._model(width))
+        return None if count is None else self._sizes[count]
+
+    def _model(self, width: float) -> Mapping[str, Any]:
+        return {**self.config.model, WIDTH: width}

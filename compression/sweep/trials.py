@@ -1,0 +1,189 @@
+"""The trials of a search on disk, as Optuna keeps them: drawn, run by one process of several, told."""
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from filelock import FileLock
+
+from compression.core.errors import InputError
+from compression.core.seeding import derive_seed
+from compression.sweep.space import Choices, Space, Value, tidy
+
+if TYPE_CHECKING:
+    import optuna
+
+JOURNAL, LOCK = "trials.log", ".search.lock"
+_JOB, _OWNER, _REASON = "job", "owner", "reason"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration that was drawn, by the keys of the space; ``is_again``: taken over from a killed process."""
+
+    number: int
+    values: Mapping[str, Value]
+    is_again: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """A finished trial: validation accuracy, and bytes of the file."""
+
+    number: int
+    job: str
+    values: Mapping[str, Value]
+    val_accuracy: float
+    num_bytes: int
+
+
+class Trials:
+    """The trials in a folder, which any number of processes on one disk share.
+
+    Accuracy goes up, bytes go down, by multi-objective TPE (arXiv:1907.10902 describes Optuna). What is drawn next
+    hangs on ``seed`` and the trials before it alone, so a search that was stopped goes on as if it had not been.
+    """
+
+    def __init__(self, folder: Path, *, space: Space, seed: int) -> None:
+        self.folder, self.space, self.seed = folder, space, seed
+        self._lock = FileLock(folder / LOCK)
+        self._taken: dict[int, optuna.Trial] = {}
+        with self.locked():
+            self._study = _open(folder / JOURNAL)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from the folder's trials, and from what is written about them."""
+        with self._lock:
+            yield
+
+    def take(self, *, most: int) -> Trial | None:
+        """Return the next trial to run: one whose process is gone, or a new one; None once there are ``most``."""
+        import optuna
+
+        with self.locked():
+            trials = self._study.get_trials(deepcopy=False)
+            running = optuna.trial.TrialState.RUNNING
+            left = [one for one in trials if one.state == running and not _is_alive(one.user_attrs.get(_OWNER))]
+            if left:
+                number = left[0].number
+                self._seed(number)
+                # What was drawn stays; what was not yet is drawn as it would have been.
+                trial = optuna.trial.Trial(self._study, left[0]._trial_id)
+            elif len(trials) < most:
+                number = len(trials)
+                self._seed(number)
+                trial = self._study.ask()
+            else:
+                return None
+            trial.set_user_attr(_OWNER, _describe_process())
+            self._taken[number] = trial
+            return Trial(number, {key: self._draw(trial, key) for key in self.space}, is_again=bool(left))
+
+    def finish(self, trial: Trial, *, job: str, val_accuracy: float, num_bytes: int) -> None:
+        """Record what a trial gave."""
+        self._tell(trial, {_JOB: job}, values=[val_accuracy, num_bytes])
+
+    def fail(self, trial: Trial, *, job: str, reason: str) -> None:
+        """Record why a trial gave nothing; the search learns nothing from it."""
+        self._tell(trial, {_JOB: job, _REASON: reason}, values=None)
+
+    def front(self) -> list[Point]:
+        """Return the finished trials that no other beats in both, smallest first, each configuration once."""
+        points: dict[str, Point] = {}
+        for one in self._study.best_trials:
+            values = {key: tidy(one.params[key], wanted) for key, wanted in self.space.items()}
+            job = str(one.user_attrs[_JOB])
+            points.setdefault(job, Point(one.number, job, values, one.values[0], int(one.values[1])))
+        return sorted(points.values(), key=lambda point: (point.num_bytes, point.number))
+
+    def count(self) -> tuple[int, int]:
+        """Return how many trials finished, and how many failed."""
+        states = [one.state.name for one in self._study.get_trials(deepcopy=False)]
+        return states.count("COMPLETE"), states.count("FAIL")
+
+    def _seed(self, *purpose: str | int) -> None:
+        self._study.sampler = _make_sampler(derive_seed(self.seed, "search", *purpose))
+
+    def _draw(self, trial: "optuna.Trial", key: str) -> Value:
+        self._seed(trial.number, key)
+        return tidy(_suggest(trial, key, self.space[key]), self.space[key])
+
+    def _tell(self, trial: Trial, attributes: Mapping[str, str], *, values: Sequence[float] | None) -> None:
+        import optuna
+
+        with self.locked():
+            taken = self._taken.pop(trial.number)
+            for key, value in attributes.items():
+                taken.set_user_attr(key, value)
+            state = optuna.trial.TrialState.FAIL if values is None else None
+            self._study.tell(taken, values, state=state)
+
+
+def require_optuna() -> None:
+    """Raise ``InputError`` where Optuna is not installed."""
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise InputError("search needs the extra `search`: pip install 'compression[search]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def _open(journal: Path) -> "optuna.Study":
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    _drop_torn_line(journal)
+    return optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(journal))),
+        study_name="search",
+        directions=["maximize", "minimize"],
+        load_if_exists=True,
+    )
+
+
+def _drop_torn_line(journal: Path) -> None:
+    """Cut off a last line that a crash left half written, or nothing could be read or written behind it."""
+    if journal.exists() and not (data := journal.read_bytes()).endswith(b"\n"):
+        os.truncate(journal, data.rfind(b"\n") + 1)
+
+
+def _make_sampler(seed: int) -> "optuna.samplers.BaseSampler":
+    import optuna
+
+    with warnings.catch_warnings():
+        # Before Optuna 5 the constant liar, which keeps processes from drawing the same, was called experimental.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(seed=seed % 2**32, constant_liar=True)
+
+
+def _suggest(trial: "optuna.Trial", key: str, wanted: Any) -> Value:
+    if isinstance(wanted, Choices):
+        chosen: Value = trial.suggest_categorical(key, wanted.values)
+        return chosen
+    if wanted.is_whole:
+        return trial.suggest_int(key, wanted.low, wanted.high, step=wanted.step or 1, log=wanted.log)
+    return trial.suggest_float(key, wanted.low, wanted.high, step=wanted.step, log=wanted.log)
+
+
+def _describe_process() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "begun": psutil.Process().create_time()}
+
+
+def _is_alive(owner: Mapping[str, Any] | None) -> bool:
+    """Whether the process may still be there; of one on another machine that is not known."""
+    if owner is None:
+        return False
+    if owner["host"] != socket.gethostname():
+        return True
+    try:
+        return abs(psutil.Process(owner["pid"]).create_time() - float(owner["begun"])) < 1
+    except psutil.NoSuchProcess:
+        return False

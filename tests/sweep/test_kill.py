@@ -1,0 +1,131 @@
+"""`kill -9` of a job, of the sweep or of everything: the same command finishes it, and the answer is the same."""
+
+import csv
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from runs import TINY, start_train, train
+
+from compression.sweep.jobs import FINISHED, read_state, read_sweep
+
+SWEEP = (
+    "-m",
+    *TINY,
+    "training.epochs=40",
+    "strategy=oneshot_l1",
+    "strategy.recovery.epochs=20",
+    "runtime.engines=[onnxruntime]",
+    "sparsity=0.5,0.7",
+    "name=sweep",
+)
+WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+# What a clock says is another time another.
+_CLOCK = ("latency", "speedup", "seconds", "begun", "ended", "attempts", "batch", "engine")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a sweep that was left alone."""
+    outputs = tmp_path_factory.mktemp("undisturbed")
+    code, output = train(*SWEEP, f"output_dir={outputs}")
+    assert code == 0, output
+    return outputs
+
+
+def table(outputs: Path) -> list[dict[str, str]]:
+    """The sweep's table, without what was measured by a clock."""
+    with (outputs / "sweep" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [{key: value for key, value in row.items() if not any(word in key for word in _CLOCK)} for row in rows]
+
+
+def made(outputs: Path) -> dict[Path, int]:
+    """When each finished stage was published."""
+    records = (outputs / "store").glob("*/stage.json")
+    return {path: path.stat().st_mtime_ns for path in records if ".partial" not in path.parent.name}
+
+
+def victims(process: "subprocess.Popen[str]", which: str) -> list[psutil.Process]:
+    """The processes to kill: those that train a job, the sweep itself, workers between them, or all of them."""
+    parent = psutil.Process(process.pid)
+    below = parent.children(recursive=True)
+    jobs = [one for one in below if any("hydra.run.dir=" in word for word in _words(one))]
+    return {
+        "job": jobs[:1],
+        "sweep": [parent],
+        "worker": [one for one in below if one not in jobs and "loky" in " ".join(_words(one))][:1],
+        "everything": [parent, *below],
+    }[which]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]) -> None:
+    """Begin the sweep and kill ``which`` of its processes after some seconds; wait until all others have gone too."""
+    before = made(outputs)
+    process = start_train(*SWEEP, *launcher, f"output_dir={outputs}", start_new_session=True)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    for one in victims(process, which) if process.poll() is None else []:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+    process.communicate(timeout=300)
+    # A job whose supervisor was killed ends by itself.
+    deadline = time.monotonic() + 60
+    while any(f"output_dir={outputs}" in _words(one) for one in psutil.process_iter()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    now = made(outputs)
+    assert before.items() <= now.items(), "a finished stage was made again"
+
+
+def finish(outputs: Path, undisturbed: Path) -> None:
+    """Run the sweep again: it ends well, makes nothing twice, and has the answer of the undisturbed one."""
+    before = made(outputs)
+    code, output = train(*SWEEP, f"output_dir={outputs}")
+    assert code == 0, output
+    assert before.items() <= made(outputs).items(), "a finished stage was made again"
+    sweep = read_sweep(outputs / "sweep")
+    assert all(read_state(sweep.folder / job.name).status == FINISHED for job in sweep.jobs)
+    assert table(outputs) == table(undisturbed)
+
+
+def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_path: Path) -> None:
+    process = start_train(*SWEEP, f"output_dir={tmp_path}")
+    while not (jobs := victims(process, "job")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    [job] = jobs
+    while not list((tmp_path / "store").glob("dense-*.partial")):
+        time.sleep(0.02)
+    job.send_signal(signal.SIGKILL)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "killed by SIGKILL" in output
+    assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
+    # The second time the sweep itself is killed, while the first job is at it again.
+    disturb(tmp_path, "sweep", random.Random(0).uniform(6, 10), ())
+    finish(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(10))
+def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path) -> None:
+    generator = random.Random(moment)
+    launcher = WORKERS if moment % 2 else ()
+    kinds = ["job", "sweep", "everything", *(["worker"] if launcher else [])]
+    for _ in range(2):
+        disturb(tmp_path, generator.choice(kinds), generator.uniform(5, 50), launcher)
+    finish(tmp_path, undisturbed)

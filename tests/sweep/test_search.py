@@ -1,0 +1,255 @@
+"""A search with trials that take no time, and one that is real."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from runs import ROOT, TINY
+
+from compression.core.errors import InputError
+from compression.sweep.jobs import JobState, read_state, read_sweep
+from compression.sweep.space import Choices, Range
+from compression.sweep.trials import Trials
+
+pytest.importorskip("optuna")
+from compression.sweep.search import Search
+
+SPACE = {
+    "sparsity": Range(0.5, 0.95, step=0.05),
+    "weight_bits": Choices((4, 6, 8)),
+    "strategy.recovery.lr_factor": Range(0.05, 1.0, log=True),
+}
+
+
+def finish(job, folder, *, accuracy=None):
+    """Leave what a run leaves; the fewer bytes, the less accurate."""
+    sparsity, bits = job.axes["sparsity"], job.axes["weight_bits"]
+    accuracy = 1 - sparsity**4 - (0.1 if bits == 4 else 0) if accuracy is None else accuracy
+    metrics = {
+        "run": {"val_accuracy": {"dense": 1.0, "export": accuracy}},
+        "compressed": {"accuracy": 0.123, "bytes": {"artifact": round(1000 * (1 - sparsity) * bits)}},
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    state = JobState(job.name, "finished", seconds=0.0, attempts=1)
+    state.write(folder)
+    return state
+
+
+def plan_nothing(config, folder):
+    del config, folder
+    return {}
+
+
+def make_search(tmp_path, *, run=finish, space=SPACE, seed=0, extra=()):
+    lines = ["activation_bits=8", "name=mine", f"output_dir={tmp_path}", *extra]
+    return Search(lines, space, seed=seed, plan=plan_nothing, run=run)
+
+
+def test_the_front_is_on_disk_after_every_trial(tmp_path):
+    seen = []
+
+    def run(job, folder):
+        path = folder.parent / "front.json"
+        seen.append(json.loads(path.read_text())["trials"]["finished"] if path.exists() else 0)
+        return finish(job, folder)
+
+    search = make_search(tmp_path, run=run)
+    front = search.go_on(most=6)
+    assert sorted(seen) == seen
+    assert seen[-1] >= len(seen) - 1
+    assert front == sorted(front, key=lambda point: point.num_bytes)
+    accuracies = [point.val_accuracy for point in front]
+    assert accuracies == sorted(accuracies)
+    with (search.folder / "front.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["job"] for row in rows] == [point.job for point in front]
+    assert list(rows[0]) == ["job", "val_accuracy", "bytes", *SPACE]
+    document = json.loads((search.folder / "front.json").read_text())
+    assert document["trials"] == {"wanted": 6, "finished": 6, "failed": 0}
+    # The test set's accuracy chooses nothing.
+    assert 0.123 not in accuracies
+    sweep = read_sweep(search.folder)
+    assert len(sweep.jobs) == len({job.name for job in sweep.jobs}) <= 6
+    assert all(read_state(search.folder / job.name).status == "finished" for job in sweep.jobs)
+    assert set(sweep.axes) == set(SPACE)
+    for point in front:
+        assert all(isinstance(point.values[key], (int, float)) for key in SPACE)
+
+
+def draw(folder, *, upto, seed=0):
+    """Go on with a search of trials that give numbers at once, and return all that was drawn here."""
+    folder.mkdir(exist_ok=True)
+    trials, drawn = Trials(folder, space=SPACE, seed=seed), []
+    while (trial := trials.take(most=upto)) is not None:
+        sparsity, bits = trial.values["sparsity"], trial.values["weight_bits"]
+        if bits == 6 and sparsity > 0.8:
+            trials.fail(trial, job=f"j{trial.number}", reason="failed: why")
+        else:
+            trials.finish(trial, job=f"j{trial.number}", val_accuracy=1 - sparsity**4, num_bytes=round(99 * bits))
+        drawn.append(dict(trial.values))
+    return drawn
+
+
+def test_a_stopped_search_goes_on_as_if_it_had_not_been(tmp_path):
+    whole = draw(tmp_path / "whole", upto=18)
+    parts = [values for upto in (3, 11, 18) for values in draw(tmp_path / "parts", upto=upto)]
+    assert len(whole) == 18
+    assert parts == whole
+    assert draw(tmp_path / "other", upto=3, seed=1) != whole[:3]
+
+
+def test_a_failed_trial_is_told_and_stops_nothing(tmp_path):
+    def run(job, folder):
+        if job.axes["weight_bits"] != 6:
+            return finish(job, folder)
+        state = JobState(job.name, "failed", "no sixes")
+        state.write(folder)
+        return state
+
+    search = make_search(tmp_path, run=run)
+    front = search.go_on(most=6)
+    finished, failed = search.trials.count()
+    assert finished + failed == 6
+    assert failed > 0
+    assert all(point.values["weight_bits"] != 6 for point in front)
+    document = json.loads((search.folder / "front.json").read_text())
+    assert document["trials"]["failed"] == failed
+
+
+def test_a_configuration_that_breaks_a_rule_is_a_failed_trial(tmp_path, capsys):
+    space = {"sparsity": Choices((0.0, 0.5)), "weight_bits": Choices((8,))}
+    search = make_search(tmp_path, space=space)
+    search.go_on(most=4)
+    assert "contradicts strategy=iterative_l1" in capsys.readouterr().out
+    states = [read_state(search.folder / job.name) for job in read_sweep(search.folder).jobs]
+    assert sorted(state.status for state in states) == ["failed", "finished"]
+
+
+def test_a_killed_job_is_begun_again_once(tmp_path):
+    attempts = []
+
+    def run(job, folder):
+        attempts.append(job.name)
+        return finish(job, folder) if len(attempts) > 1 else JobState(job.name, "killed", "killed by SIGKILL")
+
+    make_search(tmp_path, run=run).go_on(most=1)
+    assert len(attempts) == 2
+
+
+def test_what_a_gone_process_left_is_taken_over(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = (
+        "import os, pathlib, sys\n"
+        "from compression.sweep.space import Choices, Range\n"
+        "from compression.sweep.trials import Trials, require_optuna\n"
+        "require_optuna()\n"
+        f"trials = Trials(pathlib.Path(sys.argv[1]), space={SPACE!r}, seed=5)\n"
+        "print(trials.take(most=9).values, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    here = Trials(folder, space=SPACE, seed=5)
+    taken = here.take(most=1)
+    assert taken is not None
+    assert taken.is_again
+    assert str(dict(taken.values)) == done.stdout.strip()
+    # It is ours now, and no other's.
+    assert Trials(folder, space=SPACE, seed=5).take(most=1) is None
+    here.finish(taken, job="a", val_accuracy=0.5, num_bytes=7)
+    assert here.count() == (1, 0)
+
+
+def test_two_processes_share_the_trials(tmp_path):
+    first, second = make_search(tmp_path), make_search(tmp_path)
+    one, two = first.trials.take(most=3), second.trials.take(most=3)
+    assert one is not None
+    assert two is not None
+    assert (one.number, two.number) == (0, 1)
+    assert one.values != two.values
+    third = first.trials.take(most=3)
+    assert third is not None
+    assert second.trials.take(most=3) is None
+    second.trials.finish(two, job="b", val_accuracy=0.5, num_bytes=7)
+    first.trials.fail(one, job="a", reason="failed: why")
+    assert first.trials.count() == second.trials.count() == (1, 1)
+
+
+def test_a_line_that_a_crash_tore_is_dropped(tmp_path):
+    search = make_search(tmp_path)
+    search.go_on(most=2)
+    with (search.folder / "trials.log").open("ab") as stream:
+        stream.write(b'{"op_code": 4, "wor')
+    again = make_search(tmp_path)
+    again.go_on(most=3)
+    assert again.trials.count() == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("space", "extra", "message"),
+    [
+        ({"sparsty": Choices((0.5,))}, (), "sparsty: unknown key 'sparsty' .did you mean sparsity"),
+        ({"weight_bits": Choices((1, 9))}, (), "weight_bits: weight_bits=1: must be"),
+        ({"sparsity": Choices((0.5,))}, ("sparsity=0.9",), "is searched and given on the command line"),
+        ({"output_dir": Choices(("a",))}, (), "output_dir: cannot be searched"),
+        (SPACE, ("until=export",), "until=export: must be evaluate"),
+    ],
+)
+def test_what_cannot_be_searched_is_told_before_anything_runs(tmp_path, space, extra, message):
+    with pytest.raises(InputError, match=message):
+        make_search(tmp_path, space=space, extra=extra)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_another_search_does_not_mix_in(tmp_path):
+    make_search(tmp_path)
+    with pytest.raises(InputError, match="holds another search"):
+        make_search(tmp_path, seed=2)
+
+
+def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(InputError, match="needs the extra `search`: pip install"):
+        make_search(tmp_path)
+
+
+def start_search(tmp_path, space):
+    path = os.pathsep.join([str(ROOT / "tests" / "support"), str(ROOT)])
+    command = [
+        *(sys.executable, "-m", "compression", "search", *TINY, "training.epochs=1", "strategy=oneshot_l1"),
+        *("activation_bits=8", "name=mine", f"output_dir={tmp_path}", "--space", str(space), "--trials", "2"),
+    ]
+    return subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.mark.slow
+def test_a_real_search_survives_a_kill(tmp_path):
+    space = tmp_path / "space.yaml"
+    space.write_text("sparsity: {low: 0.5, high: 0.9, step: 0.1}\nweight_bits: [6, 8]\n")
+    killed = start_search(tmp_path, space)
+    while not list(tmp_path.glob("mine/s*/job.json")):
+        assert killed.poll() is None, killed.communicate()[0]
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    drawn = read_sweep(tmp_path / "mine").jobs[0].name
+    again = start_search(tmp_path, space)
+    output, _ = again.communicate(timeout=600)
+    assert again.returncode == 0, output
+    assert f"1/2  {drawn}  validation accuracy" in output
+    assert "2 of 2 trials finished, 0 failed" in output
+    assert len(list((tmp_path / "store").glob("dense-*/stage.json"))) == 1
+    third = start_search(tmp_path, space)
+    output, _ = third.communicate(timeout=600)
+    assert third.returncode == 0, output
+    assert "1/2" not in output

@@ -1,0 +1,143 @@
+"""The baselines of a sweep that was run: which widths, which commands, resumed after a kill."""
+
+import json
+
+import pytest
+from runs import train
+
+from compression.config.compose import compose_job
+from compression.pipeline import estimate_network_bytes
+from compression.sweep import second_round
+from compression.sweep.jobs import Job, JobState, Sweep, read_state, read_sweep
+from compression.sweep.second_round import BASELINES, make_small_dense, run_second_round
+
+SCALABLE = (
+    "model=custom",
+    "model._target_=tiny_net.scalable_tiny_net",
+    "training.epochs=1",
+    "runtime.repeats=2",
+    "runtime.warmup=0",
+    "runtime.peak_memory=false",
+    "threads=1",
+)
+
+
+def finished(folder, name, num_bytes):
+    (folder / name).mkdir(parents=True)
+    JobState(name, "finished").write(folder / name)
+    (folder / name / "metrics.json").write_text(json.dumps({"compressed": {"bytes": {"artifact": num_bytes}}}))
+
+
+def make_sweep(folder, *, sizes, lines=SCALABLE, seeds=(0,)):
+    jobs = []
+    for number, size in enumerate(sizes):
+        for seed in seeds:
+            overrides = (*lines, f"output_dir={folder}", f"sparsity=0.{number + 1}", f"seed={seed}")
+            name = f"j{number}_{seed}-{number}{seed}"
+            jobs.append(Job(name, overrides, {"sparsity": 0.1 * (number + 1), "seed": seed}))
+            if size is not None:
+                finished(folder, name, size + seed)
+    sweep = Sweep(folder, (), {}, tuple(jobs))
+    sweep.write()
+    return sweep
+
+
+def measure(width, folder):
+    config, _ = compose_job([*SCALABLE, "strategy=none", "weight_bits=8", "activation_bits=8", f"output_dir={folder}"])
+    return estimate_network_bytes(config, model={**config.model, "width_mult": width})
+
+
+def test_a_network_as_large_as_each_file(tmp_path, capsys):
+    # 16 and 32 channels of 64, and a file no network of this kind is as small as.
+    sizes = [measure(0.25, tmp_path), measure(0.5, tmp_path), 100, None]
+    assert sizes[0] < sizes[1] < 64 * 1024
+    jobs = make_small_dense(make_sweep(tmp_path, sizes=sizes, seeds=(0, 1)))
+    assert [job.kind for job in jobs] == ["small_dense"] * 4
+    # The narrowest that round to 16 and to 32 channels.
+    assert [job.axes["width_mult"] for job in jobs] == [0.194, 0.194, 0.44, 0.44]
+    assert [job.axes["seed"] for job in jobs] == [0, 1, 0, 1]
+    # Seeds of one network name one job, so that they are grouped.
+    assert [job.axes["matches"] for job in jobs] == ["j0_0-00"] * 2 + ["j1_0-10"] * 2
+    assert "++model.width_mult=0.194" in jobs[0].overrides
+    assert "strategy=none" in jobs[0].overrides
+    assert set(jobs[0].stages) == {"dense", "quantize", "export"}
+    told = capsys.readouterr().err
+    assert told.splitlines() == [
+        "no small dense network beside j2_0-20 and 1 more: its file is smaller than that of the narrowest"
+    ]
+
+
+def test_files_of_about_one_size_share_a_network(tmp_path):
+    size = measure(0.5, tmp_path)
+    jobs = make_small_dense(make_sweep(tmp_path, sizes=[size, round(0.96 * size), round(1.04 * size)]))
+    assert len(jobs) == 1
+
+
+def test_a_model_without_widths_has_none_beside_it(tmp_path, capsys):
+    lines = ("model._target_=tiny_net.TinyNet", "model=custom", "threads=1")
+    assert make_small_dense(make_sweep(tmp_path, sizes=[5000], lines=lines)) == []
+    assert "tiny_net.TinyNet takes no width_mult" in capsys.readouterr().err
+
+
+def test_baselines_come_after_the_grid_and_only_if_wanted(tmp_path, monkeypatch):
+    grid = make_sweep(tmp_path, sizes=[5000])
+    random = Job("r-1", (), {}, kind="random")
+    sweep = Sweep(tmp_path, (), {}, (*grid.jobs, random))
+    dense = [Job(f"d-{number}", (), {}, kind="small_dense") for number in range(3)]
+    monkeypatch.setattr(second_round, "make_small_dense", lambda sweep: dense if len(sweep.jobs) == 2 else [])
+    monkeypatch.delenv(BASELINES, raising=False)
+    ran = []
+
+    def run(sweep, number):
+        ran.append(sweep.jobs[number].name)
+
+    assert run_second_round(sweep, run) is sweep
+    assert ran == []
+    for workers in ("1", "2"):
+        ran.clear()
+        monkeypatch.setenv(BASELINES, workers)
+        done = run_second_round(sweep, run)
+        assert ran[0] == "r-1"
+        assert sorted(ran[1:]) == ["d-0", "d-1", "d-2"]
+        assert read_sweep(tmp_path) == done
+        assert [job.kind for job in done.jobs] == ["grid", "random"] + ["small_dense"] * 3
+
+
+@pytest.mark.slow
+def test_a_sweep_with_baselines(tmp_path):
+    command = (
+        *SCALABLE,
+        "strategy=oneshot_l1",
+        "strategy.recovery.min_updates=0",
+        "weight_bits=8",
+        "activation_bits=8",
+        "sparsity=0.5,0.9",
+        "name=mine",
+        f"output_dir={tmp_path}",
+    )
+    code, output = train("-m", *command, "baselines=true", "plan=true")
+    assert code == 0, output
+    assert "4 jobs" in output
+    assert "2 of the jobs are random pruning. After them at most 2 small dense networks" in output
+    code, output = train("-m", *command, "baselines=true")
+    assert code == 0, output
+    folder = tmp_path / "mine"
+    jobs = read_sweep(folder).jobs
+    assert [job.kind for job in jobs] == ["grid"] * 2 + ["random"] * 2 + ["small_dense"] * 2
+    metrics = [json.loads((folder / job.name / "metrics.json").read_text()) for job in jobs]
+    size = [one["compressed"]["bytes"]["artifact"] for one in metrics]
+    assert [round(one["compressed"]["sparsity"], 2) for one in metrics[:4]] == [0.5, 0.9, 0.5, 0.9]
+    # Between two widths lie eight channels of at most 64.
+    for job, num_bytes in zip(jobs[4:], size[4:], strict=True):
+        matched = size[[other.name for other in jobs].index(job.axes["matches"])]
+        assert 0.75 < num_bytes / matched < 1.33
+        assert measure(job.axes["width_mult"], tmp_path) == pytest.approx(num_bytes, rel=0.1)
+    # Once more, as after a kill: only what was not finished is run.
+    states = {job.name: read_state(folder / job.name) for job in jobs}
+    lost = jobs[-1].name
+    (folder / lost / "job.json").unlink()
+    code, output = train("-m", *command, "baselines=true")
+    assert code == 0, output
+    assert read_sweep(folder).jobs == jobs
+    again = {job.name: read_state(folder / job.name) for job in jobs}
+    assert {name for name in again if again[name] != states[name]} == {lost}
