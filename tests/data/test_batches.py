@@ -172,3 +172,21 @@ def test_readers_share_one_copy_per_device():
     assert make(split).split is split
     assert split.to("meta") is split.to("meta")
     assert split.to("meta").images.device.type == "meta"
+
+
+@pytest.mark.parametrize("length", [48, 49, 51, 53])
+def test_shares_are_the_batch_without_overlap(length):
+    """Two processes take half of every batch each; a last batch with less than two images for each is left out."""
+    whole = make(make_split(length), shuffle=True, seed=3)
+    shares = [make(make_split(length), shuffle=True, seed=3, num_shares=2, share=share) for share in range(2)]
+    counts = {48: 3, 49: 3, 51: 3, 53: 4}
+    assert [len(share) for share in shares] == [counts[length]] * 2
+    for (_, labels), (_, first), (_, second) in zip(whole, *shares, strict=False):
+        assert sorted([*first.tolist(), *second.tolist()]) == sorted(labels.tolist())
+        assert len(first) - len(second) in (0, 1)
+
+
+def test_shares_draw_noise_of_their_own():
+    split = Split(make_split(1).images.expand(32, -1, -1, -1), torch.zeros(32, dtype=torch.long))
+    first, second = (collect(make(split, augment=FULL, num_shares=2, share=share))[0] for share in range(2))
+    assert not torch.equal(first, second)
