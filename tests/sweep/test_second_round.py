@@ -132,7 +132,9 @@ def test_a_sweep_with_baselines(tmp_path):
     assert [job.kind for job in jobs] == ["grid"] * 2 + ["random"] * 2 + ["small_dense"] * 2
     metrics = [json.loads((folder / job.name / "metrics.json").read_text()) for job in jobs]
     size = [one["compressed"]["bytes"]["artifact"] for one in metrics]
-    assert [round(one["compressed"]["sparsity"], 2) for one in metrics[:4]] == [0.5, 0.9, 0.5, 0.9]
+    # Compaction takes more where random pruning left a channel nothing.
+    pruned = [round(one["pruning_history"][-1]["sparsity"], 2) for one in metrics[:4]]
+    assert pruned == [0.5, 0.9, 0.5, 0.9]
     # Between two widths lie eight channels of at most 64.
     for job, num_bytes in zip(jobs[4:], size[4:], strict=True):
         matched = size[[other.name for other in jobs].index(job.axes["matches"])]
