@@ -17,10 +17,21 @@ from compression.core.errors import InputError
 from compression.core.files import write_atomic
 from compression.sweep.baselines import OF_SWEEP, key_of
 from compression.sweep.grid import name_job
-from compression.sweep.jobs import FAILED, FINISHED, KILLED, METRICS, SWEEP, Job, JobState, Sweep, read_sweep
+from compression.sweep.jobs import (
+    FAILED,
+    FINISHED,
+    KILLED,
+    METRICS,
+    SWEEP,
+    Job,
+    JobState,
+    Sweep,
+    read_state,
+    read_sweep,
+)
 from compression.sweep.run import TRAIN
 from compression.sweep.space import Space, to_override
-from compression.sweep.supervise import run_job
+from compression.sweep.supervise import is_done, run_job
 from compression.sweep.trials import Point, Trial, Trials, require_optuna
 
 SEARCH, FRONT_JSON, FRONT_CSV = "search.json", "front.json", "front.csv"
@@ -42,8 +53,8 @@ def plan_job(config: Config, folder: Path) -> Mapping[str, str]:
 
 
 def run_trial_job(job: Job, folder: Path) -> JobState:
-    """Run ``job`` in a process of its own."""
-    return run_job(job, folder=folder, script=TRAIN)
+    """Run ``job`` in a process of its own, unless an earlier trial was the same."""
+    return read_state(folder) if is_done(job, folder) else run_job(job, folder=folder, script=TRAIN)
 
 
 class Search:

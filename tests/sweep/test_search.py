@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from runs import ROOT, TINY
 
 from compression.core.errors import InputError
-from compression.sweep.jobs import JobState, read_state, read_sweep
+from compression.sweep.jobs import Job, JobState, read_state, read_sweep
 from compression.sweep.space import Choices, Range
 from compression.sweep.trials import Trials
 
 pytest.importorskip("optuna")
+from compression.sweep import search as search_module
 from compression.sweep.search import Search
 
 SPACE = {
@@ -26,12 +28,12 @@ SPACE = {
 }
 
 
-def finish(job, folder, *, accuracy=None):
+def finish(job, folder, *, stages=None):
     """Leave what a run leaves; the fewer bytes, the less accurate."""
     sparsity, bits = job.axes["sparsity"], job.axes["weight_bits"]
-    accuracy = 1 - sparsity**4 - (0.1 if bits == 4 else 0) if accuracy is None else accuracy
+    accuracy = 1 - sparsity**4 - (0.1 if bits == 4 else 0)
     metrics = {
-        "run": {"val_accuracy": {"dense": 1.0, "export": accuracy}},
+        "run": {"val_accuracy": {"dense": 1.0, "export": accuracy}, "stages": stages or {}},
         "compressed": {"accuracy": 0.123, "bytes": {"artifact": round(1000 * (1 - sparsity) * bits)}},
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
@@ -139,6 +141,16 @@ def test_a_killed_job_is_begun_again_once(tmp_path):
 
     make_search(tmp_path, run=run).go_on(most=1)
     assert len(attempts) == 2
+
+
+def test_what_an_earlier_trial_gave_is_not_run_again(tmp_path, monkeypatch):
+    job = Job("a-1", (), {"sparsity": 0.5, "weight_bits": 8}, stages={"dense": "x"})
+    tmp_path.joinpath("a-1").mkdir()
+    finish(job, tmp_path / "a-1", stages={"dense": "x"})
+    monkeypatch.setattr(search_module, "run_job", lambda job, **_: JobState(job.name, "failed", "run again"))
+    assert search_module.run_trial_job(job, tmp_path / "a-1").status == "finished"
+    other = replace(job, stages={"dense": "y"})
+    assert search_module.run_trial_job(other, tmp_path / "a-1").reason == "run again"
 
 
 def test_what_a_gone_process_left_is_taken_over(tmp_path):

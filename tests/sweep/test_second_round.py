@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from runs import train
+from runs import start_train
 
 from compression.config.compose import compose_job
 from compression.pipeline import estimate_network_bytes
@@ -103,6 +103,14 @@ def test_baselines_come_after_the_grid_and_only_if_wanted(tmp_path, monkeypatch)
         assert [job.kind for job in done.jobs] == ["grid", "random"] + ["small_dense"] * 3
 
 
+def run_sweep(*overrides):
+    process = start_train("-m", *overrides, "baselines=true")
+    # Six runs of a minute, where the machine is busy.
+    output, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0, output
+    return output
+
+
 @pytest.mark.slow
 def test_a_sweep_with_baselines(tmp_path):
     command = (
@@ -115,18 +123,18 @@ def test_a_sweep_with_baselines(tmp_path):
         "name=mine",
         f"output_dir={tmp_path}",
     )
-    code, output = train("-m", *command, "baselines=true", "plan=true")
-    assert code == 0, output
+    output = run_sweep(*command, "plan=true")
     assert "4 jobs" in output
     assert "2 of the jobs are random pruning. After them at most 2 small dense networks" in output
-    code, output = train("-m", *command, "baselines=true")
-    assert code == 0, output
+    run_sweep(*command)
     folder = tmp_path / "mine"
     jobs = read_sweep(folder).jobs
     assert [job.kind for job in jobs] == ["grid"] * 2 + ["random"] * 2 + ["small_dense"] * 2
     metrics = [json.loads((folder / job.name / "metrics.json").read_text()) for job in jobs]
     size = [one["compressed"]["bytes"]["artifact"] for one in metrics]
-    assert [round(one["compressed"]["sparsity"], 2) for one in metrics[:4]] == [0.5, 0.9, 0.5, 0.9]
+    # Compaction takes more where random pruning left a channel nothing.
+    pruned = [round(one["pruning_history"][-1]["sparsity"], 2) for one in metrics[:4]]
+    assert pruned == [0.5, 0.9, 0.5, 0.9]
     # Between two widths lie eight channels of at most 64.
     for job, num_bytes in zip(jobs[4:], size[4:], strict=True):
         matched = size[[other.name for other in jobs].index(job.axes["matches"])]
@@ -136,8 +144,7 @@ def test_a_sweep_with_baselines(tmp_path):
     states = {job.name: read_state(folder / job.name) for job in jobs}
     lost = jobs[-1].name
     (folder / lost / "job.json").unlink()
-    code, output = train("-m", *command, "baselines=true")
-    assert code == 0, output
+    run_sweep(*command)
     assert read_sweep(folder).jobs == jobs
     again = {job.name: read_state(folder / job.name) for job in jobs}
     assert {name for name in again if again[name] != states[name]} == {lost}
