@@ -23,7 +23,7 @@ demo: setup ## train, prune to 90 % and measure on the embedded digits
 	$(BIN)/python train.py strategy=iterative_l1 sparsity=0.9
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-slow: setup ## run the long tests as well
 	$(BIN)/python -m pytest

@@ -16,9 +16,9 @@ from compression.sweep.jobs import FINISHED, read_state, read_sweep
 SWEEP = (
     "-m",
     *TINY,
-    "training.epochs=40",
+    "training.epochs=10",
     "strategy=oneshot_l1",
-    "strategy.recovery.epochs=20",
+    "strategy.recovery.epochs=5",
     "runtime.engines=[onnxruntime]",
     "sparsity=0.5,0.7",
     "name=sweep",
