@@ -39,7 +39,8 @@ WRONG = {
     "training.epochs=0": "training.epochs=0: must be an integer >= 1",
     "strategy=rigl strategy.recovery.rewind=early": "strategy.recovery.rewind=early needs a training after each step: "
     "must be none with strategy.regrowth or strategy.recovery.spread",
-    "store_max_bytes=5GB": "store_max_bytes=5GB: must be a size such as 300KiB, 20MiB or 1.5GiB, or a number of bytes",
+    "store_max_bytes=5XB": "store_max_bytes=5XB: must be a size such as 300KiB, 1.5MB or 5GiB "
+    "(KB, MB, GB, KiB, MiB, GiB, TiB), or a number of bytes",
     "name=../up": "name=../up: must be a folder name: letters, digits and . _ - =",
 }
 

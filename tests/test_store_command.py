@@ -155,7 +155,10 @@ def test_gc_of_runs_elsewhere(outputs, tmp_path_factory):
     ("arguments", "message"),
     [
         (["ls", "--output-dir", "nowhere"], "--output-dir nowhere: no store in it; allowed: a folder that train.py "),
-        (["gc", "--max-bytes", "5GB"], "--max-bytes=5GB: must be a size such as 300KiB, 20MiB or 1.5GiB, or a number"),
+        (
+            ["gc", "--max-bytes", "5XB"],
+            "--max-bytes=5XB: must be a size such as 300KiB, 1.5MB or 5GiB (KB, MB, GB, KiB, ",
+        ),
         (["gc", "--also-of-runs"], "--also-of-runs needs --max-bytes SIZE"),
         (["gc", "--output-dir", ".", "--runs", "nowhere"], "--runs nowhere: no such folder"),
         (["gc", "--output-dir", "."], "metrics.json is not JSON: what it refers to is not known"),
