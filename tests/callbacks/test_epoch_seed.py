@@ -7,8 +7,9 @@ import torch
 from compression.callbacks.epoch_seed import EpochSeed
 
 
-def draw(epoch, *parts):
-    EpochSeed(*parts).on_train_epoch_start(types.SimpleNamespace(current_epoch=epoch), None)
+def draw(epoch, *parts, rank=0):
+    trainer = types.SimpleNamespace(current_epoch=epoch, global_rank=rank)
+    EpochSeed(*parts).on_train_epoch_start(trainer, None)
     # NumPy's global generator is what a user's own code may draw from.
     return torch.rand(3).tolist(), random.random(), np.random.rand(3).tolist()
 
@@ -23,6 +24,10 @@ def test_epochs_seeds_and_stages_differ():
     draws = [draw(*parts) for parts in [(0, 42, "dense"), (1, 42, "dense"), (0, 43, "dense"), (0, 42, "prune")]]
     assert len({tuple(tensor) for tensor, _, _ in draws}) == 4
     assert len({number for _, number, _ in draws}) == 4
+
+
+def test_processes_that_train_together_draw_their_own():
+    assert draw(0, 42, "dense", rank=1) != draw(0, 42, "dense")
 
 
 def test_prints_nothing(capsys):
