@@ -104,7 +104,7 @@ def test_a_configuration_that_breaks_a_rule_gets_no_name(name_of):
 def test_hydra_puts_the_run_into_the_folder_of_its_name(compose_config, name_of):
     config = compose_config("seed=3", "output_dir=results")
     assert config.hydra.run.dir == f"results/{name_of('seed=3')}"
-    assert config.hydra.sweep.subdir == name_of("seed=3")
+    assert config.hydra.sweep.dir == "results/sweep"
 
 
 def test_register_can_be_called_again():
@@ -113,8 +113,9 @@ def test_register_can_be_called_again():
     assert OmegaConf.has_resolver("run_name")
 
 
-def test_the_jobs_of_a_sweep_never_share_a_folder(compose_config):
-    one, other = (run_name("sweep", _root_=compose_config("name=mine", f"sparsity={s}")) for s in (0.5, 0.7))
-    assert one != other
-    assert one.startswith("mine-")
-    assert run_name(_root_=compose_config("name=mine", "sparsity=0.5")) == "mine"
+def test_a_job_of_a_sweep_has_the_folder_that_the_sweep_gave_it(compose_config, tmp_path, monkeypatch):
+    (tmp_path / "sweep.json").write_text('{"jobs": [{"name": "s50-1a2b3c"}, {"name": "s70-4d5e6f"}]}')
+    monkeypatch.setenv("COMPRESSION_SWEEP", str(tmp_path / "sweep.json"))
+    config = compose_config("name=mine", "hydra.job.num=1")
+    assert (config.hydra.sweep.dir, config.hydra.sweep.subdir) == (str(tmp_path), "s70-4d5e6f")
+    assert run_name(_root_=config) == "mine"
