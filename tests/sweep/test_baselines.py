@@ -132,7 +132,7 @@ def test_presets_lose_what_compresses_too():
         (["model=mobilenet_v2"], 1.0),
         (["model=resnet18", "model.width_mult=0.5"], 0.5),
         (["model=vgg11"], 1.0),
-        (["model=vgg11", "+model.width_mult=0.25"], 0.25),
+        (["model=vgg11", "model.width_mult=0.25"], 0.25),
         (["model=custom", "model._target_=tiny_net.TinyNet"], None),
         (["model=custom", "model._target_=tiny_net.scalable_tiny_net"], 1.0),
     ],
