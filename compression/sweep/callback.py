@@ -81,8 +81,12 @@ def begin(master: DictConfig) -> Sweep:
         print(describe_baselines(planned))
     if first.plan:
         sys.exit(0)
+    # With a stage to be made, also for overwrite=true, a job is not done, whatever lies in its folder.
     jobs = [
-        replace(job, stages={stage: record.id for stage, record in made.items() if stage != "evaluate"})
+        replace(
+            job,
+            stages={stage: record.id for stage, record in made.items() if stage != "evaluate" and not record.planned},
+        )
         for (_, job), made in zip(planned, stages, strict=True)
     ]
     sweep = Sweep(folder, tuple(sys.argv), axes, tuple(jobs))

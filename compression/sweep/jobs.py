@@ -30,7 +30,7 @@ WAITING, RUNNING, FINISHED, FAILED, KILLED, INTERRUPTED = (
 class Job:
     """One run of a sweep: its folder's name, its command line, where it lies on the axes.
 
-    ``kind``: grid, or what kind of baseline. ``stages``: ids of the stages it is made of as far as they were known
+    ``kind``: grid, or what kind of baseline. ``stages``: ids of the stages it is made of that were finished
     before it ran, by stage.
     """
 

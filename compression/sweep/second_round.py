@@ -101,7 +101,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
             tuple(overrides),
             place,
             kind=SMALL_DENSE,
-            stages={stage: record.id for stage, record in stages.items() if stage != "evaluate"},
+            stages={stage: record.id for stage, record in stages.items() if stage != "evaluate" and not record.planned},
         )
     for reason, names in refused.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -56,6 +56,7 @@ def test_finished(tmp_path):
     assert read_state(tmp_path / "s50") == state
     assert is_done(JOB_OF_TEST, tmp_path / "s50")
     assert not is_done(replace(JOB_OF_TEST, stages={"dense": "1", "prune": "3"}), tmp_path / "s50")
+    assert not is_done(replace(JOB_OF_TEST, stages={"dense": "1"}), tmp_path / "s50")
 
 
 @pytest.mark.parametrize(
