@@ -60,7 +60,7 @@ def test_a_network_as_large_as_each_file(tmp_path, capsys):
     assert [job.axes["matches"] for job in jobs] == ["j0_0-00"] * 2 + ["j1_0-10"] * 2
     assert "++model.width_mult=0.194" in jobs[0].overrides
     assert "strategy=none" in jobs[0].overrides
-    assert set(jobs[0].stages) == {"dense", "quantize", "export"}
+    assert set(jobs[0].stages) == set(), "nothing of it is finished"
     told = capsys.readouterr().err
     assert told.splitlines() == [
         "no small dense network beside j2_0-20 and 1 more: its file is smaller than that of the narrowest"
