@@ -67,10 +67,13 @@ def run_stages(config: Config, *, run_dir: Path) -> tuple[Context, dict[str, Sta
         return context, _run_stages(context)[0]
 
 
-def plan_stages(config: Config, *, run_dir: Path) -> dict[str, StageRecord]:
-    """Return the stages that a run would be made of, by name, with nothing made: some are finished, some planned."""
+def plan_stages(config: Config, *, run_dir: Path, dataset: Dataset | None = None) -> dict[str, StageRecord]:
+    """Return the stages that a run would be made of, by name, with nothing made: some are finished, some planned.
+
+    ``dataset`` is what ``make_dataset`` returns: runs that share it list its files once.
+    """
     _quiet_lightning()
-    context = make_context(config, run_dir)
+    context = make_context(config, run_dir, dataset)
     context = replace(context, store=PlanStore(context.store))
     check(context)
     return _run_stages(context)[0]
@@ -126,13 +129,18 @@ def _checked(config: Config, run_dir: Path) -> Context:
     return context
 
 
-def make_context(config: Config, run_dir: Path) -> Context:
+def make_dataset(config: Config) -> Dataset:
+    """Return the dataset of a run, nothing of it read yet."""
+    settings = {key: value for key, value in config.data.items() if key != "stem"}
+    dataset: Dataset = instantiate(settings, _convert_="all")
+    return dataset
+
+
+def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) -> Context:
     """Return the configuration resolved for this machine: device, precision, threads, data, store."""
     threads = config.threads or available_cores()
     torch.set_num_threads(threads)
     device = resolve_device(config.trainer.accelerator)
-    settings = {key: value for key, value in config.data.items() if key != "stem"}
-    dataset: Dataset = instantiate(settings, _convert_="all")
     check_devices(config, device)
     limit = config.store_max_bytes
     store = Store(
@@ -150,7 +158,7 @@ def make_context(config: Config, run_dir: Path) -> Context:
         device = torch.device(device.type, local_rank()) if device.type == "cuda" else device
     return Context(
         config=config,
-        dataset=dataset,
+        dataset=make_dataset(config) if dataset is None else dataset,
         store=store,
         run_dir=run_dir,
         device=device,

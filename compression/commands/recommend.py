@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import RenderableType
 
 from compression.core.sizes import parse_size
-from compression.sweep.limits import Limits, check_drop, parse_milliseconds
-from compression.sweep.recommend import recommend
+from compression.sweep.answer.limits import Limits, check_drop, parse_milliseconds
+from compression.sweep.answer.recommend import recommend
 
 
 def recommend_within(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from compression.sweep.report import aggregate
+from compression.sweep.answer.report import aggregate
 
 
 def report_sweep(folder: Path) -> RenderableType:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compression.commands.text_table import format_table
-from compression.sweep.search import FRONT_CSV, FRONT_JSON, Search
-from compression.sweep.space import Space, read_space
-from compression.sweep.trials import Point
+from compression.sweep.search.search import FRONT_CSV, FRONT_JSON, Search
+from compression.sweep.search.space import Space, read_space
+from compression.sweep.search.trials import Point
 
 
 def run_search(overrides: Sequence[str], *, space: Path, num_trials: int, seed: int) -> tuple[str, bool]:

@@ -23,11 +23,14 @@ from compression.config.run_name import digest
 from compression.config.schema import Config
 from compression.config.sweep_name import SWEEP_FILE
 from compression.core.errors import InputError
-from compression.sweep.baselines import OF_SWEEP, describe_baselines, make_random_jobs
+from compression.sweep.baselines.overrides import OF_SWEEP, describe_baselines, make_random_jobs
+from compression.sweep.baselines.second_round import BASELINES
 from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, place
 from compression.sweep.jobs import SWEEP, Job, Sweep
-from compression.sweep.second_round import BASELINES
+
+# Jobs are checked about two a second: where that takes a while, it is said.
+_MANY = 40
 
 
 class SweepCallback(Callback):
@@ -66,13 +69,18 @@ def begin(master: DictConfig) -> Sweep:
         _refuse_cluster(master.hydra.launcher)
         planned += make_random_jobs(planned, lambda lines: _compose(_parse(lines), axes))
     # Imported late, so that a mistyped key is answered before torch is loaded.
-    from compression.pipeline import plan_stages
+    from compression.pipeline import make_dataset, plan_stages
     from compression.sweep.plan import format_plan, plan_sweep
 
-    stages = []
+    if len(planned) >= _MANY:
+        print(f"checking {len(planned)} jobs", flush=True)
+    stages, datasets = [], {}
     for config, job in planned:
         try:
-            stages.append(plan_stages(config, run_dir=folder / job.name))
+            settings = str(config.data)
+            if settings not in datasets:
+                datasets[settings] = make_dataset(config)
+            stages.append(plan_stages(config, run_dir=folder / job.name, dataset=datasets[settings]))
         except InputError as error:
             raise InputError(f"job {job.name}: {error}") from error
     rows = plan_sweep(stages, store=Path(first.output_dir) / "store")

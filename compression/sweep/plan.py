@@ -60,11 +60,13 @@ def format_plan(rows: Sequence[StagePlan], *, num_jobs: int, workers: int) -> st
     ]
     to_make, found = sum(row.to_make for row in rows), sum(row.found for row in rows)
     known = [row for row in rows if row.seconds is not None and row.num_bytes is not None]
-    seconds = sum(row.seconds or 0.0 for row in known)
-    size = sum(row.num_bytes or 0 for row in known)
+    seconds = sum(row.seconds or 0.0 for row in known) if known else None
+    size = sum(row.num_bytes or 0 for row in known) if known else None
     total = f"{'all':<12} {to_make:>8} {found:>8} {_time(seconds):>10} {_size(size):>10}"
     text = "\n".join([f"{num_jobs} jobs", "", head, *lines, total])
     unknown = [row.stage for row in rows if row.seconds is None]
+    if seconds is None:
+        return f"{text}\n\nTimes and bytes are not known: no stage like these was made here yet."
     notes = ["Times and bytes are those of the most similar stages on disk, one after the other."]
     if workers > 1:
         notes.append(f"With {workers} workers it takes less: at best {_time(seconds / workers)}.")

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from compression.config.sweep_name import SWEEP_FILE
+from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FINISHED, Sweep, read_state, read_sweep
-from compression.sweep.second_round import run_second_round
 from compression.sweep.supervise import is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
@@ -63,7 +63,7 @@ def complete(main: Callable[[], object]) -> int:
 def conclude(folder: Path) -> int:
     """Write and print the answer of the sweep in ``folder``; return 1 if a job of it is not finished."""
     # Imported late: with it come NumPy, SciPy and matplotlib.
-    from compression.sweep.report import aggregate
+    from compression.sweep.answer.report import aggregate
 
     Console(width=None if sys.stdout.isatty() else 120).print(aggregate(folder).to_rich())
     states = [read_state(folder / job.name) for job in read_sweep(folder).jobs]

@@ -6,7 +6,7 @@ import pytest
 from runs import ROOT
 
 from compression.config.compose import compose_job
-from compression.sweep.baselines import (
+from compression.sweep.baselines.overrides import (
     CRITERION,
     dense_overrides,
     describe_baselines,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compression.sweep.pareto import is_dominated, pareto_front
+from compression.sweep.answer.pareto import is_dominated, pareto_front
 
 
 def test_front_by_hand():

@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from compression.sweep.answer import make_answer
-from compression.sweep.picks import balance, make_picks
-from compression.sweep.records import read_records
+from compression.sweep.answer.leaderboard import make_answer
+from compression.sweep.answer.picks import balance, make_picks
+from compression.sweep.answer.records import read_records
 
 DENSE = 8 * 2**20
 

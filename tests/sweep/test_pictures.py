@@ -1,7 +1,7 @@
 from compression.reporting.figures.accuracy_steps import Course
-from compression.sweep.answer import make_answer
-from compression.sweep.pictures import make_courses
-from compression.sweep.records import read_records
+from compression.sweep.answer.leaderboard import make_answer
+from compression.sweep.answer.pictures import make_courses
+from compression.sweep.answer.records import read_records
 
 STEP = {"step": 1, "sparsity": 0.5, "accuracy_after": 0.9}
 

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from compression.cli import app
 from compression.core.errors import InputError
-from compression.sweep.limits import Limits, parse_milliseconds
-from compression.sweep.recommend import recommend
+from compression.sweep.answer.limits import Limits, parse_milliseconds
+from compression.sweep.answer.recommend import recommend
 
 KIB = 2**10
 

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from sweep_folders import Folder, make_metrics
 
 from compression.core.errors import InputError
-from compression.sweep.answer import make_answer
-from compression.sweep.fronts import make_fronts
+from compression.sweep.answer.fronts import make_fronts
+from compression.sweep.answer.leaderboard import make_answer
+from compression.sweep.answer.limits import Limits
+from compression.sweep.answer.measured import read_measured
+from compression.sweep.answer.next_run import propose
+from compression.sweep.answer.picks import make_picks
+from compression.sweep.answer.records import STATUSES, read_records
+from compression.sweep.answer.report import SweepResult, make_summary, to_markdown
+from compression.sweep.answer.table import define_columns, make_rows, to_csv
 from compression.sweep.jobs import JOB, METRICS
-from compression.sweep.limits import Limits
-from compression.sweep.measured import read_measured
-from compression.sweep.next_run import propose
-from compression.sweep.picks import make_picks
-from compression.sweep.records import STATUSES, read_records
-from compression.sweep.report import SweepResult, make_summary, to_markdown
-from compression.sweep.table import define_columns, make_rows, to_csv
 
 
 def read(folder):

@@ -12,8 +12,8 @@ from runs import ROOT
 from sweep_folders import make_grid
 
 from compression.core.errors import InputError
-from compression.sweep.picks import KEPT, RULES
-from compression.sweep.report import aggregate
+from compression.sweep.answer.picks import KEPT, RULES
+from compression.sweep.answer.report import aggregate
 
 FILES = ("results.csv", "results.json", "summary.yaml", "report.md")
 PICTURES = ("pareto_sparsity", "pareto_bytes", "pareto_latency", "parallel_coordinates", "accuracy_steps")

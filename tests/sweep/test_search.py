@@ -14,12 +14,12 @@ from runs import ROOT, TINY
 
 from compression.core.errors import InputError
 from compression.sweep.jobs import Job, JobState, read_state, read_sweep
-from compression.sweep.space import Choices, Range
-from compression.sweep.trials import Trials
+from compression.sweep.search.space import Choices, Range
+from compression.sweep.search.trials import Trials
 
 pytest.importorskip("optuna")
-from compression.sweep import search as search_module
-from compression.sweep.search import Search
+from compression.sweep.search import search as search_module
+from compression.sweep.search.search import Search
 
 SPACE = {
     "sparsity": Range(0.5, 0.95, step=0.05),
@@ -158,8 +158,8 @@ def test_what_a_gone_process_left_is_taken_over(tmp_path):
     folder.mkdir()
     script = (
         "import os, pathlib, sys\n"
-        "from compression.sweep.space import Choices, Range\n"
-        "from compression.sweep.trials import Trials, require_optuna\n"
+        "from compression.sweep.search.space import Choices, Range\n"
+        "from compression.sweep.search.trials import Trials, require_optuna\n"
         "require_optuna()\n"
         f"trials = Trials(pathlib.Path(sys.argv[1]), space={SPACE!r}, seed=5)\n"
         "print(trials.take(most=9).values, flush=True)\n"

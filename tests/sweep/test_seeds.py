@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from compression.sweep.seeds import Noise, Sample, are_tied, pool_noise, quantile_t, rank, summarize
+from compression.sweep.answer.seeds import Noise, Sample, are_tied, pool_noise, quantile_t, rank, summarize
 
 
 def test_interval_by_hand():

@@ -3,7 +3,7 @@
 import pytest
 
 from compression.core.errors import InputError
-from compression.sweep.space import Choices, Range, read_space, tidy, to_override
+from compression.sweep.search.space import Choices, Range, read_space, tidy, to_override
 
 
 def read(tmp_path, text):

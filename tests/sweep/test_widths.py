@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from compression.sweep.widths import choose_width, list_widths, settle_width
+from compression.sweep.baselines.widths import choose_width, list_widths, settle_width
 
 # Bytes by width, as if measured.
 FILES = {0.25: 100, 0.5: 400, 0.75: 900, 1.0: 1600}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compression.sweep.answer import Answer, Configuration
+from compression.sweep.answer.leaderboard import Answer, Configuration
 
 # A model below this fraction of the dense model's accuracy is not one to ship, however small.
 KEPT = 0.9

@@ -1,6 +1,6 @@
-"""What a reader would otherwise do, beside a sweep: prune at random, or train a narrow dense network in 8 bits.
+"""Which command a baseline is: a job's with its criterion at random, or that of its dense network made narrow.
 
-These are commands; ``small_dense`` finds the widths, ``second_round`` runs them.
+``widths`` finds how narrow, ``second_round`` runs them.
 """
 
 import inspect

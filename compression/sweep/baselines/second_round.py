@@ -12,7 +12,7 @@ from typing import Any
 from compression.config.compose import compose_job
 from compression.config.schema import Config
 from compression.core.errors import InputError
-from compression.sweep.baselines import (
+from compression.sweep.baselines.overrides import (
     SMALL_DENSE,
     WIDTH,
     compresses,
@@ -22,9 +22,9 @@ from compression.sweep.baselines import (
     narrow_overrides,
     own_width,
 )
+from compression.sweep.baselines.widths import choose_width, list_widths, settle_width
 from compression.sweep.grid import name_job
 from compression.sweep.jobs import FINISHED, METRICS, Job, Sweep, read_state
-from compression.sweep.widths import choose_width, list_widths, settle_width
 
 # How many baselines run at once, where they are wanted at all.
 BASELINES = "COMPRESSION_BASELINES"

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from compression.core.errors import InputError
 from compression.core.seeding import derive_seed
-from compression.sweep.space import Choices, Space, Value, tidy
+from compression.sweep.search.space import Choices, Space, Value, tidy
 
 if TYPE_CHECKING:
     import optuna

@@ -16,13 +16,13 @@ from rich.text import Text
 from compression.core.files import write_atomic
 from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
-from compression.sweep.answer import Answer, Configuration, describe_kind, make_answer
-from compression.sweep.fronts import Front, make_fronts
-from compression.sweep.picks import TIES, Pick, make_picks
-from compression.sweep.pictures import draw_sweep
-from compression.sweep.records import STATUSES, JobRecord, read_records
-from compression.sweep.seeds import Sample
-from compression.sweep.table import define_columns, is_varying, make_rows, to_csv
+from compression.sweep.answer.fronts import Front, make_fronts
+from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, make_answer
+from compression.sweep.answer.picks import TIES, Pick, make_picks
+from compression.sweep.answer.pictures import draw_sweep
+from compression.sweep.answer.records import STATUSES, JobRecord, read_records
+from compression.sweep.answer.seeds import Sample
+from compression.sweep.answer.table import define_columns, is_varying, make_rows, to_csv
 
 SCHEMA_VERSION = 1
 PICTURES = "pictures"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compression.sweep.answer import Answer, make_labels, speedup_of
-from compression.sweep.records import SEED, JobRecord, SweepRecord
+from compression.sweep.answer.leaderboard import Answer, make_labels, speedup_of
+from compression.sweep.answer.records import SEED, JobRecord, SweepRecord
 
 AXIS = "axis."
 _BEFORE = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from compression.sweep.measured import Latency, Measured
-from compression.sweep.records import BASELINES, RANDOM, RUN, SEED, SMALL_DENSE, JobRecord, SweepRecord
-from compression.sweep.seeds import Noise, Sample, pool_noise, rank, summarize
+from compression.sweep.answer.measured import Latency, Measured
+from compression.sweep.answer.records import BASELINES, RANDOM, RUN, SEED, SMALL_DENSE, JobRecord, SweepRecord
+from compression.sweep.answer.seeds import Noise, Sample, pool_noise, rank, summarize
 
 # What a label says of an axis that has a short name; others are named in full.
 _SHORT = {"sparsity": "s", "weight_bits": "w", "activation_bits": "a", "bits": "b"}

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from compression.core.errors import InputError
+from compression.sweep.answer.measured import Measured, read_measured
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
@@ -23,7 +24,6 @@ from compression.sweep.jobs import (
     WAITING,
     read_state,
 )
-from compression.sweep.measured import Measured, read_measured
 
 # As a supervisor records them, then what only a reader finds: nothing there yet, and a record it cannot use.
 BROKEN = "broken"

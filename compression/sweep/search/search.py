@@ -15,7 +15,7 @@ from compression.config.compose import compose_job, compose_run
 from compression.config.schema import Config
 from compression.core.errors import InputError
 from compression.core.files import write_atomic
-from compression.sweep.baselines import OF_SWEEP, key_of
+from compression.sweep.baselines.overrides import OF_SWEEP, key_of
 from compression.sweep.grid import name_job
 from compression.sweep.jobs import (
     FAILED,
@@ -30,9 +30,9 @@ from compression.sweep.jobs import (
     read_sweep,
 )
 from compression.sweep.run import TRAIN
-from compression.sweep.space import Space, to_override
+from compression.sweep.search.space import Space, to_override
+from compression.sweep.search.trials import Point, Trial, Trials, require_optuna
 from compression.sweep.supervise import is_done, run_job
-from compression.sweep.trials import Point, Trial, Trials, require_optuna
 
 SEARCH, FRONT_JSON, FRONT_CSV = "search.json", "front.json", "front.csv"
 SCHEMA_VERSION = 1

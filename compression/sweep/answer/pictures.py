@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from compression.reporting.figures.accuracy_steps import Course, draw_accuracy_steps
 from compression.reporting.figures.parallel_coordinates import Coordinate, draw_parallel_coordinates
 from compression.reporting.figures.pareto import VISIBLE_POINTS, Axis, Point, draw_pareto
-from compression.sweep.answer import Answer, Configuration, describe_kind, shorten_key
-from compression.sweep.fronts import COSTS, Front
-from compression.sweep.measured import Measured
-from compression.sweep.picks import Pick
-from compression.sweep.records import RUN, SEED, JobRecord
+from compression.sweep.answer.fronts import COSTS, Front
+from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, shorten_key
+from compression.sweep.answer.measured import Measured
+from compression.sweep.answer.picks import Pick
+from compression.sweep.answer.records import RUN, SEED, JobRecord
 
 _KIB = 2**10
 # More upright lines than this cannot be read.

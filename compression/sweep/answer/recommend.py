@@ -10,11 +10,11 @@ from rich.text import Text
 
 from compression.core.errors import InputError
 from compression.core.sizes import format_size
-from compression.sweep.answer import Answer, Configuration, describe_kind, make_answer
-from compression.sweep.limits import Limits
-from compression.sweep.next_run import NextRun, measure, propose
-from compression.sweep.picks import choose_first
-from compression.sweep.records import read_records
+from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, make_answer
+from compression.sweep.answer.limits import Limits
+from compression.sweep.answer.next_run import NextRun, measure, propose
+from compression.sweep.answer.picks import choose_first
+from compression.sweep.answer.records import read_records
 
 MAX_SHOWN = 10
 _NAMES = {"drop": "points lost", "bytes": "file", "latency": "latency"}

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from compression.sweep.answer import Answer, Configuration
-from compression.sweep.pareto import is_dominated, pareto_front
+from compression.sweep.answer.leaderboard import Answer, Configuration
+from compression.sweep.answer.pareto import is_dominated, pareto_front
 
 
 def _milliseconds(one: Configuration) -> float | None:

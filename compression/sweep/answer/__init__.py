@@ -1,0 +1,1 @@
+"""What a sweep ends in, made from its records on disk alone: table, fronts, picks, pictures, recommendation."""
