@@ -215,6 +215,9 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
             "compressed": export.obtain_exported(student, last, records["dense"]),
         }
         made = {record.id: record for record in files.values()}
+        if planning:
+            # It is made as well, and counts.
+            records["dense_export"] = files["dense"]
         records["export"] = _told(context, files["compressed"])
         export_seconds = sum(record.seconds for record in made.values())
     if until >= STAGES.index("evaluate"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from compression.config.schema import STAGES
+from compression.config.schema import STAGES, Config
 from compression.store import StageRecord
 
 # Stages that are measured on the way, where a strategy or a budget asks for it.
@@ -25,6 +25,15 @@ class StagePlan:
     found: int
     seconds: float | None
     num_bytes: int | None
+
+
+def describe_run(config: Config) -> str:
+    """Return the plan of a single run as text; raises InputError for what is wrong with it."""
+    from compression.pipeline import plan_stages
+
+    output = Path(config.output_dir)
+    stages = plan_stages(config, run_dir=output / (config.name or "run"))
+    return format_plan(plan_sweep([stages], store=output / "store"), num_jobs=1, workers=1)
 
 
 def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> list[StagePlan]:
@@ -63,7 +72,7 @@ def format_plan(rows: Sequence[StagePlan], *, num_jobs: int, workers: int) -> st
     seconds = sum(row.seconds or 0.0 for row in known) if known else None
     size = sum(row.num_bytes or 0 for row in known) if known else None
     total = f"{'all':<12} {to_make:>8} {found:>8} {_time(seconds):>10} {_size(size):>10}"
-    text = "\n".join([f"{num_jobs} jobs", "", head, *lines, total])
+    text = "\n".join([f"{num_jobs} job{'s' if num_jobs > 1 else ''}", "", head, *lines, total])
     unknown = [row.stage for row in rows if row.seconds is None]
     if seconds is None:
         return f"{text}\n\nTimes and bytes are not known: no stage like these was made here yet."
