@@ -137,6 +137,9 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "device": context.device.type,
         "batch_size": context.batch_size,
         "stages": {stage: record.id for stage, record in records.items() if stage != "evaluate"},
+        "epochs": {
+            stage: len(record.results["history"]) for stage, record in records.items() if record.results.get("history")
+        },
         "val_accuracy": {
             stage: record.results["val_accuracy"]
             for stage, record in records.items()

@@ -113,14 +113,14 @@ def test_a_dense_network_in_8_bits_is_left_of_any_command():
         "quantization=qat",
         "quantization/weights=lsq",
     ]
-    kept = dense_overrides(command)
+    kept = dense_overrides(command, epochs=2)
     assert kept[:3] == command[:3]
     assert all(line.split("=")[0] not in ("bits", "distillation.alpha") for line in kept)
     assert compose_job(kept)[1] == compose_job([*command[:3], "strategy=none", "weight_bits=8", "activation_bits=8"])[1]
 
 
 def test_presets_lose_what_compresses_too():
-    config, _ = compose_job(dense_overrides(["experiment=resnet18_recipe", "data.root=."], taught=True))
+    config, _ = compose_job(dense_overrides(["experiment=resnet18_recipe", "data.root=."], epochs=15, taught=True))
     assert not config.strategy.prunes
     assert not config.distillation.teaches
     assert (config.weight_bits, config.activation_bits, config.training.epochs) == (8, 8, 15)

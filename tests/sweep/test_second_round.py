@@ -22,10 +22,12 @@ SCALABLE = (
 )
 
 
-def finished(folder, name, num_bytes):
-    (folder / name).mkdir(parents=True)
+def finished(folder, name, num_bytes, epochs=None):
+    (folder / name).mkdir(parents=True, exist_ok=True)
     JobState(name, "finished").write(folder / name)
-    (folder / name / "metrics.json").write_text(json.dumps({"compressed": {"bytes": {"artifact": num_bytes}}}))
+    (folder / name / "metrics.json").write_text(
+        json.dumps({"compressed": {"bytes": {"artifact": num_bytes}}, "run": {"epochs": epochs or {"dense": 1}}})
+    )
 
 
 def make_sweep(folder, *, sizes, lines=SCALABLE, seeds=(0,)):
@@ -65,6 +67,28 @@ def test_a_network_as_large_as_each_file(tmp_path, capsys):
     assert told.splitlines() == [
         "no small dense network beside j2_0-20 and 1 more: its file is smaller than that of the narrowest"
     ]
+
+
+def test_it_is_trained_as_long_as_the_network_beside_it(tmp_path):
+    sweep = make_sweep(tmp_path, sizes=[measure(0.5, tmp_path)])
+    [job] = sweep.jobs
+    finished(tmp_path, job.name, measure(0.5, tmp_path), {"dense": 1, "prune": 5, "finetune": 2, "quantize": 3})
+    [small] = make_small_dense(sweep)
+    assert compose_job(small.overrides)[0].training.epochs == 1 + 5 + 2 + 3
+    # A student counts by its own training, its teacher's is none of it.
+    taught = (*SCALABLE, "distillation=logit", "distillation/student=mobilenet_v2", "distillation.epochs=4")
+    sweep = make_sweep(tmp_path / "taught", sizes=[10**6], lines=(*taught, "distillation.student.width_mult=0.25"))
+    finished(tmp_path / "taught", sweep.jobs[0].name, 10**6, {"dense": 1, "distil": 4, "prune": 5})
+    [small] = make_small_dense(sweep)
+    assert compose_job(small.overrides)[0].training.epochs == 4 + 5
+
+
+def test_seeds_of_one_configuration_share_a_width(tmp_path):
+    middle = (measure(0.375, tmp_path) * measure(0.5, tmp_path)) ** 0.5
+    sweep = make_sweep(tmp_path, sizes=[0], seeds=(0, 1, 2))
+    for job, factor in zip(sweep.jobs, (0.99, 1.01, 1.02), strict=True):
+        finished(tmp_path, job.name, round(factor * middle))
+    assert {job.axes["width_mult"] for job in make_small_dense(sweep)} == {0.44}
 
 
 def test_files_of_about_one_size_share_a_network(tmp_path):

@@ -98,8 +98,11 @@ def is_compressed(config: Config) -> bool:
     return config.strategy.prunes or config.quantizes or bool(config.distillation.student)
 
 
-def dense_overrides(overrides: Sequence[str], *, taught: bool = False) -> list[str]:
-    """Return the command of a job without what compresses, for a dense network in 8 bits; ``taught``: the job is."""
+def dense_overrides(overrides: Sequence[str], *, epochs: int, taught: bool = False) -> list[str]:
+    """Return the command of a job without what compresses, for a dense network in 8 bits; ``taught``: the job is.
+
+    ``epochs`` is how long it trains: as long as the job's network was trained in all, recovery and all else counted.
+    """
     kept = [line for line in overrides if not compresses(key_of(line))]
     return [
         *kept,
@@ -112,6 +115,7 @@ def dense_overrides(overrides: Sequence[str], *, taught: bool = False) -> list[s
         "quantization=ptq",
         "weight_bits=8",
         "activation_bits=8",
+        f"training.epochs={epochs}",
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
+from statistics import median
 from typing import Any
 
 from compression.config.compose import compose_job
@@ -118,20 +119,37 @@ def _list_targets(sweep: Sweep) -> list[Target]:
         metrics = json.loads((folder / METRICS).read_text())
         config, _ = compose_job(job.overrides)
         if is_compressed(config):
-            overrides = dense_overrides(job.overrides, taught=config.distillation.teaches)
+            epochs = _count_epochs(config, metrics["run"]["epochs"])
+            overrides = dense_overrides(job.overrides, epochs=epochs, taught=config.distillation.teaches)
             targets.append(Target(job, tuple(overrides), int(metrics["compressed"]["bytes"]["artifact"])))
     return targets
+
+
+def _count_epochs(config: Config, trained: Mapping[str, int]) -> int:
+    """Return how many epochs a network is trained from scratch to be ``trained`` as long, epochs by stage."""
+    whole = config.training.epochs
+    if config.distillation.student:
+        whole = config.distillation.epochs or whole
+    return whole + sum(epochs for stage, epochs in trained.items() if stage not in ("dense", "distil"))
 
 
 def _find_widths(targets: Sequence[Target]) -> Iterator[tuple[Target, float | str]]:
     """Yield the width beside each target, or why there is none."""
     files: dict[tuple[str, ...], Files] = {}
+    sizes: dict[tuple[str, ...], list[int]] = {}
+    for target in targets:
+        sizes.setdefault(_without_seed(target.job.overrides), []).append(target.num_bytes)
     for target in targets:
         # Initial weights of another seed take as many bytes.
-        unseeded = tuple(line for line in target.overrides if key_of(line) != "seed")
+        unseeded = _without_seed(target.overrides)
         if unseeded not in files:
             files[unseeded] = Files(compose_job(target.overrides)[0])
-        yield target, files[unseeded].find_width(target.num_bytes)
+        # Seeds of one configuration share a width, so that theirs are seeds of one baseline.
+        yield target, files[unseeded].find_width(round(median(sizes[_without_seed(target.job.overrides)])))
+
+
+def _without_seed(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line for line in overrides if key_of(line) != "seed")
 
 
 class Files:
