@@ -19,9 +19,10 @@ from compression.tasks.classification import network
 class PruningCallback(Callback):
     """Takes step k of ``strategy`` before update ``step_updates[k - 1]``.
 
-    The first ``num_batches`` of ``batches``, training images, re-estimate batch-norm statistics whenever the masks
-    change and before each validation. With ``rewind_to``, a state dict, every step sets the weights that are kept back
-    to it (the lottery ticket, arXiv:1803.03635).
+    The first ``num_batches`` of ``norm_batches``, images augmented as in training, re-estimate batch-norm statistics
+    whenever the masks change and before each validation: weights expect the statistics that they were trained with.
+    ``batches`` are training images as they are, for criteria that look at some. With ``rewind_to``, a state dict, every
+    step sets the weights that are kept back to it (the lottery ticket, arXiv:1803.03635).
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class PruningCallback(Callback):
         *,
         step_updates: Sequence[int],
         batches: Iterable[Batch],
+        norm_batches: Iterable[Batch],
         num_batches: int,
         recorder: StepRecorder,
         rewind_to: Mapping[str, Tensor] | None = None,
@@ -37,6 +39,7 @@ class PruningCallback(Callback):
         self.strategy = strategy
         self.step_updates = step_updates
         self.batches = batches
+        self.norm_batches = norm_batches
         self.num_batches = num_batches
         self.recorder = recorder
         self.rewind_to = rewind_to
@@ -119,7 +122,7 @@ class PruningCallback(Callback):
         self._refresh(network(pl_module))
 
     def _refresh(self, net: nn.Module) -> None:
-        reestimate_batch_norm_(net, self.batches, self.num_batches)
+        reestimate_batch_norm_(net, self.norm_batches, self.num_batches)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the masks, the position in the schedule, and what the criterion has seen."""

@@ -29,12 +29,17 @@ from compression.quantization.rate_aware import CodeBits, round_by_rate_, take_l
 
 @dataclass(frozen=True)
 class Calibration:
-    """What finds scales: observers of weights and of activations, and on how many batches; 0 leaves a step out."""
+    """What finds scales: observers of weights and of activations, and on how many batches; 0 leaves a step out.
+
+    ``norm_batches``, augmented as in training, re-estimate batch norm: weights expect the statistics they were trained
+    with.
+    """
 
     weights: MakeObserver
     activations: MakeObserver | None
     num_batches: int
     batch_norm_batches: int = 0
+    norm_batches: Batches = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def calibrated(model: nn.Module, plan: Plan, settings: Calibration, batches: Bat
 
     Batch norm is left in. ``batches`` are training images; ``model`` is left as it is. Raises ``InputError``.
     """
-    network = _weights_rounded(_traced(model, plan, settings, batches), plan, settings)
+    network = _weights_rounded(_traced(model, plan, settings), plan, settings)
     _calibrate_(network, plan, settings, batches)
     return network
 
@@ -93,7 +98,7 @@ def quantized(
     ``batches`` are training images; ``generator`` is AdaRound's; ``model`` is left as it is. Raises ``InputError``.
     """
     repairs = repairs or Repairs()
-    reference = _traced(model, plan, settings, batches)
+    reference = _traced(model, plan, settings)
     fold_batch_norms_(reference)
     equalization = Equalization()
     if repairs.equalize is not None:
@@ -118,10 +123,10 @@ def quantized(
     return Calibrated(network, plan, equalization, rounding, code_bits)
 
 
-def _traced(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
+def _traced(model: nn.Module, plan: Plan, settings: Calibration) -> fx.GraphModule:
     graph = ops.trace(model)
     if settings.batch_norm_batches:
-        refit_batch_norm_(graph, plan, settings.weights, batches, num_batches=settings.batch_norm_batches)
+        refit_batch_norm_(graph, plan, settings.weights, settings.norm_batches, num_batches=settings.batch_norm_batches)
     return graph
 
 

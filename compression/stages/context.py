@@ -141,7 +141,7 @@ class Context:
         return self._batches("train", shuffle=True, augment=True, num_shares=devices)
 
     def plain_train_batches(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """Return training batches as they are, in one shuffled order: for batch-norm statistics."""
+        """Return training batches as they are, in one shuffled order: for gradients and ranges of activations."""
         return self._batches("train", shuffle=True, augment=False)
 
     def val_batches(self) -> Batches:

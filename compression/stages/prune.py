@@ -30,7 +30,7 @@ from compression.stages.step_files import with_bytes, write_step
 from compression.stages.user_code import user_code
 from compression.store import Made, StageKey, StageRecord
 
-VERSION = 4
+VERSION = 5
 MASKS = "masks.safetensors"
 # The cosine of each step ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
@@ -95,6 +95,8 @@ def _prune(
         strategy,
         step_updates=timeline.step_updates,
         batches=context.plain_train_batches(),
+        # Of its own, so it stays at one epoch: the same images whenever statistics are taken.
+        norm_batches=context.train_batches(),
         num_batches=settings.recovery.batch_norm_batches,
         recorder=recorder,
         rewind_to=None if rewind == "none" else load_file(parent.path / _FIRST_WEIGHTS[rewind]),

@@ -40,7 +40,7 @@ from compression.store import Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 # The cosine of training ends here, as a fraction of where it starts.
 _LR_FLOOR = 0.01
 
@@ -160,6 +160,7 @@ def _calibration(context: Context) -> Calibration:
         activations=partial(instantiate, settings.activations) if settings.activations else None,
         num_batches=settings.calibration_batches,
         batch_norm_batches=settings.batch_norm_batches,
+        norm_batches=context.train_batches(),
     )
 
 

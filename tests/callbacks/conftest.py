@@ -149,6 +149,7 @@ def make_pruning(make_batches, make_task, measure):
             make_strategy(net or make_task().net, **settings),
             step_updates=list(step_updates),
             batches=make_batches(augment=False),
+            norm_batches=make_batches(augment=True),
             num_batches=num_batches,
             recorder=StepRecorder(BestWeights(), measure=measure, write=written.__setitem__, lowest=lowest),
             rewind_to=rewind_to,

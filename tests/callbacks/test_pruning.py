@@ -91,7 +91,7 @@ def test_lead_epochs_train_without_masks_and_are_what_the_first_step_ranks(prune
 def test_validation_runs_on_statistics_of_the_weights_as_they_are(prune, make_task, make_pruning, make_batches):
     task = make_task()
     prune(make_pruning(num_batches=3), max_epochs=2, task=task)
-    images = torch.cat([images for images, _ in make_batches(augment=False)])
+    images = torch.cat([images for images, _ in make_batches()])
     with torch.no_grad():
         features = [task.net[0](part).transpose(0, 1).flatten(1) for part in images.split(8)]
     norm = task.net[1]

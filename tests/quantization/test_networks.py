@@ -219,7 +219,7 @@ def test_what_integers_hold_is_counted(model, batches):
 def test_refit_follows_rounded_weights(model, batches):
     plan = plan_of(model, 2, 8)
     plain = quantized(model, plan, Calibration(MinMax, MinMax, 3), batches).network
-    refit = quantized(model, plan, Calibration(MinMax, MinMax, 3, batch_norm_batches=3), batches).network
+    refit = quantized(model, plan, Calibration(MinMax, MinMax, 3, 3, batches), batches).network
     images = torch.cat([images for images, _ in batches])
     # Behind a refitted batch norm a channel has the mean beta again.
     with torch.no_grad():

@@ -6,8 +6,10 @@ from runs import WIDE, run_here
 from safetensors.torch import load_file
 
 import compression
+from compression.callbacks.pruning import PruningCallback
 from compression.core.counting import model_sparsity
 from compression.core.masks import MaskSet
+from compression.stages import prune
 
 STEPS = "strategy=iterative_l1 strategy.schedule.steps=3 sparsity=0.9"
 # Hardly any training: what a step costs is not won back.
@@ -37,6 +39,22 @@ def test_a_file_and_a_row_for_every_step(make, finished):
     assert made.results["val_accuracy"] == rows[-1]["accuracy_after"]
     assert made.results["sparsity"] == rows[-1]["sparsity"]
     assert made.results["stopped"] is None
+
+
+def test_statistics_are_of_augmented_images_and_criteria_see_plain_ones(make, monkeypatch):
+    seen = {}
+
+    class Spy(PruningCallback):
+        def __init__(self, strategy, **settings):
+            seen.update(settings)
+            super().__init__(strategy, **settings)
+
+    monkeypatch.setattr(prune, "PruningCallback", Spy)
+    make("prune", f"{STEPS} data.augment.crop_padding=1")
+    assert seen["norm_batches"].augment.crop_padding == 1
+    assert seen["batches"].augment is None
+    first, again = (next(iter(seen["norm_batches"]))[0] for _ in range(2))
+    assert torch.equal(first, again), "a resumed training sees the same"
 
 
 def test_the_last_step_is_the_stages_model(make):

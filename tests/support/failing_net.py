@@ -19,3 +19,10 @@ class FailingNet(TinyNet):
             if self.steps == 3:
                 raise RuntimeError("the third step is one too many")
         return super().forward(images)
+
+
+class SeventhFails(FailingNet):
+    """The same with a ``number``: the one of 7 fails."""
+
+    def __init__(self, *, num_classes: int, number: int) -> None:
+        super().__init__(num_classes=num_classes, fails=number == 7)

@@ -56,10 +56,10 @@ def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
     )
 
 
-def train(*overrides: str, **settings: Any) -> tuple[int, str]:
+def train(*overrides: str, timeout: float = 300, **settings: Any) -> tuple[int, str]:
     """Run ``python train.py`` with ``overrides`` to its end; return exit code and output."""
     process = start_train(*overrides, **settings)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=timeout)
     return process.returncode, output
 
 
