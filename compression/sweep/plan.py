@@ -29,7 +29,7 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A row for each kind of stage; ``longest``: seconds of the job that takes longest, as far as they are known."""
+    """A row for each kind of stage; ``longest``: seconds of the job that takes longest, of rows that are known."""
 
     rows: Sequence[StagePlan]
     longest: float = 0.0
@@ -56,7 +56,12 @@ def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> Swe
         names = [name for name, record in unique.items() if record.key.stage == kind]
         planned = [estimates[name] for name in names if name in estimates]
         rows.append(_make_row(kind, planned, found=len(names) - len(planned)))
-    seconds = {name: estimate.seconds for name, estimate in estimates.items() if estimate is not None}
+    counted = {row.stage for row in rows if row.seconds is not None}
+    seconds = {
+        name: estimate.seconds
+        for name, estimate in estimates.items()
+        if estimate is not None and unique[name].key.stage in counted
+    }
     # A job makes one stage after the other, or waits for them.
     longest = max((sum(seconds.get(name, 0.0) for name in job) for job in made_of), default=0.0)
     return SweepPlan(rows, longest)

@@ -73,6 +73,15 @@ def test_another_model_or_other_images_are_no_estimate(tmp_path):
     assert seconds_of(tmp_path, dense("a", seed=1)) == 1.0
 
 
+def test_a_row_is_known_if_all_of_it_is_and_counts_then_alone(tmp_path):
+    past(tmp_path, dense("a"), seconds=70.0)
+    past(tmp_path, prune(dense("a")), seconds=10.0)
+    known, unknown = dense("a", epochs=1), dense("b", epochs=1)
+    plan = plan_sweep([{"dense": known, "prune": prune(known)}, {"dense": unknown}], store=tmp_path)
+    assert [row.seconds for row in plan.rows] == [None, 10.0]
+    assert plan.longest == 10.0
+
+
 def test_stages_that_hold_no_model_themselves_are_known_by_what_they_are_made_from(tmp_path):
     for model, seconds in (("a", 10.0), ("b", 70.0)):
         for one in (dense(model), prune(dense(model), sparsity=0.5), prune(dense(model), sparsity=0.9)):
