@@ -1,30 +1,38 @@
 """What a sweep would do: which stages it makes, which are there, how long that may take and how much it leaves."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 from compression.config.schema import STAGES, Config
 from compression.store import StageRecord
+from compression.sweep.estimate import Estimate, Estimator
 
 # Stages that are measured on the way, where a strategy or a budget asks for it.
 _ORDER = (*STAGES[:2], "sensitivity", *STAGES[2:5], "bits", *STAGES[5:])
-# Past stages that are nearest to a planned one are its estimate.
-_NEAREST = 5
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """All stages of one kind in a sweep. ``seconds`` and ``num_bytes`` are of what is to be made; None: not known."""
+    """All stages of one kind in a sweep. ``seconds`` and ``num_bytes`` are of what is to be made; None: not known.
+
+    ``elsewhere``: they are of another number of threads, device or precision.
+    """
 
     stage: str
     to_make: int
     found: int
     seconds: float | None
     num_bytes: int | None
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A row for each kind of stage; ``longest``: seconds of the job that takes longest, of rows that are known."""
+
+    rows: Sequence[StagePlan]
+    longest: float = 0.0
 
 
 def describe_run(config: Config) -> str:
@@ -36,100 +44,81 @@ def describe_run(config: Config) -> str:
     return format_plan(plan_sweep([stages], store=output / "store"), num_jobs=1, workers=1)
 
 
-def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> list[StagePlan]:
-    """Return a row for each kind of stage; what several ``jobs`` share counts once."""
-    unique = {record.id: record for job in jobs for record in job.values()}
-    past = _read_past(store)
+def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> SweepPlan:
+    """Return what ``jobs`` are made of; what several of them share counts once."""
+    made_of = [{record.id: record for record in job.values()} for job in jobs]
+    unique = {name: record for job in made_of for name, record in job.items()}
+    estimator = Estimator(store, unique)
+    estimates = {name: estimator.estimate(record) for name, record in unique.items() if record.planned}
     kinds = sorted({record.key.stage for record in unique.values()}, key=_rank)
     rows = []
     for kind in kinds:
-        records = [record for record in unique.values() if record.key.stage == kind]
-        planned = [record for record in records if record.planned]
-        estimates = [_estimate(record, past.get(kind, [])) for record in planned]
-        known = [estimate for estimate in estimates if estimate is not None]
-        complete = len(known) == len(planned)
-        rows.append(
-            StagePlan(
-                kind,
-                to_make=len(planned),
-                found=len(records) - len(planned),
-                seconds=sum(seconds for seconds, _ in known) if complete else None,
-                num_bytes=sum(size for _, size in known) if complete else None,
-            )
-        )
-    return rows
+        names = [name for name, record in unique.items() if record.key.stage == kind]
+        planned = [estimates[name] for name in names if name in estimates]
+        rows.append(_make_row(kind, planned, found=len(names) - len(planned)))
+    counted = {row.stage for row in rows if row.seconds is not None}
+    seconds = {
+        name: estimate.seconds
+        for name, estimate in estimates.items()
+        if estimate is not None and unique[name].key.stage in counted
+    }
+    # A job makes one stage after the other, or waits for them.
+    longest = max((sum(seconds.get(name, 0.0) for name in job) for job in made_of), default=0.0)
+    return SweepPlan(rows, longest)
 
 
-def format_plan(rows: Sequence[StagePlan], *, num_jobs: int, workers: int) -> str:
+def format_plan(plan: SweepPlan, *, num_jobs: int, workers: int) -> str:
     """Return the plan as text."""
+    rows = plan.rows
     head = f"{'stage':<12} {'to make':>8} {'on disk':>8} {'about':>10} {'leaves':>10}"
     lines = [
         f"{row.stage:<12} {row.to_make:>8} {row.found:>8} {_time(row.seconds):>10} {_size(row.num_bytes):>10}"
         for row in rows
     ]
     to_make, found = sum(row.to_make for row in rows), sum(row.found for row in rows)
-    known = [row for row in rows if row.seconds is not None and row.num_bytes is not None]
+    unknown = [row.stage for row in rows if row.seconds is None]
+    # What is on disk takes no time; that alone says nothing of the rest.
+    known = [row for row in rows if row.seconds is not None and (row.to_make or not unknown)]
     seconds = sum(row.seconds or 0.0 for row in known) if known else None
     size = sum(row.num_bytes or 0 for row in known) if known else None
     total = f"{'all':<12} {to_make:>8} {found:>8} {_time(seconds):>10} {_size(size):>10}"
     text = "\n".join([f"{num_jobs} job{'s' if num_jobs > 1 else ''}", "", head, *lines, total])
-    unknown = [row.stage for row in rows if row.seconds is None]
+    if to_make == 0:
+        return text
     if seconds is None:
-        return f"{text}\n\nTimes and bytes are not known: no stage like these was made here yet."
-    notes = ["Times and bytes are those of the most similar stages on disk, one after the other."]
+        return f"{text}\n\nTimes and bytes are not known: nothing like this was made here of the same data and model."
+    notes = [
+        "Times and bytes are those of the most similar stages on disk of the same data and model, trainings by their",
+        "epochs, one after the other. What each job takes to start, load and report, often 10 to 40 s, is not counted.",
+    ]
+    elsewhere = [row.stage for row in rows if row.elsewhere]
+    if elsewhere:
+        notes.append(f"These times are of another number of threads, device or precision: {', '.join(elsewhere)}.")
     if workers > 1:
-        notes.append(f"With {workers} workers it takes less: at best {_time(seconds / workers)}.")
+        notes.append(f"With {workers} workers at best {_time(max(seconds / workers, plan.longest))}.")
     if unknown:
-        notes.append(f"No stage like these was made here yet, so they are not in the sum: {', '.join(unknown)}.")
+        notes.append(
+            "Not in the sum, as for some or all nothing like them was made here of the same data and model: "
+            f"{', '.join(unknown)}."
+        )
     return f"{text}\n\n" + "\n".join(notes)
+
+
+def _make_row(kind: str, planned: Sequence[Estimate | None], *, found: int) -> StagePlan:
+    known = [estimate for estimate in planned if estimate is not None]
+    complete = len(known) == len(planned)
+    return StagePlan(
+        kind,
+        to_make=len(planned),
+        found=found,
+        seconds=sum(estimate.seconds for estimate in known) if complete else None,
+        num_bytes=sum(estimate.num_bytes for estimate in known) if complete else None,
+        elsewhere=complete and any(estimate.elsewhere for estimate in known),
+    )
 
 
 def _rank(stage: str) -> tuple[int, str]:
     return (_ORDER.index(stage) if stage in _ORDER else len(_ORDER), stage)
-
-
-@dataclass(frozen=True)
-class _Past:
-    inputs: frozenset[tuple[str, str]]
-    seconds: float
-    folder: Path
-
-
-def _read_past(store: Path) -> dict[str, list[_Past]]:
-    """Return the finished stages of a store, by kind."""
-    found: dict[str, list[_Past]] = {}
-    for path in store.glob("*/stage.json"):
-        try:
-            record = json.loads(path.read_text())
-            past = _Past(frozenset(_flatten(record["key"]["inputs"])), float(record["seconds"]), path.parent)
-            found.setdefault(record["key"]["stage"], []).append(past)
-        except (OSError, KeyError, TypeError, ValueError):
-            # What cannot be read estimates nothing; `store verify` tells of it.
-            continue
-    return found
-
-
-def _estimate(planned: StageRecord, past: Sequence[_Past]) -> tuple[float, int] | None:
-    """Return seconds and bytes: medians of the stages that share most inputs with ``planned``."""
-    if not past:
-        return None
-    wanted = frozenset(_flatten(planned.key.inputs))
-    ranked = sorted(past, key=lambda one: len(one.inputs & wanted), reverse=True)
-    most = len(ranked[0].inputs & wanted)
-    nearest = [one for one in ranked if len(one.inputs & wanted) == most][:_NEAREST]
-    return median(one.seconds for one in nearest), int(median(_folder_bytes(one.folder) for one in nearest))
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flatten(inner, f"{name}/{key}")
-    else:
-        yield name, json.dumps(value, sort_keys=True, default=str)
 
 
 def _time(seconds: float | None) -> str:

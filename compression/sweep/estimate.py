@@ -1,0 +1,184 @@
+"""What a stage that is not made yet may take: what stages like it took, on the same data and of the same network."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from compression.pruning.schedules.geometric import Geometric
+from compression.store import StageKey, StageRecord
+from compression.storekeeping.entries import tree_bytes
+from compression.storekeeping.manifest import RECORD, read_record
+
+# So many of the past stages that are nearest to a planned one are its estimate.
+_NEAREST = 5
+
+_Inputs = frozenset[tuple[str, str]]
+_NO_INPUTS: _Inputs = frozenset()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``elsewhere``: of another number of threads, device or precision, as there is none of the same."""
+
+    seconds: float
+    num_bytes: int
+    elsewhere: bool
+
+
+class Estimator:
+    """Estimates planned stages by the finished ones of a store.
+
+    Only past stages of the same kind count, on the same images at the same size, and of the same network: that of the
+    stages that they were made from. Of these, those with the same threads, device and precision, if there are any; and
+    of these the ones that share most inputs, their own and those of the stages that they were made from.
+
+    Seconds go with epochs: of dense training, of a student's, of fine-tuning, of quantization-aware training, and of
+    pruning, where they are steps times recovery; and with the iterations of learned rounding. Nothing else is scaled:
+    not where ``recovery.min_updates`` makes recovery longer than asked, not repeats of measuring, and no bytes.
+    """
+
+    def __init__(self, store: Path, records: Mapping[str, StageRecord]) -> None:
+        """``records``: by id, the stages to estimate and what they are made from."""
+        past = dict(_read_past(store))
+        self._keys = {name: one.key for name, one in past.items()} | {name: one.key for name, one in records.items()}
+        self._lineages: dict[str, _Lineage] = {}
+        self._groups: dict[tuple[Any, ...], list[tuple[_Inputs, _Past]]] = defaultdict(list)
+        self._alike: dict[tuple[Any, ...], _Alike] = {}
+        for name, one in past.items():
+            inputs, like = self._lineage(name).inputs, self._likeness(name, one.key, one.work)
+            self._groups[like].append((inputs, one))
+            self._groups[*like, _machine(one.key)].append((inputs, one))
+
+    def estimate(self, planned: StageRecord) -> Estimate | None:
+        """Return what ``planned`` may take; None if nothing like it was made."""
+        work = _work(planned.key)
+        like = self._likeness(planned.id, planned.key, work)
+        here = (*like, _machine(planned.key))
+        elsewhere = here not in self._groups
+        group = like if elsewhere else here
+        if group not in self._groups:
+            return None
+        if group not in self._alike:
+            self._alike[group] = _Alike(self._groups[group])
+        pace, num_bytes = self._alike[group].nearest(self._lineage(planned.id).inputs)
+        return Estimate(pace * work.amount, num_bytes, elsewhere)
+
+    def _likeness(self, name: str, key: StageKey, work: "_Work") -> tuple[Any, ...]:
+        return (key.stage, self._lineage(name).networks, work.unit)
+
+    def _lineage(self, name: str) -> "_Lineage":
+        if name not in self._lineages:
+            key = self._keys[name]
+            # What was removed from the store tells nothing.
+            parents = [self._lineage(parent) for parent in key.parents if parent in self._keys]
+            self._lineages[name] = _Lineage(
+                inputs=frozenset(_flatten(key.inputs, key.stage)).union(*(one.inputs for one in parents)),
+                networks=frozenset(_networks(key)).union(*(one.networks for one in parents)),
+            )
+        return self._lineages[name]
+
+
+@dataclass(frozen=True)
+class _Lineage:
+    """Of a stage and all that it was made from: inputs, and networks with the images that they were trained on."""
+
+    inputs: _Inputs
+    networks: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How much a stage does, by which its seconds go: so many ``epochs`` or ``iterations``, or once what it is."""
+
+    unit: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class _Past:
+    key: StageKey
+    work: _Work
+    seconds: float
+    folder: Path
+
+
+class _Alike:
+    """Past stages that differ in nothing that forbids to compare them; a planned one is near to some of them."""
+
+    def __init__(self, past: Sequence[tuple[_Inputs, _Past]]) -> None:
+        # What all of them share tells none from another. What is left is little, also where they are thousands.
+        common = frozenset.intersection(*(inputs for inputs, _ in past))
+        self._past = [(inputs - common, one) for inputs, one in past]
+        self._telling = _NO_INPUTS.union(*(inputs for inputs, _ in self._past))
+        self._found: dict[_Inputs, tuple[float, int]] = {}
+
+    def nearest(self, inputs: _Inputs) -> tuple[float, int]:
+        """Return seconds for a unit of work, and bytes: medians of those that share most of ``inputs``."""
+        wanted = inputs & self._telling
+        if wanted not in self._found:
+            shared = [len(wanted & its) for its, _ in self._past]
+            most = max(shared)
+            near = [one for count, (_, one) in zip(shared, self._past, strict=True) if count == most][:_NEAREST]
+            pace = median(one.seconds / one.work.amount for one in near)
+            self._found[wanted] = pace, int(median(tree_bytes(one.folder) for one in near))
+        return self._found[wanted]
+
+
+def _read_past(store: Path) -> Iterator[tuple[str, _Past]]:
+    """Yield the finished stages of a store, by id."""
+    for path in sorted(store.glob(f"*/{RECORD}")):
+        try:
+            record = read_record(path.parent)
+            written = record["key"]
+            key = StageKey(written["stage"], written["version"], written["inputs"], tuple(written["parents"]))
+            yield path.parent.name.rpartition("-")[2], _Past(key, _work(key), record["seconds"], path.parent)
+        except (OSError, AttributeError, KeyError, TypeError, ValueError):
+            # What cannot be read estimates nothing; `store verify` tells of it.
+            continue
+
+
+def _networks(key: StageKey) -> Iterator[str]:
+    data, model = key.inputs.get("data"), key.inputs.get("model")
+    if data and model:
+        yield json.dumps([data.get("fingerprint"), data.get("image_size"), model], sort_keys=True)
+
+
+def _machine(key: StageKey) -> tuple[str, ...]:
+    arithmetic = key.inputs.get("arithmetic", {})
+    return tuple(str(arithmetic.get(name)) for name in ("threads", "device", "precision", "devices"))
+
+
+def _work(key: StageKey) -> _Work:
+    inputs = key.inputs
+    if key.stage == "prune":
+        epochs = _pruning_epochs(inputs)
+    elif key.stage == "finetune":
+        epochs = inputs["finetune"]["epochs"]
+    else:
+        epochs = inputs.get("training", {}).get("epochs", 0)
+    if epochs:
+        return _Work("epochs", epochs)
+    iterations = inputs.get("quantization", {}).get("adaround", {}).get("iterations", 0)
+    return _Work("iterations", iterations) if iterations else _Work("once", 1)
+
+
+def _pruning_epochs(inputs: Mapping[str, Any]) -> int:
+    recovery, schedule = inputs["strategy"]["recovery"], inputs["strategy"]["schedule"]
+    epochs: int = inputs["training"]["epochs"] if recovery["epochs"] is None else recovery["epochs"]
+    if recovery["spread"] is None:
+        fraction = schedule.get("step_fraction")
+        by_fraction = fraction and Geometric(step_fraction=fraction).num_steps(inputs["sparsity"])
+        epochs *= by_fraction or schedule.get("steps") or 1
+    return epochs + int(recovery["lead_epochs"])
+
+
+def _flatten(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flatten(inner, f"{name}/{key}")
+    else:
+        yield name, json.dumps(value, sort_keys=True, default=str)
