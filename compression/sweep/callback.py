@@ -83,8 +83,8 @@ def begin(master: DictConfig) -> Sweep:
             stages.append(plan_stages(config, run_dir=folder / job.name, dataset=datasets[settings]))
         except InputError as error:
             raise InputError(f"job {job.name}: {error}") from error
-    rows = plan_sweep(stages, store=Path(first.output_dir) / "store")
-    print(format_plan(rows, num_jobs=len(planned), workers=workers))
+    plan = plan_sweep(stages, store=Path(first.output_dir) / "store")
+    print(format_plan(plan, num_jobs=len(planned), workers=workers))
     if first.baselines:
         print(describe_baselines(planned))
     if first.plan:
