@@ -14,6 +14,7 @@ SMALL = (
     "strategy=oneshot_l1",
     "strategy.recovery.epochs=1",
     "runtime.engines=[onnxruntime]",
+    "runtime.batch_sizes=[1]",
 )
 GRID = ("sparsity=0.5,0.7", "weight_bits=6,8")
 
@@ -36,7 +37,7 @@ def published(outputs: Path) -> dict[str, float]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The output folder of a sweep of four jobs, and what it printed."""
     outputs = tmp_path_factory.mktemp("outputs")
-    code, output = train("-m", *SMALL, *GRID, f"output_dir={outputs}", "name=sweep")
+    code, output = train("-m", *SMALL, *GRID, f"output_dir={outputs}", "name=sweep", fork_jobs=True)
     assert code == 0, output
     return outputs, output
 
