@@ -440,13 +440,18 @@ def test_a_killed_write_leaves_the_old_artifact(tmp_path):
         "from compression.artifact import save_artifact\n"
         "from compression.core import files\n"
         "files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "save_artifact(sys.argv[1], nn.Linear(3, 2), class_names=['a', 'b'],\n"
-        "    architecture={'target': 'nowhere.Net', 'kwargs': {}, 'num_classes': 2},\n"
-        "    input={'size': 8, 'mean': [0.5] * 3, 'std': [1.0] * 3})\n"
+        "for file in sys.argv[1:]:\n"
+        "    writer = os.fork()\n"
+        "    if writer == 0:\n"
+        "        save_artifact(file, nn.Linear(3, 2), class_names=['a', 'b'],\n"
+        "            architecture={'target': 'nowhere.Net', 'kwargs': {}, 'num_classes': 2},\n"
+        "            input={'size': 8, 'mean': [0.5] * 3, 'std': [1.0] * 3})\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]))\n"
     )
-    for file in (path, tmp_path / "new.cmp"):
-        done = subprocess.run([sys.executable, "-c", script, str(file)], check=False)
-        assert done.returncode == -signal.SIGKILL
+    # One process imports PyTorch for both.
+    command = [sys.executable, "-c", script, str(path), str(tmp_path / "new.cmp")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [int(code) for code in done.stdout.split()] == [-signal.SIGKILL] * 2
     assert path.read_bytes() == before
     assert not (tmp_path / "new.cmp").exists()
 

@@ -77,7 +77,7 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 
 def test_missing_folder_from_the_shell(tmp_path: Path) -> None:
-    code, output = train(*TINY, "data=image_folder", "data.root=nowhere", f"output_dir={tmp_path}")
+    code, output = train(*TINY, "data=image_folder", "data.root=nowhere", f"output_dir={tmp_path}", fresh=True)
     assert code == 1
     assert output.startswith("error: data.root=nowhere")
     assert output.count("\n") == 1

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from runs import TINY, lasting, start_train, train
+from runs import TINY, lasting, start_train, start_warm, train
+from warm import WarmTrain
 
 LONGER = (*TINY, "training.epochs=12", "strategy.schedule.steps=4", "strategy.recovery.epochs=3", "sparsity=0.8")
 
@@ -22,7 +23,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return outputs
 
 
-def kill_when(happened: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+def kill_when(happened: Callable[[], bool], process: subprocess.Popen[str] | WarmTrain) -> bool:
     """Kill the process once ``happened()``; return False if it had ended before."""
     while not happened():
         if process.poll() is not None:
@@ -53,7 +54,7 @@ def test_killed_in_every_stage(undisturbed: Path, tmp_path: Path) -> None:
 
     published: dict[Path, int] = {}
     for moment in (checkpoint_of("dense"), checkpoint_of("prune"), begun("export"), begun("evaluate")):
-        process = start_train(*LONGER, "name=run", f"output_dir={tmp_path}")
+        process = start_warm(*LONGER, "name=run", f"output_dir={tmp_path}")
         assert kill_when(moment, process), "the run ended before it could be killed"
         now = finished_stages(tmp_path)
         assert published.items() <= now.items(), "a finished stage was made again"
@@ -74,6 +75,6 @@ def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path
         process = start_train(*LONGER, "name=run", f"output_dir={tmp_path}")
         deadline = time.monotonic() + generator.uniform(2, 25)
         kill_when(lambda until=deadline: time.monotonic() > until, process)
-    code, output = train(*LONGER, "name=run", f"output_dir={tmp_path}")
+    code, output = train(*LONGER, "name=run", f"output_dir={tmp_path}", fresh=True)
     assert code == 0, output
     assert lasting(tmp_path / "run" / "metrics.json") == lasting(undisturbed / "run" / "metrics.json")

@@ -3,12 +3,15 @@
 Found by the dependency graph of Torch-Pruning (DepGraph, arXiv:2301.12900).
 """
 
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -16,6 +19,9 @@ from compression.core.counting import layer_macs
 from compression.core.errors import InputError
 from compression.core.evaluating import evaluating
 from compression.core.selection import PRUNABLE
+
+if TYPE_CHECKING:
+    import torch_pruning
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,23 @@ def trace(model: nn.Module, example: Tensor) -> "torch_pruning.DependencyGraph":
     try:
         with evaluating(model), warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("ignore")
-            return torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
+            return _import_torch_pruning().DependencyGraph().build_dependency(model, example_inputs=example)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(False)
+
+
+def _import_torch_pruning() -> ModuleType:
+    # Imported late, as most processes remove no channels. For its own count of operations, not used here, it imports
+    # timm where that is installed, and with it Weights & Biases: a fifth of the start of a run.
+    hidden = "timm" not in sys.modules and "torch_pruning" not in sys.modules
+    if hidden:
+        sys.modules["timm"] = None  # type: ignore[assignment]
+    try:
+        return import_module("torch_pruning")
+    finally:
+        if hidden:
+            del sys.modules["timm"]
 
 
 def refuse_unsafe(model: nn.Module) -> None:

@@ -16,9 +16,9 @@ def leave_threads_alone():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """The output folder of a run that trained the dense model."""
+    """The output folder of a run that trained the dense model, and exported it for all that compare with it."""
     outputs = tmp_path_factory.mktemp("trained")
-    run_here(*WIDE, "strategy=none", "until=dense", run_dir=outputs / "run", output_dir=outputs)
+    run_here(*WIDE, "strategy=none", "until=export", run_dir=outputs / "run", output_dir=outputs)
     return outputs
 
 

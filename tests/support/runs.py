@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from warm import WarmTrain
 
 from compression.config import run_name, schema, sweep_name
 from compression.reporting.metrics import VARYING
@@ -45,10 +47,9 @@ def compose_config(*overrides: str) -> schema.Config:
 
 def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
     """Start ``python train.py`` with ``overrides`` and return the process, its output readable as text."""
-    path = os.pathsep.join([str(ROOT / "tests" / "support"), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *overrides],
-        env={**os.environ, "PYTHONPATH": path} | settings.pop("env", {}),
+        env=_environment(settings.pop("env", {})),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -56,10 +57,24 @@ def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
     )
 
 
-def train(*overrides: str, timeout: float = 300, **settings: Any) -> tuple[int, str]:
-    """Run ``python train.py`` with ``overrides`` to its end; return exit code and output."""
-    process = start_train(*overrides, **settings)
+def start_warm(*overrides: str, fork_jobs: bool = False, **settings: Any) -> "subprocess.Popen[str] | WarmTrain":
+    """As ``start_train``, forked from a process that has imported all; with ``fork_jobs`` a sweep's jobs are, too."""
+    if sys.platform != "linux":
+        # A Mac's own libraries do not survive a fork.
+        return start_train(*overrides, **settings)
+    return WarmTrain(overrides, env=_environment(settings.pop("env", {})), fork_jobs=fork_jobs, **settings)
+
+
+def _environment(wanted: Mapping[str, str]) -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT / "tests" / "support"), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, **wanted}
+
+
+def train(*overrides: str, fresh: bool = False, timeout: float = 300, **settings: Any) -> tuple[int, str]:
+    """Run ``python train.py`` with ``overrides`` to its end, by default warm; return exit code and output."""
+    process = (start_train if fresh else start_warm)(*overrides, **settings)
     output, _ = process.communicate(timeout=timeout)
+    assert process.returncode is not None
     return process.returncode, output
 
 

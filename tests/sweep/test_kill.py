@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from runs import TINY, start_train, train
+from runs import TINY, start_train, start_warm, train
+from warm import WarmTrain
 
 from compression.sweep.jobs import FINISHED, read_state, read_sweep
 
@@ -24,6 +25,7 @@ SWEEP = (
     "name=sweep",
 )
 WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+Process = subprocess.Popen[str] | WarmTrain
 # What a clock says is another time another.
 _CLOCK = ("latency", "speedup", "seconds", "begun", "ended", "attempts", "batch", "engine")
 
@@ -32,7 +34,7 @@ _CLOCK = ("latency", "speedup", "seconds", "begun", "ended", "attempts", "batch"
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a sweep that was left alone."""
     outputs = tmp_path_factory.mktemp("undisturbed")
-    code, output = train(*SWEEP, f"output_dir={outputs}")
+    code, output = train(*SWEEP, f"output_dir={outputs}", fork_jobs=True)
     assert code == 0, output
     return outputs
 
@@ -50,7 +52,7 @@ def made(outputs: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in records if ".partial" not in path.parent.name}
 
 
-def victims(process: "subprocess.Popen[str]", which: str) -> list[psutil.Process]:
+def victims(process: Process, which: str) -> list[psutil.Process]:
     """The processes to kill: those that train a job, the sweep itself, workers between them, or all of them."""
     parent = psutil.Process(process.pid)
     below = parent.children(recursive=True)
@@ -74,6 +76,29 @@ def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]
     """Begin the sweep and kill ``which`` of its processes after some seconds; wait until all others have gone too."""
     before = made(outputs)
     process = start_train(*SWEEP, *launcher, f"output_dir={outputs}", start_new_session=True)
+    kill(process, which, seconds)
+    wait_for_all(process, outputs, before)
+
+
+def disturb_at_work(outputs: Path, which: str, seconds: float) -> None:
+    """As ``disturb``, with the seconds counted from where a job has imported everything and made something."""
+    before, begun = made(outputs), time.time_ns()
+    process = start_warm(*SWEEP, f"output_dir={outputs}", start_new_session=True)
+    while not any(written_at(path) > begun for path in outputs.glob("store/*.partial/**/*")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    kill(process, which, seconds)
+    wait_for_all(process, outputs, before)
+
+
+def written_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def kill(process: Process, which: str, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
@@ -82,6 +107,9 @@ def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]
             one.kill()
         except psutil.NoSuchProcess:
             continue
+
+
+def wait_for_all(process: Process, outputs: Path, before: dict[Path, int]) -> None:
     process.communicate(timeout=300)
     # A job whose supervisor was killed ends by itself.
     deadline = time.monotonic() + 60
@@ -94,7 +122,7 @@ def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]
 def finish(outputs: Path, undisturbed: Path) -> None:
     """Run the sweep again: it ends well, makes nothing twice, and has the answer of the undisturbed one."""
     before = made(outputs)
-    code, output = train(*SWEEP, f"output_dir={outputs}")
+    code, output = train(*SWEEP, f"output_dir={outputs}", fork_jobs=True)
     assert code == 0, output
     assert before.items() <= made(outputs).items(), "a finished stage was made again"
     sweep = read_sweep(outputs / "sweep")
@@ -103,7 +131,7 @@ def finish(outputs: Path, undisturbed: Path) -> None:
 
 
 def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_path: Path) -> None:
-    process = start_train(*SWEEP, f"output_dir={tmp_path}")
+    process = start_warm(*SWEEP, f"output_dir={tmp_path}")
     while not (jobs := victims(process, "job")):
         assert process.poll() is None
         time.sleep(0.05)
@@ -115,8 +143,10 @@ def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_pat
     assert process.returncode == 1
     assert "killed by SIGKILL" in output
     assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
-    # The second time the sweep itself is killed, while the first job is at it again.
-    disturb(tmp_path, "sweep", random.Random(0).uniform(6, 10), ())
+    # Then the sweep itself is killed, while the first job is at it again, and then both at once.
+    generator = random.Random(0)
+    for which in ("sweep", "everything"):
+        disturb_at_work(tmp_path, which, generator.uniform(0, 0.5))
     finish(tmp_path, undisturbed)
 
 

@@ -29,9 +29,8 @@ def launcher(*overrides: str):
 
 def test_submitit_on_this_machine_gives_the_numbers_of_a_run_alone(tmp_path: Path) -> None:
     outputs = tmp_path / "outputs"
-    code, output = train(
-        "-m", *SHORT, "sparsity=0.5,0.7", "hydra/launcher=submitit_local", "name=sweep", f"output_dir={outputs}"
-    )
+    grid = ("sparsity=0.5,0.7", "name=sweep", f"output_dir={outputs}")
+    code, output = train("-m", *SHORT, *grid, "hydra/launcher=submitit_local", fresh=True)
     assert code == 0, output
     sweep = read_sweep(outputs / "sweep")
     assert [read_state(sweep.folder / job.name).status for job in sweep.jobs] == [FINISHED, FINISHED]

@@ -14,6 +14,7 @@ SMALL = (
     "strategy=oneshot_l1",
     "strategy.recovery.epochs=1",
     "runtime.engines=[onnxruntime]",
+    "runtime.batch_sizes=[1]",
 )
 GRID = ("sparsity=0.5,0.7", "weight_bits=6,8")
 
@@ -36,7 +37,7 @@ def published(outputs: Path) -> dict[str, float]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The output folder of a sweep of four jobs, and what it printed."""
     outputs = tmp_path_factory.mktemp("outputs")
-    code, output = train("-m", *SMALL, *GRID, f"output_dir={outputs}", "name=sweep")
+    code, output = train("-m", *SMALL, *GRID, f"output_dir={outputs}", "name=sweep", fork_jobs=True)
     assert code == 0, output
     return outputs, output
 
@@ -93,7 +94,8 @@ def test_again_runs_nothing_and_wider_runs_what_is_new(finished: tuple[Path, str
 def test_one_failure_is_only_its_own(tmp_path: Path) -> None:
     model = ("model=custom", "model._target_=failing_net.FailingNet", "+model.fails=false,true")
     small = [option for option in SMALL if not option.startswith("model")]
-    code, output = train("-m", *small, *model, "sparsity=0.5", f"output_dir={tmp_path}", "name=sweep")
+    command = (*small, *model, "sparsity=0.5", f"output_dir={tmp_path}", "name=sweep")
+    code, output = train("-m", *command, fork_jobs=True)
     assert code == 1, output
     sweep = read_sweep(tmp_path / "sweep")
     good, bad = (read_state(sweep.folder / job.name) for job in sweep.jobs)

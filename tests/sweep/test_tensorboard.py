@@ -22,7 +22,7 @@ WANTED = ("accuracy", "dense_accuracy", "drop_points", "bytes", "compression_rat
 def outputs(tmp_path_factory) -> Path:
     """A sweep of two jobs, and a run alone that was asked for twice."""
     path = tmp_path_factory.mktemp("tensorboard") / "outputs"
-    code, output = train("-m", *SHORT, "sparsity=0.5,0.7", "name=sweep", f"output_dir={path}")
+    code, output = train("-m", *SHORT, "sparsity=0.5,0.7", "name=sweep", f"output_dir={path}", fork_jobs=True)
     assert code == 0, output
     for _ in range(2):
         run_here(*SHORT, "strategy=none", run_dir=path / "alone", output_dir=path)
