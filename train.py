@@ -47,7 +47,7 @@ if __name__ == "__main__":
     # Hydra hides tracebacks of real defects and prints those of typing errors; this turns it round.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Stages made under this name are this invocation's own: `overwrite=true` remakes each of them once.
-    os.environ.setdefault("COMPRESSION_INVOCATION", uuid.uuid4().hex)
+    os.environ.setdefault(sweep_name.INVOCATION, uuid.uuid4().hex)
     # A user's own model is found where the command is given, as with `python -m`.
     sys.path.append(str(Path.cwd()))
     exit_with_parent()

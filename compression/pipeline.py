@@ -16,6 +16,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from compression.config.schema import STAGES, Config
+from compression.config.sweep_name import INVOCATION
 from compression.core.counting import count_parameters
 from compression.core.disk import disk_full_told
 from compression.core.errors import InputError
@@ -145,7 +146,7 @@ def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) 
     limit = config.store_max_bytes
     store = Store(
         Path(config.output_dir) / "store",
-        invocation=os.environ.get("COMPRESSION_INVOCATION", f"process {os.getpid()}"),
+        invocation=os.environ.get(INVOCATION, f"process {os.getpid()}"),
         overwrite=config.overwrite,
         made_with=describe_making(),
         max_bytes=None if limit is None else parse_size(limit, key="store_max_bytes"),

@@ -5,30 +5,41 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
-from compression.sweep.jobs import RUNNING, WAITING, JobState, Sweep, read_log_line, read_state, read_sweep
+from compression.sweep.jobs import RUNNING, JobState, Sweep, read_log_line, read_state, read_sweep
+from compression.sweep.opened import is_open
 
-_COLOURS = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow"}
+_COLOURS = {
+    "finished": "green",
+    "running": "cyan",
+    "failed": "red",
+    "killed": "red",
+    "broken": "red",
+    "interrupted": "yellow",
+}
 
 
 def show_status(folder: Path) -> Table:
     """Return a table with a row for each job; raises InputError where ``folder`` is no sweep."""
     sweep = read_sweep(folder)
     states = [read_state(folder / job.name) for job in sweep.jobs]
-    table = Table(title=_summarize(sweep, states), title_justify="left", title_style="", caption_justify="left")
+    table = Table(title=Text(_summarize(sweep, states)), title_justify="left", title_style="", caption_justify="left")
     for name in ("job", "status", "time", "now, or why it ended"):
         table.add_column(name, justify="right" if name == "time" else "left", overflow="fold")
     for state in states:
-        colour = _COLOURS.get(state.status, "")
-        text = read_log_line(folder / state.name) if state.status == RUNNING else state.reason
-        table.add_row(state.name, f"[{colour}]{state.status}[/]" if colour else state.status, _time(state), text or "")
+        said = read_log_line(folder / state.name) if state.status == RUNNING else state.reason
+        # As text: in a reason, brackets are no markup.
+        status = Text(state.status, style=_COLOURS.get(state.status, ""))
+        table.add_row(Text(state.name), status, _time(state), Text(said or ""))
     return table
 
 
 def is_over(folder: Path) -> bool:
-    """Whether no job of the sweep runs or waits."""
-    states = [read_state(folder / job.name).status for job in read_sweep(folder).jobs]
-    return RUNNING not in states and WAITING not in states
+    """Whether nobody works on the sweep any more: neither its command nor one of its jobs."""
+    return not is_open(folder) and all(
+        read_state(folder / job.name).status != RUNNING for job in read_sweep(folder).jobs
+    )
 
 
 def _summarize(sweep: Sweep, states: list[JobState]) -> str:

@@ -9,7 +9,7 @@ from compression.config.quantization import FULL_PRECISION
 from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 
 # What changes where or how often a run is made, never what it computes.
-_NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan", "baselines", "store_max_bytes")
+NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan", "baselines", "store_max_bytes")
 
 
 def run_name(*, _root_: DictConfig) -> str:
@@ -60,7 +60,7 @@ def _teaching(config: Config, choices: DictConfig) -> list[str]:
 
 def digest(root: DictConfig) -> str:
     """Return six hex digits of all that a run computes from."""
-    kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in _NOT_IN_NAME])
+    kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in NOT_IN_NAME])
     plain = OmegaConf.to_container(kept, resolve=True)
     assert isinstance(plain, dict)
     # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.

@@ -9,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 # The sweep.json of the sweep that is being run; worker processes, on other machines too, inherit it.
 SWEEP_FILE = "COMPRESSION_SWEEP"
+# The command that began all this: what it has made, or tried in vain, it does not make again.
+INVOCATION = "COMPRESSION_INVOCATION"
 # A child that sees another parent than this one has lost it, and ends.
 PARENT = "COMPRESSION_PARENT"
 

@@ -25,12 +25,16 @@ from compression.config.sweep_name import SWEEP_FILE
 from compression.core.errors import InputError
 from compression.sweep.baselines.overrides import OF_SWEEP, describe_baselines, make_random_jobs
 from compression.sweep.baselines.second_round import BASELINES
+from compression.sweep.earlier import add_axes, join_axes, read_earlier
 from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, place
-from compression.sweep.jobs import SWEEP, Job, Sweep
+from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
+from compression.sweep.opened import open_sweep
 
 # Jobs are checked about two a second: where that takes a while, it is said.
 _MANY = 40
+# Of a sweep's name, in characters, the digest at its end not counted.
+_LONGEST = 113
 
 
 class SweepCallback(Callback):
@@ -39,6 +43,9 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Expand the grid of the master configuration ``config``, and check every job of it."""
         del kwargs
+        if SWEEP_FILE in os.environ:
+            # A pool of workers died, and Hydra begins anew what is checked and planned already.
+            return
         try:
             begin(config)
         # Hydra turns what a callback raises into a warning, and would go on.
@@ -56,18 +63,27 @@ def begin(master: DictConfig) -> Sweep:
     overrides = list_jobs(grid)
     workers = count_workers(master.hydra.launcher, num_jobs=len(overrides))
     composed = [_compose(job, axes) for job in overrides]
+    _check_jobs([place(job, axes) for job in overrides], composed)
     check_launcher(master.hydra.launcher, max(config.trainer.devices for config, _ in composed))
     first = composed[0][0]
-    names = [name_job(place(job, axes), digest) for job, (_, digest) in zip(overrides, composed, strict=True)]
-    folder = Path(first.output_dir).absolute() / _folder_name(first, master, axes, names)
+    digests = [digest for _, digest in composed]
+    names = [name_job(place(job, axes), digest) for job, digest in zip(overrides, digests, strict=True)]
+    folder = Path(first.output_dir).absolute() / name_folder(first, master, axes, names)
+    earlier = read_earlier(folder)
+    others = [job for job in earlier if job.kind == "grid" and job.digest not in digests]
+    keys = dict.fromkeys([*axes, *(key for job in others for key in job.axes)])
+    earlier = add_axes(earlier, keys)
     _warn_of_threads([config for config, _ in composed], workers)
     planned = [
-        (config, Job(name, _list_lines(job), place(job, axes)))
-        for name, job, (config, _) in zip(names, overrides, composed, strict=True)
+        (config, Job(name_job(place(job, keys), digest), _list_lines(job), place(job, keys)))
+        for job, (config, digest) in zip(overrides, composed, strict=True)
     ]
     if first.baselines:
         _refuse_cluster(master.hydra.launcher)
         planned += make_random_jobs(planned, lambda lines: _compose(_parse(lines), axes))
+    known = {job.digest: job.name for job in earlier}
+    # One that earlier commands have run is found in its folder, whatever its name would be now.
+    planned = [(config, replace(job, name=known.get(job.digest, job.name))) for config, job in planned]
     # Imported late, so that a mistyped key is answered before torch is loaded.
     from compression.pipeline import make_dataset, plan_stages
     from compression.sweep.plan import format_plan, plan_sweep
@@ -90,20 +106,37 @@ def begin(master: DictConfig) -> Sweep:
     if first.plan:
         sys.exit(0)
     # With a stage to be made, also for overwrite=true, a job is not done, whatever lies in its folder.
-    jobs = [
+    own = [
         replace(
             job,
             stages={stage: record.id for stage, record in made.items() if stage != "evaluate" and not record.planned},
         )
         for (_, job), made in zip(planned, stages, strict=True)
     ]
-    sweep = Sweep(folder, tuple(sys.argv), axes, tuple(jobs))
+    jobs = keep_others(own, earlier)
+    places = [job.axes for job in jobs if job.kind == "grid"]
+    sweep = Sweep(folder, tuple(sys.argv), join_axes(axes, places), jobs)
+    open_sweep(folder)
     sweep.write()
     print(f"\n{folder}\n", flush=True)
-    os.environ[SWEEP_FILE] = str(folder / SWEEP)
+    if len(jobs) > len(own):
+        print(f"{len(jobs) - len(own)} jobs of earlier commands stay in its answer\n", flush=True)
     os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
     os.environ[BASELINES] = str(workers) if first.baselines else ""
+    os.environ[SWEEP_FILE] = str(folder / SWEEP)
     return sweep
+
+
+def _check_jobs(places: Sequence[Mapping[str, Any]], composed: Sequence[tuple[Config, str]]) -> None:
+    """Raise ``InputError`` for jobs that would give no numbers, and for two that are one."""
+    seen: dict[str, str] = {}
+    for at, (config, name) in zip(places, composed, strict=True):
+        if config.until != "evaluate":
+            raise InputError(f"until={config.until}: must be evaluate, for a sweep compares what is measured")
+        where = _describe_place(at)
+        if name in seen:
+            raise InputError(f"jobs {seen[name]} and {where} are the same one; each must be given once")
+        seen[name] = where
 
 
 def count_workers(launcher: Mapping[str, Any], *, num_jobs: int) -> int:
@@ -172,18 +205,21 @@ def _compose(job: Sequence[Override], axes: Mapping[str, Any]) -> tuple[Config, 
         message = explain(error)
         if message is None or not axes:
             raise
-        where = " ".join(f"{key}={value}" for key, value in place(job, axes).items())
-        raise InputError(f"job {where}: {message}") from error
+        raise InputError(f"job {_describe_place(place(job, axes))}: {message}") from error
 
 
-def _folder_name(config: Config, master: DictConfig, axes: Mapping[str, Any], names: Sequence[str]) -> str:
+def _describe_place(place: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in place.items())
+
+
+def name_folder(config: Config, master: DictConfig, axes: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return the sweep's name if it has one, else one made of what is swept, and a digest of the jobs."""
     if config.name is not None:
         return config.name
     choices = [str(master.hydra.runtime.choices[group]) for group in ("data", "model") if group not in axes]
     keys = [key.rpartition(".")[2].rpartition("/")[2] for key in axes]
     jobs = hashlib.sha256("\n".join(names).encode()).hexdigest()[:6]
-    return "-".join(["sweep", *choices, *keys, jobs])[:120]
+    return "-".join(["sweep", *choices, *keys])[:_LONGEST] + f"-{jobs}"
 
 
 def _warn_of_threads(configs: Sequence[Config], workers: int) -> None:

@@ -2,13 +2,14 @@
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from compression.config.run_name import NOT_IN_NAME
 from compression.core.errors import InputError
 
 # What the axes that are swept most often are called in the names of folders; sparsity is in percent.
@@ -27,6 +28,8 @@ def parse_grid(master: DictConfig) -> list[list[Override]]:
     for override in OverridesParser.create().parse_overrides(lines):
         if override.is_sweep_override() and not override.is_discrete_sweep():
             raise InputError(f"{override.input_line}: allowed: values with commas, choice(...), range(...), glob(...)")
+        if override.is_sweep_override() and override.key_or_group in NOT_IN_NAME:
+            raise InputError(f"{override.input_line}: is no axis; must have one value")
         chosen[override.get_key_element()] = override
     return [_expand(override) for override in chosen.values()]
 
@@ -49,7 +52,7 @@ def list_axes(grid: Sequence[Sequence[Override]]) -> dict[str, list[Any]]:
     return {_key(values[0]): [_plain(value) for value in values] for values in grid if len(values) > 1}
 
 
-def place(job: Sequence[Override], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def place(job: Sequence[Override], axes: Container[str]) -> dict[str, Any]:
     """Return where a job lies on the axes."""
     return {_key(override): _plain(override) for override in job if _key(override) in axes}
 

@@ -2,19 +2,25 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from compression.config.sweep_name import SWEEP_FILE
+from compression.config.explain import explain
+from compression.config.sweep_name import INVOCATION, SWEEP_FILE
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
-from compression.sweep.jobs import FINISHED, Sweep, read_state, read_sweep
+from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
+from compression.sweep.opened import close_sweep
 from compression.sweep.supervise import is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
 _POOLS = 3
+_ENDED = (FINISHED, FAILED, KILLED)
+# The exit code of what was stopped from the keyboard, as shells have it.
+_INTERRUPTED = 130
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
@@ -25,7 +31,12 @@ def run_numbered(number: int) -> None:
 
 def _run(sweep: Sweep, number: int) -> None:
     job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
-    place = f"{number + 1}/{len(sweep.jobs)}  {job.name}"
+    place = f"{number + 1}/{len(sweep.own)}  {job.name}"
+    known = read_state(folder)
+    # What ended in this invocation is not tried again where a pool of workers is begun anew.
+    if known.status in _ENDED and known.invocation is not None and known.invocation == os.environ.get(INVOCATION):
+        print(f"{place}  found {known.status}", flush=True)
+        return
     if is_done(job, folder):
         print(f"{place}  found finished", flush=True)
         return
@@ -37,37 +48,73 @@ def _run(sweep: Sweep, number: int) -> None:
 
 
 def complete(main: Callable[[], object]) -> int:
-    """Run Hydra's ``main``; where it was a multirun, whatever happened, gather what is there. Return the exit code."""
+    """Run Hydra's ``main``; where it was a multirun, whatever ended it, gather what is there. Return the exit code."""
+    ended: BaseException | None = None
+    try:
+        _launch(main)
+        if SWEEP_FILE in os.environ:
+            run_second_round(read_sweep(_folder()), _run)
+    except BaseException as error:
+        # A single run, or a sweep that was not begun.
+        if SWEEP_FILE not in os.environ:
+            raise
+        ended = error
+    if SWEEP_FILE not in os.environ:
+        return 0
+    told = None if ended is None else _explain(ended)
+    if ended is not None and told is None:
+        traceback.print_exception(ended)
+    code = conclude(_folder())
+    if ended is None:
+        return code
+    print(f"error: {told or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
+    return _INTERRUPTED if isinstance(ended, KeyboardInterrupt) else 1
+
+
+def _launch(main: Callable[[], object]) -> None:
+    """Run ``main``, anew while it is workers that were killed, and not too often."""
     for attempt in range(_POOLS):
         try:
             main()
         except Exception as error:
-            if SWEEP_FILE in os.environ and _is_lost_task(error):
-                told = (str(error).splitlines() or ["no reason given"])[0]
-                print(f"error: a task ended without an answer: {told}", file=sys.stderr, flush=True)
-                print("others may still run; `python -m compression report` gathers them later", file=sys.stderr)
-                conclude(Path(os.environ[SWEEP_FILE]).parent)
-                return 1
             if SWEEP_FILE not in os.environ or not _is_dead_pool(error) or attempt == _POOLS - 1:
                 raise
             print("a worker was killed and took the others with it; going on", file=sys.stderr, flush=True)
         else:
-            break
-    if SWEEP_FILE not in os.environ:
-        return 0
-    folder = Path(os.environ[SWEEP_FILE]).parent
-    run_second_round(read_sweep(folder), _run)
-    return conclude(folder)
+            return
+
+
+def _folder() -> Path:
+    return Path(os.environ[SWEEP_FILE]).parent
 
 
 def conclude(folder: Path) -> int:
-    """Write and print the answer of the sweep in ``folder``; return 1 if a job of it is not finished."""
+    """Write and print the answer of the sweep in ``folder``; return 1 if a job of its command is not finished."""
     # Imported late: with it come NumPy, SciPy and matplotlib.
     from compression.sweep.answer.report import aggregate
 
-    Console(width=None if sys.stdout.isatty() else 120).print(aggregate(folder).to_rich())
-    states = [read_state(folder / job.name) for job in read_sweep(folder).jobs]
-    return 0 if all(state.status == FINISHED for state in states) else 1
+    try:
+        result = aggregate(folder)
+        Console(width=None if sys.stdout.isatty() else 120).print(result.to_rich())
+        own = {job.name for job in read_sweep(folder).own}
+        return 1 if any(job.name in own for job in result.unfinished) else 0
+    finally:
+        close_sweep(folder)
+
+
+def _explain(error: BaseException) -> str | None:
+    """Return in a line what ended a sweep, or None for a defect."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped from the keyboard; the same command goes on"
+    if _is_lost_task(error):
+        why = (str(error).splitlines() or ["no reason given"])[0]
+        return (
+            f"a task ended without an answer: {why}; others may still run, "
+            "`python -m compression report` gathers them later"
+        )
+    if _is_dead_pool(error):
+        return f"a worker was killed {_POOLS} times; the same command goes on"
+    return explain(error)
 
 
 def _is_lost_task(error: BaseException) -> bool:

@@ -1,19 +1,30 @@
 """Run one job of a sweep in a process of its own, so that its end, however violent, is only its own."""
 
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compression.config.sweep_name import PARENT, SWEEP_FILE
-from compression.sweep.jobs import FAILED, FINISHED, KILLED, METRICS, OUTPUT, RUNNING, Job, JobState, read_state
+from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
+from compression.core.processes import describe_process
+from compression.sweep.jobs import (
+    FAILED,
+    FINISHED,
+    KILLED,
+    METRICS,
+    OUTPUT,
+    RUNNING,
+    Job,
+    JobState,
+    read_json,
+    read_state,
+)
 
 # Lines of its output in which the reason of a failure is looked for.
 _TAIL = 40
@@ -38,7 +49,17 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
             stderr=subprocess.STDOUT,
             env=_environment(environment or {}),
         )
-        state = JobState(job.name, RUNNING, begun=begun, attempts=attempts, pid=child.pid, host=socket.gethostname())
+        process = describe_process(child.pid)
+        state = JobState(
+            job.name,
+            RUNNING,
+            begun=begun,
+            attempts=attempts,
+            pid=process.pid,
+            pid_begun=process.begun,
+            host=process.host,
+            invocation=os.environ.get(INVOCATION),
+        )
         try:
             state.write(folder)
             code = child.wait()
@@ -82,7 +103,7 @@ def exit_with_parent() -> None:
 
 def _ended(state: JobState, status: str, reason: str | None, started: float) -> JobState:
     seconds = round(time.perf_counter() - started, 2)
-    return JobState(state.name, status, reason, state.begun, _now(), seconds, state.attempts, state.pid, state.host)
+    return replace(state, status=status, reason=reason, ended=_now(), seconds=seconds)
 
 
 def is_done(job: Job, folder: Path) -> bool:
@@ -90,11 +111,13 @@ def is_done(job: Job, folder: Path) -> bool:
     if read_state(folder).status != FINISHED:
         return False
     try:
-        made = json.loads((folder / METRICS).read_text())["run"]["stages"]
-    except (OSError, KeyError, ValueError):
+        made = read_json(folder / METRICS)["run"]["stages"]
+    except (KeyError, TypeError, ValueError):
+        return False
+    if not isinstance(made, Mapping):
         return False
     wanted = {stage: one for stage, one in job.stages.items() if stage in made}
-    return bool(wanted) and wanted == dict(made)
+    return bool(wanted) and wanted == made
 
 
 def _find_reason(output: Path, code: int) -> str:

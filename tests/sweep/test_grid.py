@@ -63,6 +63,22 @@ def test_names(place, name):
     assert name_job(place, "1a2b3c") == name
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "name=a,b",
+        "output_dir=a,b",
+        "overwrite=true,false",
+        "plan=true,false",
+        "baselines=true,false",
+        "store_max_bytes=1,2",
+    ],
+)
+def test_what_changes_no_job_is_no_axis(line):
+    with pytest.raises(InputError, match=f"^{line}: is no axis; must have one value$"):
+        parse_grid(master(line))
+
+
 def test_names_are_short():
     assert len(name_job({"model._target_": "x" * 300}, "1a2b3c")) < 100
 

@@ -14,10 +14,10 @@ from compression.sweep.answer.limits import Limits
 from compression.sweep.answer.measured import read_measured
 from compression.sweep.answer.next_run import propose
 from compression.sweep.answer.picks import make_picks
-from compression.sweep.answer.records import STATUSES, read_records
+from compression.sweep.answer.records import read_records
 from compression.sweep.answer.report import SweepResult, make_summary, to_markdown
 from compression.sweep.answer.table import define_columns, make_rows, to_csv
-from compression.sweep.jobs import JOB, METRICS
+from compression.sweep.jobs import JOB, METRICS, STATUSES
 
 
 def read(folder):

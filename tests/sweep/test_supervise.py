@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from compression.sweep.jobs import (
+    BROKEN,
     FAILED,
     FINISHED,
     INTERRUPTED,
@@ -88,17 +90,63 @@ def test_an_interrupted_job_is_seen(tmp_path):
     state = run(tmp_path, WRITE)
     replace(state, status=RUNNING, pid=pid).write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == INTERRUPTED
-    replace(state, status=RUNNING, pid=os.getpid()).write(tmp_path / "s50")
+    here = psutil.Process().create_time()
+    replace(state, status=RUNNING, pid=os.getpid(), pid_begun=here).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == RUNNING
+    # The number was given to another process since; of records without the time, the number has to do.
+    replace(state, status=RUNNING, pid=os.getpid(), pid_begun=here - 60).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == INTERRUPTED
+    replace(state, status=RUNNING, pid=os.getpid(), pid_begun=None).write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == RUNNING
     replace(state, status=RUNNING, pid=pid, host="elsewhere").write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == RUNNING
 
 
-def test_records_that_cannot_be_read(tmp_path):
+def test_a_zombie_is_gone(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    begun = psutil.Process(child.pid).create_time()
+    JobState("s50", RUNNING, pid=child.pid, pid_begun=begun, host=socket.gethostname()).write(tmp_path)
+    assert read_state(tmp_path).status == INTERRUPTED
+    child.wait()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"name": "s50", "sta', "job.json: not whole JSON (unterminated string starting at)"),
+        ("[]", "job.json: not a mapping"),
+        ('{"schema_version": 9, "status": "failed"}', "job.json: schema_version is 9; known: 1"),
+        ('{"schema_version": 1, "status": []}', "job.json: status is []"),
+        ('{"schema_version": 1, "status": "running", "begun": "once"}', "job.json: Invalid isoformat string: 'once'"),
+        ('{"schema_version": 1, "status": "running", "begun": "2026-01-01T00:00:00"}', "without a time zone"),
+        ('{"schema_version": 1, "status": "running", "pid": "7"}', "job.json: pid is '7'"),
+        ('{"schema_version": 1, "status": "failed", "seconds": Infinity}', "job.json: seconds is inf"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_told(tmp_path, content, reason):
     assert read_state(tmp_path / "none").status == WAITING
-    (tmp_path / JOB).write_text('{"name": "s50", "sta')
-    assert read_state(tmp_path).status == FAILED
-    assert "job.json cannot be read" in str(read_state(tmp_path).reason)
+    (tmp_path / JOB).write_text(content)
+    assert read_state(tmp_path).status == BROKEN
+    assert reason in str(read_state(tmp_path).reason)
+    # Numbers are written once, at the end.
+    (tmp_path / METRICS).write_text("{}")
+    assert read_state(tmp_path).status == FINISHED
+    assert reason in str(read_state(tmp_path).reason)
+
+
+@pytest.mark.parametrize("number", [-1, 0, 2**40, 10**30])
+def test_a_number_that_is_no_process(tmp_path, number):
+    JobState("s50", RUNNING, pid=number, host=socket.gethostname()).write(tmp_path)
+    assert read_state(tmp_path).status == INTERRUPTED
+
+
+@pytest.mark.parametrize("content", ["[]", '{"run": []}', '{"run": {"stages": ["dense"]}}', "{}", "half"])
+def test_numbers_that_cannot_be_read_are_not_done(tmp_path, content):
+    JobState("s50", FINISHED).write(tmp_path)
+    (tmp_path / METRICS).write_text(content)
+    assert not is_done(JOB_OF_TEST, tmp_path)
 
 
 def test_the_last_line_of_the_output(tmp_path):

@@ -10,8 +10,8 @@ from typing import Any
 from compression.core.sizes import format_size
 from compression.sweep.answer.leaderboard import Answer, Configuration
 from compression.sweep.answer.limits import Limits
-from compression.sweep.answer.records import BROKEN, SEED
-from compression.sweep.jobs import FAILED, INTERRUPTED, KILLED, WAITING
+from compression.sweep.answer.records import SEED
+from compression.sweep.jobs import BROKEN, FAILED, INTERRUPTED, KILLED, WAITING
 
 # Names of folders and the like, which a new run must not take over.
 _NOT_TAKEN = ("name", "hydra", "plan")

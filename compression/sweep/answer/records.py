@@ -2,7 +2,8 @@
 a record that is damaged, half written or of another version: that is a job with a reason."""
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,23 +12,8 @@ import yaml
 
 from compression.core.errors import InputError
 from compression.sweep.answer.measured import Measured, read_measured
-from compression.sweep.jobs import (
-    FAILED,
-    FINISHED,
-    INTERRUPTED,
-    JOB,
-    KILLED,
-    METRICS,
-    RUNNING,
-    SCHEMA_VERSION,
-    SWEEP,
-    WAITING,
-    read_state,
-)
+from compression.sweep.jobs import BROKEN, FINISHED, METRICS, RUNNING, SWEEP, Job, read_json, read_state, read_sweep
 
-# As a supervisor records them, then what only a reader finds: nothing there yet, and a record it cannot use.
-BROKEN = "broken"
-STATUSES = (FINISHED, RUNNING, FAILED, KILLED, INTERRUPTED, WAITING, BROKEN)
 RUN, RANDOM, SMALL_DENSE = "run", "random", "small_dense"
 BASELINES = (RANDOM, SMALL_DENSE)
 SEED = "seed"
@@ -87,9 +73,11 @@ def read_records(folder: Path) -> SweepRecord:
     notes: tuple[str, ...] = ()
     if (folder / SWEEP).exists():
         try:
-            return _read_planned(folder, _read_json(folder / SWEEP))
-        except ValueError as error:
-            notes = (f"{SWEEP}: {error}; read as a folder of single runs",)
+            return _read_planned(folder)
+        except InputError as error:
+            # What is written must not hang on where the folder lies.
+            told = str(error).removeprefix(f"{folder}{os.sep}")
+            notes = (f"{told}; read as a folder of single runs",)
     sweep = _read_loose(folder, notes=notes)
     if not sweep.jobs:
         why = notes[0] if notes else f"no jobs here: neither {SWEEP} nor a folder with {METRICS}"
@@ -97,80 +85,45 @@ def read_records(folder: Path) -> SweepRecord:
     return sweep
 
 
-def _read_planned(folder: Path, plan: Any) -> SweepRecord:
-    if not isinstance(plan, Mapping) or not isinstance(plan.get("jobs"), list):
-        raise ValueError("not a plan of jobs")
-    version = plan.get("schema_version")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise ValueError(f"schema_version is {version!r}; known: {SCHEMA_VERSION}")
-    jobs = [_read_job(folder, entry) for entry in plan["jobs"] if isinstance(entry, Mapping) and entry.get("name")]
+def _read_planned(folder: Path) -> SweepRecord:
+    sweep = read_sweep(folder)
+    jobs = [_read_job(folder, job) for job in sweep.jobs]
     return SweepRecord(
         folder=folder,
         jobs=tuple(jobs),
-        axes=_find_axes((job.axes for job in jobs), planned=plan.get("axes")),
-        command=tuple(str(word) for word in plan.get("command") or ()),
+        axes=_find_axes((job.axes for job in jobs), planned=sweep.axes),
+        command=sweep.command,
     )
 
 
-def _read_job(folder: Path, entry: Mapping[str, Any]) -> JobRecord:
-    name = str(entry["name"])
-    axes = entry.get("axes")
-    status, reason, seconds = _read_status(folder / name)
-    measured = None
+def _read_job(folder: Path, job: Job) -> JobRecord:
+    state = read_state(folder / job.name)
+    status, reason, measured = state.status, state.reason, None
     if status == FINISHED:
         try:
-            measured = read_measured(_read_json(folder / name / METRICS))
+            measured = read_measured(read_json(folder / job.name / METRICS))
         except ValueError as error:
             status, reason = BROKEN, f"{METRICS}: {error}"
         except (AttributeError, KeyError, TypeError, ArithmeticError) as error:
             # JSON, and none of ours: a list where a mapping belongs, say.
             status, reason = BROKEN, f"{METRICS}: damaged ({type(error).__name__}: {error!s:.80})"
+    elif status == RUNNING and reason is None:
+        reason = f"begun {state.begun}, no end recorded"
     return JobRecord(
-        name=name,
-        kind=str(entry.get("kind") or "grid"),
-        axes={str(key): _plain(value) for key, value in axes.items()} if isinstance(axes, Mapping) else {},
-        overrides=tuple(str(word) for word in entry.get("overrides") or ()),
+        name=job.name,
+        kind=job.kind,
+        axes={key: _plain(value) for key, value in job.axes.items()},
+        overrides=job.overrides,
         status=status,
         reason=reason,
-        seconds=seconds,
+        seconds=state.seconds,
         measured=measured,
     )
 
 
-def _read_status(folder: Path) -> tuple[str, str | None, float | None]:
-    """Return status, reason and seconds of a job by its ``job.json``; a run without one is finished by its metrics."""
-    has_metrics = (folder / METRICS).exists()
-    if not (folder / JOB).exists():
-        return (FINISHED if has_metrics else WAITING), None, None
-    try:
-        record = _read_json(folder / JOB)
-        if not isinstance(record, Mapping):
-            raise ValueError("not a record of a job")
-        version = record.get("schema_version")
-        if not isinstance(version, int) or version > SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {version!r}; known: {SCHEMA_VERSION}")
-        status = record.get("status")
-        if status not in STATUSES[:-1]:
-            raise ValueError(f"status is {status!r:.40}; known: {', '.join(STATUSES[:-1])}")
-    except ValueError as error:
-        # Numbers are written once, at the end: where they are whole, the job is.
-        return (FINISHED if has_metrics else BROKEN), f"{JOB}: {error}", None
-    reason = record.get("reason")
-    pid = record.get("pid")
-    if status == RUNNING and isinstance(pid, int) and 0 < pid < 2**31:
-        # A process that is gone wrote no end.
-        state = read_state(folder)
-        if state.status == INTERRUPTED:
-            status, reason = INTERRUPTED, state.reason
-    if reason is None and status == RUNNING:
-        reason = f"begun {record.get('begun')}, no end recorded"
-    seconds = record.get("seconds")
-    return status, None if reason is None else " ".join(str(reason).split()), seconds if _is_finite(seconds) else None
-
-
 def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> SweepRecord:
     names = sorted(path.parent.name for path in folder.glob(f"*/{METRICS}"))
-    found = [_read_job(folder, {"name": name, "kind": RUN}) for name in names]
+    found = [_read_job(folder, Job(name, (), {}, kind=RUN)) for name in names]
     overrides = {job.name: _read_overrides(job.measured) for job in found}
     # What differs between the commands is what was varied.
     keys = sorted({key for values in overrides.values() for key in values})
@@ -208,11 +161,11 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def _find_axes(rows: Iterable[Mapping[str, Any]], planned: Any = None) -> dict[str, tuple[Any, ...]]:
+def _find_axes(
+    rows: Iterable[Mapping[str, Any]], planned: Mapping[str, Sequence[Any]] | None = None
+) -> dict[str, tuple[Any, ...]]:
     """Return the values of every axis: those planned in their order, then what else jobs have."""
-    values: dict[str, list[Any]] = {}
-    if isinstance(planned, Mapping):
-        values = {str(key): [_plain(one) for one in some] for key, some in planned.items() if isinstance(some, list)}
+    values = {key: [_plain(one) for one in some] for key, some in (planned or {}).items()}
     seen = {key: {repr(one) for one in some} for key, some in values.items()}
     for row in rows:
         for key, value in row.items():
@@ -232,15 +185,3 @@ def _plain(value: Any) -> Any:
 def _is_finite(value: Any) -> bool:
     # Not math.isfinite: an integer may be too large for a float.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
-
-
-def _read_json(path: Path) -> Any:
-    """Return what the file holds; ValueError in a line if it cannot be read."""
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ValueError("missing") from None
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"not whole JSON ({str(error).split(':')[0].lower()})") from error

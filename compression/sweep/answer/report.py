@@ -20,9 +20,10 @@ from compression.sweep.answer.fronts import Front, make_fronts
 from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.answer.picks import TIES, Pick, make_picks
 from compression.sweep.answer.pictures import draw_sweep
-from compression.sweep.answer.records import STATUSES, JobRecord, read_records
+from compression.sweep.answer.records import JobRecord, read_records
 from compression.sweep.answer.seeds import Sample
 from compression.sweep.answer.table import define_columns, is_varying, make_rows, to_csv
+from compression.sweep.jobs import STATUSES
 
 SCHEMA_VERSION = 1
 PICTURES = "pictures"

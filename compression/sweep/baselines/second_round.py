@@ -25,7 +25,7 @@ from compression.sweep.baselines.overrides import (
 )
 from compression.sweep.baselines.widths import choose_width, list_widths, settle_width
 from compression.sweep.grid import name_job
-from compression.sweep.jobs import FINISHED, METRICS, Job, Sweep, read_state
+from compression.sweep.jobs import FINISHED, METRICS, Job, Sweep, keep_others, read_state
 
 # How many baselines run at once, where they are wanted at all.
 BASELINES = "COMPRESSION_BASELINES"
@@ -48,12 +48,13 @@ def run_second_round(sweep: Sweep, run: Callable[[Sweep, int], None]) -> Sweep:
     wanted = os.environ.get(BASELINES)
     if not wanted:
         return sweep
-    numbers = [number for number, job in enumerate(sweep.jobs) if job.kind != "grid"]
+    numbers = [number for number, job in enumerate(sweep.jobs) if job.kind != "grid" and not job.kept]
     _run_all(sweep, numbers, run, workers=int(wanted))
     added = make_small_dense(sweep)
-    sweep = replace(sweep, jobs=(*sweep.jobs, *added))
+    own = [*sweep.own, *added]
+    sweep = replace(sweep, jobs=keep_others(own, sweep.jobs))
     sweep.write()
-    _run_all(sweep, range(len(sweep.jobs) - len(added), len(sweep.jobs)), run, workers=int(wanted))
+    _run_all(sweep, range(len(own) - len(added), len(own)), run, workers=int(wanted))
     return sweep
 
 
@@ -75,7 +76,8 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
     """Return a job for each narrow dense network whose file is as large as one of the sweep's; say what has none."""
     from compression.pipeline import plan_stages
 
-    known = {job.name.rpartition("-")[2] for job in sweep.jobs}
+    known = {job.digest for job in sweep.own}
+    kept = {job.digest: job.name for job in sweep.jobs if job.kept}
     jobs: dict[str, Job] = {}
     refused: dict[str, list[str]] = {}
     matched: dict[tuple[Any, ...], str] = {}
@@ -91,7 +93,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
         # Seeds of one network belong together, so they name the same job.
         group = (found, *sorted((key, str(value)) for key, value in axes.items() if key != "seed"))
         place = {**axes, WIDTH: found, "matches": matched.setdefault(group, target.job.name)}
-        name = name_job({"kind": SMALL_DENSE, **axes, WIDTH: f"width{found:g}"}, digest)
+        name = kept.get(digest) or name_job({"kind": SMALL_DENSE, **axes, WIDTH: f"width{found:g}"}, digest)
         try:
             stages = plan_stages(config, run_dir=sweep.folder / name)
         except InputError as error:
@@ -112,7 +114,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
 
 def _list_targets(sweep: Sweep) -> list[Target]:
     targets = []
-    for job in sweep.jobs:
+    for job in sweep.own:
         folder = sweep.folder / job.name
         if job.kind != "grid" or read_state(folder).status != FINISHED:
             continue

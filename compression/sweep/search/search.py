@@ -22,6 +22,7 @@ from compression.sweep.jobs import (
     FINISHED,
     KILLED,
     METRICS,
+    SEARCH,
     SWEEP,
     Job,
     JobState,
@@ -29,12 +30,13 @@ from compression.sweep.jobs import (
     read_state,
     read_sweep,
 )
+from compression.sweep.opened import close_sweep, open_sweep
 from compression.sweep.run import TRAIN
 from compression.sweep.search.space import Space, to_override
 from compression.sweep.search.trials import Point, Trial, Trials, require_optuna
 from compression.sweep.supervise import is_done, run_job
 
-SEARCH, FRONT_JSON, FRONT_CSV = "search.json", "front.json", "front.csv"
+FRONT_JSON, FRONT_CSV = "front.json", "front.csv"
 SCHEMA_VERSION = 1
 # A job that was killed is begun once more: the memory it lacked may be there now.
 _ATTEMPTS = 2
@@ -79,6 +81,13 @@ class Search:
 
     def go_on(self, *, most: int) -> list[Point]:
         """Run trials until there are ``most``, and return those that no other beats in both accuracy and bytes."""
+        open_sweep(self.folder)
+        try:
+            return self._go_on(most)
+        finally:
+            close_sweep(self.folder)
+
+    def _go_on(self, most: int) -> list[Point]:
         with self.trials.locked():
             self._write(None)
         while (trial := self.trials.take(most=most)) is not None:

@@ -1,18 +1,17 @@
 """The trials of a search on disk, as Optuna keeps them: drawn, run by one process of several, told."""
 
 import os
-import socket
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from filelock import FileLock
 
 from compression.core.errors import InputError
+from compression.core.processes import Process, describe_process
 from compression.core.seeding import derive_seed
 from compression.sweep.search.space import Choices, Space, Value, tidy
 
@@ -82,7 +81,7 @@ class Trials:
                 trial = self._study.ask()
             else:
                 return None
-            trial.set_user_attr(_OWNER, _describe_process())
+            trial.set_user_attr(_OWNER, asdict(describe_process()))
             self._taken[number] = trial
             return Trial(number, {key: self._draw(trial, key) for key in self.space}, is_again=bool(left))
 
@@ -173,17 +172,5 @@ def _suggest(trial: "optuna.Trial", key: str, wanted: Any) -> Value:
     return trial.suggest_float(key, wanted.low, wanted.high, step=wanted.step, log=wanted.log)
 
 
-def _describe_process() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "begun": psutil.Process().create_time()}
-
-
 def _is_alive(owner: Mapping[str, Any] | None) -> bool:
-    """Whether the process may still be there; of one on another machine that is not known."""
-    if owner is None:
-        return False
-    if owner["host"] != socket.gethostname():
-        return True
-    try:
-        return abs(psutil.Process(owner["pid"]).create_time() - float(owner["begun"])) < 1
-    except psutil.NoSuchProcess:
-        return False
+    return owner is not None and Process(**owner).is_alive()

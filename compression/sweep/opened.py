@@ -1,0 +1,48 @@
+"""Whether somebody is at work on a sweep: between two of its jobs no job says so."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from compression.core.files import write_atomic
+from compression.core.processes import Process, describe_process
+from compression.sweep.jobs import read_json
+
+# In it a file for each process at work, as several may share a search.
+OPEN = ".open"
+
+
+def open_sweep(folder: Path) -> None:
+    """Leave word that this process works on the sweep in ``folder``."""
+    for path in _list_files(folder):
+        process = _read(path)
+        if process is None or not process.is_alive():
+            path.unlink(missing_ok=True)
+    own = describe_process()
+    write_atomic(_file(folder, own), (json.dumps(asdict(own)) + "\n").encode())
+
+
+def close_sweep(folder: Path) -> None:
+    """Take back what ``open_sweep`` of this process left."""
+    _file(folder, describe_process()).unlink(missing_ok=True)
+
+
+def is_open(folder: Path) -> bool:
+    """Whether a process works on the sweep in ``folder``; one on another machine does, until it says otherwise."""
+    processes = [_read(path) for path in _list_files(folder)]
+    return any(process is not None and process.is_alive() for process in processes)
+
+
+def _file(folder: Path, process: Process) -> Path:
+    return folder / OPEN / f"{process.host}-{process.pid}.json"
+
+
+def _list_files(folder: Path) -> list[Path]:
+    return sorted((folder / OPEN).glob("*.json"))
+
+
+def _read(path: Path) -> Process | None:
+    try:
+        return Process(**read_json(path))
+    except (TypeError, ValueError):
+        return None
