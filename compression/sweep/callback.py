@@ -29,7 +29,7 @@ from compression.sweep.earlier import add_axes, join_axes, read_earlier
 from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, place
 from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
-from compression.sweep.opened import open_sweep
+from compression.sweep.opened import open_sweep, refuse_opened
 
 # Jobs are checked about two a second: where that takes a while, it is said.
 _MANY = 40
@@ -105,6 +105,7 @@ def begin(master: DictConfig) -> Sweep:
         print(describe_baselines(planned))
     if first.plan:
         sys.exit(0)
+    refuse_opened(folder)
     # With a stage to be made, also for overwrite=true, a job is not done, whatever lies in its folder.
     own = [
         replace(

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from compression.core.errors import InputError
 from compression.core.files import write_atomic
 from compression.core.processes import Process, describe_process
 from compression.sweep.jobs import read_json
@@ -31,6 +32,18 @@ def is_open(folder: Path) -> bool:
     """Whether a process works on the sweep in ``folder``; one on another machine does, until it says otherwise."""
     processes = [_read(path) for path in _list_files(folder)]
     return any(process is not None and process.is_alive() for process in processes)
+
+
+def refuse_opened(folder: Path) -> None:
+    """Raise ``InputError`` where another process of this machine works on the sweep in ``folder``."""
+    own = describe_process()
+    for path in _list_files(folder):
+        process = _read(path)
+        if process is not None and process.host == own.host and process.pid != own.pid and process.is_alive():
+            raise InputError(
+                f"{folder}: process {process.pid} is at work on this sweep (python -m compression status shows it); "
+                "wait for it, or give another name="
+            )
 
 
 def _file(folder: Path, process: Process) -> Path:

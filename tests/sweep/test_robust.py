@@ -26,7 +26,7 @@ from compression.sweep.baselines.second_round import BASELINES, run_second_round
 from compression.sweep.callback import SweepCallback, begin, name_folder
 from compression.sweep.gpus import GPUS
 from compression.sweep.jobs import Job, JobState, Sweep, read_sweep
-from compression.sweep.opened import OPEN, close_sweep, is_open, open_sweep
+from compression.sweep.opened import OPEN, close_sweep, is_open, open_sweep, refuse_opened
 from compression.sweep.search import search
 
 
@@ -352,3 +352,19 @@ def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, content, reason):
         read_sweep(tmp_path)
     with pytest.raises(InputError, match=re.escape(reason)):
         read_records(tmp_path)
+
+
+def test_two_commands_do_not_work_on_one_sweep(tmp_path):
+    refuse_opened(tmp_path)
+    open_sweep(tmp_path)
+    refuse_opened(tmp_path)
+    # Another's: the process that runs this one's tests, or its shell.
+    [own] = (tmp_path / OPEN).glob("*.json")
+    other = psutil.Process().parent()
+    document = json.loads(own.read_text()) | {"pid": other.pid, "begun": other.create_time()}
+    (tmp_path / OPEN / "other.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=f"process {other.pid} is at work on this sweep .*give another name="):
+        refuse_opened(tmp_path)
+    # What is gone, with its number given to another since, holds nothing.
+    (tmp_path / OPEN / "other.json").write_text(json.dumps(document | {"begun": other.create_time() - 100}))
+    refuse_opened(tmp_path)
