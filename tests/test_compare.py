@@ -139,6 +139,16 @@ def test_what_their_runs_found(folder):
     assert rows["batch"] == ["1", "-"]
 
 
+def test_the_imitation_of_integers_is_no_latency(folder):
+    [a] = files(folder, "a")
+    found = metrics_of(a) | {"quantization": {"method": "ptq"}}
+    found["timing"]["latency"][0]["compressed"] = {"latency_ms": {"median": 0.01, "p10": 0.01, "p90": 0.01}}
+    (a.parent / "metrics.json").write_text(json.dumps(found))
+    rows = cells(run(a, *ALLOW).stdout)
+    assert (rows["latency in its own run"], rows["engine"]) == (["0.50 ms"], ["openvino"])
+    assert open_file(a, allow=["compare_test_net"], max_bytes=None).gain == pytest.approx(-1.5)
+
+
 def test_the_dense_file_of_a_run(tmp_path):
     model = mobilenet_v2(num_classes=2, width_mult=0.1)
     save_file(model.state_dict(), tmp_path / "dense.safetensors")

@@ -84,7 +84,7 @@ def _describe_found(files: Sequence[ComparedFile]) -> Iterator[Row]:
     if any(file.accuracy is not None for file in files):
         percent = [None if file.accuracy is None else 100 * file.accuracy for file in files]
         yield ("test accuracy", *(_or_dash(value, "{:.2f} %") for value in percent))
-        yield _row("  against its dense model", files, lambda file: _or_dash(file.drop, "{:+.2f} points"))
+        yield _row("  against its dense model", files, lambda file: _or_dash(file.gain, "{:+.2f} points"))
     if any(file.latency is not None for file in files):
         yield _row("latency in its own run", files, lambda f: f"{f.latency['median']:.2f} ms" if f.latency else "-")
         yield _row("  engine", files, lambda file: file.latency["engine"] if file.latency else "-")

@@ -25,14 +25,15 @@ from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.models.registry import build_model, is_built_in
 from compression.models.weights import load_weights_, read_state_dict
 from compression.quantization.plan import describe_arithmetic
+from compression.reporting.metrics import is_imitation
 
 
 @dataclass(frozen=True)
 class ComparedFile:
     """A model file opened: ``shares`` are its bytes by what they are for, ``found`` what its run's metrics say of it.
 
-    ``dense_bytes``: of the dense model as safetensors, None where nothing says it. ``drop`` is in points against the
-    dense model of the same run, ``latency`` a row of ``timing.latency`` with this file's side of it.
+    ``dense_bytes``: of the dense model as safetensors, None where nothing says it. ``gain`` is in points of accuracy
+    over the dense model of the same run, ``latency`` a row of ``timing.latency`` with this file's side of it.
     """
 
     path: Path
@@ -41,7 +42,7 @@ class ComparedFile:
     dense_bytes: int | None
     whole: Mapping[str, int]
     accuracy: float | None = None
-    drop: float | None = None
+    gain: float | None = None
     latency: Mapping[str, Any] | None = None
 
     @property
@@ -132,11 +133,13 @@ def _read_metrics(folder: Path, *, side: str, key: str, num_bytes: int) -> dict[
 def _found(metrics: Mapping[str, Any] | None, side: str) -> dict[str, Any]:
     if metrics is None:
         return {}
-    accuracy, rows = metrics[side]["accuracy"], metrics["timing"]["latency"]
+    accuracy = metrics[side]["accuracy"]
+    quantized = side == "compressed" and metrics.get("quantization") is not None
+    rows = [row for row in metrics["timing"]["latency"] if not is_imitation(row["engine"], quantized=quantized)]
     best = min(rows, key=lambda row: (row["batch_size"], row[side]["latency_ms"]["median"]), default=None)
     return {
         "accuracy": accuracy,
-        "drop": 100 * (accuracy - metrics["dense"]["accuracy"]),
+        "gain": 100 * (accuracy - metrics["dense"]["accuracy"]),
         "latency": None
         if best is None
         else {"engine": best["engine"], "batch_size": best["batch_size"], **best[side]["latency_ms"]},

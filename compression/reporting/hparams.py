@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compression.reporting.metrics import find_validated, is_imitation
+
 # Where and how often a run is made, and what draws it.
 _LEFT_OUT = ("name", "output_dir", "overwrite", "plan", "logger")
 
@@ -34,16 +36,15 @@ def make_row(metrics: Mapping[str, Any]) -> dict[str, float]:
         **{key: value for key, value in improvement.items() if key != "accuracy_points"},
         **_name_latencies(_executed(metrics)),
     }
-    validated = metrics["run"]["val_accuracy"]
-    if validated:
-        row["val_accuracy"] = list(validated.values())[-1]
+    stage = find_validated(metrics["run"])
+    if stage is not None:
+        row["val_accuracy"] = metrics["run"]["val_accuracy"][stage]
     return {name: float(value) for name, value in row.items() if value is not None}
 
 
 def _executed(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    # PyTorch only imitates integers: its speed at that is nobody's gain.
     quantized = metrics["quantization"] is not None
-    return [entry for entry in metrics["timing"]["latency"] if not (quantized and entry["engine"] == "eager")]
+    return [one for one in metrics["timing"]["latency"] if not is_imitation(one["engine"], quantized=quantized)]
 
 
 def _name_latencies(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -44,6 +44,16 @@ def make_metrics(
     }
 
 
+def is_imitation(engine: str, *, quantized: bool) -> bool:
+    """Whether ``engine`` only imitates the integers of a file, as PyTorch does: its speed at that is nobody's gain."""
+    return quantized and engine == "eager"
+
+
+def find_validated(run: Mapping[str, Any]) -> str | None:
+    """Return the stage whose entry of ``run.val_accuracy`` is that of the file: the last that has one; None if none."""
+    return next(reversed(run.get("val_accuracy") or {}), None)
+
+
 def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """Return every number of the document under its path, e.g. ``compressed/bytes/artifact``; for loggers."""
     numbers: dict[str, float] = {}

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from compression.core.sizes import format_size
 from compression.quantization.plan import describe_plain_file
+from compression.reporting.metrics import is_imitation
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _engine(name: str, arithmetic: str) -> str:
-    # PyTorch only imitates integers, and its speed at that is nobody's gain; nor has an engine kernels below 8 bits.
-    if name == "eager":
-        return f"{name} (simulation)" if arithmetic else name
+    if is_imitation(name, quantized=bool(arithmetic)):
+        return f"{name} (simulation)"
+    # No engine has kernels below 8 bits.
     return f"{name} (held in 8 bits)" if "simulated" in arithmetic else name
 
 

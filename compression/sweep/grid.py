@@ -11,9 +11,7 @@ from omegaconf import DictConfig
 
 from compression.config.run_name import NOT_IN_NAME
 from compression.core.errors import InputError
-
-# What the axes that are swept most often are called in the names of folders; sparsity is in percent.
-_SHORT = {"weight_bits": "w", "activation_bits": "a", "bits": "b", "seed": "seed"}
+from compression.sweep.axis_names import SHORT_NAMES, shorten_key
 
 
 def parse_grid(master: DictConfig) -> list[list[Override]]:
@@ -75,11 +73,7 @@ def _plain(override: Override) -> Any:
 def _name_value(key: str, value: Any) -> str:
     if key == "sparsity" and isinstance(value, (int, float)):
         return f"s{100 * value:g}"
-    if key in _SHORT and isinstance(value, int):
-        return f"{_SHORT[key]}{value}"
-    text = str(value) if "." not in key and "/" not in key and isinstance(value, str) else f"{_last(key)}{value}"
+    if key in SHORT_NAMES and isinstance(value, int):
+        return f"{SHORT_NAMES[key]}{value}"
+    text = str(value) if "." not in key and "/" not in key and isinstance(value, str) else f"{shorten_key(key)}{value}"
     return re.sub(r"[^\w.]+", "-", text).strip("-")
-
-
-def _last(key: str) -> str:
-    return key.replace("/", ".").rpartition(".")[2]

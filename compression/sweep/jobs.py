@@ -28,6 +28,8 @@ WAITING, RUNNING, FINISHED, FAILED, KILLED, INTERRUPTED = (
 BROKEN = "broken"
 _WRITTEN = (FINISHED, RUNNING, FAILED, KILLED, INTERRUPTED, WAITING)
 STATUSES = (*_WRITTEN, BROKEN)
+# Kinds of jobs that are there to be beaten: random pruning, a narrow dense network.
+RANDOM, SMALL_DENSE = "random", "small_dense"
 
 
 @dataclass(frozen=True)

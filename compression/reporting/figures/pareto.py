@@ -10,11 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
+from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.reporting.figures.style import ACCENT, AFTER, SMALL, TEXT, TITLE, draw_nothing, remove_frame, shorten
 
 MAX_NUMBERED = 12
-# Collapsed models would press the others into a line: what lies further below the best is marked at the lower edge.
-VISIBLE_POINTS = 25.0
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _AXES_WIDTH, _AXES_HEIGHT = 10.2, 5.2, 0.75, 0.6, 5.6, 4.1
 # A number's disc, in inches.
 _DISC = 0.19
@@ -102,9 +101,10 @@ def _set_limits(axes: Axes, points: Sequence[Point], dense: Sequence[tuple[float
     """Set the limits and return the height below which points are only marked at the edge; -inf: all are seen."""
     ys = [point.y for point in points] + [y for _, y in dense]
     bottom, top = min(ys), max(ys)
-    seen = sum(point.y >= top - VISIBLE_POINTS for point in points)
-    cut = bottom < top - VISIBLE_POINTS and 2 * seen >= len(points)
-    bottom = top - VISIBLE_POINTS if cut else bottom
+    seen = sum(point.y >= top - COLLAPSED_POINTS for point in points)
+    # Collapsed models would press the others into a line: they are marked at the lower edge.
+    cut = bottom < top - COLLAPSED_POINTS and 2 * seen >= len(points)
+    bottom = top - COLLAPSED_POINTS if cut else bottom
     margin = max(0.06 * (top - bottom), 0.05)
     axes.set_ylim(bottom - margin, top + margin)
     xs = [point.x for point in points] + [x for x, _ in dense]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from compression.reporting.metrics import SCHEMA_VERSION
+from compression.reporting.metrics import SCHEMA_VERSION, find_validated, is_imitation
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,16 @@ def read_measured(document: Any) -> Measured:
     if version > SCHEMA_VERSION:
         raise ValueError(f"schema_version {version} is newer than {SCHEMA_VERSION}, the newest this version reads")
     run, timing = _mapping(document, "run"), _mapping(document, "timing")
-    val_accuracy = run.get("val_accuracy") or {}
+    validated = find_validated(run)
     seconds = timing.get("stage_seconds") or {}
     steps = document.get("pruning_history") or []
     return Measured(
         accuracy=_fraction(document, "compressed/accuracy"),
-        # The last stage that has one measured what is in the file.
-        val_accuracy=_fraction(run, f"val_accuracy/{list(val_accuracy)[-1]}") if val_accuracy else None,
+        val_accuracy=None if validated is None else _fraction(run, f"val_accuracy/{validated}"),
         dense_accuracy=_fraction(document, "dense/accuracy"),
-        dense_val_accuracy=_fraction(run, "val_accuracy/dense") if "dense" in val_accuracy else None,
+        dense_val_accuracy=_fraction(run, "val_accuracy/dense")
+        if validated and "dense" in run["val_accuracy"]
+        else None,
         sparsity=_fraction(document, "compressed/sparsity"),
         bytes=_count(document, "compressed/bytes/artifact"),
         dense_bytes=_count(document, "dense/bytes/safetensors"),
@@ -125,8 +126,7 @@ def _read_latencies(timing: Mapping[str, Any], *, quantized: bool) -> tuple[Late
             dense_milliseconds=dense[entry["batch_size"]],
         )
         for entry in entries
-        # PyTorch only imitates integers: its speed at that is nobody's gain.
-        if not (quantized and entry.get("engine") == "eager")
+        if not is_imitation(str(entry["engine"]), quantized=quantized)
     )
 
 

@@ -13,9 +13,8 @@ from hydra.utils import get_object
 from compression.config.distillation import DistillationConfig
 from compression.config.schema import Config
 from compression.sweep.grid import name_job
-from compression.sweep.jobs import Job
+from compression.sweep.jobs import RANDOM, Job
 
-RANDOM, SMALL_DENSE = "random", "small_dense"
 CRITERION = "compression.pruning.criteria.random.Random"
 WIDTH = "width_mult"
 # Keys that say how a network is compressed; a dense one has none of them.

@@ -14,7 +14,6 @@ from compression.config.compose import compose_job
 from compression.config.schema import Config
 from compression.core.errors import InputError
 from compression.sweep.baselines.overrides import (
-    SMALL_DENSE,
     WIDTH,
     compresses,
     dense_overrides,
@@ -25,7 +24,7 @@ from compression.sweep.baselines.overrides import (
 )
 from compression.sweep.baselines.widths import choose_width, list_widths, settle_width
 from compression.sweep.grid import name_job
-from compression.sweep.jobs import FINISHED, METRICS, Job, Sweep, keep_others, read_state
+from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_state
 
 # How many baselines run at once, where they are wanted at all.
 BASELINES = "COMPRESSION_BASELINES"

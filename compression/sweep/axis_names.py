@@ -1,0 +1,9 @@
+"""What axes are called where there is little room: names of folders, labels, columns on a screen."""
+
+# Those that are swept most often; sparsity is in percent.
+SHORT_NAMES = {"sparsity": "s", "weight_bits": "w", "activation_bits": "a", "bits": "b", "seed": "seed"}
+
+
+def shorten_key(key: str) -> str:
+    """Return the last part of a key of the configuration, e.g. ``lr_factor`` of ``strategy.recovery.lr_factor``."""
+    return key.lstrip("+").replace("/", ".").rpartition(".")[2]
