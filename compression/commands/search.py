@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compression.commands.text_table import format_table
+from compression.sweep.axis_names import shorten_key
 from compression.sweep.search.search import FRONT_CSV, FRONT_JSON, Search
 from compression.sweep.search.space import Space, read_space
 from compression.sweep.search.trials import Point
@@ -30,7 +31,7 @@ def run_search(overrides: Sequence[str], *, space: Path, num_trials: int, seed: 
 
 
 def _format(front: Sequence[Point], space: Space) -> str:
-    header = ("job", "validation accuracy", "bytes", *(key.rpartition(".")[2] for key in space))
+    header = ("job", "validation accuracy", "bytes", *map(shorten_key, space))
     rows = [
         (point.job, f"{100 * point.val_accuracy:.2f} %", f"{point.num_bytes:,}", *map(str, point.values.values()))
         for point in front

@@ -1,6 +1,7 @@
 """A search with trials that take no time, and one that is real."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from dataclasses import replace
 import pytest
 from runs import ROOT, TINY
 
+from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
 from compression.sweep.jobs import Job, JobState, read_state, read_sweep
 from compression.sweep.search.space import Choices, Range
@@ -130,6 +132,42 @@ def test_a_configuration_that_breaks_a_rule_is_a_failed_trial(tmp_path, capsys):
     assert "contradicts strategy=iterative_l1" in capsys.readouterr().out
     states = [read_state(search.folder / job.name) for job in read_sweep(search.folder).jobs]
     assert sorted(state.status for state in states) == ["failed", "finished"]
+
+
+def test_whatever_a_network_makes_of_a_value_is_a_failed_trial(tmp_path, capsys):
+    def plan(config, folder):
+        del folder
+        if config.weight_bits == 6:
+            raise RuntimeError("sixes\nare odd")
+        return {}
+
+    search = make_search(tmp_path, space={"weight_bits": Choices((6, 8))}, run=finish_any)
+    search.plan = plan
+    search.go_on(most=6)
+    finished, failed = search.trials.count()
+    assert (finished + failed, failed > 0) == (6, True)
+    assert "failed: RuntimeError: sixes\n" in capsys.readouterr().out
+    [state] = [read_state(search.folder / job.name) for job in read_sweep(search.folder).jobs if "w6" in job.name]
+    assert (state.status, state.reason) == ("failed", "RuntimeError: sixes")
+
+
+def finish_any(job, folder):
+    return finish(replace(job, axes={"sparsity": 0.5, **job.axes}), folder)
+
+
+@pytest.mark.parametrize("where", ["plan", "job"])
+def test_a_full_disk_ends_the_search_and_the_trial_is_begun_again(tmp_path, where):
+    def plan(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def run(job, _):
+        return JobState(job.name, "failed", "the disk is full: 0 bytes free in here")
+
+    search = make_search(tmp_path, **({"run": run} if where == "job" else {}))
+    search.plan = plan if where == "plan" else plan_nothing
+    with pytest.raises(DiskFullError, match=r"the disk is full: .* free in"):
+        search.go_on(most=2)
+    assert search.trials.count() == (0, 0)
 
 
 def test_a_killed_job_is_begun_again_once(tmp_path):

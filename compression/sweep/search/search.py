@@ -12,9 +12,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from compression.config.compose import compose_job, compose_run
+from compression.config.explain import explain
 from compression.config.schema import Config
-from compression.core.errors import InputError
+from compression.core.disk import DiskFullError, disk_full_told, is_disk_full
+from compression.core.errors import InputError, first_line
 from compression.core.files import write_atomic
+from compression.reporting.metrics import find_validated
+from compression.store import make_room_advice
+from compression.sweep.axis_names import shorten_key
 from compression.sweep.baselines.overrides import OF_SWEEP, key_of
 from compression.sweep.grid import name_job
 from compression.sweep.jobs import (
@@ -40,6 +45,8 @@ FRONT_JSON, FRONT_CSV = "front.json", "front.csv"
 SCHEMA_VERSION = 1
 # A job that was killed is begun once more: the memory it lacked may be there now.
 _ATTEMPTS = 2
+# What a job says that no other would fare better than.
+_NO_ROOM = ("the disk is full", "too little room in")
 _NOT_SEARCHED = (*OF_SWEEP, "name", "output_dir", "overwrite", "until")
 
 Plan = Callable[[Config, Path], Mapping[str, str]]
@@ -75,17 +82,19 @@ class Search:
         require_optuna()
         self.overrides = [line for line in overrides if key_of(line) not in ("name", *OF_SWEEP)]
         self.space, self.plan, self.run = space, plan, run
-        self.folder = _check(overrides, self.overrides, space, seed).absolute()
+        self.output_dir, name = _check(overrides, self.overrides, space, seed)
+        self.folder = (self.output_dir / name).absolute()
         self._remember(seed)
         self.trials = Trials(self.folder, space=space, seed=seed)
 
     def go_on(self, *, most: int) -> list[Point]:
         """Run trials until there are ``most``, and return those that no other beats in both accuracy and bytes."""
-        open_sweep(self.folder)
-        try:
-            return self._go_on(most)
-        finally:
-            close_sweep(self.folder)
+        with disk_full_told([self.folder], advice=make_room_advice(self.output_dir / "store")):
+            open_sweep(self.folder)
+            try:
+                return self._go_on(most)
+            finally:
+                close_sweep(self.folder)
 
     def _go_on(self, most: int) -> list[Point]:
         with self.trials.locked():
@@ -105,8 +114,12 @@ class Search:
             config, digest = compose_job(overrides)
             job = replace(job, name=name_job(trial.values, digest))
             job = replace(job, stages=self.plan(config, self.folder / job.name))
-        except InputError as error:
-            state = JobState(job.name, FAILED, str(error), attempts=1)
+        # What a network of the user's makes of a value is this trial's failure; a full disk is every trial's.
+        except Exception as error:
+            if is_disk_full(error):
+                raise
+            told = explain(error) or f"{type(error).__name__}: {first_line(error)}"
+            state = JobState(job.name, FAILED, told, attempts=1)
         folder = self.folder / job.name
         with self.trials.locked():
             self._write(job)
@@ -114,6 +127,9 @@ class Search:
             state = self._run(job, folder)
         else:
             state.write(folder)
+        if (state.reason or "").startswith(_NO_ROOM):
+            # Left as it was drawn: the same command begins with it.
+            raise DiskFullError(state.reason)
         if state.status != FINISHED:
             reason = f"{state.status}: {state.reason}"
             self.trials.fail(trial, job=job.name, reason=reason)
@@ -173,11 +189,12 @@ class Search:
 def read_objectives(metrics: Path) -> tuple[float, int]:
     """Return accuracy on held-out training images, of the last stage, and bytes of the file; never the test set's."""
     document = json.loads(metrics.read_text())
-    return float(list(document["run"]["val_accuracy"].values())[-1]), int(document["compressed"]["bytes"]["artifact"])
+    run = document["run"]
+    return float(run["val_accuracy"][find_validated(run)]), int(document["compressed"]["bytes"]["artifact"])
 
 
-def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -> Path:
-    """Return the search's folder; raises InputError."""
+def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -> tuple[Path, str]:
+    """Return ``output_dir``, and the name of the search's folder in it; raises InputError."""
     config, _ = compose_run(given)
     if config.until != "evaluate":
         raise InputError(f"until={config.until}: must be evaluate, for a search measures files")
@@ -188,10 +205,10 @@ def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -
             raise InputError(f"{key}: is searched and given on the command line: must be one of both")
         _check_values(kept, key, [to_override(key, value) for value in wanted.ends()])
     if config.name is not None:
-        return Path(config.output_dir) / config.name
+        return Path(config.output_dir), config.name
     settings = json.dumps(_describe(kept, space, seed), sort_keys=True)
-    parts = [key.lstrip("+").replace("/", ".").rpartition(".")[2] for key in space]
-    return Path(config.output_dir) / "-".join(["search", *parts, hashlib.sha256(settings.encode()).hexdigest()[:6]])
+    parts = ["search", *map(shorten_key, space)]
+    return Path(config.output_dir), "-".join([*parts, hashlib.sha256(settings.encode()).hexdigest()[:6]])
 
 
 def _check_values(overrides: Sequence[str], key: str, lines: Sequence[str]) -> None:

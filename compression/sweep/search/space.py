@@ -1,5 +1,6 @@
 """What a search may choose from: a file of keys, each with a list of values or a range."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -90,9 +91,7 @@ def _read_range(where: str, settings: Mapping[str, Any]) -> Range:
     found = Range(**settings)
     for name in ("low", "high", "step"):
         number = settings.get(name)
-        if (name != "step" or number is not None) and (
-            isinstance(number, bool) or not isinstance(number, (int, float))
-        ):
+        if (name != "step" or number is not None) and not _is_number(number):
             hint = ", with a point, as 1.0e-4" if isinstance(number, str) and "e" in number else ""
             raise InputError(f"{where}.{name}={number!r}: must be a number{hint}")
     if not isinstance(found.log, bool):
@@ -104,6 +103,12 @@ def _read_range(where: str, settings: Mapping[str, Any]) -> Range:
     if found.step is not None:
         _check_step(where, found)
     return found
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_step(where: str, found: Range) -> None:
