@@ -4,8 +4,7 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from compression.core.sizes import parse_size
-from compression.sweep.answer.limits import Limits, check_drop, parse_milliseconds
+from compression.sweep.answer.limits import Limits, check_drop, parse_bytes, parse_milliseconds
 from compression.sweep.answer.recommend import recommend
 
 
@@ -15,7 +14,7 @@ def recommend_within(
     """Return what to print; raises InputError for a wrong unit, no limit, or a folder without finished jobs."""
     limits = Limits(
         max_drop=None if max_drop is None else check_drop(max_drop),
-        max_bytes=None if max_bytes is None else parse_size(max_bytes, key="--max-bytes"),
+        max_bytes=None if max_bytes is None else parse_bytes(max_bytes, key="--max-bytes"),
         max_latency=None if max_latency is None else parse_milliseconds(max_latency, key="--max-latency"),
     )
     return recommend(folder, limits).to_rich()

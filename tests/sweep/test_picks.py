@@ -3,7 +3,7 @@ import math
 import pytest
 
 from compression.sweep.answer.leaderboard import make_answer
-from compression.sweep.answer.picks import balance, make_picks
+from compression.sweep.answer.picks import balance, describe_tie, make_picks
 from compression.sweep.answer.records import read_records
 
 DENSE = 8 * 2**20
@@ -100,6 +100,92 @@ def test_small_dense_is_held_against_the_grids_dense_model_of_its_seed(folder, m
     assert one.test_drop == pytest.approx(10.0)
     assert one.ratio == 8.0
     assert math.isclose(one.speedup, 1.0 / 0.5)
+
+
+def add_epochs(folder, metrics, epochs, seed, dense_val, **more):
+    made = metrics(seed=seed, val=dense_val - 0.01, dense_val=dense_val, **more)
+    folder.add(f"e{epochs}_{seed}", {"training.epochs": epochs, "seed": seed}, metrics=made)
+
+
+def small_beside(folder, metrics, matches, *, epochs=2, seed=1):
+    small = metrics(seed=seed, val=0.78, dense_val=0.79, dense_bytes=1000)
+    axes = {"training.epochs": epochs, "seed": seed, "width_mult": 0.5, "matches": matches}
+    folder.add("s", axes, kind="small_dense", metrics=small)
+    [one] = [one for one in make_answer(read_records(folder.path)).configurations if one.is_baseline]
+    return one
+
+
+def test_small_dense_is_held_against_the_job_it_matches(folder, metrics):
+    """Trained two epochs as that job was; not against the dense model of thirty, however much larger its file."""
+    add_epochs(folder, metrics, 2, 1, 0.8)
+    add_epochs(folder, metrics, 30, 1, 0.99, dense_bytes=2 * DENSE)
+    one = small_beside(folder, metrics, "e2_1")
+    assert one.drop == pytest.approx(2.0)
+    assert one.kept == pytest.approx(0.78 / 0.8)
+    assert one.dense_bytes == DENSE
+
+
+def test_small_dense_of_another_seed_is_held_against_the_sibling_of_its_seed(folder, metrics):
+    add_epochs(folder, metrics, 2, 1, 0.8)
+    add_epochs(folder, metrics, 2, 7, 0.82)
+    add_epochs(folder, metrics, 30, 7, 0.99, dense_bytes=2 * DENSE)
+    assert small_beside(folder, metrics, "e2_1", seed=7).drop == pytest.approx(4.0)
+
+
+def test_without_the_job_it_matches_small_dense_is_held_against_one_of_the_same_axes(folder, metrics):
+    add_epochs(folder, metrics, 2, 1, 0.8)
+    add_epochs(folder, metrics, 30, 1, 0.99, dense_bytes=2 * DENSE)
+    assert small_beside(folder, metrics, "gone").drop == pytest.approx(2.0)
+
+
+def test_a_tie_is_said_and_the_smallest_of_it_named(folder, metrics):
+    """Two means a hair apart, and the better has twice the bytes."""
+    for name, sparsity, mean, ratio in (("a", 0.5, 0.9505, 4), ("b", 0.9, 0.95, 8)):
+        for seed, step in enumerate((-0.01, 0.0, 0.01)):
+            axes = {"sparsity": sparsity, "seed": seed}
+            add(folder, metrics, f"{name}{seed}", mean + step, ratio, axes=axes, seed=seed)
+    found = pick(folder)["best accuracy"]
+    assert found.chosen.job.name == "a2"
+    expected = "accuracy tied with 1 other within the noise of seeds; the smallest of them is b2, 1.00 MiB"
+    assert describe_tie(found.chosen, found.tied) == expected
+
+
+def test_equal_numbers_of_one_seed_are_a_tie_without_noise(folder, metrics):
+    for name, ratio in (("x", 2), ("y", 4), ("z", 3)):
+        add(folder, metrics, name, 0.95, ratio)
+    found = pick(folder)["best accuracy"]
+    assert describe_tie(found.chosen, found.tied) == "accuracy tied with 2 others, none smaller"
+    add(folder, metrics, "best", 0.97, 2)
+    found = pick(folder)["best accuracy"]
+    assert describe_tie(found.chosen, found.tied) is None
+
+
+def test_what_a_pick_may_not_be_is_not_named_as_tied_with_it(folder, metrics):
+    """90.5 and 89.5 % of the dense model's share a place, and the second keeps too little."""
+    for name, sparsity, mean, ratio in (("a", 0.5, 0.905, 4), ("b", 0.9, 0.895, 8)):
+        for seed, step in enumerate((-0.01, 0.0, 0.01)):
+            axes = {"sparsity": sparsity, "seed": seed}
+            add(folder, metrics, f"{name}{seed}", mean + step, ratio, axes=axes, seed=seed)
+    picks = pick(folder)
+    assert [one.job.name for one in picks["best accuracy"].tied] == ["b2"]
+    assert picks["best compression"].chosen.job.name == "a2"
+    assert picks["best compression"].tied == ()
+
+
+def test_collapsed_and_random_seeds_are_no_noise_of_the_grid(folder, metrics):
+    """Random pruning at 10, 50 and 30 %, and a grid's job as wild: 90 and 60 % of one seed are not the same."""
+    for seed, val in enumerate((0.1, 0.5, 0.3)):
+        axes = {"sparsity": 0.5, "seed": seed}
+        add(folder, metrics, f"r{seed}", val, 4, kind="random", axes=axes, seed=seed)
+        add(folder, metrics, f"g{seed}", val, 4, axes={"sparsity": 0.99, "seed": seed}, seed=seed)
+    add(folder, metrics, "a", 0.9, 4, axes={"sparsity": 0.5, "seed": 0}, seed=0)
+    add(folder, metrics, "b", 0.6, 4, axes={"sparsity": 0.9, "seed": 0}, seed=0)
+    answer = make_answer(read_records(folder.path))
+    assert [(one.job.name, one.place) for one in answer.configurations[:2]] == [("a", 1), ("b", 2)]
+    assert answer.noise is None
+    for seed, val in enumerate((0.88, 0.89)):
+        add(folder, metrics, f"c{seed}", val, 4, axes={"sparsity": 0.7, "seed": seed}, seed=seed)
+    assert make_answer(read_records(folder.path)).noise.freedom == 1
 
 
 def test_seeds_are_one_configuration_and_the_best_of_them_is_shipped(folder, metrics):

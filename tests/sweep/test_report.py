@@ -117,6 +117,7 @@ def test_a_sweep_of_which_nothing_finished_is_still_reported(folder):
     folder.add("a", {"sparsity": 0.5}, status="failed", reason="no")
     result = aggregate(folder.path)
     assert "no job has finished" in printed(result)
+    assert "flatters" not in printed(result)
     assert all((folder.path / name).exists() for name in FILES)
     assert all((folder.path / "pictures" / f"{name}.png").exists() for name in PICTURES)
 
@@ -187,6 +188,28 @@ def test_ties_are_marked_and_said(tmp_path):
     assert "| =1 | s50" in report
     assert "Welch" in report
     assert " ± " in printed(result)
+
+
+def test_ties_are_in_every_form_of_the_answer(folder, metrics):
+    folder.plan["axes"] = {"sparsity": [0.5, 0.9], "seed": [0, 1, 2]}
+    for name, sparsity, mean, num_bytes in (("a", 0.5, 0.9505, 4096), ("b", 0.9, 0.95, 2048)):
+        for seed, step in enumerate((-0.01, 0.0, 0.01)):
+            made = metrics(val=mean + step, num_bytes=num_bytes, seed=seed)
+            folder.add(f"{name}{seed}", {"sparsity": sparsity, "seed": seed}, metrics=made)
+    tie = "accuracy tied with 1 other within the noise of seeds; the smallest of them is b2, 2.0 KiB"
+    assert tie in " ".join(printed(aggregate(folder.path)).split())
+    assert f"{tie}. Rule: the highest accuracy." in (folder.path / "report.md").read_text()
+    document = json.loads((folder.path / "results.json").read_text())
+    assert (document["picks"][0]["tie"], document["picks"][0]["tied_with"]) == (tie, ["b2"])
+    assert "told apart by cost alone" in (folder.path / "report.md").read_text()
+
+
+def test_seeds_of_collapsed_jobs_alone_are_said_to_tell_nothing(folder, metrics):
+    folder.add("a", {"sparsity": 0.5, "seed": 0}, metrics=metrics(val=0.9, seed=0))
+    for seed, val in enumerate((0.1, 0.5)):
+        folder.add(f"b{seed}", {"sparsity": 0.9, "seed": seed}, metrics=metrics(val=val, seed=seed))
+    aggregate(folder.path)
+    assert "No configuration of the grid near the best has several seeds" in (folder.path / "report.md").read_text()
 
 
 def test_the_front_is_that_of_the_grid_and_baselines_beyond_it_are_named(folder, metrics):

@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from compression.sweep.answer.leaderboard import Answer, Configuration
 from compression.sweep.answer.pareto import is_dominated, pareto_front
 
-
-def _milliseconds(one: Configuration) -> float | None:
-    return None if one.latency is None else one.latency.milliseconds
-
-
 # What each costs, less being better; None where it is not known.
 COSTS: Mapping[str, Callable[[Configuration], float | None]] = {
     "sparsity": lambda one: -one.measured.sparsity,
     "bytes": lambda one: one.measured.bytes,
-    "latency": _milliseconds,
+    "latency": lambda one: one.milliseconds,
 }
 
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.sweep.answer.measured import Latency, Measured
-from compression.sweep.answer.records import BASELINES, RANDOM, RUN, SEED, SMALL_DENSE, JobRecord, SweepRecord
+from compression.sweep.answer.records import BASELINES, RUN, SEED, JobRecord, SweepRecord
 from compression.sweep.answer.seeds import Noise, Sample, pool_noise, rank, summarize
+from compression.sweep.axis_names import SHORT_NAMES, shorten_key
+from compression.sweep.jobs import RANDOM, SMALL_DENSE
 
-# What a label says of an axis that has a short name; others are named in full.
-_SHORT = {"sparsity": "s", "weight_bits": "w", "activation_bits": "a", "bits": "b"}
+# The axis of a small dense job that names the job of the grid it is beside.
+MATCHES = "matches"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Configuration:
         return self.job.measured
 
     @property
+    def milliseconds(self) -> float | None:
+        """A batch in the fastest engine; None where that is not known."""
+        return None if self.latency is None else self.latency.milliseconds
+
+    @property
     def is_baseline(self) -> bool:
         """Whether it is there to be beaten."""
         return self.kind in BASELINES
@@ -73,19 +81,34 @@ class Answer:
     def reference(self, job: JobRecord) -> Measured:
         """Return the run whose dense model ``job`` is held against.
 
-        Its own; that of a small dense network is the grid's of the same seed, its own dense model being small already.
+        Its own; that of a small dense network, being small already, is of the job that it matches, in its own seed.
+        Where that has no numbers, of a job equal in all axes that both have, or the largest there is.
         """
         assert job.measured is not None
         if job.kind != SMALL_DENSE:
             return job.measured
-        others = [other for other in self.sweep.finished if other.kind != SMALL_DENSE]
-        return _reference(job, [other for other in others if other.seed == job.seed] or others)
+        matched = self._matchable.get(str(job.axes.get(MATCHES)))
+        sibling = None if matched is None else self._by_place.get((_key(matched), job.seed))
+        if sibling is not None and sibling.measured is not None:
+            return sibling.measured
+        known = list(self._by_place.values())
+        others = [other for other in known if other.seed == job.seed] or known
+        return _largest_dense([other for other in others if _agree(job, other)] or others, default=job.measured)
+
+    @cached_property
+    def _matchable(self) -> dict[str, JobRecord]:
+        return {job.name: job for job in self.sweep.jobs if job.kind != SMALL_DENSE}
+
+    @cached_property
+    def _by_place(self) -> dict[Any, JobRecord]:
+        return {(_key(job), job.seed): job for job in self.sweep.finished if job.kind != SMALL_DENSE}
 
 
 def make_answer(sweep: SweepRecord) -> Answer:
     """Group, rank and compare the finished jobs."""
     finished = sweep.finished
-    validated = any(job.measured.val_accuracy is not None for job in finished if job.measured)
+    # Where nothing has finished nothing is known to lack it.
+    validated = not finished or any(job.measured.val_accuracy is not None for job in finished if job.measured)
     batch_size = _common_batch_size(finished)
     bare = Answer(sweep=sweep, validated=validated, batch_size=batch_size, configurations=(), noise=None)
     groups = group_by_seed(finished)
@@ -98,7 +121,7 @@ def make_answer(sweep: SweepRecord) -> Answer:
         if not validated or all(job.measured and job.measured.val_accuracy is not None for job in jobs)
     ]
     made.sort(key=lambda one: (-one.score.mean, one.measured.bytes, one.job.name))
-    noise = pool_noise([one.score for one in made])
+    noise = pool_noise(_steady(made))
     places = rank([one.score for one in made], noise=noise)
     ranked = tuple(
         Configuration(**{**vars(one), "place": place, "tied": tied})
@@ -129,11 +152,6 @@ def make_labels(sweep: SweepRecord) -> dict[str, str]:
     return {name: name if text in repeated else text for name, text in labels.items()}
 
 
-def shorten_key(key: str) -> str:
-    """Return the last part of a key of the configuration."""
-    return key.replace("/", ".").rpartition(".")[2]
-
-
 def describe_kind(kind: str) -> str:
     """Return a baseline's kind in words, any other's as it is."""
     return {RANDOM: "random pruning", SMALL_DENSE: "small and dense"}.get(kind, kind)
@@ -146,8 +164,8 @@ def _describe_axes(job: JobRecord) -> str:
             continue
         if key == "sparsity" and isinstance(value, (int, float)):
             words.append(f"s{100 * value:g}")
-        elif key in _SHORT:
-            words.append(f"{_SHORT[key]}{value}")
+        elif key in SHORT_NAMES:
+            words.append(f"{SHORT_NAMES[key]}{value}")
         elif isinstance(value, str):
             words.append(value)
         else:
@@ -195,6 +213,13 @@ def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str
     )
 
 
+def _steady(configurations: Sequence[Configuration]) -> list[Sample]:
+    """Return the scores of the grid that have not collapsed: those that have vary much more, from seed to seed."""
+    grid = [one.score for one in configurations if not one.is_baseline]
+    best = max((score.mean for score in grid), default=0.0)
+    return [score for score in grid if 100 * (best - score.mean) <= COLLAPSED_POINTS]
+
+
 def speedup_of(latency: Latency | None, *, dense: Measured, own: bool) -> float | None:
     """Return how many times faster than the best dense engine; of another run's dense model, the ratio of medians."""
     if latency is None or own:
@@ -210,10 +235,12 @@ def _ship_order(job: JobRecord, validated: bool) -> tuple[float, int, str]:
     return -accuracy, run.bytes, job.name
 
 
-def _reference(job: JobRecord, others: Sequence[JobRecord]) -> Measured:
-    runs = [other.measured for other in others if other.measured]
-    assert job.measured is not None
-    return max(runs, key=lambda run: run.dense_bytes, default=job.measured)
+def _agree(job: JobRecord, other: JobRecord) -> bool:
+    return all(other.axes[key] == value for key, value in job.axes.items() if key in other.axes)
+
+
+def _largest_dense(jobs: Iterable[JobRecord], *, default: Measured) -> Measured:
+    return max((job.measured for job in jobs if job.measured), key=lambda run: run.dense_bytes, default=default)
 
 
 def _common_batch_size(jobs: Iterable[JobRecord]) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compression.core.errors import InputError
-from compression.core.sizes import format_size
+from compression.core.sizes import ALLOWED, format_size, parse_size
 
 TIME_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 # By how much a limit is missed, as fractions of it; a point of accuracy counts as a tenth.
@@ -62,6 +62,14 @@ def parse_milliseconds(text: str, *, key: str) -> float:
     if not found or unit is None or float(found[1]) == 0:
         raise InputError(f"{key}={text}: must be a time above 0 such as 0.5ms, 800us or 0.1s")
     return float(found[1]) * unit
+
+
+def parse_bytes(text: str, *, key: str) -> int:
+    """Return the bytes of e.g. ``300KiB``; InputError says that ``key`` asked."""
+    count = parse_size(text, key=key)
+    if count == 0:
+        raise InputError(f"{key}={text}: must be above 0: {ALLOWED}")
+    return count
 
 
 def check_drop(points: float) -> float:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from compression.core.sizes import format_size
 from compression.sweep.answer.leaderboard import Answer, Configuration
 
 # A model below this fraction of the dense model's accuracy is not one to ship, however small.
@@ -22,13 +23,17 @@ TIES = "Equal ones: the higher accuracy, the smaller file, the first name."
 
 @dataclass(frozen=True)
 class Pick:
-    """A choice, and the best of the sweep's own grid where a baseline was chosen; ``reason`` why there is none."""
+    """A choice, and the best of the sweep's own grid where a baseline was chosen; ``reason`` why there is none.
+
+    ``tied`` are all others that could have been chosen and share its place, smallest file first.
+    """
 
     title: str
     rule: str
     chosen: Configuration | None
     of_grid: Configuration | None
     reason: str | None = None
+    tied: tuple[Configuration, ...] = ()
 
 
 def make_picks(answer: Answer) -> list[Pick]:
@@ -45,8 +50,28 @@ def make_picks(answer: Answer) -> list[Pick]:
         of_grid = None
         if chosen is not None and chosen.is_baseline:
             of_grid = choose([one for one in everything if not one.is_baseline])
-        picks.append(Pick(title, RULES[title], chosen, of_grid, None if chosen else _why_none(everything)))
+        tied = find_tied(chosen, everything if choose is pick_accuracy else _usable(everything))
+        picks.append(Pick(title, RULES[title], chosen, of_grid, None if chosen else _why_none(everything), tied))
     return picks
+
+
+def find_tied(chosen: Configuration | None, among: Sequence[Configuration]) -> tuple[Configuration, ...]:
+    """Return those that share the place of ``chosen``, smallest file first."""
+    others = [one for one in among if chosen is not None and one is not chosen and one.place == chosen.place]
+    return tuple(sorted(others, key=lambda one: (one.measured.bytes, *_order(one))))
+
+
+def describe_tie(chosen: Configuration, tied: Sequence[Configuration]) -> str | None:
+    """Return in words that the choice hangs on noise, and what smaller one there is; None where it does not."""
+    if not tied:
+        return None
+    noisy = any(one.score.mean != chosen.score.mean for one in tied)
+    others = f"{len(tied):,} {'others' if len(tied) > 1 else 'other'}{' within the noise of seeds' if noisy else ''}"
+    smallest = tied[0]
+    if smallest.measured.bytes >= chosen.measured.bytes:
+        return f"accuracy tied with {others}, none smaller"
+    size = format_size(smallest.measured.bytes)
+    return f"accuracy tied with {others}; the smallest of them is {smallest.job.name}, {size}"
 
 
 def pick_accuracy(configurations: Sequence[Configuration]) -> Configuration | None:

@@ -6,14 +6,16 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.reporting.figures.accuracy_steps import Course, draw_accuracy_steps
 from compression.reporting.figures.parallel_coordinates import Coordinate, draw_parallel_coordinates
-from compression.reporting.figures.pareto import VISIBLE_POINTS, Axis, Point, draw_pareto
+from compression.reporting.figures.pareto import Axis, Point, draw_pareto
 from compression.sweep.answer.fronts import COSTS, Front
-from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, shorten_key
+from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind
 from compression.sweep.answer.measured import Measured
 from compression.sweep.answer.picks import Pick
 from compression.sweep.answer.records import RUN, SEED, JobRecord
+from compression.sweep.axis_names import shorten_key
 
 _KIB = 2**10
 # More upright lines than this cannot be read.
@@ -140,7 +142,7 @@ def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
     floor = _find_floor([100 * one.score.mean for one in shown])
     coordinates += [
         Coordinate("file, KiB, log", [one.measured.bytes for one in shown], log=True, unit_scale=_KIB),
-        Coordinate("latency, ms, log", [_milliseconds(one) for one in shown], log=True),
+        Coordinate("latency, ms, log", [one.milliseconds for one in shown], log=True),
         Coordinate(score.replace(" ", "\n", 1), [100 * one.score.mean for one in shown], floor=floor),
     ]
     if answer.validated:
@@ -169,13 +171,9 @@ def _most_used(keys: Sequence[str], shown: Sequence[Configuration]) -> list[str]
 
 def _find_floor(accuracies: Sequence[float]) -> float | None:
     """Return what all lower ones are drawn as, so that few collapsed models do not press the others together."""
-    floor = max(accuracies, default=0.0) - VISIBLE_POINTS
+    floor = max(accuracies, default=0.0) - COLLAPSED_POINTS
     lower = sum(accuracy < floor for accuracy in accuracies)
     return floor if 0 < 2 * lower <= len(accuracies) else None
-
-
-def _milliseconds(one: Configuration) -> float | None:
-    return None if one.latency is None else one.latency.milliseconds
 
 
 def _name(answer: Answer) -> str:

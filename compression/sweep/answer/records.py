@@ -12,9 +12,21 @@ import yaml
 
 from compression.core.errors import InputError
 from compression.sweep.answer.measured import Measured, read_measured
-from compression.sweep.jobs import BROKEN, FINISHED, METRICS, RUNNING, SWEEP, Job, read_json, read_state, read_sweep
+from compression.sweep.jobs import (
+    BROKEN,
+    FINISHED,
+    METRICS,
+    RANDOM,
+    RUNNING,
+    SMALL_DENSE,
+    SWEEP,
+    Job,
+    read_json,
+    read_state,
+    read_sweep,
+)
 
-RUN, RANDOM, SMALL_DENSE = "run", "random", "small_dense"
+RUN = "run"
 BASELINES = (RANDOM, SMALL_DENSE)
 SEED = "seed"
 # Where a single run goes and how often, never what it computes.
@@ -27,6 +39,7 @@ class JobRecord:
 
     ``axes`` are the values that tell it from the others, ``overrides`` the whole command after ``train.py``.
     ``measured`` is there exactly if ``status`` is ``finished``; otherwise ``reason`` says why in a line, if known.
+    ``kept``: the sweep's command, its last, does not ask for it.
     """
 
     name: str
@@ -37,6 +50,7 @@ class JobRecord:
     reason: str | None = None
     seconds: float | None = None
     measured: Measured | None = None
+    kept: bool = False
 
     @property
     def is_baseline(self) -> bool:
@@ -118,6 +132,7 @@ def _read_job(folder: Path, job: Job) -> JobRecord:
         reason=reason,
         seconds=state.seconds,
         measured=measured,
+        kept=job.kept,
     )
 
 

@@ -18,7 +18,7 @@ from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
 from compression.sweep.answer.fronts import Front, make_fronts
 from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, make_answer
-from compression.sweep.answer.picks import TIES, Pick, make_picks
+from compression.sweep.answer.picks import TIES, Pick, describe_tie, make_picks
 from compression.sweep.answer.pictures import draw_sweep
 from compression.sweep.answer.records import JobRecord, read_records
 from compression.sweep.answer.seeds import Sample
@@ -155,11 +155,13 @@ def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
 def describe_ties(answer: Answer) -> str:
     """Return in words what a shared place means here."""
     if answer.noise is None:
-        return "One seed each: how much is noise is not known, and a place is shared only by equal numbers."
+        several = any(one.num_jobs > 1 for one in answer.configurations)
+        which = "No configuration of the grid near the best has several seeds" if several else "One seed each"
+        return f"{which}: how much is noise is not known, and a place is shared only by equal numbers."
     return (
         "A place is shared (=) by those whose difference from the first of the place may be noise of the seed: zero "
-        "lies in its 95 % interval (Welch's; of a single seed with the deviation pooled over all configurations, "
-        f"{100 * answer.noise.deviation:.2f} points, {answer.noise.freedom} degrees of freedom). "
+        "lies in its 95 % interval (Welch's; of a single seed with the deviation pooled over the grid without what has "
+        f"collapsed, {100 * answer.noise.deviation:.2f} points, {answer.noise.freedom} degrees of freedom). "
         "± is half the 95 % t-interval of the mean over seeds."
     )
 
@@ -200,7 +202,8 @@ def _describe_picks(picks: Sequence[Pick], answer: Answer, *, markdown: bool) ->
         if pick.chosen is None:
             lines.append(f"{title}: none; {pick.reason}. Rule: {pick.rule}.")
             continue
-        lines.append(f"{title}: {_describe(pick.chosen)}. Rule: {pick.rule}.")
+        tie = describe_tie(pick.chosen, pick.tied)
+        lines.append(f"{title}: {_describe(pick.chosen)}{f'; {tie}' if tie else ''}. Rule: {pick.rule}.")
         if pick.of_grid is not None:
             lines.append(f"  A baseline; the best of the sweep's own is {_describe(pick.of_grid)}.")
     choice = _describe_choice(answer)
@@ -229,6 +232,8 @@ def _describe_fronts(fronts: Mapping[str, Front]) -> list[str]:
             baselines = ", ".join(one.label for one in front.unbeaten_baselines[:4])
             more = len(front.unbeaten_baselines) - 4
             lines[-1] += f"; not beaten by it: {baselines}" + (f" and {more} more" if more > 0 else "")
+    if any(len({one.place for one in front.members}) < len(front.members) for front in fronts.values()):
+        lines.append("members of a front that share a place of the leaderboard (=) are told apart by cost alone")
     return lines
 
 
@@ -291,6 +296,8 @@ def _pick_to_json(pick: Pick) -> dict[str, Any]:
         "rule": f"{pick.rule}. {TIES}",
         "job": None if pick.chosen is None else pick.chosen.job.name,
         "reason": pick.reason,
+        "tie": None if pick.chosen is None else describe_tie(pick.chosen, pick.tied),
+        "tied_with": [one.job.name for one in pick.tied],
         "baseline": pick.chosen is not None and pick.chosen.is_baseline,
         "best_of_grid": None if pick.of_grid is None else pick.of_grid.job.name,
     }

@@ -22,7 +22,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviation among seeds, pooled over all configurations that have several, and its degrees of freedom."""
+    """Standard deviation among seeds, pooled over configurations that have several, and its degrees of freedom."""
 
     deviation: float
     freedom: int

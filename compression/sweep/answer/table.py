@@ -28,13 +28,15 @@ _AFTER = {
     "dense_accuracy": "accuracy of the dense model; for small_dense as above",
     "val_drop_points": "100 (dense_val_accuracy - val_accuracy); a loss is positive",
     "drop_points": "100 (dense_accuracy - accuracy); a loss is positive",
-    "sparsity": "fraction of the dense model's convolution and linear weights that is zero or gone, measured",
+    "sparsity": "fraction of the dense model's convolution and linear weights that is zero or gone, measured; "
+    "for small_dense of its own narrow network's",
     "weight_bits": "bits of weights, 32: not quantized",
     "activation_bits": "bits of activations, 32: not quantized",
     "bytes": "size of model.cmp on disk",
     "dense_bytes": "size of the dense float32 state dict as safetensors; for small_dense the grid's",
     "compression_ratio": "dense_bytes / bytes",
-    "latency_ms": "median milliseconds a batch in the fastest engine that executes the file, at latency_batch images",
+    "latency_ms": "median milliseconds a batch in the fastest engine that executes the file, at latency_batch images; "
+    "of jobs timed while others ran beside them more than alone",
     "latency_p10_ms": "10th percentile of it over rounds",
     "latency_p90_ms": "90th percentile of it over rounds",
     "latency_engine": "the engine of latency_ms",
