@@ -1,7 +1,6 @@
 """The command most worth running after a sweep, and the rule that chose it."""
 
 import math
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,11 +9,10 @@ from typing import Any
 from compression.core.sizes import format_size
 from compression.sweep.answer.leaderboard import Answer, Configuration
 from compression.sweep.answer.limits import Limits
+from compression.sweep.answer.next_command import add_point, is_search, repeat, search_on
 from compression.sweep.answer.records import SEED
 from compression.sweep.jobs import BROKEN, FAILED, INTERRUPTED, KILLED, WAITING
 
-# Names of folders and the like, which a new run must not take over.
-_NOT_TAKEN = ("name", "hydra", "plan")
 # How a measure goes along an axis: linearly, or by ratio.
 _SCALES = {"score": False, "drop": False, "bytes": True, "latency": True}
 _ORDER = {WAITING: 0, INTERRUPTED: 1, KILLED: 2, BROKEN: 3, FAILED: 4}
@@ -46,8 +44,11 @@ def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_by
     Of all values not yet tried, between two runs that differ in one number or a step beyond the last, each limited
     measure is expected on the line through the two (bytes and latency by ratio). With a ``best``: the one expected
     within the limits and better than it, the most of all. Without: the one expected to miss least, less than any run so
-    far. If there is none: a job of the plan without numbers, then another seed.
+    far. If there is none: a job of the plan without numbers, then another seed. A search draws values by itself: it is
+    continued.
     """
+    if is_search(answer.sweep):
+        return _go_on_searching(answer)
     if not answer.configurations:
         return _rerun(answer)
     grid = [one for one in answer.configurations if not one.is_baseline]
@@ -56,20 +57,20 @@ def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_by
         inside = [one for one, over in candidates if not over]
         chosen = min(inside, key=lambda one: _merit(one.expected, by_bytes), default=None)
         if chosen is not None and _merit(chosen.expected, by_bytes) < _merit(measure(best), by_bytes):
-            return _describe(chosen, limits, f"expected within the limits and better than {best.label}")
+            return _describe(answer, chosen, limits, f"expected within the limits and better than {best.label}")
     elif candidates:
         chosen, over = min(candidates, key=lambda one: (max(one[1].values(), default=0.0), one[0].key, one[0].value))
         if max(over.values(), default=0.0) < min(limits.distance(measure(one)) for one in grid):
             return _describe(
-                chosen, limits, "expected nearer to the limits than any run" if over else "expected within"
+                answer, chosen, limits, "expected nearer to the limits than any run" if over else "expected within"
             )
-    return _rerun(answer) or _another_seed(answer, best or _nearest(limits, answer.configurations))
+    return _rerun(answer) or _another_seed(answer, limits, best, grid)
 
 
 def measure(one: Configuration) -> dict[str, float]:
     """Return what is limited, and the accuracy it is chosen by; latency only where it is known."""
     found = {"score": one.score.mean, "drop": one.drop, "bytes": float(one.measured.bytes)}
-    return found if one.latency is None else {**found, "latency": one.latency.milliseconds}
+    return found if one.milliseconds is None else {**found, "latency": one.milliseconds}
 
 
 def _candidates(answer: Answer, limits: Limits, grid: Sequence[Configuration]) -> Iterator[_Candidate]:
@@ -138,7 +139,7 @@ def _merit(expected: Mapping[str, float], by_bytes: bool) -> float:
     return expected["bytes"] if by_bytes else -expected["score"]
 
 
-def _describe(chosen: _Candidate, limits: Limits, why: str) -> NextRun:
+def _describe(answer: Answer, chosen: _Candidate, limits: Limits, why: str) -> NextRun:
     names = limits.given()
     texts = [_write(name, chosen.expected[name]) for name in names if name in chosen.expected]
     if "drop" not in names:
@@ -146,7 +147,7 @@ def _describe(chosen: _Candidate, limits: Limits, why: str) -> NextRun:
     place = "between" if chosen.between else "one step beyond"
     runs = f"{chosen.start.label} and {chosen.other.label}" if chosen.between else chosen.start.label
     return NextRun(
-        _command(chosen.start, {chosen.key: chosen.value}),
+        add_point(answer.sweep, chosen.start.job, {chosen.key: chosen.value}),
         f"{chosen.key}={chosen.value} is {place} {runs}; on the line through {chosen.start.label} and "
         f"{chosen.other.label}, which differ in that alone, it has {', '.join(texts)}: {why}",
     )
@@ -159,21 +160,32 @@ def _rerun(answer: Answer) -> NextRun | None:
         return None
     job = min(jobs, key=lambda job: (job.is_baseline, _ORDER[job.status]))
     reason = f" ({job.reason})" if job.reason else ""
-    return NextRun(_join(job.overrides), f"no untried value promises more, and {job.name} is {job.status}{reason}")
+    return NextRun(repeat(answer.sweep, job), f"no untried value promises more, and {job.name} is {job.status}{reason}")
 
 
-def _another_seed(answer: Answer, start: Configuration) -> NextRun | None:
-    if not start.job.overrides:
+def _go_on_searching(answer: Answer) -> NextRun | None:
+    if not answer.sweep.command:
+        return None
+    left = next((job for job in answer.unfinished if job.status in (WAITING, INTERRUPTED)), None)
+    if left is not None:
+        return NextRun(repeat(answer.sweep, left), f"{left.name} is {left.status}, and a search goes on where it was")
+    command, more = search_on(answer.sweep)
+    return NextRun(command, f"a search draws by itself what to try, here {more} times more")
+
+
+def _another_seed(
+    answer: Answer, limits: Limits, best: Configuration | None, grid: Sequence[Configuration]
+) -> NextRun | None:
+    """Return the best configuration with a seed not yet used; a baseline follows the grid's, and is not run alone."""
+    if best is None or best.is_baseline:
+        best = min(grid, key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name), default=None)
+    if best is None or not best.job.overrides:
         return None
     seed = 1 + max((job.seed for job in answer.sweep.jobs if isinstance(job.seed, int)), default=0)
     return NextRun(
-        _command(start, {SEED: seed}),
-        f"no untried value promises more; another seed of {start.label} tells how far its numbers can be trusted",
+        add_point(answer.sweep, best.job, {SEED: seed}),
+        f"no untried value promises more; another seed of {best.label} tells how far its numbers can be trusted",
     )
-
-
-def _nearest(limits: Limits, configurations: Sequence[Configuration]) -> Configuration:
-    return min(configurations, key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name))
 
 
 def _round(value: float, *, inside: float, outside: float) -> float | None:
@@ -217,17 +229,3 @@ def _write(name: str, value: float) -> str:
     if name == "bytes":
         return format_size(round(value))
     return f"{value:.2f} points lost" if name == "drop" else f"{value:.3g} ms"
-
-
-def _command(start: Configuration, changes: Mapping[str, Any]) -> str:
-    taken = [word for word in start.job.overrides if _key_of(word) not in changes]
-    return _join([*taken, *(f"{key}={value}" for key, value in changes.items())])
-
-
-def _key_of(word: str) -> str:
-    return word.partition("=")[0].lstrip("+~")
-
-
-def _join(overrides: Sequence[str]) -> str:
-    kept = [word for word in overrides if "=" in word and not _key_of(word).startswith(_NOT_TAKEN)]
-    return f"python train.py {shlex.join(kept)}".strip()

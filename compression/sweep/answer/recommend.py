@@ -13,7 +13,7 @@ from compression.core.sizes import format_size
 from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.answer.limits import Limits
 from compression.sweep.answer.next_run import NextRun, measure, propose
-from compression.sweep.answer.picks import choose_first
+from compression.sweep.answer.picks import choose_first, describe_tie, find_tied
 from compression.sweep.answer.records import read_records
 
 MAX_SHOWN = 10
@@ -22,7 +22,10 @@ _NAMES = {"drop": "points lost", "bytes": "file", "latency": "latency"}
 
 @dataclass(frozen=True)
 class Recommendation:
-    """``best`` is within the limits, or None; ``others`` are all else: those within first, then the nearest."""
+    """``best`` is within the limits, or None; ``others`` are all else: those within first, then the nearest.
+
+    ``tied`` are those within the limits that share the place of ``best``, smallest file first.
+    """
 
     answer: Answer
     limits: Limits
@@ -30,6 +33,7 @@ class Recommendation:
     best: Configuration | None
     others: tuple[Configuration, ...]
     next_run: NextRun | None
+    tied: tuple[Configuration, ...] = ()
 
     def to_rich(self) -> Group:
         """Return the answer, the table of the others, and the next command with its rule."""
@@ -46,11 +50,12 @@ class Recommendation:
             return f"No finished configuration is within the limits ({self.limits.describe()})."
         one = self.best
         kind = f" (baseline: {describe_kind(one.kind)})" if one.is_baseline else ""
-        milliseconds = "" if one.latency is None else f", {one.latency.milliseconds:.3g} ms"
+        milliseconds = "" if one.milliseconds is None else f", {one.milliseconds:.3g} ms"
+        tie = describe_tie(one, self.tied)
         return (
             f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, {one.drop:.2f} "
             f"points lost, {format_size(one.measured.bytes)}{milliseconds}; on test images "
-            f"{100 * one.test.mean:.2f} %, {one.test_drop:.2f} points lost."
+            f"{100 * one.test.mean:.2f} %, {one.test_drop:.2f} points lost{f'; {tie}' if tie else ''}."
         )
 
     def _describe_next(self) -> list[str]:
@@ -99,4 +104,4 @@ def recommend(folder: Path, limits: Limits) -> Recommendation:
         key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name),
     )
     next_run = propose(answer, limits, best=best, by_bytes=by_bytes)
-    return Recommendation(answer, limits, by_bytes, best, tuple(others), next_run)
+    return Recommendation(answer, limits, by_bytes, best, tuple(others), next_run, find_tied(best, within))
