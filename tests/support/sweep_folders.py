@@ -39,6 +39,7 @@ def make_metrics(
             "seed": seed,
             "threads": 1,
             "stages": {"dense": f"d{seed}", "prune": prune},
+            "epochs": {"dense": 20, "prune": 5},
             "val_accuracy": {"dense": dense_val, "export": val},
         },
         "dense": {

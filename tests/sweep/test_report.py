@@ -92,6 +92,8 @@ def test_a_row_by_hand(folder, metrics):
         "latency_onnxruntime_b64_ms": 4.0,
         "macs": 500,
         "dense_macs": 1000,
+        "epochs": 25,
+        "dense_epochs": 20,
         "test_images": 360,
         "threads": 1,
         "seconds": 12.5,

@@ -326,7 +326,9 @@ def test_a_process_that_is_gone_works_on_nothing(sweep):
 
 def test_a_search_is_open_between_its_trials(tmp_path):
     seen = []
-    one = SimpleNamespace(folder=tmp_path, _go_on=lambda most: seen.append((most, is_open(tmp_path))))
+    one = SimpleNamespace(
+        folder=tmp_path, output_dir=tmp_path, _go_on=lambda most: seen.append((most, is_open(tmp_path)))
+    )
     search.Search.go_on(one, most=3)
     assert seen == [(3, True)]
     assert not is_open(tmp_path)

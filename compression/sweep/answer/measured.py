@@ -39,6 +39,7 @@ class Step:
 class Measured:
     """A finished job's numbers: accuracies and sparsity are fractions, ``bytes`` is the artifact on disk.
 
+    ``epochs`` were trained in all, by the network in the file; of a student its teacher's are none.
     ``dense_bytes`` is the safetensors file of the dense state dict; ``latencies`` has no imitated integers.
     """
 
@@ -52,6 +53,8 @@ class Measured:
     macs: int
     dense_macs: int
     test_images: int | None = None
+    epochs: int | None = None
+    dense_epochs: int | None = None
     weight_bits: int | None = None
     activation_bits: int | None = None
     seed: int | None = None
@@ -94,6 +97,8 @@ def read_measured(document: Any) -> Measured:
         macs=_count(document, "compressed/macs"),
         dense_macs=_count(document, "dense/macs"),
         test_images=_whole(_mapping(document, "compressed"), "test_images"),
+        epochs=_count_epochs(run),
+        dense_epochs=_whole(run.get("epochs") or {}, "dense"),
         weight_bits=_whole(run, "weight_bits"),
         activation_bits=_whole(run, "activation_bits"),
         seed=_whole(run, "seed"),
@@ -104,6 +109,13 @@ def read_measured(document: Any) -> Measured:
         steps=tuple(_read_step(step) for step in steps),
         command=tuple(str(word) for word in (document.get("provenance") or {}).get("command") or ()),
     )
+
+
+def _count_epochs(run: Mapping[str, Any]) -> int | None:
+    trained = run.get("epochs")
+    if not isinstance(trained, Mapping):
+        return None
+    return sum(_whole(trained, stage) or 0 for stage in trained if stage != "dense" or "distil" not in trained)
 
 
 def _read_latencies(timing: Mapping[str, Any], *, quantized: bool) -> tuple[Latency, ...]:

@@ -49,6 +49,9 @@ _AFTER = {
 _LAST = {
     "macs": "multiply-accumulates of an image; zeros count",
     "dense_macs": "the same of the dense model; for small_dense the grid's",
+    "epochs": "passes over the training images that the network in the file was trained for in all: recovery, "
+    "fine-tuning and training with rounding counted, a teacher's own not",
+    "dense_epochs": "the same of the dense model; for small_dense of the grid's",
     "test_images": "how many images accuracy is on",
     "threads": "CPU threads it was trained and timed with",
     "seconds": "wall time of the job, stages found finished not counted; of a single run, of all its stages when made",
@@ -133,6 +136,8 @@ def _measure(answer: Answer, job: JobRecord) -> dict[str, Any]:
         "compression_ratio": dense.dense_bytes / run.bytes,
         "macs": run.macs,
         "dense_macs": dense.dense_macs,
+        "epochs": run.epochs,
+        "dense_epochs": dense.dense_epochs,
         "test_images": run.test_images,
         "threads": run.threads,
         "stages": dict(run.stages),

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -21,6 +22,7 @@ from compression.reporting.metrics import find_validated
 from compression.store import make_room_advice
 from compression.sweep.axis_names import shorten_key
 from compression.sweep.baselines.overrides import OF_SWEEP, key_of
+from compression.sweep.gpus import GPUS, list_gpus, take_gpu
 from compression.sweep.grid import name_job
 from compression.sweep.jobs import (
     FAILED,
@@ -62,8 +64,11 @@ def plan_job(config: Config, folder: Path) -> Mapping[str, str]:
 
 
 def run_trial_job(job: Job, folder: Path) -> JobState:
-    """Run ``job`` in a process of its own, unless an earlier trial was the same."""
-    return read_state(folder) if is_done(job, folder) else run_job(job, folder=folder, script=TRAIN)
+    """Run ``job`` in a process and on a GPU of its own, unless an earlier trial was the same."""
+    if is_done(job, folder):
+        return read_state(folder)
+    with take_gpu(folder.parent, number=0) as its_gpu:
+        return run_job(job, folder=folder, script=TRAIN, environment=its_gpu)
 
 
 class Search:
@@ -80,6 +85,8 @@ class Search:
     ) -> None:
         """Check ``overrides``, as for train.py, and every key of ``space``; raises InputError."""
         require_optuna()
+        # Processes that share the search take one each.
+        os.environ.setdefault(GPUS, ",".join(list_gpus()))
         self.overrides = [line for line in overrides if key_of(line) not in ("name", *OF_SWEEP)]
         self.space, self.plan, self.run = space, plan, run
         self.output_dir, name = _check(overrides, self.overrides, space, seed)
