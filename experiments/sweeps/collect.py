@@ -1,4 +1,4 @@
-"""Keep a sweep's table, summary and pictures beside this file, and print the comparison with the known result.
+"""Keep a sweep's table and pictures beside this file, and print the comparison with the known result.
 
 python experiments/sweeps/collect.py outputs/sweep-cifar10-mobilenet_v2
 """
@@ -14,22 +14,23 @@ KEPT = HERE / "cifar10"
 # A published twelve-point sweep of MobileNetV2 on CIFAR-10: bytes by formula, 200 epochs, 89.45 % uncompressed.
 KNOWN = {"best accuracy": (89.12, 6.45), "best balanced": (86.78, 8.98), "best compression": (82.15, 18.67)}
 KNOWN_DENSE = 89.45
-COLUMNS = ("job", "val_accuracy", "accuracy", "drop_points", "sparsity", "bytes", "compression_ratio", "latency_ms")
 
 
 def main() -> None:
     """Copy what a reader needs, and print two tables."""
     folder = Path(sys.argv[1])
     KEPT.mkdir(exist_ok=True)
-    for name in ("results.csv", "summary.yaml"):
-        shutil.copy(folder / name, KEPT / name)
+    shutil.copy(folder / "results.csv", KEPT)
     for picture in sorted((folder / "pictures").glob("*.png")):
         shutil.copy(picture, KEPT / picture.name)
     with (folder / "results.csv").open() as file:
         rows = {row["job"]: row for row in csv.DictReader(file)}
-    print("\n| job | " + " | ".join(COLUMNS[1:]) + " |\n|---|" + "---:|" * (len(COLUMNS) - 1))
-    for row in rows.values():
-        print("| " + " | ".join(row[column] for column in COLUMNS) + " |")
+    print("\n| configuration | held-out, % | test, % | lost, points | KiB | smaller |\n|---|" + "---:|" * 5)
+    for row in sorted(rows.values(), key=lambda row: row["val_accuracy"], reverse=True):
+        if row["status"] == "finished":
+            held_out, test = (100 * float(row[key]) for key in ("val_accuracy", "accuracy"))
+            cells = f"{held_out:.2f} | {test:.2f} | {float(row['drop_points']):+.2f} | {float(row['bytes']) / 1024:.1f}"
+            print(f"| {row['configuration']} | {cells} | {float(row['compression_ratio']):.2f}x |")
     picks = json.loads((folder / "results.json").read_text())["picks"]
     print("\n| pick | known: loss | known: ratio | ours | loss | ratio |\n|---|---:|---:|---|---:|---:|")
     for name, (accuracy, ratio) in KNOWN.items():
