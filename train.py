@@ -12,8 +12,7 @@ from omegaconf import DictConfig
 
 from compression.config import run_name, schema, sweep_name
 from compression.config.explain import errors_in_one_line
-from compression.core.errors import InputError
-from compression.sweep.run import complete, run_numbered
+from compression.sweep.run import complete, run_alone, run_numbered
 from compression.sweep.supervise import exit_with_parent
 
 schema.register()
@@ -30,17 +29,7 @@ def main(cfg: DictConfig) -> float | None:
         return None
     config = schema.to_config(cfg)
     with errors_in_one_line():
-        if config.baselines:
-            raise InputError("baselines=true: they run beside the jobs of a sweep; give -m as well, or leave it false")
-        if config.plan:
-            from compression.sweep.plan import describe_run
-
-            print(describe_run(config))
-            return None
-        # Imported late, so that --help and a mistyped key are answered before torch is loaded.
-        from compression.pipeline import run
-
-        return run(config, run_dir=hydra_config.runtime.output_dir)
+        return run_alone(config, run_dir=hydra_config.runtime.output_dir)
 
 
 if __name__ == "__main__":
