@@ -9,8 +9,6 @@ SETTINGS=(data=image_folder "data.root=$IMAGES" data.image_size=32 model.stem=im
   "output_dir=$OUT" name=sweep-cifar10-mobilenet_v2)
 
 "$PYTHON" train.py -m +sweep=grid "${SETTINGS[@]}"
-# Baselines beside two of the twelve, in the same folder: what is finished is found, and stays in the table.
-"$PYTHON" train.py -m sparsity=0.5,0.9 weight_bits=6 activation_bits=8 baselines=true "${SETTINGS[@]}"
 # Table and pictures beside this file.
 "$PYTHON" experiments/sweeps/collect.py "$OUT/sweep-cifar10-mobilenet_v2"
 "$PYTHON" experiments/sweeps/sharing.py "$OUT/sharing"
