@@ -45,7 +45,7 @@ def main() -> None:
         print(results[-1], flush=True)
     tables = {name: read_table(out / name / "sweep" / "results.csv") for name in ("sequential", "parallel")}
     alone = {
-        tuple(map(str, point)): read_metrics(out / "separate" / folder_of(point) / "run" / "metrics.json")
+        tuple(map(str, point)): read_metrics(folder_of(point, out / "separate") / "run" / "metrics.json")
         for point in points()
     }
     document = {
@@ -118,7 +118,7 @@ def read_table(path: Path) -> dict[tuple[str, ...], dict[str, str]]:
 def read_metrics(path: Path) -> dict[str, object]:
     """The same of a run alone."""
     metrics = json.loads(path.read_text())
-    return {"accuracy": metrics["compressed"]["accuracy"], "bytes": metrics["compressed"]["bytes"]}
+    return {"accuracy": metrics["compressed"]["accuracy"], "bytes": metrics["compressed"]["bytes"]["artifact"]}
 
 
 def to_markdown(document: dict) -> str:
