@@ -60,7 +60,7 @@ def victims(process: Process, which: str) -> list[psutil.Process]:
     return {
         "job": jobs[:1],
         "sweep": [parent],
-        "worker": [one for one in below if one not in jobs and "loky" in " ".join(_words(one))][:1],
+        "worker": [one for one in below if "loky.backend.popen" in " ".join(_words(one))][:1],
         "everything": [parent, *below],
     }[which]
 
@@ -99,10 +99,15 @@ def written_at(path: Path) -> int:
 
 
 def kill(process: Process, which: str, seconds: float) -> None:
+    """Kill after some seconds, or as soon after them as there is one to kill."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
+    while process.poll() is None:
+        if time.monotonic() > deadline and (found := victims(process, which)):
+            break
         time.sleep(0.05)
-    for one in victims(process, which) if process.poll() is None else []:
+    else:
+        return
+    for one in found:
         try:
             one.kill()
         except psutil.NoSuchProcess:
@@ -119,10 +124,11 @@ def wait_for_all(process: Process, outputs: Path, before: dict[Path, int]) -> No
     assert before.items() <= now.items(), "a finished stage was made again"
 
 
-def finish(outputs: Path, undisturbed: Path) -> None:
+def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = ()) -> None:
     """Run the sweep again: it ends well, makes nothing twice, and has the answer of the undisturbed one."""
     before = made(outputs)
-    code, output = train(*SWEEP, f"output_dir={outputs}", fork_jobs=True)
+    settings = {"fresh": True} if launcher else {"fork_jobs": True}
+    code, output = train(*SWEEP, *launcher, f"output_dir={outputs}", **settings)
     assert code == 0, output
     assert before.items() <= made(outputs).items(), "a finished stage was made again"
     sweep = read_sweep(outputs / "sweep")
@@ -151,6 +157,19 @@ def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_pat
 
 
 @pytest.mark.slow
+def test_a_sweep_goes_on_where_a_worker_was_killed(undisturbed: Path, tmp_path: Path) -> None:
+    process = start_train(*SWEEP, *WORKERS, f"output_dir={tmp_path}")
+    while not list((tmp_path / "store").glob("dense-*.partial")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    kill(process, "worker", random.Random(1).uniform(0, 2))
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "a worker was killed and took the others with it; going on" in output
+    assert table(tmp_path) == table(undisturbed)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(10))
 def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path) -> None:
     generator = random.Random(moment)
@@ -158,4 +177,4 @@ def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path
     kinds = ["job", "sweep", "everything", *(["worker"] if launcher else [])]
     for _ in range(2):
         disturb(tmp_path, generator.choice(kinds), generator.uniform(5, 50), launcher)
-    finish(tmp_path, undisturbed)
+    finish(tmp_path, undisturbed, launcher)
