@@ -5,10 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-
 from compression.core.errors import InputError
-from compression.sweep.grid import place
+from compression.sweep.grid import parse_lines, place
 from compression.sweep.jobs import SEARCH, SWEEP, WAITING, Job, read_state, read_sweep
 
 
@@ -33,7 +31,7 @@ def add_axes(jobs: Sequence[Job], axes: Iterable[str]) -> list[Job]:
 
 
 def _place(job: Job, axes: Iterable[str]) -> Mapping[str, Any]:
-    return place(OverridesParser.create().parse_overrides(list(job.overrides)), set(axes))
+    return place(parse_lines(job.overrides), set(axes))
 
 
 def join_axes(axes: Mapping[str, Sequence[Any]], places: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:

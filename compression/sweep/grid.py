@@ -13,6 +13,9 @@ from compression.config.run_name import NOT_IN_NAME
 from compression.core.errors import InputError
 from compression.sweep.axis_names import SHORT_NAMES, shorten_key
 
+# Keys of the sweep, of no job.
+OF_SWEEP = ("plan", "baselines")
+
 
 def parse_grid(master: DictConfig) -> list[list[Override]]:
     """Return for each key of a multirun the overrides it may have: one, or as many as it has values.
@@ -23,7 +26,7 @@ def parse_grid(master: DictConfig) -> list[list[Override]]:
     lines = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
     lines += list(master.hydra.overrides.task)
     chosen: dict[str, Override] = {}
-    for override in OverridesParser.create().parse_overrides(lines):
+    for override in parse_lines(lines):
         if override.is_sweep_override() and not override.is_discrete_sweep():
             raise InputError(f"{override.input_line}: allowed: values with commas, choice(...), range(...), glob(...)")
         if override.is_sweep_override() and override.key_or_group in NOT_IN_NAME:
@@ -37,7 +40,12 @@ def _expand(override: Override) -> list[Override]:
         return [override]
     key = override.get_key_element()
     lines = [f"{key}={value}" for value in override.sweep_string_iterator()]
-    return OverridesParser.create().parse_overrides(lines)
+    return parse_lines(lines)
+
+
+def parse_lines(lines: Sequence[str]) -> list[Override]:
+    """Return the overrides that a command's lines are, e.g. ``sparsity=0.5``."""
+    return OverridesParser.create().parse_overrides(list(lines))
 
 
 def list_jobs(grid: Sequence[Sequence[Override]]) -> list[tuple[Override, ...]]:

@@ -12,8 +12,8 @@ from runs import ROOT, TINY, lasting, run_here, train
 from compression.config import run_name, schema, sweep_name
 from compression.config.explain import explain
 from compression.core.errors import InputError
-from compression.sweep.callback import check_launcher, count_workers
 from compression.sweep.jobs import FINISHED, read_state, read_sweep
+from compression.sweep.launchers import check_launcher, count_workers
 
 SHORT = (*TINY, "training.epochs=1", "strategy=oneshot_l1", "runtime.engines=[onnxruntime]", "runtime.batch_sizes=[1]")
 

@@ -23,7 +23,8 @@ from compression.sweep import run
 from compression.sweep.answer.records import read_records
 from compression.sweep.baselines import second_round
 from compression.sweep.baselines.second_round import BASELINES, run_second_round
-from compression.sweep.callback import SweepCallback, begin, name_folder
+from compression.sweep.begin import begin, name_folder
+from compression.sweep.callback import SweepCallback
 from compression.sweep.gpus import GPUS
 from compression.sweep.jobs import Job, JobState, Sweep, read_sweep
 from compression.sweep.opened import OPEN, close_sweep, is_open, open_sweep, refuse_opened

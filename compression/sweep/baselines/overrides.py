@@ -25,8 +25,6 @@ _UNTAUGHT = (
     *(f"distillation.{key}={value}" for key, value in (("teacher", "null"), ("epochs", "null"))),
     *(f"distillation.{key}={getattr(DistillationConfig, key)}" for key in ("alpha", "temperature", "inherit_weights")),
 )
-# Keys of the sweep, of no job.
-OF_SWEEP = ("plan", "baselines")
 
 
 def prunes_by_choice(config: Config) -> bool:

@@ -21,9 +21,9 @@ from compression.core.files import write_atomic
 from compression.reporting.metrics import find_validated
 from compression.store import make_room_advice
 from compression.sweep.axis_names import shorten_key
-from compression.sweep.baselines.overrides import OF_SWEEP, key_of
+from compression.sweep.baselines.overrides import key_of
 from compression.sweep.gpus import GPUS, list_gpus, take_gpu
-from compression.sweep.grid import name_job
+from compression.sweep.grid import OF_SWEEP, name_job
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,

@@ -1,0 +1,73 @@
+"""What a sweep needs of its launcher: how many jobs run at once, and devices and cores enough for each."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from compression.config.schema import Config
+from compression.core.errors import InputError
+
+
+def count_workers(launcher: Mapping[str, Any], *, num_jobs: int) -> int:
+    """Return how many of ``num_jobs`` run at once on this machine; raises InputError where that is left open."""
+    if _is_submitit(launcher, "Local"):
+        return num_jobs
+    if "joblib" not in launcher["_target_"]:
+        return 1
+    workers = launcher["n_jobs"]
+    if workers < 1:
+        raise InputError(f"hydra.launcher.n_jobs={workers}: must be the number of workers, an integer >= 1")
+    return int(workers)
+
+
+def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:
+    """Raise ``InputError`` where the launcher gives a job fewer ``devices`` than it trains on, or begins it twice."""
+    if devices > 1 and not _is_submitit(launcher, "Slurm"):
+        raise InputError(
+            f"trainer.devices={devices}: jobs of a sweep train on one device each, except under Slurm; must be 1, or "
+            "run them one by one"
+        )
+    if not _is_submitit(launcher):
+        return
+    if _is_submitit(launcher, "Slurm") and shutil.which("srun") is None:
+        raise InputError(
+            "hydra/launcher: there is no Slurm here (no srun); start the sweep where there is, or use "
+            "hydra/launcher=joblib hydra.launcher.n_jobs=2"
+        )
+    for key in ("nodes", "tasks_per_node"):
+        if launcher[key] != 1:
+            raise InputError(f"hydra.launcher.{key}={launcher[key]}: a job is one task on one node; must be 1")
+    gpus = launcher.get("gpus_per_task") or launcher.get("gpus_per_node")
+    if gpus is not None and gpus < devices:
+        raise InputError(
+            f"trainer.devices={devices} contradicts hydra.launcher.gpus_per_task={gpus}: must be at most as many"
+        )
+
+
+def refuse_baselines_on_cluster(launcher: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` where baselines, which come after all jobs, would not run where the jobs do."""
+    if _is_submitit(launcher, "Slurm"):
+        raise InputError(
+            "baselines=true: must be false with hydra/launcher=submitit_slurm, as they run where the command is given; "
+            "give the same command with hydra/launcher=basic on a machine to compute on: what is finished is found"
+        )
+
+
+def warn_of_threads(configs: Iterable[Config], workers: int) -> None:
+    """Say where all workers together have more threads than this machine has cores."""
+    from compression.stages.machine import available_cores
+
+    cores = available_cores()
+    most = max(config.threads or cores for config in configs)
+    if workers > 1 and workers * most > cores:
+        fits = f"threads={cores // workers}" if workers <= cores else f"hydra.launcher.n_jobs={cores} threads=1"
+        print(
+            f"warning: {workers} workers x {most} threads on {cores} cores: jobs slow each other down, and timings "
+            f"mislead; {fits} fits",
+            file=sys.stderr,
+        )
+
+
+def _is_submitit(launcher: Mapping[str, Any], executor: str = "") -> bool:
+    return "hydra_submitit_launcher" in launcher["_target_"] and launcher["_target_"].endswith(f"{executor}Launcher")
