@@ -25,7 +25,18 @@ from compression.data.base import Dataset
 from compression.pruning.sensitivity import SensitivityTable
 from compression.quantization.plan import describe_arithmetic
 from compression.reporting.provenance import describe_making
-from compression.stages import compact, dense, distil, evaluate, export, finetune, prune, quantize, sensitivity
+from compression.stages import (
+    bit_table,
+    compact,
+    dense,
+    distil,
+    evaluate,
+    export,
+    finetune,
+    prune,
+    quantize,
+    sensitivity,
+)
 from compression.stages.check_model import check_model
 from compression.stages.check_quantization import check_quantization
 from compression.stages.check_strategy import check_strategy
@@ -208,7 +219,9 @@ def _run_stages(context: Context) -> tuple[dict[str, StageRecord], dict[str, flo
         tuned = finetune.obtain_finetuned(student, last, teacher=records["dense"])
         last = records["finetune"] = _told(context, tuned)
     if context.config.quantizes and until >= STAGES.index("quantize"):
-        quantized = quantize.obtain_quantized(student, last, teacher=records["dense"])
+        if context.config.quantization.allocation.wanted:
+            records["bits"] = _told(context, bit_table.obtain_bit_table(student, last))
+        quantized = quantize.obtain_quantized(student, last, records.get("bits"), teacher=records["dense"])
         last = records["quantize"] = _told(context, quantized)
     if until >= STAGES.index("export"):
         files = {

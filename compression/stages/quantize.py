@@ -28,7 +28,6 @@ from compression.quantization.network import fake_layers, learn_steps_
 from compression.quantization.plan import Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
 from compression.stages import dense
-from compression.stages.bit_table import obtain_bit_table
 from compression.stages.context import Context
 from compression.stages.distillation import distillation_callbacks, distillation_identity
 from compression.stages.fit import Fitted, fit, make_trainer
@@ -45,11 +44,13 @@ VERSION = 5
 _LR_FLOOR = 0.01
 
 
-def obtain_quantized(context: Context, parent: StageRecord, *, teacher: StageRecord) -> StageRecord:
+def obtain_quantized(
+    context: Context, parent: StageRecord, table: StageRecord | None, *, teacher: StageRecord
+) -> StageRecord:
     """Return the network of ``parent`` in integers.
 
-    ``teacher`` is the dense model of the run; it teaches quantization-aware training where there is distillation and
-    no other teacher is given.
+    ``table``, of the bits stage, is for bits that a budget shares out among layers. ``teacher`` is the dense model of
+    the run; it teaches quantization-aware training where there is distillation and no other teacher is given.
     """
     config = context.config
     settings, training = asdict(config.quantization), asdict(config.training)
@@ -65,7 +66,6 @@ def obtain_quantized(context: Context, parent: StageRecord, *, teacher: StageRec
         kept = {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")}
         inputs["training"] = {**settings["training"], **kept}
         inputs |= distillation_identity(context, teacher)
-    table = obtain_bit_table(context, parent) if config.quantization.allocation.wanted else None
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
     return context.store.obtain(key, partial(_quantize, context, parent, teacher, table))
 

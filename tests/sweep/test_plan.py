@@ -178,11 +178,23 @@ def test_with_nothing_to_make_nothing_is_remarked():
 
 
 def test_a_single_run_is_planned_with_the_export_of_its_dense_model(tmp_path):
-    text = describe_run(compose_config(*TINY, "sparsity=0.5", f"output_dir={tmp_path}"))
-    counts = {words[0]: words[1:3] for words in map(str.split, text.splitlines()) if len(words) == 5}
+    counts = count_stages(*TINY, "sparsity=0.5", f"output_dir={tmp_path}")
     assert counts["export"] == ["2", "0"]
     assert counts["dense"] == ["1", "0"]
     assert not (tmp_path / "store").exists()
+
+
+def test_the_table_that_bits_are_shared_out_by_is_planned(tmp_path):
+    budget = "quantization.allocation.max_bytes=2000"
+    counts = count_stages(*TINY, "strategy=none", "bits=8", budget, f"output_dir={tmp_path}")
+    assert counts["bits"] == ["1", "0"]
+    assert counts["quantize"] == ["1", "0"]
+
+
+def count_stages(*overrides: str) -> dict[str, list[str]]:
+    """Return what the plan of a run says is to be made, and what is on disk."""
+    text = describe_run(compose_config(*overrides))
+    return {words[0]: words[1:3] for words in map(str.split, text.splitlines()) if len(words) == 5}
 
 
 def test_baselines_without_a_sweep_are_refused(tmp_path):
