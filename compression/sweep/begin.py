@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from compression.config.schema import Config
-from compression.config.sweep_name import SWEEP_FILE
+from compression.config.sweep_name import PARENT, SWEEP_FILE
 from compression.core.errors import InputError
 from compression.sweep.baselines.overrides import describe_baselines, make_random_jobs
 from compression.sweep.baselines.second_round import BASELINES
@@ -20,7 +20,13 @@ from compression.sweep.earlier import add_axes, join_axes, read_earlier
 from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, parse_lines, place
 from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
-from compression.sweep.launchers import check_launcher, count_workers, refuse_baselines_on_cluster, warn_of_threads
+from compression.sweep.launchers import (
+    check_launcher,
+    count_workers,
+    keeps_workers,
+    refuse_baselines_on_cluster,
+    warn_of_threads,
+)
 from compression.sweep.opened import open_sweep, refuse_opened
 
 if TYPE_CHECKING:
@@ -64,6 +70,8 @@ def begin(master: DictConfig) -> Sweep:
     os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
     os.environ[BASELINES] = str(workers) if first.baselines else ""
     os.environ[SWEEP_FILE] = str(folder / SWEEP)
+    if keeps_workers(master.hydra.launcher):
+        os.environ[PARENT] = str(os.getpid())
     return sweep
 
 

@@ -69,5 +69,10 @@ def warn_of_threads(configs: Iterable[Config], workers: int) -> None:
         )
 
 
+def keeps_workers(launcher: Mapping[str, Any]) -> bool:
+    """Whether jobs run in this process or its children, and not as tasks that may outlive it."""
+    return not _is_submitit(launcher)
+
+
 def _is_submitit(launcher: Mapping[str, Any], executor: str = "") -> bool:
     return "hydra_submitit_launcher" in launcher["_target_"] and launcher["_target_"].endswith(f"{executor}Launcher")

@@ -16,7 +16,7 @@ from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
 from compression.sweep.opened import close_sweep
-from compression.sweep.supervise import is_done, run_job
+from compression.sweep.supervise import exit_with_parent, is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
 _POOLS = 3
@@ -43,6 +43,7 @@ def run_alone(config: Config, *, run_dir: str) -> float | None:
 
 def run_numbered(number: int) -> None:
     """Run the job of this ``number`` of the sweep that the environment names."""
+    exit_with_parent()
     _run(read_sweep(Path(os.environ[SWEEP_FILE]).parent), number)
 
 

@@ -88,9 +88,12 @@ def _environment(wanted: Mapping[str, str]) -> dict[str, str]:
 
 
 def exit_with_parent() -> None:
-    """End this process soon after the one that started it as a job has gone; does nothing in any other process."""
+    """End this process soon after the one that started it has gone, if it is a job or a sweep's worker.
+
+    In any other process it does nothing. Those of a cluster are none: what gave them their work may end.
+    """
     wanted = os.environ.pop(PARENT, None)
-    if wanted is None:
+    if wanted is None or int(wanted) == os.getpid():
         return
 
     def watch() -> None:

@@ -50,7 +50,7 @@ def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *overrides],
         env=_environment(settings.pop("env", {})),
-        stdout=subprocess.PIPE,
+        stdout=settings.pop("stdout", subprocess.PIPE),
         stderr=subprocess.STDOUT,
         text=True,
         **settings,

@@ -60,9 +60,13 @@ def victims(process: Process, which: str) -> list[psutil.Process]:
     return {
         "job": jobs[:1],
         "sweep": [parent],
-        "worker": [one for one in below if "loky.backend.popen" in " ".join(_words(one))][:1],
+        "worker": [one for one in below if is_worker(one)][:1],
         "everything": [parent, *below],
     }[which]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    return "loky.backend.popen" in " ".join(_words(process))
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -75,9 +79,14 @@ def _words(process: psutil.Process) -> list[str]:
 def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]) -> None:
     """Begin the sweep and kill ``which`` of its processes after some seconds; wait until all others have gone too."""
     before = made(outputs)
-    process = start_train(*SWEEP, *launcher, f"output_dir={outputs}", start_new_session=True)
+    # Not a pipe: a worker that is orphaned while it starts sleeps on, and would hold its end.
+    silent = {"stdout": subprocess.DEVNULL, "start_new_session": True}
+    process = start_train(*SWEEP, *launcher, f"output_dir={outputs}", **silent)
     kill(process, which, seconds)
     wait_for_all(process, outputs, before)
+    for one in psutil.process_iter():
+        if is_worker(one) and one.ppid() == 1:
+            one.kill()
 
 
 def disturb_at_work(outputs: Path, which: str, seconds: float) -> None:
