@@ -255,10 +255,12 @@ def status(
     if not watch:
         console.print(show_status(folder))
         return
-    with Live(show_status(folder), console=console, auto_refresh=False) as live:
+    # Title, head, caption and the lines of the table's edge are not rows; a row of several lines may still be cut.
+    rows = console.height - 8 if console.is_terminal else None
+    with Live(show_status(folder, most=rows), console=console, auto_refresh=False) as live:
         while not is_over(folder):
             time.sleep(2)
-            live.update(show_status(folder), refresh=True)
+            live.update(show_status(folder, most=rows), refresh=True)
 
 
 store_app = typer.Typer(

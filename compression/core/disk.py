@@ -14,6 +14,9 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 # torch.save and safetensors raise errors of their own, without the system's number.
 _SAID = ("PytorchStreamWriter failed writing file", "No space left on device", "Disk quota exceeded")
 
+# How lines begin that say it, here and in what another process has printed.
+_FULL_LINE, _LITTLE_LINE = "the disk is full", "too little room in"
+
 
 class DiskFullError(OSError):
     """There is no room left to write; the message is one line that names the folder and what to do."""
@@ -45,7 +48,7 @@ def disk_full_told(folders: Sequence[Path], *, advice: str) -> Iterator[None]:
         folder = min(folders, key=free_bytes)
         # Not chained to the text of the first: what cannot be written is the same whatever was being written.
         raise DiskFullError(
-            f"the disk is full: {format_size(free_bytes(folder))} free in {folder}; what was finished is kept, and the "
+            f"{_FULL_LINE}: {format_size(free_bytes(folder))} free in {folder}; what was finished is kept, and the "
             f"same command goes on where it stopped once there is room: {advice}"
         ) from error
 
@@ -55,8 +58,13 @@ def check_room(folder: Path, *, needed: int, what: str, advice: str) -> None:
     free = free_bytes(folder)
     if free < needed:
         raise InputError(
-            f"too little room in {folder}: {format_size(free)} free, {what} needs {format_size(needed)}; {advice}"
+            f"{_LITTLE_LINE} {folder}: {format_size(free)} free, {what} needs {format_size(needed)}; {advice}"
         )
+
+
+def tells_of_no_room(line: str) -> bool:
+    """Whether the line that a process ended with says that there is no room: another would end the same way."""
+    return line.startswith((_FULL_LINE, _LITTLE_LINE))
 
 
 def free_bytes(folder: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from compression.core.errors import InputError
 from compression.core.files import write_atomic
-from compression.core.processes import Process
+from compression.core.processes import SILENCE, Process
 
 SCHEMA_VERSION = 1
 SWEEP, SEARCH, JOB, METRICS, OUTPUT = "sweep.json", "search.json", "job.json", "metrics.json", "output.log"
@@ -181,9 +181,11 @@ def read_state(folder: Path) -> JobState:
     if state.status != RUNNING or state.host is None or state.pid is None:
         return state
     # A process that is gone wrote no end.
-    if not Process(state.host, state.pid, state.pid_begun).is_alive():
-        return replace(state, status=INTERRUPTED, reason="its process is gone; run it again")
-    return state
+    process = Process(state.host, state.pid, state.pid_begun)
+    if process.is_alive(folder / JOB):
+        return state
+    why = "its process is gone" if process.is_here else f"{state.host} has been silent for {SILENCE // 60} minutes"
+    return replace(state, status=INTERRUPTED, reason=f"{why}; run it again")
 
 
 def _to_state(name: str, record: Mapping[str, Any]) -> JobState:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compression.core.errors import InputError
 from compression.core.files import write_atomic
-from compression.core.processes import Process, describe_process
+from compression.core.processes import Process, describe_process, keep_touching
 from compression.sweep.jobs import read_json
 
 # In it a file for each process at work, as several may share a search.
@@ -17,10 +17,11 @@ def open_sweep(folder: Path) -> None:
     """Leave word that this process works on the sweep in ``folder``."""
     for path in _list_files(folder):
         process = _read(path)
-        if process is None or not process.is_alive():
+        if process is None or not process.is_alive(path):
             path.unlink(missing_ok=True)
     own = describe_process()
     write_atomic(_file(folder, own), (json.dumps(asdict(own)) + "\n").encode())
+    keep_touching(_file(folder, own))
 
 
 def close_sweep(folder: Path) -> None:
@@ -29,9 +30,9 @@ def close_sweep(folder: Path) -> None:
 
 
 def is_open(folder: Path) -> bool:
-    """Whether a process works on the sweep in ``folder``; one on another machine does, until it says otherwise."""
-    processes = [_read(path) for path in _list_files(folder)]
-    return any(process is not None and process.is_alive() for process in processes)
+    """Whether a process works on the sweep in ``folder``."""
+    processes = {path: _read(path) for path in _list_files(folder)}
+    return any(process is not None and process.is_alive(path) for path, process in processes.items())
 
 
 def refuse_opened(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A sweep from its first job to its answer."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,18 +12,20 @@ from rich.console import Console
 from compression.config.explain import explain
 from compression.config.schema import Config
 from compression.config.sweep_name import INVOCATION, SWEEP_FILE
+from compression.core.disk import DiskFullError, tells_of_no_room
 from compression.core.errors import InputError
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
 from compression.sweep.opened import close_sweep
+from compression.sweep.stopping import Stopped
 from compression.sweep.supervise import exit_with_parent, is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
 _POOLS = 3
 _ENDED = (FINISHED, FAILED, KILLED)
-# The exit code of what was stopped from the keyboard, as shells have it.
-_INTERRUPTED = 130
+# With a signal's number it is the exit code of what that signal ended, as shells have it.
+_SIGNALLED = 128
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
@@ -47,6 +50,10 @@ def run_numbered(number: int) -> None:
     _run(read_sweep(Path(os.environ[SWEEP_FILE]).parent), number)
 
 
+# What a job of this process has said of a disk without room: others would end as it did.
+_no_room: list[str] = []
+
+
 def _run(sweep: Sweep, number: int) -> None:
     job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
     place = f"{number + 1}/{len(sweep.own)}  {job.name}"
@@ -58,11 +65,16 @@ def _run(sweep: Sweep, number: int) -> None:
     if is_done(job, folder):
         print(f"{place}  found finished", flush=True)
         return
+    if _no_room:
+        raise DiskFullError(_no_room[0])
     print(f"{place}  begun", flush=True)
     with take_gpu(sweep.folder, number=number) as its_gpu:
         state = run_job(job, folder=folder, script=TRAIN, environment=its_gpu)
     told = state.status if state.reason is None else f"{state.status}: {state.reason}"
     print(f"{place}  {told}, {state.seconds:.1f} s", flush=True)
+    if tells_of_no_room(state.reason or ""):
+        _no_room.append(state.reason or "")
+        raise DiskFullError(state.reason)
 
 
 def complete(main: Callable[[], object]) -> int:
@@ -86,7 +98,9 @@ def complete(main: Callable[[], object]) -> int:
     if ended is None:
         return code
     print(f"error: {told or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
-    return _INTERRUPTED if isinstance(ended, KeyboardInterrupt) else 1
+    if isinstance(ended, Stopped):
+        return _SIGNALLED + ended.number
+    return _SIGNALLED + signal.SIGINT if isinstance(ended, KeyboardInterrupt) else 1
 
 
 def _launch(main: Callable[[], object]) -> None:
@@ -123,7 +137,8 @@ def conclude(folder: Path) -> int:
 def _explain(error: BaseException) -> str | None:
     """Return in a line what ended a sweep, or None for a defect."""
     if isinstance(error, KeyboardInterrupt):
-        return "stopped from the keyboard; the same command goes on"
+        how = str(error) if isinstance(error, Stopped) else "stopped from the keyboard"
+        return f"{how}; the same command goes on"
     if _is_lost_task(error):
         why = (str(error).splitlines() or ["no reason given"])[0]
         return (

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
-from compression.core.processes import describe_process
+from compression.core.processes import describe_process, keep_touching
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
+    JOB,
     KILLED,
     METRICS,
     OUTPUT,
@@ -60,8 +61,10 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
             host=process.host,
             invocation=os.environ.get(INVOCATION),
         )
+        stop_touching = threading.Event()
         try:
             state.write(folder)
+            stop_touching = keep_touching(folder / JOB)
             code = child.wait()
         except BaseException:
             child.kill()
@@ -69,6 +72,8 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
             state = _ended(state, KILLED, "stopped from the keyboard or with the sweep", started)
             state.write(folder)
             raise
+        finally:
+            stop_touching.set()
     if code == 0 and (folder / METRICS).exists():
         state = _ended(state, FINISHED, None, started)
     elif code < 0:

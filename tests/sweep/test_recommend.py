@@ -199,7 +199,7 @@ def test_the_next_command_is_the_sweeps_own_at_one_point(folder, metrics):
     sweep_of(folder, metrics, [*command, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], lines=["model=vgg11"])
     found = recommend(folder.path, Limits(max_drop=2.0)).next_run.command
     assert found == (
-        "python train.py -m sparsity=0.77 model=vgg11 weight_bits=6 baselines=true hydra/launcher=joblib "
+        "python train.py -m sparsity=0.77 model=vgg11 weight_bits=6 hydra/launcher=joblib "
         "hydra.launcher.n_jobs=2 name=sweep"
     )
 

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import re
+import signal
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psutil
@@ -17,7 +19,8 @@ from sweep_folders import make_metrics
 
 from compression.commands.status import is_over, show_status
 from compression.config import run_name, schema, sweep_name
-from compression.config.sweep_name import INVOCATION, SWEEP_FILE
+from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
+from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
 from compression.sweep import run
 from compression.sweep.answer.records import read_records
@@ -29,14 +32,20 @@ from compression.sweep.gpus import GPUS
 from compression.sweep.jobs import Job, JobState, Sweep, read_sweep
 from compression.sweep.opened import OPEN, close_sweep, is_open, open_sweep, refuse_opened
 from compression.sweep.search import search
+from compression.sweep.stopping import Stopped, stop_in_order
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     """What a sweep leaves in the environment is not left to other tests."""
-    for name in (SWEEP_FILE, GPUS, BASELINES, INVOCATION):
+    for name in (SWEEP_FILE, GPUS, BASELINES, INVOCATION, PARENT):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+    monkeypatch.setattr(run, "_no_room", [])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -198,6 +207,7 @@ class NoMoreLayersError(Exception):
     ("error", "code", "line"),
     [
         (KeyboardInterrupt(), 130, "error: stopped from the keyboard; the same command goes on"),
+        (Stopped(signal.SIGTERM), 143, "error: stopped by SIGTERM; the same command goes on"),
         (InputError("no room"), 1, "error: no room"),
         (PermissionError(13, "Permission denied", "/a/job.json"), 1, "error: /a/job.json: permission denied"),
         (NoMoreLayersError("five"), 1, "error: NoMoreLayersError, as above"),
@@ -271,6 +281,45 @@ def test_what_failed_is_not_tried_again_when_a_pool_dies(sweep, monkeypatch, cap
     assert ran == ["a-1", "b-2", "a-1"]
 
 
+def test_a_full_disk_ends_a_sweep(sweep, monkeypatch, capsys):
+    ran = []
+
+    def run_job(job, *, folder, script, environment):
+        del script, environment
+        ran.append(job.name)
+        state = JobState(job.name, "failed", "the disk is full: 0 B free in /a", seconds=1.0)
+        state.write(folder)
+        return state
+
+    monkeypatch.setattr(run, "run_job", run_job)
+
+    def main():
+        # As Hydra does it: what one job raises is seen after all of them.
+        errors = []
+        for number in (0, 1):
+            try:
+                run.run_numbered(number)
+            except DiskFullError as error:
+                errors.append(error)
+        raise errors[0]
+
+    assert run.complete(main) == 1
+    assert ran == ["a-1"]
+    assert capsys.readouterr().err.splitlines()[-1] == "error: the disk is full: 0 B free in /a"
+    rows = {job.name: job.status for job in read_records(sweep.folder).jobs}
+    assert (rows["a-1"], rows["b-2"]) == ("failed", "waiting")
+
+
+def test_signals_to_end_are_as_from_the_keyboard():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop_in_order()
+    with pytest.raises(Stopped, match="stopped by SIGTERM"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    # As under nohup.
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
 def test_a_job_knows_its_process_and_its_command(tmp_path, monkeypatch):
     monkeypatch.setenv(INVOCATION, "this one")
     script = tmp_path / "script.py"
@@ -293,6 +342,19 @@ def test_brackets_are_no_markup(sweep):
     shown = text(show_status(sweep.folder))
     assert "no such folder: [/data/x]" in shown
     assert "epoch [bold]3[/nothing]" in shown
+
+
+def test_where_there_is_no_room_for_all_what_matters_is_shown(sweep):
+    statuses = ["finished", "finished", "failed", "running", "waiting", "waiting"]
+    jobs = tuple(Job(f"j{number}", (), {}) for number in range(len(statuses)))
+    replace(sweep, jobs=jobs).write()
+    for job, status in zip(jobs, statuses, strict=True):
+        if status != "waiting":
+            JobState(job.name, status).write(sweep.folder / job.name)
+    shown = text(show_status(sweep.folder, most=3))
+    assert [name for name in ("j0", "j1", "j2", "j3", "j4", "j5") if name in shown] == ["j2", "j3", "j4"]
+    assert "not shown: 2 finished, 1 waiting" in shown
+    assert "not shown" not in text(show_status(sweep.folder, most=6))
 
 
 def test_a_sweep_is_over_when_nobody_works_on_it(sweep):
@@ -323,6 +385,9 @@ def test_a_process_that_is_gone_works_on_nothing(sweep):
     assert sorted(path.name for path in (sweep.folder / OPEN).iterdir()) == sorted([mark.name, elsewhere.name])
     close_sweep(sweep.folder)
     assert is_open(sweep.folder)
+    # It says now and then that it is there.
+    os.utime(elsewhere, (1, 1))
+    assert not is_open(sweep.folder)
 
 
 def test_a_search_is_open_between_its_trials(tmp_path):

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from compression.core import processes
+from compression.core.processes import SILENCE
 from compression.sweep.jobs import (
     BROKEN,
     FAILED,
@@ -100,6 +102,28 @@ def test_an_interrupted_job_is_seen(tmp_path):
     assert read_state(tmp_path / "s50").status == RUNNING
     replace(state, status=RUNNING, pid=pid, host="elsewhere").write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == RUNNING
+    # There it is known by the record alone, which is touched as long as the job runs.
+    silent = time.time() - SILENCE - 1
+    os.utime(tmp_path / "s50" / JOB, (silent, silent))
+    known = read_state(tmp_path / "s50")
+    assert (known.status, known.reason) == (INTERRUPTED, "elsewhere has been silent for 15 minutes; run it again")
+
+
+def test_a_job_is_heard_of_as_long_as_it_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "BEAT", 0.01)
+    path = tmp_path / "s50" / JOB
+    waiting = """
+        record = folder / "job.json"
+        while not record.exists():
+            time.sleep(0.01)
+        os.utime(record, (1, 1))
+        while record.stat().st_mtime < 2:
+            time.sleep(0.01)
+    """
+    assert run(tmp_path, textwrap.dedent(waiting) + WRITE).status == FINISHED
+    os.utime(path, (1, 1))
+    time.sleep(0.1)
+    assert path.stat().st_mtime == 1
 
 
 def test_a_zombie_is_gone(tmp_path):

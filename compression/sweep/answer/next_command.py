@@ -33,7 +33,7 @@ def add_point(sweep: SweepRecord, start: JobRecord, changes: Mapping[str, Any]) 
     if start.kind == RUN or not sweep.command:
         kept = [word for key, word in own.items() if key not in changes and not key.startswith(_NOT_TAKEN)]
         return f"python train.py {shlex.join([*kept, *point.values()])}"
-    return _join(sweep.command, {**_hold(sweep, start), **point})
+    return _join(sweep.command, {**_hold(sweep, start), **point}, without=(*_OF_A_CALL, "baselines"))
 
 
 def repeat(sweep: SweepRecord, job: JobRecord) -> str:
@@ -66,13 +66,16 @@ def _search(words: Sequence[str]) -> str:
     return f"python -m compression {shlex.join(words)}"
 
 
-def _join(command: Sequence[str], wanted: Mapping[str, str]) -> str:
-    """Return the command with the overrides in ``wanted`` in place of its own of these keys, or else at its end."""
+def _join(command: Sequence[str], wanted: Mapping[str, str], *, without: Sequence[str] = _OF_A_CALL) -> str:
+    """Return the command with the overrides in ``wanted`` in place of its own of these keys, or else at its end.
+
+    Keys in ``without`` are left out.
+    """
     left, words = dict(wanted), []
     for word in command[1:]:
         is_override = "=" in word and not word.startswith("-")
         key = _key_of(word)
-        if not is_override or key not in (*wanted, *_OF_A_CALL):
+        if not is_override or key not in (*wanted, *without):
             words.append(word)
         elif key in left:
             words.append(left.pop(key))

@@ -41,7 +41,11 @@ def make_courses(answer: Answer) -> list[Course]:
             groups.setdefault(run.stages.get("prune", job.name), []).append(job)
     lists = list(groups.values())
     shared = [_shared_axes(jobs) for jobs in lists]
-    varied = [key for key in answer.sweep.axes if len({repr(values.get(key)) for values in shared}) > 1]
+    # An axis on which jobs of one pruning differ comes after it, and tells no line from another.
+    before = [
+        key for key in answer.sweep.axes if all(len({repr(job.axes.get(key)) for job in jobs}) == 1 for jobs in lists)
+    ]
+    varied = [key for key in before if len({repr(values.get(key)) for values in shared}) > 1]
     return [_make_course(jobs, values, varied) for jobs, values in zip(lists, shared, strict=True)]
 
 

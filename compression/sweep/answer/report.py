@@ -229,7 +229,8 @@ def _describe_fronts(fronts: Mapping[str, Front]) -> list[str]:
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         lines.append(f"front against {against}: {shown or 'none of the grid'}")
         if front.unbeaten_baselines:
-            baselines = ", ".join(one.label for one in front.unbeaten_baselines[:4])
+            shown_baselines = front.unbeaten_baselines[:4]
+            baselines = ", ".join(f"{one.label} ({100 * one.score.mean:.1f} %)" for one in shown_baselines)
             more = len(front.unbeaten_baselines) - 4
             lines[-1] += f"; not beaten by it: {baselines}" + (f" and {more} more" if more > 0 else "")
     if any(len({one.place for one in front.members}) < len(front.members) for front in fronts.values()):

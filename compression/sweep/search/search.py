@@ -15,7 +15,7 @@ from filelock import FileLock
 from compression.config.compose import compose_job, compose_run
 from compression.config.explain import explain
 from compression.config.schema import Config
-from compression.core.disk import DiskFullError, disk_full_told, is_disk_full
+from compression.core.disk import DiskFullError, disk_full_told, is_disk_full, tells_of_no_room
 from compression.core.errors import InputError, first_line
 from compression.core.files import write_atomic
 from compression.reporting.metrics import find_validated
@@ -47,8 +47,6 @@ FRONT_JSON, FRONT_CSV = "front.json", "front.csv"
 SCHEMA_VERSION = 1
 # A job that was killed is begun once more: the memory it lacked may be there now.
 _ATTEMPTS = 2
-# What a job says that no other would fare better than.
-_NO_ROOM = ("the disk is full", "too little room in")
 _NOT_SEARCHED = (*OF_SWEEP, "name", "output_dir", "overwrite", "until")
 
 Plan = Callable[[Config, Path], Mapping[str, str]]
@@ -134,7 +132,7 @@ class Search:
             state = self._run(job, folder)
         else:
             state.write(folder)
-        if (state.reason or "").startswith(_NO_ROOM):
+        if tells_of_no_room(state.reason or ""):
             # Left as it was drawn: the same command begins with it.
             raise DiskFullError(state.reason)
         if state.status != FINISHED:
