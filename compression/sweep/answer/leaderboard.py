@@ -160,7 +160,7 @@ def describe_kind(kind: str) -> str:
 def _describe_axes(job: JobRecord) -> str:
     words = []
     for key, value in job.axes.items():
-        if key == SEED or value is None:
+        if key in (SEED, MATCHES) or value is None:
             continue
         if key == "sparsity" and isinstance(value, (int, float)):
             words.append(f"s{100 * value:g}")

@@ -133,7 +133,10 @@ def _dense_cost(run: Measured, against: str, batch_size: int | None) -> float | 
 
 def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
     shown = answer.configurations
-    varied = [key for key in answer.sweep.axes if key != SEED and len({repr(one.axes.get(key)) for one in shown}) > 1]
+    # What baselines alone have, such as a width, is no axis of the sweep.
+    own = [one for one in shown if not one.is_baseline] or shown
+    asked = [key for key in answer.sweep.axes if key != SEED and any(one.axes.get(key) is not None for one in own)]
+    varied = [key for key in asked if len({repr(one.axes.get(key)) for one in shown}) > 1]
     coordinates = [
         Coordinate(
             _escape(shorten_key(key).replace("_", " ")), [_escape(one.axes.get(key)) for one in shown], asked=True
