@@ -7,12 +7,15 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
+from wrong_values import with_wrong_values
 
 from compression.artifact import save_artifact
 from compression.cli import app
 from compression.commands import compare
 from compression.commands.compare import Measuring, compare_files, measure_latency
 from compression.commands.compared_file import open_file
+from compression.commands.own_run import OwnRun, read_own_run
+from compression.core.errors import InputError
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.runtimes.measure import LatencyRecord
 
@@ -146,21 +149,28 @@ def test_the_imitation_of_integers_is_no_latency(folder):
     (a.parent / "metrics.json").write_text(json.dumps(found))
     rows = cells(run(a, *ALLOW).stdout)
     assert (rows["latency in its own run"], rows["engine"]) == (["0.50 ms"], ["openvino"])
-    assert open_file(a, allow=["compare_test_net"], max_bytes=None).gain == pytest.approx(-1.5)
+    assert open_file(a, allow=["compare_test_net"], max_bytes=None).run.gain == pytest.approx(-1.5)
 
 
-def test_the_dense_file_of_a_run(tmp_path):
+def save_run(folder):
+    """Leave a dense and a compressed file and what their run found, as a run does; return the dense model."""
     model = mobilenet_v2(num_classes=2, width_mult=0.1)
-    save_file(model.state_dict(), tmp_path / "dense.safetensors")
+    save_file(model.state_dict(), folder / "dense.safetensors")
     save_artifact(
-        tmp_path / "model.cmp",
+        folder / "model.cmp",
         model,
         architecture={"target": MOBILE, "kwargs": {"width_mult": 0.1}, "num_classes": 2},
         class_names=["blue", "red"],
         input={"size": 16, "mean": [0.5] * 3, "std": [0.25] * 3},
     )
+    size = (folder / "dense.safetensors").stat().st_size
+    (folder / "metrics.json").write_text(json.dumps(metrics_of(folder / "model.cmp", dense_bytes=size)))
+    return model
+
+
+def test_the_dense_file_of_a_run(tmp_path):
+    model = save_run(tmp_path)
     size = (tmp_path / "dense.safetensors").stat().st_size
-    (tmp_path / "metrics.json").write_text(json.dumps(metrics_of(tmp_path / "model.cmp", dense_bytes=size)))
     result = run(tmp_path / "dense.safetensors", tmp_path / "model.cmp")
     assert result.exit_code == 0, result.output
     rows = cells(result.stdout)
@@ -171,6 +181,62 @@ def test_the_dense_file_of_a_run(tmp_path):
     assert rows["weights: values"][0] == f"{sum(4 * one.numel() for one in model.parameters() if one.dim() > 1):,}"
     # Folding batch norm leaves the same multiplications.
     assert rows["MACs per image"][0] == rows["MACs per image"][1]
+
+
+@pytest.mark.parametrize(("side", "key"), [("dense", "safetensors"), ("compressed", "artifact")])
+def test_whatever_is_wrong_in_the_record_of_a_run_is_one_line(folder, side, key):
+    [a] = files(folder, "a")
+    path, metrics = a.parent / "metrics.json", metrics_of(a)
+    path.write_text(json.dumps(metrics))
+    num_bytes = metrics[side]["bytes"][key]
+    whole = read_own_run(a.parent, side=side, key=key, num_bytes=num_bytes)
+    assert isinstance(whole, OwnRun)
+    told = []
+    for _, changed in with_wrong_values(metrics):
+        path.write_text(json.dumps(changed))
+        try:
+            read_own_run(a.parent, side=side, key=key, num_bytes=num_bytes)
+        except InputError as error:
+            told.append(str(error))
+    # What it does not read may be anything.
+    assert len(told) > 100
+    assert all(message.startswith(f"{path} is not the record of a run: ") for message in told)
+    assert not any("\n" in message for message in told)
+
+
+def test_a_record_that_names_another_network_is_one_line(tmp_path):
+    save_run(tmp_path)
+    path = tmp_path / "metrics.json"
+    metrics, told = json.loads(path.read_text()), []
+    for _, changed in with_wrong_values(metrics["run"]):
+        path.write_text(json.dumps(metrics | {"run": changed}))
+        try:
+            compare_files([open_file(tmp_path / "dense.safetensors", allow=[], max_bytes=None)])
+        except InputError as error:
+            told.append(str(error))
+    # All but those that give the same network.
+    assert len(told) > 20
+    assert not any("\n" in message for message in told)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda metrics: metrics.pop("timing"), "KeyError: 'timing'"),
+        (lambda metrics: metrics["run"].pop("model"), "KeyError: 'model'"),
+        (lambda metrics: metrics["dense"].update(accuracy="x"), "ValueError: 'x' is not a number from 0 to 1"),
+        (lambda metrics: metrics["run"].update(model=5), "ValueError: model 5 and model_settings "),
+    ],
+)
+def test_a_damaged_record_beside_a_file_is_named(tmp_path, change, reason):
+    save_run(tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    change(metrics)
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    result = run(tmp_path / "dense.safetensors")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {tmp_path}/metrics.json is not the record of a run: {reason}")
+    assert result.stderr.count("\n") == 1
 
 
 def test_how_often_they_agree(folder):
@@ -218,6 +284,7 @@ def test_errors_are_one_line(folder, monkeypatch):
     (folder / "bad" / "metrics.json").write_text("{")
     cases = {
         ("nowhere.cmp",): "nowhere.cmp does not exist; allowed: model.cmp files, and dense.safetensors of a run",
+        ("a",): "a is a folder; allowed: model.cmp files, and dense.safetensors of a run",
         ("bare.safetensors",): "bare.safetensors does not say what network it is of; allowed: model.cmp files, ",
         ("compare_test_net.py",): "compare_test_net.py is not an artifact of this package",
         ("a/model.cmp",): "model compare_test_net.Net is not one of compression.models and would run code",

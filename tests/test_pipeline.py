@@ -60,8 +60,13 @@ def test_metrics_agree_with_the_files(finished: Path) -> None:
 
 def test_the_same_again_is_answered_from_disk(finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (finished / "store").glob("*/stage.json")}
+    curves = sorted((finished / "first").glob("tensorboard/*/events*"))
     run_here(*SHORT, "sparsity=0.7", run_dir=finished / "first", output_dir=finished)
     assert {path: path.stat().st_mtime_ns for path in (finished / "store").glob("*/stage.json")} == before
+    # Those of the training stay, with all that it logged; the row of the run alone is written anew.
+    kept = [path for path in curves if path.parent.name != "result"]
+    assert {path.parent.name for path in kept} >= {"dense", "prune"}
+    assert all(path.exists() for path in kept)
 
 
 def test_another_sparsity_reuses_the_dense_model(finished: Path) -> None:

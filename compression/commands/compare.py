@@ -81,14 +81,15 @@ def _describe_bytes(files: Sequence[ComparedFile]) -> Iterator[Row]:
 
 def _describe_found(files: Sequence[ComparedFile]) -> Iterator[Row]:
     """Yield what the files' own runs found: tests of one data set each, latencies of one machine each."""
-    if any(file.accuracy is not None for file in files):
-        percent = [None if file.accuracy is None else 100 * file.accuracy for file in files]
-        yield ("test accuracy", *(_or_dash(value, "{:.2f} %") for value in percent))
-        yield _row("  against its dense model", files, lambda file: _or_dash(file.gain, "{:+.2f} points"))
-    if any(file.latency is not None for file in files):
-        yield _row("latency in its own run", files, lambda f: f"{f.latency['median']:.2f} ms" if f.latency else "-")
-        yield _row("  engine", files, lambda file: file.latency["engine"] if file.latency else "-")
-        yield _row("  batch", files, lambda file: str(file.latency["batch_size"]) if file.latency else "-")
+    runs = [file.run for file in files]
+    if any(runs):
+        yield ("test accuracy", *(f"{100 * run.accuracy:.2f} %" if run else "-" for run in runs))
+        yield ("  against its dense model", *(f"{run.gain:+.2f} points" if run else "-" for run in runs))
+    latencies = [run and run.latency for run in runs]
+    if any(latencies):
+        yield ("latency in its own run", *(f"{one.median:.2f} ms" if one else "-" for one in latencies))
+        yield ("  engine", *(one.engine if one else "-" for one in latencies))
+        yield ("  batch", *(str(one.batch_size) if one else "-" for one in latencies))
 
 
 def _measure(files: Sequence[ComparedFile], predictors: Sequence[Predictor], how: Measuring) -> Iterator[Row]:

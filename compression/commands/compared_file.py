@@ -1,17 +1,16 @@
 """One file of a comparison: a compressed model, or the dense one of a run, with what its run found."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from compression.artifact import Artifact, load_artifact, read_contents
 from compression.commands.byte_shares import count_shares
+from compression.commands.own_run import OwnRun, read_own_run
 from compression.core.container import is_container
 from compression.core.counting import (
     count_layer_weights,
@@ -25,15 +24,13 @@ from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.models.registry import build_model, is_built_in
 from compression.models.weights import load_weights_, read_state_dict
 from compression.quantization.plan import describe_arithmetic
-from compression.reporting.metrics import is_imitation
 
 
 @dataclass(frozen=True)
 class ComparedFile:
-    """A model file opened: ``shares`` are its bytes by what they are for, ``found`` what its run's metrics say of it.
+    """A model file opened: ``shares`` are its bytes by what they are for, ``run`` is what its own run found.
 
-    ``dense_bytes``: of the dense model as safetensors, None where nothing says it. ``gain`` is in points of accuracy
-    over the dense model of the same run, ``latency`` a row of ``timing.latency`` with this file's side of it.
+    ``dense_bytes``: of the dense model as safetensors, None where nothing says it.
     """
 
     path: Path
@@ -41,9 +38,7 @@ class ComparedFile:
     shares: Mapping[str, int]
     dense_bytes: int | None
     whole: Mapping[str, int]
-    accuracy: float | None = None
-    gain: float | None = None
-    latency: Mapping[str, Any] | None = None
+    run: OwnRun | None = None
 
     @property
     def num_bytes(self) -> int:
@@ -71,36 +66,35 @@ class ComparedFile:
 def open_file(path: Path, *, allow: Sequence[str], max_bytes: int | None) -> ComparedFile:
     """Return a ``.cmp`` file, or the ``dense.safetensors`` of a run's folder, opened; raises InputError."""
     if not path.is_file():
-        raise InputError(f"{path} does not exist; allowed: model.cmp files, and dense.safetensors of a run")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}; allowed: model.cmp files, and dense.safetensors of a run")
     if path.suffix == ".safetensors" and not is_container(path):
         return _open_dense(path, allow=allow)
     artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
     contents = read_contents(path)
     dense_bytes = artifact.info.get("dense_bytes")
-    metrics = _read_metrics(path.parent, side="compressed", key="artifact", num_bytes=artifact.file_bytes)
     return ComparedFile(
         path,
         artifact,
         count_shares(contents),
         dense_bytes if type(dense_bytes) is int else None,
         count_layer_weights(_build(artifact.card.architecture, allow=allow)),
-        **_found(metrics, "compressed"),
+        read_own_run(path.parent, side="compressed", key="artifact", num_bytes=artifact.file_bytes),
     )
 
 
 def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
     """Return a bare state dict: what builds its network, its classes and its input stand in the files beside it."""
     num_bytes = path.stat().st_size
-    metrics = _read_metrics(path.parent, side="dense", key="safetensors", num_bytes=num_bytes)
-    if metrics is None or not (path.parent / "model.cmp").is_file():
+    run = read_own_run(path.parent, side="dense", key="safetensors", num_bytes=num_bytes)
+    if run is None or run.architecture is None or not (path.parent / "model.cmp").is_file():
         raise InputError(
             f"{path} does not say what network it is of; allowed: model.cmp files, and dense.safetensors in a run's "
             "folder, beside its metrics.json and model.cmp"
         )
     card = read_contents(path.parent / "model.cmp").card
-    architecture = Architecture(
-        target=metrics["run"]["model"], num_classes=len(card.class_names), kwargs=metrics["run"]["model_settings"]
-    )
+    target, settings = run.architecture
+    architecture = Architecture(target=target, num_classes=len(card.class_names), kwargs=settings)
     model = _build(architecture, allow=allow, device="cpu")
     state = read_state_dict(path)
     load_weights_(model, state, source=str(path))
@@ -115,35 +109,7 @@ def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
         "header, checksums": num_bytes - matrices - biases - others,
     }
     artifact = Artifact(model.eval(), card, (), num_bytes)
-    return ComparedFile(path, artifact, shares, num_bytes, count_layer_weights(model), **_found(metrics, "dense"))
-
-
-def _read_metrics(folder: Path, *, side: str, key: str, num_bytes: int) -> dict[str, Any] | None:
-    """Return the ``metrics.json`` of a folder if it is of a file of that size: another may lie there by now."""
-    path = folder / "metrics.json"
-    if not path.is_file():
-        return None
-    try:
-        metrics: dict[str, Any] = json.loads(path.read_text())
-        return metrics if metrics[side]["bytes"][key] == num_bytes else None
-    except (ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{path} is not the record of a run: {type(error).__name__}: {error}") from error
-
-
-def _found(metrics: Mapping[str, Any] | None, side: str) -> dict[str, Any]:
-    if metrics is None:
-        return {}
-    accuracy = metrics[side]["accuracy"]
-    quantized = side == "compressed" and metrics.get("quantization") is not None
-    rows = [row for row in metrics["timing"]["latency"] if not is_imitation(row["engine"], quantized=quantized)]
-    best = min(rows, key=lambda row: (row["batch_size"], row[side]["latency_ms"]["median"]), default=None)
-    return {
-        "accuracy": accuracy,
-        "gain": 100 * (accuracy - metrics["dense"]["accuracy"]),
-        "latency": None
-        if best is None
-        else {"engine": best["engine"], "batch_size": best["batch_size"], **best[side]["latency_ms"]},
-    }
+    return ComparedFile(path, artifact, shares, num_bytes, count_layer_weights(model), run)
 
 
 def _build(architecture: Architecture, *, allow: Sequence[str], device: str | None = None) -> nn.Module:

@@ -15,6 +15,8 @@ _UNITS = {
     "GiB": 2**30,
     "TiB": 2**40,
 }
+# 1 EiB: no disk has more.
+_MOST = 2**60
 ALLOWED = "a size such as 300KiB, 1.5MB or 5GiB (KB, MB, GB, KiB, MiB, GiB, TiB), or a number of bytes"
 
 
@@ -23,7 +25,9 @@ def parse_size(text: str, *, key: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
     unit = found and next((factor for name, factor in _UNITS.items() if name.lower() == found[2].lower()), None)
     if not found or unit is None:
-        raise InputError(f"{key}={text}: must be {ALLOWED}")
+        raise InputError(f"{key}={text:.40}: must be {ALLOWED}")
+    if float(found[1]) * unit > _MOST:
+        raise InputError(f"{key}={text:.40}: is more than any disk has; must be {ALLOWED}")
     return int(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit
 
 

@@ -1,11 +1,13 @@
 """The configured logger: one a stage, in the run's folder."""
 
+import csv
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from torch.utils.tensorboard.summary import hparams
 
 from compression.stages.context import Context
@@ -28,6 +30,21 @@ def close_logger(logger: Logger) -> None:
     logger.finalize("success")
     if isinstance(logger, WandbLogger):
         logger.experiment.finish()
+
+
+def has_step(logger: Logger, step: int) -> bool:
+    """Return whether what the logger wrote before goes up to ``step``; what it keeps elsewhere is not looked into."""
+    return logger.log_dir is not None and any(one >= step for one in _steps(Path(logger.log_dir)))
+
+
+def _steps(folder: Path) -> Iterator[int]:
+    for file in folder.glob("events.out.tfevents.*"):
+        yield from (event.step for event in EventFileLoader(str(file)).Load())
+    for file in folder.glob("metrics.csv"):
+        with file.open(newline="", errors="replace") as stream:
+            # A kill may have torn the last line.
+            steps = [row.get("step") or "" for row in csv.DictReader(stream)]
+        yield from (int(one) for one in steps if one.isdecimal())
 
 
 def log_row(context: Context, settings: Mapping[str, bool | float | str], row: Mapping[str, float]) -> None:

@@ -25,7 +25,7 @@ from compression.reporting.table import files_to_markdown, make_rows, to_markdow
 from compression.stages import export
 from compression.stages.context import Context
 from compression.stages.distillation import describe_distillation
-from compression.stages.loggers import close_logger, log_row, make_logger
+from compression.stages.loggers import close_logger, has_step, log_row, make_logger
 from compression.stages.network_files import WEIGHTS
 from compression.stages.pictures import draw_pruning
 from compression.store import StageRecord
@@ -103,11 +103,19 @@ def write_report(
 
 
 def replay_history(context: Context, record: StageRecord) -> None:
-    """Log the curves of a stage that was found finished, so that this run's picture is whole as well."""
+    """Log the curves of a stage that was found finished, so that this run's picture is whole as well.
+
+    They may be here in part: this run was killed in the stage, and another finished it.
+    """
     rows = record.results.get("history")
-    if not rows or any(context.run_dir.glob(f"*/{record.key.stage}")):
+    if not rows:
         return
     logger = make_logger(context, record.key.stage)
+    if has_step(logger, int(rows[-1]["update"])):
+        return
+    if logger.log_dir is not None:
+        # Or points would be there twice.
+        shutil.rmtree(logger.log_dir, ignore_errors=True)
     for row in rows:
         logger.log_metrics({key: value for key, value in row.items() if key != "update"}, step=int(row["update"]))
     for update, sparsity in record.results.get("sparsity_steps", []):

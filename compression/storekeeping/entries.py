@@ -39,7 +39,7 @@ class Entry:
     @property
     def parents(self) -> tuple[str, ...]:
         """Ids of the stages that it was made from."""
-        return tuple(self.record["key"].get("parents", ())) if self.record else ()
+        return tuple(self.record["key"]["parents"]) if self.record else ()
 
 
 def list_entries(root: Path) -> list[Entry]:

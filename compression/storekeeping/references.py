@@ -17,7 +17,7 @@ def refer(run_dir: Path, name: str) -> None:
     """Note in the run's folder that it asks for stage ``name``, before the stage is made."""
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / STAGES_FILE
-    noted = path.read_text().splitlines() if path.exists() else []
+    noted = path.read_text(errors="replace").splitlines() if path.exists() else []
     if name not in noted:
         with path.open("a") as stream:
             stream.write(f"{name}\n")
@@ -28,14 +28,14 @@ def refer_only(run_dir: Path, names: Iterable[str]) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     text = "".join(f"{name}\n" for name in names)
     path = run_dir / STAGES_FILE
-    if not path.exists() or path.read_text() != text:
+    if not path.exists() or path.read_text(errors="replace") != text:
         write_atomic(path, text.encode())
 
 
 def find_references(folders: Iterable[Path], *, leave_out: Path) -> set[str]:
     """Return the ids that run folders at any depth of ``folders`` name; the store ``leave_out`` is not looked into.
 
-    Raises ValueError naming a ``metrics.json`` that cannot be read: what it refers to is not known then.
+    Raises ValueError naming a ``metrics.json`` or ``stages.txt`` that cannot be read: what it refers to is not known.
     """
     return {stage_id for folder in folders for stage_id in _in_runs(folder, leave_out.resolve())}
 
@@ -73,16 +73,23 @@ def _in_runs(folder: Path, store: Path) -> Iterator[str]:
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if (Path(parent) / name).resolve() != store]
         if STAGES_FILE in files:
-            for line in (Path(parent) / STAGES_FILE).read_text().splitlines():
-                yield line.rpartition("-")[2]
+            yield from _in_list(Path(parent) / STAGES_FILE)
         if METRICS in files:
             yield from _in_metrics(Path(parent) / METRICS)
+
+
+def _in_list(path: Path) -> Iterator[str]:
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text: what it refers to is not known") from error
+    yield from (line.rpartition("-")[2] for line in lines)
 
 
 def _in_metrics(path: Path) -> Iterator[str]:
     try:
         content = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: what it refers to is not known") from error
     run = content.get("run") if isinstance(content, dict) else None
     stages = run.get("stages") if isinstance(run, dict) else None

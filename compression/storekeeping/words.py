@@ -35,7 +35,7 @@ _ORDER = ("data", "model", "strategy", "sparsity", "bits", "quantization", "dist
 
 
 def _own_words(record: Mapping[str, Any]) -> dict[str, str]:
-    inputs = record["key"].get("inputs", {})
+    inputs = record["key"]["inputs"]
     words: dict[str, str] = {}
     if isinstance(inputs.get("data"), dict):
         words["data"] = _module(inputs["data"].get("_target_"))
@@ -43,9 +43,10 @@ def _own_words(record: Mapping[str, Any]) -> dict[str, str]:
         words["model"] = _last(inputs["model"].get("target"))
     strategy = inputs.get("strategy")
     if isinstance(strategy, dict):
-        parts = (strategy.get(part, {}).get("_target_") for part in ("criterion", "schedule"))
-        words["strategy"] = "/".join(_module(part) for part in parts if part)
-    if isinstance(inputs.get("sparsity"), (int, float)):
+        parts = (strategy.get(part) for part in ("criterion", "schedule"))
+        targets = (part.get("_target_") for part in parts if isinstance(part, dict))
+        words["strategy"] = "/".join(_module(target) for target in targets if target)
+    if isinstance(inputs.get("sparsity"), (int, float)) and 0 <= inputs["sparsity"] < 1:
         words["sparsity"] = f"s{100 * inputs['sparsity']:g}"
     if isinstance(inputs.get("bits"), list) and len(inputs["bits"]) == 2:
         words["bits"] = "w{} a{}".format(*inputs["bits"])
@@ -53,7 +54,7 @@ def _own_words(record: Mapping[str, Any]) -> dict[str, str]:
         words["quantization"] = str(inputs["quantization"].get("name", ""))
     if isinstance(inputs.get("distillation"), dict):
         words["distillation"] = str(inputs["distillation"].get("name", "distilled"))
-    if record["key"].get("stage") in ("dense", "distil") and isinstance(inputs.get("training"), dict):
+    if record["key"]["stage"] in ("dense", "distil") and isinstance(inputs.get("training"), dict):
         epochs = inputs["training"].get("epochs")
         words["epochs"] = f"{epochs} epoch{'' if epochs == 1 else 's'}"
     if isinstance(inputs.get("seed"), int):

@@ -26,6 +26,13 @@ def test_sizes_that_are_refused(text):
         parse_size(text, key="x")
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5000, f"{'9' * 400}.5 GiB", "1048577TiB"])
+def test_sizes_that_no_disk_has(text):
+    with pytest.raises(InputError, match=r"^x=.{10,40}: is more than any disk has; must be a size such as 300KiB"):
+        parse_size(text, key="x")
+    assert parse_size("1048576TiB", key="x") == 2**60
+
+
 @pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (2**20, "1.00 MiB"), (5 * 2**30, "5.00 GiB")],

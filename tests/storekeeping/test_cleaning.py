@@ -177,6 +177,13 @@ def test_references_of_run_folders_at_any_depth(tmp_path):
     (run / "metrics.json").write_text("{")
     with pytest.raises(ValueError, match=r"metrics.json is not JSON: what it refers to is not known"):
         find_references([tmp_path], leave_out=store)
+    (job / "stages.txt").write_bytes(b"dense-d2\n\xff\xfe")
+    with pytest.raises(ValueError, match=r"stages.txt is not text: what it refers to is not known"):
+        find_references([job], leave_out=store)
+    # A run that begins there goes on, and leaves it whole.
+    refer(job, "dense-d5")
+    refer_only(job, ["dense-d5"])
+    assert find_references([job], leave_out=store) == {"d5"}
 
 
 def test_the_time_of_a_folder_is_that_of_its_last_use(shelf):

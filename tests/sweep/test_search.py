@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 from runs import ROOT, TINY
+from wrong_values import with_wrong_values
 
 from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
@@ -241,6 +242,81 @@ def test_a_line_that_a_crash_tore_is_dropped(tmp_path):
     again = make_search(tmp_path)
     again.go_on(most=3)
     assert again.trials.count() == (3, 0)
+
+
+def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
+    space = {"sparsity": Range(0.5, 0.9)}
+    folder = make_search(tmp_path, run=finish_any, space=space).folder
+    journal = (folder / "trials.log").read_bytes()
+    (folder / "sweep.json").write_bytes(b"{")
+    cases = {
+        ("search.json", b"{"): "not whole JSON (expecting property name enclosed in double quotes); give another name=",
+        ("search.json", b"\xff"): "not whole JSON (",
+        ("trials.log", journal + b"{\n" + journal): "cannot be read (JSONDecodeError: Expecting property name",
+        ("trials.log", journal + b"\xff\xfe\n"): "cannot be read (UnicodeDecodeError: ",
+        (
+            "trials.log",
+            journal + b"5\n",
+        ): "cannot be read (TypeError: 'int' object is not subscriptable); give another ",
+        ("sweep.json", b"{"): "not whole JSON (",
+    }
+    for (name, damaged), reason in cases.items():
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(damaged)
+        with pytest.raises(InputError) as raised:
+            make_search(tmp_path, run=finish_any, space=space).go_on(most=2)
+        assert str(raised.value).startswith(f"{folder / name}: {reason}")
+        assert "\n" not in str(raised.value)
+        (folder / name).write_bytes(whole)
+
+
+def test_jobs_of_an_earlier_search_without_its_keys_are_told(tmp_path):
+    space = {"sparsity": Range(0.5, 0.9)}
+    search = make_search(tmp_path, run=finish_any, space=space)
+    document = {"schema_version": 1, "command": [], "axes": {}, "jobs": [{"name": "a", "axes": {}}]}
+    (search.folder / "sweep.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"sweep\.json: damaged \(a job's axes: 'sparsity'\); give another name=, or"):
+        search.go_on(most=1)
+
+
+def test_whatever_is_wrong_in_a_line_of_the_journal_is_told_when_it_is_opened(tmp_path):
+    search = make_search(tmp_path)
+    search.go_on(most=1)
+    path = search.folder / "trials.log"
+    lines = path.read_text().splitlines(keepends=True)
+    [index] = [number for number, line in enumerate(lines) if '"values"' in line]
+    told = []
+    for _, changed in with_wrong_values(json.loads(lines[index])):
+        path.write_text("".join([*lines[:index], json.dumps(changed) + "\n", *lines[index + 1 :]]))
+        try:
+            trials = Trials(search.folder, space=SPACE, seed=0)
+            # What can be read can be gone on with.
+            trials.finish(trials.take(most=5), job="b", val_accuracy=0.5, num_bytes=7)
+            trials.front()
+        except InputError as error:
+            told.append(str(error))
+    assert len(told) > 30
+    assert all(message.startswith(f"{path}: cannot be read (") for message in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "metrics.json: not whole JSON"),
+        ('{"run": {"val_accuracy": {"dense": 1}}}', "metrics.json: damaged (KeyError: 'compressed')"),
+        ('{"run": 5}', "metrics.json: damaged (TypeError: "),
+    ],
+)
+def test_a_damaged_record_of_a_trial_is_that_trials_failure(tmp_path, capsys, text, reason):
+    def leave_damage(job, folder):
+        state = finish(job, folder)
+        (folder / "metrics.json").write_text(text)
+        return state
+
+    search = make_search(tmp_path, run=leave_damage)
+    assert search.go_on(most=1) == []
+    assert search.trials.count() == (0, 1)
+    assert reason in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

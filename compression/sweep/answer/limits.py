@@ -9,6 +9,8 @@ from compression.core.errors import InputError
 from compression.core.sizes import ALLOWED, format_size, parse_size
 
 TIME_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+# A nanosecond to eleven days: what lies outside is a slip of the keyboard, and no number to divide by.
+_LEAST_MILLISECONDS, _MOST_MILLISECONDS = 1e-6, 1e9
 # By how much a limit is missed, as fractions of it; a point of accuracy counts as a tenth.
 POINTS_OF_A_LIMIT = 10.0
 
@@ -59,21 +61,24 @@ def parse_milliseconds(text: str, *, key: str) -> float:
     """Return the milliseconds of e.g. ``0.5ms`` or ``0.002 s``; InputError says that ``key`` asked."""
     found = re.fullmatch(r"(\d*\.?\d+)\s*([A-Za-zµ]+)", text.strip())
     unit = TIME_UNITS.get(found[2].replace("µ", "u").lower()) if found else None
-    if not found or unit is None or float(found[1]) == 0:
-        raise InputError(f"{key}={text}: must be a time above 0 such as 0.5ms, 800us or 0.1s")
-    return float(found[1]) * unit
+    milliseconds = float(found[1]) * unit if found and unit is not None else 0.0
+    if not _LEAST_MILLISECONDS <= milliseconds <= _MOST_MILLISECONDS:
+        raise InputError(f"{key}={text:.40}: must be a time above 0 such as 0.5ms, 800us or 0.1s, at most 1000000s")
+    return milliseconds
 
 
 def parse_bytes(text: str, *, key: str) -> int:
     """Return the bytes of e.g. ``300KiB``; InputError says that ``key`` asked."""
     count = parse_size(text, key=key)
     if count == 0:
-        raise InputError(f"{key}={text}: must be above 0: {ALLOWED}")
+        raise InputError(f"{key}={text:.40}: must be above 0: {ALLOWED}")
     return count
 
 
 def check_drop(points: float) -> float:
-    """Return the points; InputError unless it is a number."""
-    if not math.isfinite(points):
-        raise InputError(f"--max-drop {points} is not a number of points; allowed: e.g. 1.0, below 0 for a gain")
+    """Return the points; InputError unless an accuracy can lose as many."""
+    if not -100 <= points <= 100:
+        raise InputError(
+            f"--max-drop {points} is not a number of points; allowed: -100 to 100, e.g. 1.0, below 0 for a gain"
+        )
     return points

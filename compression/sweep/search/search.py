@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -34,6 +35,7 @@ from compression.sweep.jobs import (
     Job,
     JobState,
     Sweep,
+    read_json,
     read_state,
     read_sweep,
 )
@@ -139,7 +141,12 @@ class Search:
             reason = f"{state.status}: {state.reason}"
             self.trials.fail(trial, job=job.name, reason=reason)
             return f"{job.name}  {reason}"
-        accuracy, num_bytes = read_objectives(folder / METRICS)
+        try:
+            accuracy, num_bytes = read_objectives(folder / METRICS)
+        except ValueError as error:
+            reason = f"{METRICS}: {error}"
+            self.trials.fail(trial, job=job.name, reason=reason)
+            return f"{job.name}  {reason}"
         self.trials.finish(trial, job=job.name, val_accuracy=accuracy, num_bytes=num_bytes)
         return f"{job.name}  validation accuracy {100 * accuracy:.2f} %, {num_bytes:,} bytes"
 
@@ -158,18 +165,30 @@ class Search:
         path = self.folder / SEARCH
         document = {"schema_version": SCHEMA_VERSION, **_describe(self.overrides, self.space, seed)}
         text = json.dumps(document, indent=1) + "\n"
-        if path.exists() and json.loads(path.read_text()) != json.loads(text):
+        if path.exists() and self._read_remembered(path) != json.loads(text):
             raise InputError(f"{self.folder} holds another search ({path.name}): give another name=")
         if not path.exists() and (self.folder / SWEEP).exists():
             raise InputError(f"{self.folder} holds a sweep: give another name=")
         write_atomic(path, text.encode())
+
+    def _read_remembered(self, path: Path) -> Any:
+        try:
+            return read_json(path)
+        except ValueError as error:
+            # Without it the folder would be taken for a sweep's.
+            raise InputError(f"{path}: {error}; give another name=, or remove the folder") from error
 
     def _write(self, job: Job | None) -> None:
         """Write ``sweep.json``, with ``job`` among the others."""
         known = read_sweep(self.folder).jobs if (self.folder / SWEEP).exists() else ()
         added = [job] if job is not None and job.name not in {one.name for one in known} else []
         jobs = (*known, *added)
-        axes = {key: list(dict.fromkeys(job.axes[key] for job in jobs)) for key in self.space}
+        try:
+            axes = {key: list(dict.fromkeys(job.axes[key] for job in jobs)) for key in self.space}
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.folder / SWEEP}: damaged (a job's axes: {error}); give another name=, or remove this file"
+            ) from error
         Sweep(self.folder, tuple(sys.argv), axes, jobs).write()
 
     def _write_front(self, most: int) -> list[Point]:
@@ -192,10 +211,16 @@ class Search:
 
 
 def read_objectives(metrics: Path) -> tuple[float, int]:
-    """Return accuracy on held-out training images, of the last stage, and bytes of the file; never the test set's."""
-    document = json.loads(metrics.read_text())
-    run = document["run"]
-    return float(run["val_accuracy"][find_validated(run)]), int(document["compressed"]["bytes"]["artifact"])
+    """Return accuracy on held-out training images, of the last stage, and bytes of the file; never the test set's.
+
+    Raises ValueError in a line where the record is damaged.
+    """
+    document = read_json(metrics)
+    try:
+        run = document["run"]
+        return float(run["val_accuracy"][find_validated(run)]), int(document["compressed"]["bytes"]["artifact"])
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"damaged ({type(error).__name__}: {error!s:.80})") from error
 
 
 def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -> tuple[Path, str]:

@@ -53,8 +53,11 @@ class Trials:
         self.folder, self.space, self.seed = folder, space, seed
         self._lock = FileLock(folder / LOCK)
         self._taken: dict[int, optuna.Trial] = {}
-        with self.locked():
+        with self.locked(), _damage_told(folder / JOURNAL):
             self._study = _open(folder / JOURNAL)
+            # All that is read of it later is read here once: damage is told before anything runs.
+            self.front()
+            self._left()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -67,9 +70,7 @@ class Trials:
         import optuna
 
         with self.locked():
-            trials = self._study.get_trials(deepcopy=False)
-            running = optuna.trial.TrialState.RUNNING
-            left = [one for one in trials if one.state == running and not _is_alive(one.user_attrs.get(_OWNER))]
+            trials, left = self._study.get_trials(deepcopy=False), self._left()
             if left:
                 number = left[0].number
                 self._seed(number)
@@ -106,6 +107,11 @@ class Trials:
         """Return how many trials finished, and how many failed."""
         states = [one.state.name for one in self._study.get_trials(deepcopy=False)]
         return states.count("COMPLETE"), states.count("FAIL")
+
+    def _left(self) -> "list[optuna.trial.FrozenTrial]":
+        """Return the trials whose process is gone."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [one for one in trials if one.state.name == "RUNNING" and not _is_alive(one.user_attrs.get(_OWNER))]
 
     def _seed(self, *purpose: str | int) -> None:
         self._study.sampler = _make_sampler(derive_seed(self.seed, "search", *purpose))
@@ -146,6 +152,16 @@ def _open(journal: Path) -> "optuna.Study":
         directions=["maximize", "minimize"],
         load_if_exists=True,
     )
+
+
+@contextmanager
+def _damage_told(journal: Path) -> Iterator[None]:
+    """Say in one line what Optuna, which checks nothing, makes of a journal with a damaged line."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError) as error:
+        reason = f"{type(error).__name__}: {error!s:.80}"
+        raise InputError(f"{journal}: cannot be read ({reason}); give another name=, or remove this file") from error
 
 
 def _drop_torn_line(journal: Path) -> None:

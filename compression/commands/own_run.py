@@ -1,0 +1,86 @@
+"""What the run of a model file found, from the ``metrics.json`` beside it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compression.core.errors import InputError
+from compression.reporting.metrics import is_imitation
+
+# What a record that is JSON and wrong inside gives.
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+# More than any batch takes; what is not finite cannot be shown.
+_MANY_MILLISECONDS = 1e12
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Median milliseconds of a batch in the fastest engine at the smallest batch size, imitated integers left out."""
+
+    engine: str
+    batch_size: int
+    median: float
+
+
+@dataclass(frozen=True)
+class OwnRun:
+    """``accuracy`` is a fraction, ``gain`` in points over the dense model of the same run.
+
+    ``architecture``: what builds the dense model, and its settings.
+    """
+
+    accuracy: float
+    gain: float
+    latency: Latency | None
+    architecture: tuple[str, Mapping[str, Any]] | None = None
+
+
+def read_own_run(folder: Path, *, side: str, key: str, num_bytes: int) -> OwnRun | None:
+    """Return what the ``metrics.json`` of a folder says of its file ``key``, on the ``side`` dense or compressed.
+
+    None if there is none, or one of a file of another size: another may lie there by now. Raises InputError where it is
+    damaged.
+    """
+    path = folder / "metrics.json"
+    if not path.is_file():
+        return None
+    try:
+        metrics = json.loads(path.read_text())
+        return _read(metrics, side) if metrics[side]["bytes"][key] == num_bytes else None
+    except _DAMAGE as error:
+        raise InputError(f"{path} is not the record of a run: {type(error).__name__}: {error}") from error
+
+
+def _read(metrics: Mapping[str, Any], side: str) -> OwnRun:
+    accuracy = _number(metrics[side]["accuracy"], most=1)
+    quantized = side == "compressed" and metrics.get("quantization") is not None
+    rows = [_read_latency(row, side) for row in metrics["timing"]["latency"]]
+    shown = [row for row in rows if not is_imitation(row.engine, quantized=quantized)]
+    return OwnRun(
+        accuracy,
+        100 * (accuracy - _number(metrics["dense"]["accuracy"], most=1)),
+        min(shown, key=lambda row: (row.batch_size, row.median), default=None),
+        _read_architecture(metrics["run"]) if side == "dense" else None,
+    )
+
+
+def _read_latency(row: Mapping[str, Any], side: str) -> Latency:
+    engine, batch_size = row["engine"], row["batch_size"]
+    if type(engine) is not str or type(batch_size) is not int:
+        raise ValueError(f"engine {engine!r:.40} and batch_size {batch_size!r:.40} are not a name and a number")
+    return Latency(engine, batch_size, _number(row[side]["latency_ms"]["median"], most=_MANY_MILLISECONDS))
+
+
+def _read_architecture(run: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    target, settings = run["model"], run["model_settings"]
+    if type(target) is not str or not isinstance(settings, dict):
+        raise ValueError(f"model {target!r:.40} and model_settings {settings!r:.40} are not a name and a mapping")
+    return target, settings
+
+
+def _number(value: Any, *, most: float) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        raise ValueError(f"{value!r:.40} is not a number from 0 to {most:g}")
+    return float(value)
