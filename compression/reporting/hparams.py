@@ -1,10 +1,13 @@
 """A run as one row of TensorBoard's HParams table: what was asked for, and every final metric by its name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from compression.reporting.metrics import find_validated, is_imitation
+from compression.reporting.measured import read_measured
+from compression.reporting.result_row import make_result_row
 
+# Beside the stages; what TensorBoard calls a session lies in a folder of its own, or it would take in their curves.
+ROW = "result"
 # Where and how often a run is made, and what draws it.
 _LEFT_OUT = ("name", "output_dir", "overwrite", "plan", "logger")
 
@@ -15,55 +18,18 @@ def make_hparams(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
 
 
 def make_row(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the final numbers of a ``metrics.json``, under the names that a sweep's table has for them."""
-    dense, compressed, improvement = metrics["dense"], metrics["compressed"], metrics["improvement"]
-    row = {
-        "accuracy": compressed["accuracy"],
-        "dense_accuracy": dense["accuracy"],
-        "drop_points": -improvement["accuracy_points"],
-        "sparsity": compressed["sparsity"],
-        "bytes": compressed["bytes"]["artifact"],
-        "dense_bytes": dense["bytes"]["safetensors"],
-        "onnx_bytes": compressed["bytes"]["onnx"],
-        "gzip_bytes": compressed["bytes"]["gzip_state_dict"],
-        "parameters": compressed["parameters"],
-        "nonzero_parameters": compressed["nonzero_parameters"],
-        "macs": compressed["macs"],
-        "dense_macs": dense["macs"],
-        "load_ms": 1000 * metrics["timing"]["compressed"]["load_seconds"],
-        "peak_memory_bytes": metrics["timing"]["compressed"]["peak_memory_bytes"],
-        "seconds": sum(metrics["timing"]["stage_seconds"].values()),
-        **{key: value for key, value in improvement.items() if key != "accuracy_points"},
-        **_name_latencies(_executed(metrics)),
-    }
-    stage = find_validated(metrics["run"])
-    if stage is not None:
-        row["val_accuracy"] = metrics["run"]["val_accuracy"][stage]
-    return {name: float(value) for name, value in row.items() if value is not None}
+    """Return the numbers of a run's ``metrics.json``, by the names of a sweep's table, held against its dense model.
+
+    ``latency_ms`` and ``speedup`` are those at the smallest batch size, ``seconds`` the sum of its stages'.
+    """
+    run = read_measured(metrics)
+    row = make_result_row(run, dense=run, batch_size=run.smallest_batch)
+    return keep_numbers({**row, "seconds": run.stage_seconds})
 
 
-def _executed(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    quantized = metrics["quantization"] is not None
-    return [one for one in metrics["timing"]["latency"] if not is_imitation(one["engine"], quantized=quantized)]
-
-
-def _name_latencies(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return every engine's median, and that of the fastest at the smallest batch size."""
-    found = {}
-    for entry in entries:
-        stem = f"{entry['engine']}_b{entry['batch_size']}"
-        found[f"latency_{stem}_ms"] = entry["compressed"]["latency_ms"]["median"]
-        found[f"speedup_{stem}"] = entry["speedup_over_best_dense"]["median"]
-    smallest = min((entry["batch_size"] for entry in entries), default=None)
-    best = min(
-        (entry for entry in entries if entry["batch_size"] == smallest),
-        key=lambda entry: entry["compressed"]["latency_ms"]["median"],
-        default=None,
-    )
-    if best is not None:
-        found["latency_ms"] = best["compressed"]["latency_ms"]["median"]
-        found["speedup"] = best["speedup_over_best_dense"]["median"]
-    return found
+def keep_numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """Return what TensorBoard can show as a metric: the known numbers of ``row``."""
+    return {name: float(value) for name, value in row.items() if isinstance(value, (int, float))}
 
 
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | float | str]:

@@ -10,10 +10,8 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from torch.utils.tensorboard.summary import hparams
 
+from compression.reporting.hparams import ROW
 from compression.stages.context import Context
-
-# Beside the stages; what TensorBoard calls a session lies in a folder of its own, or it would take in their curves.
-ROW = "result"
 
 
 def make_logger(context: Context, version: str) -> Logger:

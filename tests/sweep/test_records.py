@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from sweep_folders import Folder, make_metrics
 
 from compression.core.errors import InputError
+from compression.reporting.measured import read_measured
 from compression.sweep.answer.fronts import make_fronts
 from compression.sweep.answer.leaderboard import make_answer
 from compression.sweep.answer.limits import Limits
-from compression.sweep.answer.measured import read_measured
 from compression.sweep.answer.next_run import propose
 from compression.sweep.answer.picks import make_picks
 from compression.sweep.answer.records import read_records

@@ -1,8 +1,9 @@
-"""`tensorboard --logdir outputs`, asked as its own page asks: curves of every job, and one row a job."""
+"""`tensorboard --logdir outputs`, asked as its own page asks: curves of every job, and its row as in the table."""
 
 import json
+import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,17 @@ from runs import TINY, compose_config, run_here, train
 
 from compression.reporting.hparams import make_hparams, make_row
 from compression.stages.loggers import log_row
+from compression.sweep.answer.report import aggregate
+from compression.sweep.jobs import Job, read_sweep
 
 SHORT = (*TINY, "strategy=oneshot_l1", "runtime.engines=[onnxruntime]", "runtime.batch_sizes=[1]")
-WANTED = ("accuracy", "dense_accuracy", "drop_points", "bytes", "compression_ratio", "latency_ms", "sparsity")
+WANTED = {
+    *("val_accuracy", "accuracy", "dense_val_accuracy", "dense_accuracy", "val_drop_points", "drop_points", "sparsity"),
+    *("bytes", "dense_bytes", "compression_ratio", "onnx_bytes", "gzip_bytes", "parameters", "macs", "macs_ratio"),
+    *("latency_ms", "latency_p10_ms", "latency_p90_ms", "load_ms", "epochs", "dense_epochs", "test_images", "seconds"),
+}
+# Those of a job that are numbers and no metrics.
+ASKED = {"seed", "axis.sparsity", "axis.width_mult"}
 
 
 @pytest.fixture(scope="module")
@@ -26,31 +35,82 @@ def outputs(tmp_path_factory) -> Path:
     assert code == 0, output
     for _ in range(2):
         run_here(*SHORT, "strategy=none", run_dir=path / "alone", output_dir=path)
+    add_small_dense(path / "sweep", like=path / "alone")
     return path
 
 
-def test_one_row_a_job_with_every_final_metric_and_all_curves(outputs: Path) -> None:
+def add_small_dense(folder: Path, *, like: Path) -> None:
+    """Add the job of a narrow network, as it leaves its folder, whose own dense model is worse and smaller."""
+    metrics = json.loads((like / "metrics.json").read_text())
+    metrics["dense"]["accuracy"] /= 2
+    metrics["dense"]["bytes"]["safetensors"] //= 8
+    sweep = read_sweep(folder)
+    job = Job("narrow-d1d1d1", (), {"width_mult": 0.5, "matches": sweep.jobs[0].name}, kind="small_dense")
+    replace(sweep, jobs=(*sweep.jobs, job)).write()
+    shutil.copytree(like, folder / job.name)
+    (folder / job.name / "metrics.json").write_text(json.dumps(metrics))
+    config = compose_config(*SHORT)
+    log_row(SimpleNamespace(config=config, run_dir=folder / job.name), make_hparams(asdict(config)), make_row(metrics))
+    aggregate(folder)
+
+
+def read_table(folder: Path) -> dict[str, dict[str, float]]:
+    """The measured numbers of each job, by the name of its row in TensorBoard."""
+    jobs = json.loads((folder / "results.json").read_text())["jobs"]
+    return {
+        f"{folder.name}/{job['job']}/tensorboard/result": {
+            key: value for key, value in job.items() if isinstance(value, (int, float)) and key not in ASKED
+        }
+        for job in jobs
+    }
+
+
+def test_one_row_a_job_with_every_number_of_the_table_and_all_curves(outputs: Path) -> None:
     folders = {path.parent.name: path.parent for path in outputs.glob("**/metrics.json")}
-    assert len(folders) == 3
-    with board(outputs, num_rows=3) as started:
+    assert len(folders) == 4
+    with board(outputs, num_rows=4) as started:
         tags, columns, rows = started.scalar_tags(), started.experiment(), started.rows()
     names = {f"{path.relative_to(outputs)}/tensorboard/result": path for path in folders.values()}
     assert set(rows) == set(names)
+    alone = make_row(json.loads((outputs / "alone" / "metrics.json").read_text()))
+    table = {**read_table(outputs / "sweep"), "alone/tensorboard/result": alone}
     for name, folder in names.items():
         asked, metrics = rows[name]
-        wanted = make_row(json.loads((folder / "metrics.json").read_text()))
-        assert set(WANTED) <= set(wanted)
-        assert metrics == pytest.approx(wanted, rel=1e-6)
+        assert set(table[name]) >= WANTED
+        assert metrics == pytest.approx(table[name], rel=1e-6)
         assert asked["seed"] == 42
         assert "training.epochs" in asked
         assert tags[f"{name.removesuffix('result')}dense"].count("val/accuracy") == 1
-        pruned = folder.name != "alone"
+        pruned = folder.parent.name == "sweep" and not folder.name.startswith("narrow")
         assert ("sparsity" in tags.get(f"{name.removesuffix('result')}prune", [])) == pruned
+    # Against the sweep's dense model it has lost what the single run has, and is held against as many bytes.
+    narrow = next(metrics for name, (_, metrics) in rows.items() if "narrow" in name)
+    assert {key: narrow[key] for key in ("drop_points", "dense_bytes")} == pytest.approx(
+        {key: alone[key] for key in ("drop_points", "dense_bytes")}
+    )
     assert {asked["sparsity"] for asked, _ in rows.values()} == {0.5, 0.7, "null"}
     differing = {one["name"] for one in columns["hparamInfos"] if one.get("differs")}
     assert {"sparsity", "strategy.name"} <= differing
     assert "seed" not in differing
     assert {one["name"]["tag"] for one in columns["metricInfos"]} == set().union(*(row for _, row in rows.values()))
+
+
+def test_a_running_tensorboard_shows_a_row_that_was_replaced(outputs: Path, tmp_path: Path) -> None:
+    sweep = shutil.copytree(outputs / "sweep", tmp_path / "sweep")
+    [job] = sweep.glob("narrow-*")
+    name = f"{job.relative_to(tmp_path)}/tensorboard/result"
+    with board(tmp_path, num_rows=3) as started:
+        before = started.rows()[name][1]
+        metrics = json.loads((job / "metrics.json").read_text())
+        metrics["compressed"]["accuracy"] = before["accuracy"] / 2
+        (job / "metrics.json").write_text(json.dumps(metrics))
+        aggregate(sweep)
+        deadline = time.monotonic() + 60
+        while started.rows()[name][1]["accuracy"] == before["accuracy"] and time.monotonic() < deadline:
+            time.sleep(0.5)
+        after = started.rows()[name][1]
+    assert after == pytest.approx(read_table(sweep)[name], rel=1e-6)
+    assert after["accuracy"] == pytest.approx(before["accuracy"] / 2)
 
 
 @pytest.mark.slow

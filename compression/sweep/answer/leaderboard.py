@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from compression.reporting.collapse import COLLAPSED_POINTS
-from compression.sweep.answer.measured import Latency, Measured
+from compression.reporting.measured import Latency, Measured
+from compression.reporting.result_row import speedup_of
 from compression.sweep.answer.records import BASELINES, RUN, SEED, JobRecord, SweepRecord
 from compression.sweep.answer.seeds import Noise, Sample, pool_noise, rank, summarize
 from compression.sweep.axis_names import SHORT_NAMES, shorten_key
@@ -218,14 +219,6 @@ def _steady(configurations: Sequence[Configuration]) -> list[Sample]:
     grid = [one.score for one in configurations if not one.is_baseline]
     best = max((score.mean for score in grid), default=0.0)
     return [score for score in grid if 100 * (best - score.mean) <= COLLAPSED_POINTS]
-
-
-def speedup_of(latency: Latency | None, *, dense: Measured, own: bool) -> float | None:
-    """Return how many times faster than the best dense engine; of another run's dense model, the ratio of medians."""
-    if latency is None or own:
-        return None if latency is None else latency.speedup
-    other = dense.latency(latency.batch_size)
-    return None if other is None else other.dense_milliseconds / latency.milliseconds
 
 
 def _ship_order(job: JobRecord, validated: bool) -> tuple[float, int, str]:

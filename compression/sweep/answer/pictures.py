@@ -10,9 +10,9 @@ from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.reporting.figures.accuracy_steps import Course, draw_accuracy_steps
 from compression.reporting.figures.parallel_coordinates import Coordinate, draw_parallel_coordinates
 from compression.reporting.figures.pareto import Axis, Point, draw_pareto
+from compression.reporting.measured import Measured
 from compression.sweep.answer.fronts import COSTS, Front
 from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind
-from compression.sweep.answer.measured import Measured
 from compression.sweep.answer.picks import Pick
 from compression.sweep.answer.records import RUN, SEED, JobRecord
 from compression.sweep.axis_names import shorten_key

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from compression.core.errors import InputError
-from compression.sweep.answer.measured import Measured, read_measured
+from compression.reporting.measured import Measured, read_measured
 from compression.sweep.jobs import (
     BROKEN,
     FINISHED,

@@ -17,6 +17,7 @@ from compression.core.files import write_atomic
 from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
 from compression.sweep.answer.fronts import Front, make_fronts
+from compression.sweep.answer.hparams import update_hparams
 from compression.sweep.answer.leaderboard import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.answer.picks import TIES, Pick, describe_tie, make_picks
 from compression.sweep.answer.pictures import draw_sweep
@@ -79,7 +80,7 @@ class SweepResult:
 def aggregate(folder: Path) -> SweepResult:
     """Write ``results.csv``, ``results.json``, ``summary.yaml``, ``report.md`` and pictures; whatever jobs failed.
 
-    Raises ``InputError`` if the folder holds no jobs at all.
+    Rows of jobs in TensorBoard then say what the table says. Raises ``InputError`` if the folder holds no jobs at all.
     """
     answer = make_answer(read_records(Path(folder)))
     result = SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
@@ -94,6 +95,7 @@ def aggregate(folder: Path) -> SweepResult:
     short = {**summary, "leaderboard": summary["leaderboard"][:MAX_IN_SUMMARY]}
     write_atomic(folder / "summary.yaml", yaml.safe_dump(short, sort_keys=False, allow_unicode=True).encode())
     write_atomic(folder / "report.md", to_markdown(result, columns).encode())
+    update_hparams(folder, rows)
     return result
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compression.sweep.answer.leaderboard import Answer, make_labels, speedup_of
+from compression.reporting.result_row import make_result_row
+from compression.sweep.answer.leaderboard import Answer, make_labels
 from compression.sweep.answer.records import SEED, JobRecord, SweepRecord
 
 AXIS = "axis."
@@ -49,6 +50,15 @@ _AFTER = {
 _LAST = {
     "macs": "multiply-accumulates of an image; zeros count",
     "dense_macs": "the same of the dense model; for small_dense the grid's",
+    "macs_ratio": "dense_macs / macs",
+    "parameters": "how many numbers the network holds, zeros counted",
+    "nonzero_parameters": "how many of them are not zero",
+    "nonzero_ratio": "nonzero_parameters of the dense model / nonzero_parameters; for small_dense of the grid's",
+    "onnx_bytes": "size of model.onnx on disk",
+    "gzip_bytes": "size of the state dict after gzip",
+    "gzip_ratio": "gzip_bytes of the dense model / gzip_bytes; for small_dense of the grid's",
+    "load_ms": "milliseconds until model.cmp is read and a network again",
+    "peak_memory_bytes": "memory that inference took at most",
     "epochs": "passes over the training images that the network in the file was trained for in all: recovery, "
     "fine-tuning and training with rounding counted, a teacher's own not",
     "dense_epochs": "the same of the dense model; for small_dense of the grid's",
@@ -57,11 +67,11 @@ _LAST = {
     "seconds": "wall time of the job, stages found finished not counted; of a single run, of all its stages when made",
     "stages": "ids of its stages in the store; jobs that share one share the id",
 }
-_CLOCK = ("seconds", "latency", "speedup")
+_CLOCK = ("seconds", "latency", "speedup", "load_ms", "peak_memory_bytes")
 
 
 def is_varying(column: str) -> bool:
-    """Return whether the column may differ between two runs of one command: what a clock says."""
+    """Return whether the column may differ between two runs of one command: what a clock or the memory in use says."""
     return column.startswith(_CLOCK)
 
 
@@ -117,57 +127,9 @@ def _describe(job: JobRecord, label: str) -> dict[str, Any]:
 
 
 def _measure(answer: Answer, job: JobRecord) -> dict[str, Any]:
-    run = job.measured
-    if run is None:
+    if job.measured is None:
         return {}
-    dense = answer.reference(job)
-    row: dict[str, Any] = {
-        "val_accuracy": run.val_accuracy,
-        "accuracy": run.accuracy,
-        "dense_val_accuracy": dense.dense_val_accuracy,
-        "dense_accuracy": dense.dense_accuracy,
-        "val_drop_points": _points_lost(dense.dense_val_accuracy, run.val_accuracy),
-        "drop_points": _points_lost(dense.dense_accuracy, run.accuracy),
-        "sparsity": run.sparsity,
-        "weight_bits": run.weight_bits,
-        "activation_bits": run.activation_bits,
-        "bytes": run.bytes,
-        "dense_bytes": dense.dense_bytes,
-        "compression_ratio": dense.dense_bytes / run.bytes,
-        "macs": run.macs,
-        "dense_macs": dense.dense_macs,
-        "epochs": run.epochs,
-        "dense_epochs": dense.dense_epochs,
-        "test_images": run.test_images,
-        "threads": run.threads,
-        "stages": dict(run.stages),
-    }
-    own = dense is run
-    for entry in run.latencies:
-        stem = f"{entry.engine}_b{entry.batch_size}"
-        row |= {
-            f"latency_{stem}_ms": entry.milliseconds,
-            f"latency_{stem}_p10_ms": entry.p10,
-            f"latency_{stem}_p90_ms": entry.p90,
-            f"speedup_{stem}": speedup_of(entry, dense=dense, own=own),
-        }
-    best = run.latency(answer.batch_size)
-    if best is not None:
-        row |= {
-            "latency_ms": best.milliseconds,
-            "latency_p10_ms": best.p10,
-            "latency_p90_ms": best.p90,
-            "latency_engine": best.engine,
-            "latency_batch": best.batch_size,
-            "speedup": speedup_of(best, dense=dense, own=own),
-            "speedup_p10": best.speedup_p10 if own else None,
-            "speedup_p90": best.speedup_p90 if own else None,
-        }
-    return row
-
-
-def _points_lost(dense: float | None, compressed: float | None) -> float | None:
-    return None if dense is None or compressed is None else 100 * (dense - compressed)
+    return make_result_row(job.measured, dense=answer.reference(job), batch_size=answer.batch_size)
 
 
 def _find_timed(sweep: SweepRecord) -> list[tuple[str, int]]:

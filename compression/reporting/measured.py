@@ -1,11 +1,13 @@
-"""What the sweep needs of a job's ``metrics.json``, taken out and checked."""
+"""The final numbers of a ``metrics.json``, taken out and checked: what tables, pictures and picks are made from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from compression.reporting.metrics import SCHEMA_VERSION, find_validated, is_imitation
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ class Measured:
     dense_bytes: int
     macs: int
     dense_macs: int
+    onnx_bytes: int | None = None
+    gzip_bytes: int | None = None
+    dense_gzip_bytes: int | None = None
+    parameters: int | None = None
+    nonzero_parameters: int | None = None
+    dense_nonzero_parameters: int | None = None
+    load_seconds: float | None = None
+    peak_memory_bytes: float | None = None
     test_images: int | None = None
     epochs: int | None = None
     dense_epochs: int | None = None
@@ -69,6 +79,11 @@ class Measured:
         """Return the fastest engine's latency at that batch size; None if it was not measured."""
         found = [entry for entry in self.latencies if entry.batch_size == batch_size]
         return min(found, key=lambda entry: (entry.milliseconds, entry.engine), default=None)
+
+    @property
+    def smallest_batch(self) -> int | None:
+        """The smallest batch size it was timed with; None if it was not timed."""
+        return min((entry.batch_size for entry in self.latencies), default=None)
 
 
 def read_measured(document: Any) -> Measured:
@@ -96,6 +111,14 @@ def read_measured(document: Any) -> Measured:
         dense_bytes=_count(document, "dense/bytes/safetensors"),
         macs=_count(document, "compressed/macs"),
         dense_macs=_count(document, "dense/macs"),
+        onnx_bytes=_known(document, "compressed/bytes/onnx", _count),
+        gzip_bytes=_known(document, "compressed/bytes/gzip_state_dict", _count),
+        dense_gzip_bytes=_known(document, "dense/bytes/gzip_state_dict", _count),
+        parameters=_known(document, "compressed/parameters", _count),
+        nonzero_parameters=_known(document, "compressed/nonzero_parameters", _count),
+        dense_nonzero_parameters=_known(document, "dense/nonzero_parameters", _count),
+        load_seconds=_known(timing, "compressed/load_seconds", _number),
+        peak_memory_bytes=_known(timing, "compressed/peak_memory_bytes", _number),
         test_images=_whole(_mapping(document, "compressed"), "test_images"),
         epochs=_count_epochs(run),
         dense_epochs=_whole(run.get("epochs") or {}, "dense"),
@@ -157,6 +180,14 @@ def _get(document: Any, path: str) -> Any:
             raise ValueError(f"{path} is missing")
         document = document[key]
     return document
+
+
+def _known(document: Any, path: str, read: Callable[[Any, str], _T]) -> _T | None:
+    """Return what ``read`` makes of the value, or None where older versions and other settings have none."""
+    found = document
+    for key in path.split("/"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return None if found is None else read(document, path)
 
 
 def _mapping(document: Any, path: str) -> Mapping[str, Any]:

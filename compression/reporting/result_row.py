@@ -1,0 +1,96 @@
+"""What was measured of one run, a number a column: a row of a sweep's table, and of TensorBoard's HParams table."""
+
+from typing import Any
+
+from compression.reporting.measured import Latency, Measured
+
+
+def make_result_row(run: Measured, *, dense: Measured, batch_size: int | None) -> dict[str, Any]:
+    """Return the values of ``run`` by the names of the table's columns; what is not known is None.
+
+    ``dense``: the run whose dense model it is held against, mostly ``run`` itself. ``batch_size``: that of
+    ``latency_ms`` and ``speedup``.
+    """
+    return {
+        **_name_results(run, dense),
+        **_name_best(run, dense, batch_size),
+        **_name_latencies(run, dense),
+        "stages": dict(run.stages),
+    }
+
+
+def speedup_of(latency: Latency | None, *, dense: Measured, own: bool) -> float | None:
+    """Return how many times faster than the best dense engine; of another run's dense model, the ratio of medians."""
+    if latency is None or own:
+        return None if latency is None else latency.speedup
+    other = dense.latency(latency.batch_size)
+    return None if other is None else other.dense_milliseconds / latency.milliseconds
+
+
+def _name_results(run: Measured, dense: Measured) -> dict[str, float | None]:
+    return {
+        "val_accuracy": run.val_accuracy,
+        "accuracy": run.accuracy,
+        "dense_val_accuracy": dense.dense_val_accuracy,
+        "dense_accuracy": dense.dense_accuracy,
+        "val_drop_points": _points_lost(dense.dense_val_accuracy, run.val_accuracy),
+        "drop_points": _points_lost(dense.dense_accuracy, run.accuracy),
+        "sparsity": run.sparsity,
+        "weight_bits": run.weight_bits,
+        "activation_bits": run.activation_bits,
+        "bytes": run.bytes,
+        "dense_bytes": dense.dense_bytes,
+        "compression_ratio": dense.dense_bytes / run.bytes,
+        "onnx_bytes": run.onnx_bytes,
+        "gzip_bytes": run.gzip_bytes,
+        "gzip_ratio": _ratio(dense.dense_gzip_bytes, run.gzip_bytes),
+        "parameters": run.parameters,
+        "nonzero_parameters": run.nonzero_parameters,
+        "nonzero_ratio": _ratio(dense.dense_nonzero_parameters, run.nonzero_parameters),
+        "macs": run.macs,
+        "dense_macs": dense.dense_macs,
+        "macs_ratio": dense.dense_macs / run.macs,
+        "load_ms": None if run.load_seconds is None else 1000 * run.load_seconds,
+        "peak_memory_bytes": run.peak_memory_bytes,
+        "epochs": run.epochs,
+        "dense_epochs": dense.dense_epochs,
+        "test_images": run.test_images,
+        "threads": run.threads,
+    }
+
+
+def _name_best(run: Measured, dense: Measured, batch_size: int | None) -> dict[str, Any]:
+    best, own = run.latency(batch_size), dense is run
+    if best is None:
+        return {}
+    return {
+        "latency_ms": best.milliseconds,
+        "latency_p10_ms": best.p10,
+        "latency_p90_ms": best.p90,
+        "latency_engine": best.engine,
+        "latency_batch": best.batch_size,
+        "speedup": speedup_of(best, dense=dense, own=own),
+        "speedup_p10": best.speedup_p10 if own else None,
+        "speedup_p90": best.speedup_p90 if own else None,
+    }
+
+
+def _name_latencies(run: Measured, dense: Measured) -> dict[str, float | None]:
+    named: dict[str, float | None] = {}
+    for entry in run.latencies:
+        stem = f"{entry.engine}_b{entry.batch_size}"
+        named |= {
+            f"latency_{stem}_ms": entry.milliseconds,
+            f"latency_{stem}_p10_ms": entry.p10,
+            f"latency_{stem}_p90_ms": entry.p90,
+            f"speedup_{stem}": speedup_of(entry, dense=dense, own=dense is run),
+        }
+    return named
+
+
+def _points_lost(dense: float | None, compressed: float | None) -> float | None:
+    return None if dense is None or compressed is None else 100 * (dense - compressed)
+
+
+def _ratio(dense: int | None, compressed: int | None) -> float | None:
+    return None if dense is None or compressed is None else dense / compressed
