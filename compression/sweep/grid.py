@@ -5,6 +5,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
@@ -45,7 +46,10 @@ def _expand(override: Override) -> list[Override]:
 
 def parse_lines(lines: Sequence[str]) -> list[Override]:
     """Return the overrides that a command's lines are, e.g. ``sparsity=0.5``."""
-    return OverridesParser.create().parse_overrides(list(lines))
+    hydra = GlobalHydra.instance()
+    # Of it glob(...) asks what there is to choose from.
+    loader = hydra.config_loader() if hydra.is_initialized() else None
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(lines))
 
 
 def list_jobs(grid: Sequence[Sequence[Override]]) -> list[tuple[Override, ...]]:

@@ -38,10 +38,16 @@ def test_the_command_line_wins_over_a_preset():
     assert list_axes(grid) == {"weight_bits": [6, 8]}
 
 
-def test_ranges_choices_and_globs():
+def test_ranges_and_choices():
     assert [job[0] for job in lines(parse_grid(master("seed=range(1,4)")))] == ["seed=1", "seed=2", "seed=3"]
     assert list_axes(parse_grid(master("strategy=choice(gmp,snip)"))) == {"strategy": ["gmp", "snip"]}
     assert list_axes(parse_grid(master("strategy.protect=[a],[b,c]"))) == {"strategy.protect": ["[a]", "[b,c]"]}
+
+
+def test_a_glob_is_of_the_choices_there_are():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        grid = parse_grid(master("strategy=glob(*_random)"))
+    assert list_axes(grid) == {"strategy": ["iterative_random", "oneshot_random"]}
 
 
 def test_continuous_intervals_are_refused():
