@@ -19,6 +19,7 @@ from compression.sweep.composed import Composed, compose_jobs, compose_lines
 from compression.sweep.earlier import add_axes, join_axes, read_earlier
 from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, parse_lines, place
+from compression.sweep.hydra_settings import hand_on_search_path
 from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
 from compression.sweep.launchers import (
     check_launcher,
@@ -43,7 +44,7 @@ def begin(master: DictConfig) -> Sweep:
 
     ``master`` is the configuration that Hydra makes of the command line. Ends the process after a plan that was asked.
     """
-    grid = parse_grid(master)
+    grid = [*([one] for one in hand_on_search_path(master)), *parse_grid(master)]
     axes = list_axes(grid)
     overrides = list_jobs(grid)
     workers = count_workers(master.hydra.launcher, num_jobs=len(overrides))

@@ -17,6 +17,7 @@ from sweep_folders import make_metrics
 
 from compression.commands.status import is_over, show_status
 from compression.config import run_name, schema, sweep_name
+from compression.config.compose import compose_job
 from compression.config.sweep_name import INVOCATION, SWEEP_FILE
 from compression.core.errors import InputError
 from compression.sweep import run
@@ -131,6 +132,15 @@ def test_what_is_no_sweep_is_told_at_once(start, tmp_path, overrides, message):
     with pytest.raises(InputError, match=message):
         start(*overrides)
     assert not (tmp_path / "mine").exists()
+
+
+def test_all_jobs_look_for_configurations_where_the_command_does(start, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 7\n")
+    sweep = start(f"hydra.searchpath=['{tmp_path}']", "experiment=mine", "sparsity=0.5,0.7", "baselines=true")
+    assert [job.kind for job in sweep.jobs] == ["grid", "grid", "random", "random"]
+    assert {job.overrides[0] for job in sweep.jobs} == {f"hydra.searchpath=['file://{tmp_path}']"}
+    assert all(compose_job(job.overrides)[0].seed == 7 for job in sweep.jobs)
 
 
 def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
