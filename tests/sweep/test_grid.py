@@ -1,5 +1,7 @@
 """The jobs of a multirun before they run: by hand."""
 
+import re
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -78,10 +80,12 @@ def test_names(place, name):
         "plan=true,false",
         "baselines=true,false",
         "store_max_bytes=1,2",
+        "until=evaluate,export",
+        "+sweep=grid,quick",
     ],
 )
-def test_what_changes_no_job_is_no_axis(line):
-    with pytest.raises(InputError, match=f"^{line}: is no axis; must have one value$"):
+def test_what_is_the_same_in_all_jobs_is_no_axis(line):
+    with pytest.raises(InputError, match=f"^{re.escape(line)}: is no axis; must have one value$"):
         parse_grid(master(line))
 
 
