@@ -22,6 +22,7 @@ from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, p
 from compression.sweep.hydra_settings import hand_on_search_path
 from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
 from compression.sweep.launchers import (
+    check_gpus,
     check_launcher,
     count_workers,
     keeps_workers,
@@ -50,6 +51,7 @@ def begin(master: DictConfig) -> Sweep:
     workers = count_workers(master.hydra.launcher, num_jobs=len(overrides))
     composed = compose_jobs(overrides, axes)
     check_launcher(master.hydra.launcher, max(job.config.trainer.devices for job in composed))
+    check_gpus(master.hydra.launcher, [job.config.trainer for job in composed])
     warn_of_threads([job.config for job in composed], workers)
     first = composed[0].config
     names = [name_job(job.axes, job.digest) for job in composed]
