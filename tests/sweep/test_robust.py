@@ -142,6 +142,13 @@ def test_all_jobs_look_for_configurations_where_the_command_does(start, tmp_path
     assert all(compose_job(job.overrides)[0].seed == 7 for job in sweep.jobs)
 
 
+def test_a_file_in_the_folders_place_is_told_before_the_plan(start, tmp_path, capsys):
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError, match=r"mine is a file: give another name=$"):
+        start("sparsity=0.5,0.7")
+    assert "to make" not in capsys.readouterr().out
+
+
 def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "search.json").write_text("{}")
