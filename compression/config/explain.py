@@ -26,6 +26,15 @@ _EXTRAS = {
 }
 
 
+# Keys of a launcher that Hydra's own does not have.
+_LAUNCHERS = {
+    "hydra.launcher.n_jobs": "joblib",
+    "hydra.launcher.partition": "slurm",
+    "hydra.launcher.gpus_per_task": "slurm",
+    "hydra.launcher.array_parallelism": "slurm",
+}
+
+
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """End the process with ``error: ...`` for an error of the user's input; let a defect of ours through."""
@@ -44,7 +53,7 @@ def explain(error: BaseException) -> str | None:
     for link in chain:
         if isinstance(link, (InputError, DiskFullError)):
             return str(link)
-        if isinstance(link, (PermissionError, NotADirectoryError)):
+        if isinstance(link, (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError)):
             return f"{link.filename}: {(link.strerror or 'not allowed').lower()}"
     if is_disk_full(error):
         file = next((link.filename for link in chain if isinstance(link, OSError) and link.filename), "a file")
@@ -84,9 +93,17 @@ def _unknown_choice(error: MissingConfigException) -> str:
 
 def _bad_override(chain: Sequence[BaseException]) -> str:
     texts = [str(link) for link in chain]
+    several = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", texts[0])
+    if several:
+        return f"{several[1]}: several values are a sweep, which needs -m; a list must be written [a,b]"
+    addable = re.search(r"No match in the defaults list\.\nTo append to your default list use (\S+)", texts[0])
+    if addable:
+        return f"{addable[1].lstrip('+')}: must be {addable[1]}"
     unknown = re.search(r"Could not override '([^']*)'", texts[0])
     if unknown and "not in" in " ".join(texts):
         key = unknown[1]
+        if key in _LAUNCHERS:
+            return f"{key} needs its launcher: must be given with hydra/launcher={_LAUNCHERS[key]}"
         known = [] if "." in key else list(Config.__dataclass_fields__)
         where = f"keys are {', '.join(known)}" if "." not in key else "see --cfg job for what it takes"
         return f"unknown key {key!r}{_hint(key, known)}; {where}"

@@ -305,6 +305,7 @@ class Config:
             size = parse_size(self.store_max_bytes, key="store_max_bytes")
             require(size >= 1, "store_max_bytes", self.store_max_bytes, f"{SIZES}; null for no limit")
         name = self.name
+        require(name != "store", "name", name, "another one: it is reserved, for the folder of finished stages")
         require(name is None or _is_folder_name(name), "name", name, "a folder name: letters, digits and . _ - =")
 
     def _check_distillation(self) -> None:
@@ -338,7 +339,7 @@ class Config:
 
 
 def _is_folder_name(name: str) -> bool:
-    return re.fullmatch(r"\w[\w.=-]*", name) is not None and name != "store"
+    return re.fullmatch(r"\w[\w.=-]*", name) is not None
 
 
 def register() -> None:

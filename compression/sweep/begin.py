@@ -19,8 +19,10 @@ from compression.sweep.composed import Composed, compose_jobs, compose_lines
 from compression.sweep.earlier import add_axes, join_axes, read_earlier
 from compression.sweep.gpus import GPUS, list_gpus
 from compression.sweep.grid import list_axes, list_jobs, name_job, parse_grid, parse_lines, place
+from compression.sweep.hydra_settings import hand_on_search_path
 from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
 from compression.sweep.launchers import (
+    check_gpus,
     check_launcher,
     count_workers,
     keeps_workers,
@@ -44,12 +46,13 @@ def begin(master: DictConfig) -> Sweep:
 
     ``master`` is the configuration that Hydra makes of the command line. Ends the process after a plan that was asked.
     """
-    grid = parse_grid(master)
+    grid = [*([one] for one in hand_on_search_path(master)), *parse_grid(master)]
     axes = list_axes(grid)
     overrides = list_jobs(grid)
     workers = count_workers(master.hydra.launcher, num_jobs=len(overrides))
     composed = compose_jobs(overrides, axes)
     check_launcher(master.hydra.launcher, max(job.config.trainer.devices for job in composed))
+    check_gpus(master.hydra.launcher, [job.config.trainer for job in composed])
     warn_of_threads([job.config for job in composed], workers)
     first = composed[0].config
     names = [name_job(job.axes, job.digest) for job in composed]

@@ -1,4 +1,4 @@
-"""Hydra's callback at the beginning of a multirun."""
+"""Hydra's callback at the beginning of a multirun, and of a run that should have been one."""
 
 import os
 import sys
@@ -15,6 +15,12 @@ from compression.sweep.begin import begin
 
 class SweepCallback(Callback):
     """Begins a sweep before Hydra runs its first job; ends the process where a job is wrong."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Refuse what only a sweep has, before Hydra makes a folder for the run."""
+        del kwargs
+        if config.baselines:
+            sys.exit("error: baselines=true: they run beside the jobs of a sweep; give -m as well, or leave it false")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Expand the grid of the master configuration ``config``, and check every job of it."""

@@ -12,6 +12,8 @@ from compression.sweep.jobs import SEARCH, SWEEP, WAITING, Job, read_state, read
 
 def read_earlier(folder: Path) -> list[Job]:
     """Return the jobs in ``folder`` that were begun; raises InputError where it holds what cannot be added to."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: give another name=")
     if (folder / SEARCH).exists():
         raise InputError(f"{folder} holds a search ({SEARCH}): give another name=")
     if not (folder / SWEEP).exists():

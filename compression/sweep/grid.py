@@ -5,6 +5,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
@@ -15,6 +16,8 @@ from compression.sweep.axis_names import SHORT_NAMES, shorten_key
 
 # Keys of the sweep, of no job.
 OF_SWEEP = ("plan", "baselines")
+# What is the same in all jobs: what changes none, how far they go, and the preset that has the grid.
+_SHARED = (*NOT_IN_NAME, "until", "sweep")
 
 
 def parse_grid(master: DictConfig) -> list[list[Override]]:
@@ -29,7 +32,7 @@ def parse_grid(master: DictConfig) -> list[list[Override]]:
     for override in parse_lines(lines):
         if override.is_sweep_override() and not override.is_discrete_sweep():
             raise InputError(f"{override.input_line}: allowed: values with commas, choice(...), range(...), glob(...)")
-        if override.is_sweep_override() and override.key_or_group in NOT_IN_NAME:
+        if override.is_sweep_override() and not may_vary(_key(override)):
             raise InputError(f"{override.input_line}: is no axis; must have one value")
         chosen[override.get_key_element()] = override
     return [_expand(override) for override in chosen.values()]
@@ -45,7 +48,15 @@ def _expand(override: Override) -> list[Override]:
 
 def parse_lines(lines: Sequence[str]) -> list[Override]:
     """Return the overrides that a command's lines are, e.g. ``sparsity=0.5``."""
-    return OverridesParser.create().parse_overrides(list(lines))
+    hydra = GlobalHydra.instance()
+    # Of it glob(...) asks what there is to choose from.
+    loader = hydra.config_loader() if hydra.is_initialized() else None
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(lines))
+
+
+def may_vary(key: str) -> bool:
+    """Whether jobs that are compared may differ in ``key`` of the configuration."""
+    return re.split(r"[./]", key)[0] not in _SHARED
 
 
 def list_jobs(grid: Sequence[Sequence[Override]]) -> list[tuple[Override, ...]]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compression.config.schema import Config
+from compression.config.schema import Config, TrainerConfig
 from compression.core.errors import InputError
 
 
@@ -22,7 +22,7 @@ def count_workers(launcher: Mapping[str, Any], *, num_jobs: int) -> int:
 
 
 def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:
-    """Raise ``InputError`` where the launcher gives a job fewer ``devices`` than it trains on, or begins it twice."""
+    """Raise ``InputError`` where the launcher cannot run a job that trains on ``devices``, or begins it twice."""
     if devices > 1 and not _is_submitit(launcher, "Slurm"):
         raise InputError(
             f"trainer.devices={devices}: jobs of a sweep train on one device each, except under Slurm; must be 1, or "
@@ -38,18 +38,38 @@ def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:
     for key in ("nodes", "tasks_per_node"):
         if launcher[key] != 1:
             raise InputError(f"hydra.launcher.{key}={launcher[key]}: a job is one task on one node; must be 1")
-    gpus = launcher.get("gpus_per_task") or launcher.get("gpus_per_node")
-    if gpus is not None and gpus < devices:
+
+
+def check_gpus(launcher: Mapping[str, Any], trainers: Iterable[TrainerConfig]) -> None:
+    """Raise ``InputError`` where a Slurm task has fewer GPUs than its job trains on; warn where it asks for none."""
+    devices = max((one.devices for one in trainers if one.accelerator != "cpu"), default=0)
+    if devices == 0 or not _is_submitit(launcher, "Slurm"):
+        return
+    key = next((key for key in ("gpus_per_task", "gpus_per_node") if launcher.get(key)), None)
+    if key is not None and launcher[key] < devices:
         raise InputError(
-            f"trainer.devices={devices} contradicts hydra.launcher.gpus_per_task={gpus}: must be at most as many"
+            f"trainer.devices={devices} contradicts hydra.launcher.{key}={launcher[key]}: must be at most as many"
         )
+    # Slurm has other words for it, such as gres=gpu:2.
+    if key is not None or "gpu" in f"{launcher.get('gres')} {launcher.get('additional_parameters')}":
+        return
+    if devices > 1:
+        raise InputError(
+            f"trainer.devices={devices}: a task of Slurm's is asked for without a GPU; must be 1, or give "
+            f"hydra.launcher.gpus_per_task={devices}"
+        )
+    print(
+        "warning: tasks of Slurm's are asked for without a GPU, so jobs may train on the CPU; hydra/launcher=slurm or "
+        "hydra.launcher.gpus_per_task=1 asks for one, trainer=cpu says that it is meant so",
+        file=sys.stderr,
+    )
 
 
 def refuse_baselines_on_cluster(launcher: Mapping[str, Any]) -> None:
     """Raise ``InputError`` where baselines, which come after all jobs, would not run where the jobs do."""
     if _is_submitit(launcher, "Slurm"):
         raise InputError(
-            "baselines=true: must be false with hydra/launcher=submitit_slurm, as they run where the command is given; "
+            "baselines=true: must be false under Slurm, as they run where the command is given; "
             "give the same command with hydra/launcher=basic on a machine to compute on: what is finished is found"
         )
 

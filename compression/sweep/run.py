@@ -13,7 +13,6 @@ from compression.config.explain import explain
 from compression.config.schema import Config
 from compression.config.sweep_name import INVOCATION, SWEEP_FILE
 from compression.core.disk import DiskFullError, tells_of_no_room
-from compression.core.errors import InputError
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
@@ -31,8 +30,6 @@ TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 def run_alone(config: Config, *, run_dir: str) -> float | None:
     """Run what is no sweep and return its objective, or print its plan where that is asked for; raises InputError."""
-    if config.baselines:
-        raise InputError("baselines=true: they run beside the jobs of a sweep; give -m as well, or leave it false")
     # Imported late, so that --help and a mistyped key are answered before torch is loaded.
     if config.plan:
         from compression.sweep.plan import describe_run

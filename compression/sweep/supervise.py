@@ -40,7 +40,7 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS).unlink(missing_ok=True)
     begun, started = _now(), time.perf_counter()
-    command = [sys.executable, str(script), *job.overrides, f"hydra.run.dir={_quote(folder)}", "hydra.mode=RUN"]
+    command = [sys.executable, str(script), *job.overrides, f"hydra.run.dir={quote(str(folder))}", "hydra.mode=RUN"]
     attempts = known.attempts + 1
     with (folder / OUTPUT).open("w") as output:
         child = subprocess.Popen(
@@ -144,7 +144,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _quote(path: Path) -> str:
-    """Return a path as a value that Hydra's grammar leaves as it is."""
-    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
+def quote(text: str) -> str:
+    """Return a text as a value that Hydra's grammar leaves as it is."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -35,6 +35,14 @@ EXACT = {
     "model=custom": "model._target_ is not set: give model._target_=VALUE",
     "sparsity": "cannot read 'sparsity': write key=value, e.g. sparsity=0.9",
     "sparsity=1.0": "sparsity=1.0: must be in [0, 1), e.g. 0.9",
+    "sparsity=0.5,0.7": "sparsity=0.5,0.7: several values are a sweep, which needs -m; a list must be written [a,b]",
+    "+model.x=a,b": "+model.x=a,b: several values are a sweep, which needs -m; a list must be written [a,b]",
+    "seed=range(1,3)": "seed=range(1,3): several values are a sweep, which needs -m; a list must be written [a,b]",
+    "sweep=grid": "sweep=grid: must be +sweep=grid",
+    "hydra.launcher.n_jobs=2": "hydra.launcher.n_jobs needs its launcher: must be given with hydra/launcher=joblib",
+    "hydra.launcher.partition=a hydra/launcher=joblib hydra.launcher.n_jobs=2": (
+        "hydra.launcher.partition needs its launcher: must be given with hydra/launcher=slurm"
+    ),
 }
 
 
@@ -148,6 +156,16 @@ def test_a_defect_of_ours_is_not_explained_away(error):
 def test_a_place_that_may_not_be_written_is_named():
     error = PermissionError(errno.EACCES, "Permission denied", "outputs/store")
     assert explain(error) == "outputs/store: permission denied"
+
+
+def test_a_file_where_a_folder_should_be_and_the_reverse(tmp_path):
+    (tmp_path / "mine").touch()
+    with pytest.raises(FileExistsError) as caught:
+        (tmp_path / "mine").mkdir(parents=True, exist_ok=True)
+    assert explain(caught.value) == f"{tmp_path / 'mine'}: file exists"
+    with pytest.raises(IsADirectoryError) as opened:
+        tmp_path.read_text()
+    assert explain(opened.value) == f"{tmp_path}: is a directory"
 
 
 def test_errors_end_the_process_in_one_line():

@@ -1,5 +1,7 @@
 """The jobs of a multirun before they run: by hand."""
 
+import re
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -38,10 +40,16 @@ def test_the_command_line_wins_over_a_preset():
     assert list_axes(grid) == {"weight_bits": [6, 8]}
 
 
-def test_ranges_choices_and_globs():
+def test_ranges_and_choices():
     assert [job[0] for job in lines(parse_grid(master("seed=range(1,4)")))] == ["seed=1", "seed=2", "seed=3"]
     assert list_axes(parse_grid(master("strategy=choice(gmp,snip)"))) == {"strategy": ["gmp", "snip"]}
     assert list_axes(parse_grid(master("strategy.protect=[a],[b,c]"))) == {"strategy.protect": ["[a]", "[b,c]"]}
+
+
+def test_a_glob_is_of_the_choices_there_are():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        grid = parse_grid(master("strategy=glob(*_random)"))
+    assert list_axes(grid) == {"strategy": ["iterative_random", "oneshot_random"]}
 
 
 def test_continuous_intervals_are_refused():
@@ -72,10 +80,12 @@ def test_names(place, name):
         "plan=true,false",
         "baselines=true,false",
         "store_max_bytes=1,2",
+        "until=evaluate,export",
+        "+sweep=grid,quick",
     ],
 )
-def test_what_changes_no_job_is_no_axis(line):
-    with pytest.raises(InputError, match=f"^{line}: is no axis; must have one value$"):
+def test_what_is_the_same_in_all_jobs_is_no_axis(line):
+    with pytest.raises(InputError, match=f"^{re.escape(line)}: is no axis; must have one value$"):
         parse_grid(master(line))
 
 

@@ -11,9 +11,10 @@ from runs import ROOT, TINY, lasting, run_here, train
 
 from compression.config import run_name, schema, sweep_name
 from compression.config.explain import explain
+from compression.config.schema import TrainerConfig
 from compression.core.errors import InputError
 from compression.sweep.jobs import FINISHED, read_state, read_sweep
-from compression.sweep.launchers import check_launcher, count_workers
+from compression.sweep.launchers import check_gpus, check_launcher, count_workers
 
 SHORT = (*TINY, "training.epochs=1", "strategy=oneshot_l1", "runtime.engines=[onnxruntime]", "runtime.batch_sizes=[1]")
 
@@ -80,11 +81,48 @@ def test_several_devices_are_refused_off_slurm(choice: str) -> None:
 @pytest.mark.usefixtures("slurm")
 def test_under_slurm_a_job_may_have_the_devices_of_its_task() -> None:
     check_launcher(launcher("hydra/launcher=slurm"), 1)
-    check_launcher(launcher("hydra/launcher=slurm", "hydra.launcher.gpus_per_task=2"), 2)
-    with pytest.raises(InputError, match=r"trainer.devices=2 contradicts hydra.launcher.gpus_per_task=1"):
-        check_launcher(launcher("hydra/launcher=slurm"), 2)
+    check_launcher(launcher("hydra/launcher=slurm"), 2)
     with pytest.raises(InputError, match=r"hydra.launcher.tasks_per_node=2: a job is one task"):
         check_launcher(launcher("hydra/launcher=slurm", "hydra.launcher.tasks_per_node=2"), 1)
+
+
+SLURM = "hydra/launcher=submitit_slurm"
+
+
+@pytest.mark.parametrize(
+    ("given", "trainer"),
+    [
+        (["hydra/launcher=slurm"], TrainerConfig()),
+        (["hydra/launcher=slurm", "hydra.launcher.gpus_per_task=2"], TrainerConfig(devices=2)),
+        ([SLURM, "hydra.launcher.gpus_per_node=2"], TrainerConfig(devices=2)),
+        ([SLURM, "hydra.launcher.gres='gpu:2'"], TrainerConfig(devices=2)),
+        ([SLURM, "+hydra.launcher.additional_parameters.gpus=1"], TrainerConfig()),
+        ([SLURM], TrainerConfig(accelerator="cpu", devices=2)),
+        (["hydra/launcher=slurm"], TrainerConfig(accelerator="cpu", devices=2)),
+        (["hydra/launcher=submitit_local"], TrainerConfig()),
+        ([], TrainerConfig()),
+    ],
+)
+def test_gpus_enough_are_nothing_to_speak_of(given, trainer, capsys) -> None:
+    check_gpus(launcher(*given), [trainer])
+    assert capsys.readouterr().err == ""
+
+
+def test_fewer_gpus_than_a_job_trains_on_are_refused() -> None:
+    two = [TrainerConfig(), TrainerConfig(devices=2)]
+    with pytest.raises(InputError, match=r"^trainer.devices=2 contradicts hydra.launcher.gpus_per_task=1"):
+        check_gpus(launcher("hydra/launcher=slurm"), two)
+    with pytest.raises(InputError, match=r"^trainer.devices=2 contradicts hydra.launcher.gpus_per_node=1"):
+        check_gpus(launcher(SLURM, "hydra.launcher.gpus_per_node=1"), two)
+    with pytest.raises(InputError, match=r"^trainer.devices=2: .* must be 1, or give hydra.launcher.gpus_per_task=2$"):
+        check_gpus(launcher(SLURM), two)
+
+
+def test_tasks_without_a_gpu_are_told(capsys) -> None:
+    check_gpus(launcher(SLURM), [TrainerConfig(accelerator="cpu"), TrainerConfig()])
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: tasks of Slurm's are asked for without a GPU")
+    assert "hydra/launcher=slurm or hydra.launcher.gpus_per_task=1" in line
 
 
 def test_no_slurm_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

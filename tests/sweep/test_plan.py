@@ -203,3 +203,4 @@ def test_baselines_without_a_sweep_are_refused(tmp_path):
     assert output == (
         "error: baselines=true: they run beside the jobs of a sweep; give -m as well, or leave it false\n"
     )
+    assert not list(tmp_path.iterdir())

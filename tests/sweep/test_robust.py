@@ -19,6 +19,7 @@ from sweep_folders import make_metrics
 
 from compression.commands.status import is_over, show_status
 from compression.config import run_name, schema, sweep_name
+from compression.config.compose import compose_job
 from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
 from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
@@ -131,7 +132,6 @@ def test_baselines_stay_without_being_asked_for(start, monkeypatch):
     ("overrides", "message"),
     [
         (["sparsity=0.5,0.7", "until=prune"], "until=prune: must be evaluate, for a sweep compares what is measured"),
-        (["until=evaluate,export"], "until=export: must be evaluate"),
         (["sparsity=0.5,0.50"], "jobs sparsity=0.5 and sparsity=0.5 are the same one; each must be given once"),
         (["sparsity=0.1,0.7,0.7000000000000001"], "sparsity=0.7 and sparsity=0.7000000000000001 are the same one"),
     ],
@@ -140,6 +140,22 @@ def test_what_is_no_sweep_is_told_at_once(start, tmp_path, overrides, message):
     with pytest.raises(InputError, match=message):
         start(*overrides)
     assert not (tmp_path / "mine").exists()
+
+
+def test_all_jobs_look_for_configurations_where_the_command_does(start, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 7\n")
+    sweep = start(f"hydra.searchpath=['{tmp_path}']", "experiment=mine", "sparsity=0.5,0.7", "baselines=true")
+    assert [job.kind for job in sweep.jobs] == ["grid", "grid", "random", "random"]
+    assert {job.overrides[0] for job in sweep.jobs} == {f"hydra.searchpath=['file://{tmp_path}']"}
+    assert all(compose_job(job.overrides)[0].seed == 7 for job in sweep.jobs)
+
+
+def test_a_file_in_the_folders_place_is_told_before_the_plan(start, tmp_path, capsys):
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError, match=r"mine is a file: give another name=$"):
+        start("sparsity=0.5,0.7")
+    assert "to make" not in capsys.readouterr().out
 
 
 def test_a_folder_of_something_else_is_left_alone(start, tmp_path):

@@ -326,6 +326,11 @@ def test_a_damaged_record_of_a_trial_is_that_trials_failure(tmp_path, capsys, te
         ({"weight_bits": Choices((1, 9))}, (), "weight_bits: weight_bits=1: must be"),
         ({"sparsity": Choices((0.5,))}, ("sparsity=0.9",), "is searched and given on the command line"),
         ({"output_dir": Choices(("a",))}, (), "output_dir: cannot be searched"),
+        ({"store_max_bytes": Choices(("5GiB",))}, (), "store_max_bytes: cannot be searched"),
+        ({"hydra.run.dir": Choices(("a",))}, (), "hydra.run.dir: cannot be searched"),
+        ({"hydra/job_logging": Choices(("none",))}, (), "hydra/job_logging: cannot be searched"),
+        ({"+sweep": Choices(("grid", "quick"))}, (), "sweep: cannot be searched"),
+        (SPACE, ("hydra/launcher=joblib",), "hydra/launcher=joblib: no job would get it; allowed of Hydra's own"),
         (SPACE, ("until=export",), "until=export: must be evaluate"),
     ],
 )

@@ -24,7 +24,8 @@ from compression.store import make_room_advice
 from compression.sweep.axis_names import shorten_key
 from compression.sweep.baselines.overrides import key_of
 from compression.sweep.gpus import GPUS, list_gpus, take_gpu
-from compression.sweep.grid import OF_SWEEP, name_job
+from compression.sweep.grid import OF_SWEEP, may_vary, name_job
+from compression.sweep.hydra_settings import SEARCH_PATH, refuse_hydra_settings
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
@@ -49,7 +50,6 @@ FRONT_JSON, FRONT_CSV = "front.json", "front.csv"
 SCHEMA_VERSION = 1
 # A job that was killed is begun once more: the memory it lacked may be there now.
 _ATTEMPTS = 2
-_NOT_SEARCHED = (*OF_SWEEP, "name", "output_dir", "overwrite", "until")
 
 Plan = Callable[[Config, Path], Mapping[str, str]]
 Run = Callable[[Job, Path], JobState]
@@ -228,9 +228,10 @@ def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -
     config, _ = compose_run(given)
     if config.until != "evaluate":
         raise InputError(f"until={config.until}: must be evaluate, for a search measures files")
+    refuse_hydra_settings(given, allowed=(SEARCH_PATH,))
     for key, wanted in space.items():
-        if key_of(key) in _NOT_SEARCHED:
-            raise InputError(f"{key}: cannot be searched; it is given on the command line")
+        if not may_vary(key_of(key)):
+            raise InputError(f"{key}: cannot be searched; must be the same in all trials")
         if any(key_of(line) == key_of(key) for line in kept):
             raise InputError(f"{key}: is searched and given on the command line: must be one of both")
         _check_values(kept, key, [to_override(key, value) for value in wanted.ends()])
