@@ -69,6 +69,9 @@ def explain(error: BaseException) -> str | None:
         return f"{missing.full_key} is not set: give {missing.full_key}=VALUE"
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return _bad_override(chain)
+    # Hydra's own, of a type that it shares with defects.
+    if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
+        return "null is no choice of a group such as model or experiment: must be one of its names, or be left out"
     return None
 
 

@@ -20,6 +20,7 @@ EXACT = {
     "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
     "training=rmsprop": "training=rmsprop: must be one of adam, adamw, sgd",
     "experiment=foo": "experiment=foo: must be one of cifar10_pruning, cifar10_resnet18, resnet18_recipe",
+    "experiment=null": "null is no choice of a group such as model or experiment: must be one of its names, or be left out",  # noqa: E501
     "sparsity=abc": "sparsity=abc: must be a number",
     "training.epochs=1.5": "training.epochs=1.5: must be an integer",
     "training.epochs=many": "training.epochs=many: must be an integer",
