@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from compression.config import run_name, schema, sweep_name
 from compression.config.explain import errors_in_one_line
+from compression.core.stopping import stop_in_order
 from compression.sweep.run import complete, run_alone, run_numbered
 from compression.sweep.supervise import exit_with_parent
 
@@ -40,5 +41,6 @@ if __name__ == "__main__":
     # A user's own model is found where the command is given, as with `python -m`.
     sys.path.append(str(Path.cwd()))
     exit_with_parent()
+    stop_in_order()
     with errors_in_one_line():
         sys.exit(complete(main))

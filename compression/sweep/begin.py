@@ -30,7 +30,6 @@ from compression.sweep.launchers import (
     warn_of_threads,
 )
 from compression.sweep.opened import open_sweep, refuse_opened
-from compression.sweep.stopping import stop_in_order
 
 if TYPE_CHECKING:
     from compression.store import StageRecord
@@ -74,7 +73,6 @@ def begin(master: DictConfig) -> Sweep:
     os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
     os.environ[BASELINES] = str(workers) if first.baselines else ""
     os.environ[SWEEP_FILE] = str(folder / SWEEP)
-    stop_in_order()
     if keeps_workers(master.hydra.launcher):
         os.environ[PARENT] = str(os.getpid())
     return sweep

@@ -1,7 +1,6 @@
 """A sweep from its first job to its answer."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,18 +12,16 @@ from compression.config.explain import explain
 from compression.config.schema import Config
 from compression.config.sweep_name import INVOCATION, SWEEP_FILE
 from compression.core.disk import DiskFullError, tells_of_no_room
+from compression.core.stopping import describe_stop, exit_code, find_stop
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
 from compression.sweep.opened import close_sweep
-from compression.sweep.stopping import Stopped
 from compression.sweep.supervise import exit_with_parent, is_done, run_job
 
 # How often a pool of workers that died is begun again; what was finished is not run twice.
 _POOLS = 3
 _ENDED = (FINISHED, FAILED, KILLED)
-# With a signal's number it is the exit code of what that signal ended, as shells have it.
-_SIGNALLED = 128
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
@@ -81,10 +78,10 @@ def complete(main: Callable[[], object]) -> int:
         _launch(main)
         if SWEEP_FILE in os.environ:
             run_second_round(read_sweep(_folder()), _run)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - what is no stop is raised again
         # A single run, or a sweep that was not begun.
         if SWEEP_FILE not in os.environ:
-            raise
+            return _end_alone(error)
         ended = error
     if SWEEP_FILE not in os.environ:
         return 0
@@ -95,9 +92,17 @@ def complete(main: Callable[[], object]) -> int:
     if ended is None:
         return code
     print(f"error: {told or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
-    if isinstance(ended, Stopped):
-        return _SIGNALLED + ended.number
-    return _SIGNALLED + signal.SIGINT if isinstance(ended, KeyboardInterrupt) else 1
+    stop = find_stop(ended)
+    return 1 if stop is None else exit_code(stop)
+
+
+def _end_alone(error: BaseException) -> int:
+    """Tell what a run was stopped by and return its exit code; raise anything else as it was."""
+    stop = find_stop(error)
+    if stop is None:
+        raise error
+    print(f"error: {describe_stop(stop)}", file=sys.stderr, flush=True)
+    return exit_code(stop)
 
 
 def _launch(main: Callable[[], object]) -> None:
@@ -133,9 +138,9 @@ def conclude(folder: Path) -> int:
 
 def _explain(error: BaseException) -> str | None:
     """Return in a line what ended a sweep, or None for a defect."""
-    if isinstance(error, KeyboardInterrupt):
-        how = str(error) if isinstance(error, Stopped) else "stopped from the keyboard"
-        return f"{how}; the same command goes on"
+    stop = find_stop(error)
+    if stop is not None:
+        return describe_stop(stop)
     if _is_lost_task(error):
         why = (str(error).splitlines() or ["no reason given"])[0]
         return (

@@ -27,6 +27,8 @@ from compression.sweep.jobs import (
     read_state,
 )
 
+# Above it stand the exit codes of what a signal ended in order.
+_SIGNALLED = 128
 # Lines of its output in which the reason of a failure is looked for.
 _TAIL = 40
 
@@ -80,6 +82,9 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
         name = signal.Signals(-code).name
         hint = ", as a system out of memory does" if name == "SIGKILL" else ""
         state = _ended(state, KILLED, f"killed by {name}{hint}", started)
+    elif code > _SIGNALLED:
+        # It was told to end, and has said so.
+        state = _ended(state, KILLED, _find_reason(folder / OUTPUT, code), started)
     else:
         state = _ended(state, FAILED, _find_reason(folder / OUTPUT, code), started)
     state.write(folder)

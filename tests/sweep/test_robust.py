@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -23,6 +24,7 @@ from compression.config.compose import compose_job
 from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
 from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
+from compression.core.stopping import Stopped, stop_in_order
 from compression.sweep import run
 from compression.sweep.answer.records import read_records
 from compression.sweep.baselines import second_round
@@ -33,7 +35,6 @@ from compression.sweep.gpus import GPUS
 from compression.sweep.jobs import Job, JobState, Sweep, read_sweep
 from compression.sweep.opened import OPEN, close_sweep, is_open, open_sweep, refuse_opened
 from compression.sweep.search import search
-from compression.sweep.stopping import Stopped, stop_in_order
 
 
 @pytest.fixture(autouse=True)
@@ -253,9 +254,27 @@ def test_what_ends_the_second_round_takes_no_answer_away(sweep, monkeypatch, cap
 def test_a_single_run_ends_as_it_did(monkeypatch):
     monkeypatch.delenv(SWEEP_FILE, raising=False)
     assert run.complete(lambda: None) == 0
-    for error in (KeyboardInterrupt(), NoMoreLayersError(), SystemExit(3)):
+    for error in (NoMoreLayersError(), SystemExit(3)):
         with pytest.raises(type(error)):
             run.complete(raiser(error))
+
+
+def test_a_run_that_is_told_to_end_says_so(monkeypatch, capsys):
+    monkeypatch.delenv(SWEEP_FILE, raising=False)
+
+    def train():
+        try:
+            raise Stopped(signal.SIGTERM)
+        except KeyboardInterrupt:
+            # As Lightning does it.
+            sys.exit(1)
+
+    assert run.complete(train) == 143
+    assert run.complete(raiser(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "error: stopped by SIGTERM; the same command goes on",
+        "error: stopped from the keyboard; the same command goes on",
+    ]
 
 
 def test_the_exit_code_is_that_of_the_commands_own_jobs(sweep):
