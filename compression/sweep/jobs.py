@@ -88,6 +88,8 @@ class Sweep:
 def read_sweep(folder: Path) -> Sweep:
     """Return the sweep in ``folder``; raises InputError."""
     path = folder / SWEEP
+    if not folder.is_dir():
+        raise InputError(f"{folder}: must be a folder of a sweep, and is none")
     if not path.exists():
         raise InputError(f"{folder} is no sweep: it has no {SWEEP}")
     try:
