@@ -72,6 +72,11 @@ def test_finished(tmp_path):
         ("os.kill(os.getpid(), signal.SIGKILL)", KILLED, "killed by SIGKILL, as a system out of memory does"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", KILLED, "killed by SIGSEGV"),
         ("pass", FAILED, "exit code 0, and no metrics.json"),
+        (
+            "print('error: stopped by SIGTERM; the same command goes on'); sys.exit(143)",
+            KILLED,
+            "stopped by SIGTERM; the same command goes on",
+        ),
     ],
 )
 def test_ends(tmp_path, body, status, reason):
