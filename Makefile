@@ -1,8 +1,8 @@
-# Everything a bare machine needs is Python (3.11 to 3.13) and make; the environment is made here.
-PYTHON ?= python3
+# Everything a bare machine needs is make, and uv or any Python with pip; the environment is made here.
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+THREADS ?= 1
 PACKAGES := compression tests experiments train.py
 
 .DEFAULT_GOAL := help
@@ -13,17 +13,14 @@ help: ## list the targets
 
 setup: $(READY) ## make the environment in .venv, with the tested versions
 
-$(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
-	touch $(READY)
+$(READY): pyproject.toml constraints.txt .ci/make_environment
+	.ci/make_environment
 
 demo: setup ## train, prune to 90 % and measure on the embedded digits
 	$(BIN)/python train.py strategy=iterative_l1 sparsity=0.9
 
 test: setup ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-slow: setup ## run the long tests as well
 	$(BIN)/python -m pytest
