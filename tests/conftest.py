@@ -2,12 +2,17 @@
 
 import pytest
 import torch
+from machine import THREADS
+from translations import keep_translations
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """As many threads as `make test THREADS=...` says, whatever the test before left."""
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Networks here are so small that threads wait for each other longer than they work, the more on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def translations():
+    """Exports of one process share what they read."""
+    keep_translations()

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import torch
 from runs import TINY, lasting, run_here
 from safetensors import SafetensorError
 from typer.testing import CliRunner
@@ -21,13 +20,6 @@ from compression.stages import checkpoint_io, network_files, report
 
 Usage = namedtuple("Usage", "total used free")
 FULL = OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.fixture(autouse=True)
-def leave_threads_alone():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def fails_at(monkeypatch, module, name, *, call, error):

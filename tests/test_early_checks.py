@@ -4,7 +4,6 @@ import logging
 import re
 
 import pytest
-import torch
 from hydra.errors import HydraException
 from runs import ROOT, compose_config
 
@@ -12,13 +11,6 @@ from compression.config.explain import explain
 from compression.pipeline import check, make_context
 
 TINY = ("model=custom", "model._target_=tiny_net.TinyNet", "threads=1")
-
-
-@pytest.fixture(autouse=True)
-def leave_threads_alone():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 WIDE = (*TINY, "+model.width=32")

@@ -4,7 +4,6 @@ import json
 import sys
 
 import pytest
-import torch
 from runs import ROOT, WIDE
 from typer.testing import CliRunner
 
@@ -18,13 +17,6 @@ ROWS = {
     "weights": {"features.0.weight": "864", "features.3.weight": "18,432", "classifier.weight": "640"},
     "channels": {"features.0": "32", "features.3": "64"},
 }
-
-
-@pytest.fixture(autouse=True)
-def leave_threads_alone():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def run(*arguments: str):

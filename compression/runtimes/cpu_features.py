@@ -1,8 +1,9 @@
 """What the processor offers for 8-bit arithmetic, and where such arithmetic goes wrong."""
 
+import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,33 @@ class CpuFeatures:
         return asdict(self)
 
 
+# The variable by which a user keeps oneDNN, and so OpenVINO, from newer instructions; what its values leave out.
+ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"
+_LIMITS = {
+    "SSE41": ("avx2", "avx512", "vnni", "amx_int8"),
+    "AVX": ("avx2", "avx512", "vnni", "amx_int8"),
+    "AVX2": ("avx512", "vnni", "amx_int8"),
+    "AVX2_VNNI": ("avx512", "amx_int8"),
+    "AVX2_VNNI_2": ("avx512", "amx_int8"),
+    "AVX512_CORE": ("vnni", "amx_int8"),
+    "AVX512_CORE_VNNI": ("amx_int8",),
+    "AVX512_CORE_BF16": ("amx_int8",),
+    "AVX512_CORE_FP16": ("amx_int8",),
+}
+
+
 def read_cpu_features() -> CpuFeatures:
-    """Return the features of this processor: PyTorch's word first, then that of /proc/cpuinfo, else None."""
+    """Return the features that engines may use on this processor.
+
+    PyTorch knows them, else /proc/cpuinfo; a feature is None where neither does, and False where the environment
+    variable ``ONEDNN_MAX_CPU_ISA`` forbids it.
+    """
     # Not every supported version of PyTorch has it.
     get_capabilities = getattr(torch.cpu, "get_capabilities", dict)
     cpuinfo = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
-    return derive_cpu_features(get_capabilities(), cpuinfo=cpuinfo, architecture=platform.machine())
+    features = derive_cpu_features(get_capabilities(), cpuinfo=cpuinfo, architecture=platform.machine())
+    forbidden = _LIMITS.get(os.environ.get(ISA_LIMIT, "").upper(), ())
+    return replace(features, **dict.fromkeys(forbidden, False))
 
 
 def derive_cpu_features(capabilities: Mapping[str, Any], *, cpuinfo: str, architecture: str) -> CpuFeatures:

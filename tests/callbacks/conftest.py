@@ -22,11 +22,9 @@ NUM_UPDATES = 3
 
 @pytest.fixture(autouse=True)
 def leave_no_trace():
-    """Puts back what Lightning's seeding sets, and runs tiny tensors on one thread."""
-    threads, state, environment = torch.get_num_threads(), torch.get_rng_state(), dict(os.environ)
-    torch.set_num_threads(1)
+    """Puts back what Lightning's seeding sets."""
+    state, environment = torch.get_rng_state(), dict(os.environ)
     yield
-    torch.set_num_threads(threads)
     torch.set_rng_state(state)
     os.environ.clear()
     os.environ.update(environment)

@@ -6,15 +6,6 @@ from compression.core.masks import MaskSet, dense_masks
 from compression.core.selection import prunable_weights
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny tensors on many threads wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def make_linear():
     layer = nn.Linear(2, 2)
     with torch.no_grad():

@@ -66,6 +66,30 @@ def test_this_processor(monkeypatch, tmp_path):
     features = read_cpu_features()
     assert features.architecture
     assert json.loads(json.dumps(features.to_json())) == dataclasses.asdict(features)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(cpu_features, "CPUINFO", tmp_path / "none")
     monkeypatch.delattr(cpu_features.torch.cpu, "get_capabilities", raising=False)
     assert read_cpu_features().avx512 in (None, False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("", (True, True, True)),
+        ("all", (True, True, True)),
+        ("AVX512_CORE_VNNI", (True, True, True)),
+        ("avx512_core", (True, True, False)),
+        ("AVX2_VNNI", (True, False, True)),
+        ("AVX2", (True, False, False)),
+        ("SSE41", (False, False, False)),
+    ],
+)
+def test_a_limit_of_the_environment_forbids_features(limit, expected, monkeypatch, tmp_path):
+    (tmp_path / "cpuinfo").write_text(ZEN)
+    monkeypatch.setattr(cpu_features, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(cpu_features.platform, "machine", lambda: "x86_64")
+    monkeypatch.delattr(cpu_features.torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    features = read_cpu_features()
+    assert (features.avx2, features.avx512, features.vnni) == expected
+    assert saturates_u8s8(features) is not expected[2]

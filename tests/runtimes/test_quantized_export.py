@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from processors import SaturatingRuntime
 from residual_net import Residual, randomize_
 
 from compression.quantization.graph import trace
@@ -12,6 +13,7 @@ from compression.quantization.network import make_plan, quantizable_layers
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits
 from compression.quantization.post_training import Calibration, quantized
+from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
 from compression.runtimes.integer_layers import read_integer_layers
 from compression.runtimes.onnx_export import export_onnx
 from compression.runtimes.onnxruntime import OnnxRuntime
@@ -25,23 +27,26 @@ def images():
     return torch.randn(32, 3, 12, 12, generator=torch.Generator().manual_seed(3))
 
 
-def export(tmp_path, images, weight, activation, *, dynamic=False):
+def quantize(images, weight, activation, *, dynamic=False):
+    """Return the network of integers, and its logits of ``images``."""
     torch.manual_seed(1)
     model = randomize_(Residual())
     layers = dict.fromkeys(quantizable_layers(model), Bits(weight, activation))
     plan = make_plan(model, layers, activation_bits=activation, dynamic=dynamic)
     made = quantized(model, plan, Calibration(MinMax, MinMax, 1), [(images, None)])
-    network = integer_network(trace(model), plan)
+    network = integer_network(trace(model), plan).eval()
     network.load_state_dict(integer_state(made.network, plan))
-    export_onnx(network.eval(), tmp_path / "model.onnx", **CARD)
     with torch.no_grad():
-        return tmp_path / "model.onnx", network(images).numpy(), plan
+        return network, network(images).numpy(), plan
 
 
-@pytest.mark.parametrize(("weight", "activation"), [(8, 8), (6, 8), (4, 4), (2, 3)])
-@pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
-def test_every_layer_runs_in_integers(tmp_path, images, weight, activation, engine):
-    path, simulated, _ = export(tmp_path, images, weight, activation)
+def export(tmp_path, images, weight, activation, *, dynamic=False):
+    network, simulated, plan = quantize(images, weight, activation, dynamic=dynamic)
+    export_onnx(network, tmp_path / "model.onnx", **CARD)
+    return tmp_path / "model.onnx", simulated, plan
+
+
+def check_integers(path, images, simulated, engine):
     found = read_integer_layers(path)
     assert found.count("convolution", integer=True) == 2
     assert found.count("linear", integer=True) == 1
@@ -53,6 +58,28 @@ def test_every_layer_runs_in_integers(tmp_path, images, weight, activation, engi
     difference = np.abs(executed - simulated)
     assert np.median(difference) < 1e-5
     assert np.mean(executed.argmax(1) == simulated.argmax(1)) > 0.9
+
+
+# Weights of 7 bits saturate on no processor.
+@pytest.mark.parametrize(("weight", "activation"), [(7, 8), (4, 4), (2, 3)])
+@pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
+def test_every_layer_runs_in_integers(tmp_path, images, weight, activation, engine):
+    path, simulated, _ = export(tmp_path, images, weight, activation)
+    check_integers(path, images, simulated, engine)
+
+
+@pytest.mark.skipif(saturates_u8s8(read_cpu_features()), reason="this processor adds products with saturation")
+@pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
+def test_eight_bits_run_where_no_sum_saturates(tmp_path, images, engine):
+    path, simulated, _ = export(tmp_path, images, 8, 8)
+    check_integers(path, images, simulated, engine)
+
+
+@pytest.mark.parametrize(("weight", "is_right"), [(7, True), (8, False)])
+def test_where_sums_saturate_seven_bits_are_right_and_eight_are_not(tmp_path, images, weight, is_right):
+    network, simulated, _ = quantize(images, weight, 8)
+    executed = SaturatingRuntime().load(network, threads=1)(images.numpy())
+    assert (np.abs(executed - simulated).max() < 1e-5) == is_right
 
 
 def test_bits_are_in_the_file(tmp_path, images):

@@ -3,15 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from runs import WIDE, run_here
-
-
-@pytest.fixture(autouse=True)
-def leave_threads_alone():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """What the prune stage leaves on disk, where it starts from, and where it stops."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from runs import WIDE, run_here
@@ -67,23 +69,33 @@ def test_the_last_step_is_the_stages_model(make):
     assert masks.layer_sparsity == made.results["layer_sparsity"]
 
 
-@pytest.mark.parametrize(("drop", "num_steps", "kept"), [(100, 4, 4), (20, 4, 3), (10, 3, 2), (0, 2, 1)])
-def test_the_last_model_within_the_drop_is_kept(make, finished, drop, num_steps, kept):
+def test_every_model_within_the_drop_is_kept(make, finished):
+    made = make("prune", f"{FALLING} strategy.max_accuracy_drop=100")
+    assert made.results["stopped"] is None
+    assert [row["step"] for row in made.results["pruning_history"]] == [1, 2, 3, 4]
+
+
+# What a training reaches depends on the machine's last bits: drops are put between what its own steps reached.
+@pytest.mark.parametrize("kept", [1, 2])
+def test_the_last_model_within_the_drop_is_kept(make, finished, kept):
+    [whole] = finished("prune") or [make("prune", f"{FALLING} strategy.max_accuracy_drop=100")]
+    reached = [row["accuracy_after"] for row in whole.results["pruning_history"]]
+    # The step after the one that is kept has to be the first that falls: each does, by many images.
+    assert all(before - after > 0.01 for before, after in pairwise(reached))
+    dense = finished("dense")[0].results["val_accuracy"]
+    drop = round(100 * (dense - (reached[kept - 1] + reached[kept]) / 2), 3)
+    assert drop > 0
     made = make("prune", f"{FALLING} strategy.max_accuracy_drop={drop}")
     results, rows = made.results, made.results["pruning_history"]
-    dense = finished("dense")[0].results["val_accuracy"]
-    within = [row["accuracy_after"] >= dense - drop / 100 for row in rows]
+    assert [row["accuracy_after"] for row in rows] == reached[: kept + 1]
     # The step that costs too much is on the record, and its file is there.
-    assert within == [True] * kept + [False] * (num_steps - kept)
+    num_steps = kept + 1
     assert len(list((made.path / "steps").iterdir())) == num_steps == len(results["history"])
-    if drop == 100:
-        assert results["stopped"] is None
-    else:
-        assert results["stopped"] == (
-            f"step {num_steps} ({100 * rows[-1]['sparsity']:.1f} % sparse) has "
-            f"{100 * rows[-1]['accuracy_after']:.2f} % validation accuracy, more than "
-            f"strategy.max_accuracy_drop={drop} points below the dense model; kept step {kept}"
-        )
+    assert results["stopped"] == (
+        f"step {num_steps} ({100 * rows[-1]['sparsity']:.1f} % sparse) has "
+        f"{100 * rows[-1]['accuracy_after']:.2f} % validation accuracy, more than "
+        f"strategy.max_accuracy_drop={drop} points below the dense model; kept step {kept}"
+    )
     assert results["val_accuracy"] == rows[kept - 1]["accuracy_after"]
     assert results["sparsity"] == rows[kept - 1]["sparsity"]
     weights = load_file(made.path / "model.safetensors")

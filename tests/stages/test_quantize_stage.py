@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from processors import WITH_VNNI, WITHOUT_VNNI, state_processor
 from runs import TINY, WIDE, compose_config, run_here
 from safetensors.torch import load_file
 
@@ -27,12 +28,24 @@ def run_metrics(tmp_path, outputs, *overrides):
     return json.loads((run_dir / "metrics.json").read_text()), run_dir
 
 
-def test_int8_is_executed_and_says_so(tmp_path, outputs):
+@pytest.mark.parametrize(("processor", "weight_bits"), [(WITH_VNNI, 8), (WITHOUT_VNNI, 7)])
+def test_weights_have_the_bits_that_the_processor_bears(make, monkeypatch, processor, weight_bits):
+    state_processor(monkeypatch, processor)
+    made = make("quantize", "strategy=none bits=8")
+    assert {row["weight_bits"] for row in made.results["layers"]} == {weight_bits}
+    assert made.results["reduced_range"] == (weight_bits == 7)
+    assert made.record["key"]["inputs"]["reduced_range"] == (weight_bits == 7)
+
+
+def test_int8_is_executed_and_says_so(tmp_path, outputs, monkeypatch):
+    # Weights of 7 bits saturate on no processor; what is asked for is 8.
+    state_processor(monkeypatch, WITHOUT_VNNI)
     metrics, run_dir = run_metrics(tmp_path, outputs, "strategy=oneshot_l1", "sparsity=0.5", "bits=8")
     quantization, parity = metrics["quantization"], metrics["quantization"]["parity"]
-    assert quantization["arithmetic"] == "W8A8, executed in integers"
+    assert quantization["arithmetic"] == "W7A8, executed in integers"
+    assert quantization["reduced_range"]
     assert [row["layer"] for row in quantization["layers"]] == LAYERS
-    assert [row["weight_bits"] for row in quantization["layers"]] == [8, 8, 8]
+    assert [row["weight_bits"] for row in quantization["layers"]] == [7, 7, 7]
     assert quantization["sparsity"] >= quantization["sparsity_before"] >= 0.5
     counts = parity["executed_layers"]["counts"]
     assert counts["convolution"] == {"integer": 2, "float": 0}
@@ -48,14 +61,14 @@ def test_int8_is_executed_and_says_so(tmp_path, outputs):
     carried = read_metadata(run_dir / "model.onnx")["parity"]
     assert carried["agreement"] == parity["agreement"]
     assert carried["executed_layers"] == {"counts": counts, "in_float": []}
-    assert carried["cpu"] == parity["cpu"]
+    assert carried["cpu"] == parity["cpu"] == WITHOUT_VNNI.to_json()
     assert metrics["compressed"]["bytes"]["onnx"] == (run_dir / "model.onnx").stat().st_size
     report = (run_dir / "report.md").read_text()
-    assert "| arithmetic | float32 | W8A8 | executed in integers |" in report
+    assert "| arithmetic | float32 | W7A8 | executed in integers |" in report
     assert "| eager (simulation), batch 1 |" in report
     labels = {
-        "model.cmp": "the compressed model, W8A8, executed in integers",
-        "model.onnx": "the same as ONNX, INT8 (W8A8, executed in integers)",
+        "model.cmp": "the compressed model, W7A8, executed in integers",
+        "model.onnx": "the same as ONNX, INT8 (W7A8, executed in integers)",
         "dense.safetensors": "the dense model, FP32",
         "dense.onnx": "the same as ONNX, FP32",
     }
@@ -119,11 +132,13 @@ def test_channels_that_are_gone_stay_gone(make):
     assert "features.1.weight" not in shapes
 
 
-def test_layers_with_bits_of_their_own(make):
+@pytest.mark.parametrize(("processor", "eight"), [(WITH_VNNI, 8), (WITHOUT_VNNI, 7)])
+def test_layers_with_bits_of_their_own(make, monkeypatch, processor, eight):
+    state_processor(monkeypatch, processor)
     made = make("quantize", "strategy=none bits=4 quantization.layer_bits=[first:8,'features.*:6/8',last:8]")
     rows = {row["layer"]: (row["weight_bits"], row["activation_bits"]) for row in made.results["layers"]}
     # The later pattern wins, and what is not said is the run's.
-    assert rows == {"features.0": (6, 8), "features.3": (6, 8), "classifier": (8, 4)}
+    assert rows == {"features.0": (6, 8), "features.3": (6, 8), "classifier": (eight, 4)}
 
 
 def test_bytes_of_a_layer_by_hand(make):

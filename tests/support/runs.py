@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from machine import THREADS
 from warm import WarmTrain
 
 from compression.config import run_name, schema, sweep_name
@@ -23,7 +24,7 @@ TINY = (
     "runtime.repeats=2",
     "runtime.warmup=0",
     "runtime.peak_memory=false",
-    "threads=1",
+    f"threads={THREADS}",
 )
 # Wide enough to lose channels in eights.
 WIDE = (*TINY, "+model.width=32")

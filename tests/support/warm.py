@@ -5,6 +5,7 @@ it. Such a command has its own arguments, environment, output and exit code, and
 """
 
 import atexit
+import functools
 import gc
 import multiprocessing
 import os
@@ -14,26 +15,28 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, NoReturn
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
-# What a run imports: all that the pipeline does, and what comes while it trains, exports and reports.
-_IMPORTED = [
-    "compression.pipeline",
-    "compression.data.digits",
-    "compression.sweep.answer.report",
-    "compression.sweep.callback",
-    "compression.sweep.run",
-    "onnxruntime",
-    "onnxscript.function_libs.torch_lib.ops",
-    "torch.export._trace",
-    "torch.onnx._internal.exporter._core",
-    "torch.utils.tensorboard",
-]
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(_IMPORTED)
+_SERVER.set_forkserver_preload(["imported"])
+
+
+@functools.cache
+def _start_server() -> None:
+    """Start the process that imports, with the paths of this one: it passes over what it does not find."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(TRAIN.parent), str(Path(__file__).parent)])
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 class WarmTrain:
@@ -49,6 +52,7 @@ class WarmTrain:
     ) -> None:
         with tempfile.NamedTemporaryFile(delete=False) as file:
             self._output = Path(file.name)
+        _start_server()
         self._process = _SERVER.Process(
             target=_command,
             args=(tuple(arguments), dict(env), self._output, Path.cwd(), start_new_session, fork_jobs),
@@ -89,6 +93,7 @@ class WarmTrain:
 def _command(
     arguments: Sequence[str], env: Mapping[str, str], output: Path, folder: Path, own_session: bool, fork_jobs: bool
 ) -> None:
+    assert "imported" in sys.modules
     # What is imported is no garbage: let no collection look at it, and copy it by doing so.
     gc.freeze()
     if own_session:

@@ -13,7 +13,7 @@ import pytest
 from runs import TINY, start_train, start_warm, train
 from warm import WarmTrain
 
-from compression.sweep.jobs import FINISHED, read_state, read_sweep
+from compression.sweep.jobs import FINISHED, RUNNING, read_state, read_sweep
 
 SWEEP = (
     "-m",
@@ -146,7 +146,36 @@ def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = ()) -> 
     assert table(outputs) == table(undisturbed)
 
 
-def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_path: Path) -> None:
+def running_job(outputs: Path) -> psutil.Process:
+    """The process of the job that is at work, once it makes something."""
+    sweep = outputs / "sweep"
+    while True:
+        states = [read_state(record.parent) for record in sweep.glob("*/job.json")]
+        at_work = [state.pid for state in states if state.status == RUNNING and state.pid is not None]
+        if at_work and list(outputs.glob("store/*.partial")):
+            return psutil.Process(at_work[0])
+        time.sleep(0.02)
+
+
+def test_killed_jobs_and_sweeps_are_told_and_go_on(undisturbed: Path, tmp_path: Path) -> None:
+    process = start_warm(*SWEEP, f"output_dir={tmp_path}", fork_jobs=True)
+    running_job(tmp_path).kill()
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "killed by SIGKILL" in output
+    # It took no other job down.
+    assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
+    process = start_warm(*SWEEP, f"output_dir={tmp_path}", fork_jobs=True)
+    job = running_job(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=300)
+    # A job whose sweep was killed ends by itself.
+    job.wait(timeout=60)
+    finish(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_job_the_sweep_and_everything_is_killed(undisturbed: Path, tmp_path: Path) -> None:
     process = start_warm(*SWEEP, f"output_dir={tmp_path}")
     while not (jobs := victims(process, "job")):
         assert process.poll() is None
@@ -155,9 +184,7 @@ def test_a_killed_job_is_told_and_takes_no_other_down(undisturbed: Path, tmp_pat
     while not list((tmp_path / "store").glob("dense-*.partial")):
         time.sleep(0.02)
     job.send_signal(signal.SIGKILL)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 1
-    assert "killed by SIGKILL" in output
+    process.communicate(timeout=300)
     assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
     # Then the sweep itself is killed, while the first job is at it again, and then both at once.
     generator = random.Random(0)

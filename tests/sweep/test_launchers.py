@@ -28,6 +28,7 @@ def launcher(*overrides: str):
     return OmegaConf.to_container(composed.hydra.launcher, resolve=False)
 
 
+@pytest.mark.slow
 def test_submitit_on_this_machine_gives_the_numbers_of_a_run_alone(tmp_path: Path) -> None:
     outputs = tmp_path / "outputs"
     grid = ("sparsity=0.5,0.7", "name=sweep", f"output_dir={outputs}")

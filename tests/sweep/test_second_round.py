@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from machine import THREADS
 from runs import start_train
 
 from compression.config.compose import compose_job
@@ -19,7 +20,7 @@ SCALABLE = (
     "runtime.repeats=2",
     "runtime.warmup=0",
     "runtime.peak_memory=false",
-    "threads=1",
+    f"threads={THREADS}",
 )
 
 
