@@ -76,7 +76,7 @@ def test_eight_bits_run_where_no_sum_saturates(tmp_path, images, engine):
 
 
 @pytest.mark.parametrize(("weight", "is_right"), [(7, True), (8, False)])
-def test_where_sums_saturate_seven_bits_are_right_and_eight_are_not(tmp_path, images, weight, is_right):
+def test_where_sums_saturate_seven_bits_are_right_and_eight_are_not(images, weight, is_right):
     network, simulated, _ = quantize(images, weight, 8)
     executed = SaturatingRuntime().load(network, threads=1)(images.numpy())
     assert (np.abs(executed - simulated).max() < 1e-5) == is_right

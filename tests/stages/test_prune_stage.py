@@ -69,7 +69,7 @@ def test_the_last_step_is_the_stages_model(make):
     assert masks.layer_sparsity == made.results["layer_sparsity"]
 
 
-def test_every_model_within_the_drop_is_kept(make, finished):
+def test_every_model_within_the_drop_is_kept(make):
     made = make("prune", f"{FALLING} strategy.max_accuracy_drop=100")
     assert made.results["stopped"] is None
     assert [row["step"] for row in made.results["pruning_history"]] == [1, 2, 3, 4]
