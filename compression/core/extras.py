@@ -78,5 +78,7 @@ def require_packages(*modules: str) -> None:
     """Raise InputError for the first of ``modules``, packages of ``EXTRAS``, that is not installed."""
     for module in modules:
         # Looked for, not imported: that takes half a second, and this is asked before anything else is done.
-        if find_spec(module) is None:
+        spec = find_spec(module)
+        # Without a file it is a folder of that name where the command is given, such as `onnx/`.
+        if spec is None or spec.origin is None:
             raise InputError(describe_missing(module))

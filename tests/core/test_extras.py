@@ -96,6 +96,14 @@ def test_a_missing_package_ends_a_script_in_one_line():
     assert caught.value.code == 'error: hydra is not installed: pip install "compression[train]"'
 
 
+def test_a_folder_of_the_same_name_is_no_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(extras.EXTRAS, "folder_of_exports", "onnx")
+    (tmp_path / "folder_of_exports").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"^folder_of_exports is not installed: "):
+        require_packages("folder_of_exports")
+
+
 def test_packages_are_looked_for(monkeypatch):
     require_packages()
     require_packages("onnx", "yaml")
