@@ -5,16 +5,19 @@ import sys
 import uuid
 from pathlib import Path
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
+from compression.core.extras import missing_extra_in_one_line
 
-from compression.config import run_name, schema, sweep_name
-from compression.config.explain import errors_in_one_line
-from compression.core.stopping import stop_in_order
-from compression.sweep.run import complete, run_alone, run_numbered
-from compression.sweep.supervise import exit_with_parent
+with missing_extra_in_one_line():
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import DictConfig
+
+    from compression.config import run_name, schema, sweep_name
+    from compression.config.explain import errors_in_one_line
+    from compression.core.stopping import stop_in_order
+    from compression.sweep.run import complete, run_alone, run_numbered
+    from compression.sweep.supervise import exit_with_parent
 
 schema.register()
 run_name.register()

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
+from compression.core.extras import explain_import
 
 
 class _Group(TyperGroup):
@@ -20,6 +21,11 @@ class _Group(TyperGroup):
             message = str(error)
         except DiskFullError as error:
             message = str(error)
+        except ModuleNotFoundError as error:
+            missing = explain_import(error)
+            if missing is None:
+                raise
+            message = missing
         except OSError as error:
             message = f"{error.filename or 'file'}: {error.strerror or error}"
         typer.echo(f"error: {message}", err=True)

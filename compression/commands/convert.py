@@ -10,6 +10,7 @@ import torch
 
 from compression.artifact import load_artifact, read_contents
 from compression.core.errors import InputError
+from compression.core.extras import require_packages
 from compression.core.files import write_atomic
 from compression.quantization.plan import Plan, describe_arithmetic, describe_plain_file
 from compression.storage.blocks import MAX_DECODED_BYTES
@@ -58,6 +59,7 @@ def convert_file(
     if output.resolve() == path.resolve():
         raise InputError(f"--output {output} is the artifact itself; allowed: another file")
     if to == "onnx":
+        require_packages("onnx", "onnxscript")
         from compression.runtimes.onnx_export import export_onnx
 
         artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)

@@ -17,12 +17,13 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from compression.config.schema import Config
 from compression.core.disk import DiskFullError, is_disk_full
 from compression.core.errors import InputError
+from compression.core.extras import describe_missing, explain_import
 
-# Choices that a package beside this one brings.
-_EXTRAS = {
-    "hydra/launcher=joblib": "joblib",
-    "hydra/launcher=submitit_local": "slurm",
-    "hydra/launcher=submitit_slurm": "slurm",
+# Choices that a package of an extra brings.
+_PLUGINS = {
+    "hydra/launcher=joblib": "hydra_plugins.hydra_joblib_launcher",
+    "hydra/launcher=submitit_local": "hydra_plugins.hydra_submitit_launcher",
+    "hydra/launcher=submitit_slurm": "hydra_plugins.hydra_submitit_launcher",
 }
 
 
@@ -55,6 +56,8 @@ def explain(error: BaseException) -> str | None:
             return str(link)
         if isinstance(link, (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError)):
             return f"{link.filename}: {(link.strerror or 'not allowed').lower()}"
+        if (missing_extra := explain_import(link)) is not None:
+            return missing_extra
     if is_disk_full(error):
         file = next((link.filename for link in chain if isinstance(link, OSError) and link.filename), "a file")
         return f"the disk is full: could not write {file}; what was finished is kept"
@@ -86,9 +89,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _unknown_choice(error: MissingConfigException) -> str:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-    extra = _EXTRAS.get(f"{group}={choice}")
-    if extra is not None:
-        return f'{group}={choice} comes with an extra: pip install "compression[{extra}]"'
+    plugin = _PLUGINS.get(f"{group}={choice}")
+    if plugin is not None:
+        return describe_missing(plugin)
     if not error.options:
         return _first_line(str(error))
     return f"{group}={choice}: must be one of {', '.join(error.options)}{_hint(choice, error.options)}"

@@ -12,6 +12,7 @@ from compression.config.distillation import DistillationConfig
 from compression.config.quantization import FULL_PRECISION, QuantizationConfig
 from compression.config.require import require
 from compression.core.errors import InputError
+from compression.core.extras import require_packages
 from compression.core.sizes import ALLOWED as SIZES
 from compression.core.sizes import parse_size
 from compression.runtimes.runtime import check_engine
@@ -297,6 +298,8 @@ class Config:
         self.quantization.check_bits(self.weight_bits, self.activation_bits)
         self._check_distillation()
         require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, tensorboard, wandb")
+        if self.logger.get("_target_") == "lightning.pytorch.loggers.WandbLogger":
+            require_packages("wandb")
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
         threads = self.threads
         require(threads is None or threads >= 1, "threads", threads, "an integer >= 1, or null for all cores")

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from compression.core.errors import InputError, first_line
+from compression.core.extras import explain_import
 
 BUILT_IN = re.compile(r"compression\.models\.([a-z][a-z0-9_]*)\.\1")
 
@@ -47,7 +48,7 @@ def _import_target(target: str, *, allow: Sequence[str]) -> Callable[..., Any]:
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
-        raise InputError(f"model {target}: no module named {error.name!r}") from error
+        raise InputError(explain_import(error) or f"model {target}: no module named {error.name!r}") from error
     factory = getattr(module, name, None)
     if not callable(factory):
         raise InputError(f"model {target}: module {module_name!r} has no class or function {name!r}")

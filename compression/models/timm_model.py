@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from compression.core.errors import InputError, first_line
+from compression.core.extras import require_packages
 from compression.models.imagenet import check_num_classes
 
 # These make timm read a file or an address, which a model's description must not be able to do.
@@ -19,10 +20,9 @@ def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwarg
     and when pretrained weights cannot be downloaded.
     """
     check_num_classes(num_classes)
-    try:
-        import timm
-    except ModuleNotFoundError as error:
-        raise InputError("model=timm needs the extra `timm`: pip install 'compression[timm]'") from error
+    require_packages("timm")
+    import timm
+
     if not timm.is_model(name):
         close = get_close_matches(str(name), timm.list_models(), n=3)
         hint = f"; close to it: {', '.join(close)}" if close else "; allowed: a name of timm.list_models()"

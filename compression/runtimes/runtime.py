@@ -1,7 +1,6 @@
 """What an engine is."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.core.errors import InputError
+from compression.core.extras import require_packages
 
 # images: [B, 3, H, W] float32, already normalized -> logits: [B, num_classes] float32
 Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-# Engines by the name they are asked for with.
-ENGINES = ("eager", "onnxruntime", "openvino")
-EXTRAS = {"openvino": "openvino"}
+# Engines by the name they are asked for with, and the packages each needs, those that write its ONNX file included.
+ENGINES: dict[str, tuple[str, ...]] = {
+    "eager": (),
+    "onnxruntime": ("onnxruntime", "onnx", "onnxscript"),
+    "openvino": ("openvino", "onnx", "onnxscript"),
+}
 
 
 class Runtime(Protocol):
@@ -28,13 +31,10 @@ class Runtime(Protocol):
 
 
 def check_engine(name: str, *, key: str) -> None:
-    """Raise InputError, which says that ``key`` asked, if the engine ``name`` is unknown or its package is missing."""
+    """Raise InputError if the engine ``name``, which ``key`` asked for, is unknown or a package it needs is missing."""
     if name not in ENGINES:
         raise InputError(f"{key}={name}: must be among {', '.join(ENGINES)}")
-    extra = EXTRAS.get(name)
-    # Looked for, not imported: that takes half a second, and the first check is before anything else is done.
-    if extra is not None and find_spec(extra) is None:
-        raise InputError(f"{key}={name} needs the extra {extra}: pip install 'compression[{extra}]'")
+    require_packages(*ENGINES[name])
 
 
 def check_onnx_file(source: Path | str) -> None:

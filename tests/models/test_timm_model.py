@@ -1,4 +1,4 @@
-import builtins
+import sys
 
 import pytest
 import torch
@@ -39,14 +39,7 @@ def test_unknown_argument_is_named():
 
 
 def test_without_timm(monkeypatch):
-    real = builtins.__import__
-
-    def importer(name, *args, **kwargs):
-        if name == "timm":
-            raise ModuleNotFoundError("No module named 'timm'", name="timm")
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", importer)
+    monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(InputError) as caught:
         timm_model(name="resnet18", num_classes=3)
-    assert str(caught.value) == "model=timm needs the extra `timm`: pip install 'compression[timm]'"
+    assert str(caught.value) == 'timm is not installed: pip install "compression[timm]"'

@@ -139,7 +139,14 @@ def test_the_command_line_refuses_several_devices(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("choice", "extra"), [("joblib", "joblib"), ("submitit_slurm", "slurm")])
-def test_a_launcher_without_its_package(choice: str, extra: str) -> None:
+@pytest.mark.parametrize(
+    ("choice", "package", "extra"),
+    [
+        ("joblib", "hydra_joblib_launcher", "joblib"),
+        ("submitit_local", "hydra_submitit_launcher", "slurm"),
+        ("submitit_slurm", "hydra_submitit_launcher", "slurm"),
+    ],
+)
+def test_a_launcher_without_its_package(choice: str, package: str, extra: str) -> None:
     error = MissingConfigException("", f"hydra/launcher/{choice}", ["basic"])
-    assert explain(error) == f'hydra/launcher={choice} comes with an extra: pip install "compression[{extra}]"'
+    assert explain(error) == f'{package} is not installed: pip install "compression[{extra}]"'

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from compression.core.errors import InputError
+from compression.core.extras import require_packages
 from compression.core.processes import Process, describe_process
 from compression.core.seeding import derive_seed
 from compression.sweep.search.space import Choices, Space, Value, tidy
@@ -133,10 +134,9 @@ class Trials:
 
 def require_optuna() -> None:
     """Raise ``InputError`` where Optuna is not installed."""
-    try:
-        import optuna
-    except ModuleNotFoundError as error:
-        raise InputError("search needs the extra `search`: pip install 'compression[search]'") from error
+    require_packages("optuna")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 

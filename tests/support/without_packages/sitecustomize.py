@@ -1,0 +1,21 @@
+"""Makes Python start as if the packages named in WITHOUT_PACKAGES were not installed; on PYTHONPATH it is found."""
+
+import os
+import sys
+
+
+class _Without:
+    """A finder of modules that finds all but these packages, so that looking for them, too, finds nothing."""
+
+    def __init__(self, finder, packages):
+        self._finder, self._packages = finder, packages
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in self._packages else self._finder.find_spec(name, path, target)
+
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+
+_packages = frozenset(os.environ["WITHOUT_PACKAGES"].split(","))
+sys.meta_path[:] = [_Without(finder, _packages) for finder in sys.meta_path]
