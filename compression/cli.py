@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
 from compression.core.extras import explain_import
+from compression.core.spinning import limit_spinning
 
 
 class _Group(TyperGroup):
@@ -417,4 +418,5 @@ def _count_cores() -> int:
 
 def main() -> None:
     """Run the command line."""
+    limit_spinning()
     app(prog_name="compression")

@@ -74,8 +74,8 @@ def read_cpu_features() -> CpuFeatures:
     get_capabilities = getattr(torch.cpu, "get_capabilities", dict)
     cpuinfo = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
     features = derive_cpu_features(get_capabilities(), cpuinfo=cpuinfo, architecture=platform.machine())
-    forbidden = _LIMITS.get(os.environ.get(ISA_LIMIT, "").upper(), ())
-    return replace(features, **dict.fromkeys(forbidden, False))
+    forbidden: dict[str, Any] = dict.fromkeys(_LIMITS.get(os.environ.get(ISA_LIMIT, "").upper(), ()), False)
+    return replace(features, **forbidden)
 
 
 def derive_cpu_features(capabilities: Mapping[str, Any], *, cpuinfo: str, architecture: str) -> CpuFeatures:

@@ -16,7 +16,9 @@ from compression.callbacks.epoch_seed import EpochSeed
 from compression.callbacks.history import History
 from compression.callbacks.line_progress import LineProgress
 from compression.callbacks.terminal_progress import TerminalProgress
+from compression.callbacks.turns import TakesTurns
 from compression.core.disk import check_room
+from compression.core.turns import join_queue
 from compression.stages.checkpoint_io import AtomicCheckpointIO
 from compression.stages.context import Context
 from compression.stages.loggers import close_logger, make_logger
@@ -107,12 +109,15 @@ def _check_room(context: Context, stage: str, task: Classification) -> None:
 def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: Any) -> Trainer:
     """Return a Trainer on the run's device, quiet but for our own callbacks."""
     deterministic = context.config.trainer.deterministic
+    # Processes that train together wait for each other in every batch: they cannot take turns.
+    alone = context.device.type == "cpu" and settings.get("devices", 1) == 1
+    turns = join_queue(threads=context.threads) if alone else None
     return Trainer(
         accelerator=context.device.type if context.device.type != "cuda" else "gpu",
         precision=cast(Any, context.precision),
         # Some CUDA kernels have no deterministic form; there it is a wish, and repetition is promised for the CPU.
         deterministic="warn" if deterministic and context.device.type != "cpu" else deterministic,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, *([TakesTurns(turns)] if turns else [])],
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),
         num_sanity_val_steps=0,

@@ -12,6 +12,7 @@ from compression.config.explain import explain
 from compression.config.schema import Config
 from compression.config.sweep_name import INVOCATION, SWEEP_FILE
 from compression.core.disk import DiskFullError, tells_of_no_room
+from compression.core.spinning import limit_spinning
 from compression.core.stopping import describe_stop, exit_code, find_stop
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
@@ -73,6 +74,7 @@ def _run(sweep: Sweep, number: int) -> None:
 
 def complete(main: Callable[[], object]) -> int:
     """Run Hydra's ``main``; where it was a multirun, whatever ended it, gather what is there. Return the exit code."""
+    limit_spinning()
     ended: BaseException | None = None
     try:
         _launch(main)
