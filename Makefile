@@ -14,7 +14,7 @@ help: ## list the targets
 setup: $(READY) ## make the environment in .venv, with the tested versions
 
 $(READY): pyproject.toml constraints.txt .ci/make_environment
-	.ci/make_environment
+	@.ci/make_environment
 
 demo: setup ## train, prune to 90 % and measure on the embedded digits
 	$(BIN)/python train.py strategy=iterative_l1 sparsity=0.9

@@ -19,11 +19,13 @@ case "$*" in
     *) exit 1 ;;
 esac
 """
-# Writes down what it is asked. Finds the interpreters in $FOUND, and makes an environment of the first.
+# Writes down what it is asked. Finds the interpreter in $FOUND, and makes an environment of it.
 UV = """#!/bin/sh
 echo "$@" >> "$ASKED"
 case "$1 $2" in
-    "python find") [ -n "$FOUND" ] && echo "$FOUND" ;;
+    "python find")
+        [ -x .venv/bin/python ] || exit 2
+        case $(.venv/bin/python -c "") in 3.1[123].*) echo "$PWD/.venv/bin/python" ;; *) exit 2 ;; esac ;;
     "venv --quiet")
         [ -n "$FOUND" ] || { echo "error: No interpreter found" >&2; exit 2; }
         mkdir -p .venv/bin && cp "$FOUND" .venv/bin/python ;;
@@ -106,9 +108,21 @@ def test_no_fitting_python_is_one_line(project):
 def test_a_python_that_was_asked_for_is_named(project):
     executable(project.parent / "bin" / "uv", UV)
     code, output, asked = make(project, PYTHON="python3.9")
-    assert (code, output.count("\n")) == (1, 1)
-    assert "(PYTHON=python3.9)" in output
+    assert (code, output) == (
+        1,
+        "error: PYTHON=python3.9: must be a Python >=3.11,<3.14 that is here, or that uv can fetch\n",
+    )
     assert "venv --quiet --no-project --python python3.9 .venv" in asked
+
+
+def test_a_python_that_was_asked_for_and_does_not_fit_is_refused(project):
+    tools = project.parent / "bin"
+    executable(tools / "uv", UV)
+    old = executable(tools / "python3.10", PYTHON.format(version="3.10.13", pip="exit 1"))
+    code, output, _ = make(project, found=old, PYTHON="python3.10")
+    assert (code, output.count("\n")) == (1, 1)
+    assert output.startswith("error: PYTHON=python3.10: must be")
+    assert not (project / ".venv").exists()
 
 
 def test_neither_uv_nor_python_is_one_line(project):
@@ -139,5 +153,5 @@ def test_an_environment_of_an_old_python_is_replaced(project):
 
 def test_the_makefile_leaves_the_environment_to_the_script():
     makefile = (ROOT / "Makefile").read_text()
-    assert "\t.ci/make_environment\n" in makefile
+    assert "\t@.ci/make_environment\n" in makefile
     assert os.access(ROOT / ".ci" / "make_environment", os.X_OK)
