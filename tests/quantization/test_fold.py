@@ -13,10 +13,17 @@ from compression.quantization.graph import trace
 from compression.quantization.integer_network import integer_state
 
 
-@pytest.mark.parametrize("make", [Residual, partial(mobilenet_v2, num_classes=4), partial(resnet18, num_classes=4)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Residual,
+        partial(mobilenet_v2, num_classes=4),
+        pytest.param(partial(resnet18, num_classes=4), marks=pytest.mark.slow),
+    ],
+)
 def test_folding_keeps_the_function(make):
     model = randomize_(make()).double()
-    images = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     folded = trace(model)
     names = fold_batch_norms_(folded)
     assert len(names) == sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())

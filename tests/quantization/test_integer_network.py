@@ -1,4 +1,4 @@
-"""Networks that round, and networks of integers: placed, folded, the same function, zeros kept."""
+"""Networks of integers: the function that rounding imitates, zeros kept, only layers and activations of the plan."""
 
 import pytest
 import torch

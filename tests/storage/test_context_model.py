@@ -64,6 +64,8 @@ def test_first_the_density_of_all_is_known_then_that_of_rows():
     assert coder.num[0] == truth.size // 16
     assert chances[0] == pytest.approx(density)
     assert coder.weights[0].sum() == pytest.approx(100)
+    # What was seen of a class in the phases before counts beside its prior.
+    assert max(weights.sum() for weights in coder.weights) > 100 + truth.size / 20
     assert min(chances[-6:]) < density / 3
     assert max(chances[-6:]) > 2 * density
 

@@ -1,3 +1,5 @@
+"""One stage taken out, and as many as a store has to give up under a size limit."""
+
 import subprocess
 import sys
 import textwrap
