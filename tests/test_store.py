@@ -115,7 +115,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.dictionaries(st.text(max_size=5), json_values, max_size=4))
 def test_id_does_not_change_with_the_order_of_keys(inputs):
     key = StageKey("dense", 1, inputs)

@@ -256,7 +256,7 @@ def test_no_values(observer):
 
 
 @pytest.mark.parametrize("observer", OBSERVERS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_threshold_is_positive_and_at_most_the_largest(observer, data):
     batches = data.draw(st.lists(lists_of_values, min_size=1, max_size=4))
@@ -267,7 +267,7 @@ def test_threshold_is_positive_and_at_most_the_largest(observer, data):
 
 
 @pytest.mark.parametrize("observer", ORDERLESS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(batches=st.lists(lists_of_values, min_size=1, max_size=4), random=st.randoms())
 def test_order_of_batches_does_not_matter(observer, batches, random):
     scales = [
@@ -278,7 +278,7 @@ def test_order_of_batches_does_not_matter(observer, batches, random):
 
 
 @pytest.mark.parametrize("observer", OBSERVERS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), num_rows=st.integers(1, 20), width=st.integers(1, 60))
 def test_rows_do_not_bear_on_each_other(observer, seed, num_rows, width):
     generator = torch.Generator().manual_seed(seed)
@@ -291,7 +291,7 @@ def test_rows_do_not_bear_on_each_other(observer, seed, num_rows, width):
 
 
 @pytest.mark.parametrize("observer", OBSERVERS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), exponent=st.integers(-8, 8), width=st.integers(1, 60))
 def test_a_power_of_two_scales_the_scale(observer, seed, exponent, width):
     rows = torch.randn(2, width, generator=torch.Generator().manual_seed(seed))

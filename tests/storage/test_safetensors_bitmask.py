@@ -54,13 +54,13 @@ def test_parts_by_hand():
 
 
 @given(weight=tensors(min_dims=2))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_parts_come_back_bit_for_bit(weight):
     assert_same_bits(decode_bitmask(encode_bitmask(weight), shape=tuple(weight.shape)), weight)
 
 
 @given(state=st.dictionaries(st.sampled_from(["a.weight", "b.weight", "b.bias", "weight", "b.shape"]), tensors()))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_files_come_back_bit_for_bit(state):
     found = round_trip(state)
     assert found.keys() == state.keys()

@@ -5,12 +5,16 @@ import os
 import pytest
 
 from compression.store import Made, StageKey, Store
+from compression.storekeeping.cleaning import Rules, plan_cleaning
+from compression.storekeeping.entries import list_entries
 
 DAY = 24 * 3600
 
 
 class Shelf:
     """Makes stages of a given size in a store, as of days ago."""
+
+    OVERHEAD = 700  # a stage.json has 300 to 700 bytes
 
     def __init__(self, folder, now=1_800_000_000):
         self.outputs, self.root, self.now = folder, folder / "store", now
@@ -49,6 +53,16 @@ class Shelf:
         names = {key.name: label for label, key in self.keys.items()}
         found = [path.name.partition(".") for path in self.root.iterdir() if not path.name.startswith(".")]
         return sorted(f"{names[name]}{dot}{rest}" for name, dot, rest in found)
+
+    def entry(self, label):
+        """Return what stands in the store of that stage."""
+        return next(entry for entry in list_entries(self.root) if entry.name == self.keys[label].name)
+
+    def plan(self, references=(), **rules):
+        """Return what cleaning by ``rules`` would remove: label, reason, whether it is in use."""
+        found = plan_cleaning(self.root, references=set(references), rules=Rules(**rules), now=self.now)
+        names = {key.name: label for label, key in self.keys.items()}
+        return [(names[one.entry.name], one.reason, one.in_use) for one in found]
 
 
 @pytest.fixture

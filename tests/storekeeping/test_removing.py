@@ -1,8 +1,15 @@
+"""One stage taken out, and as many as a store has to give up under a size limit."""
+
 import subprocess
 import sys
 import textwrap
 
+import pytest
+
 from compression.store import Made, StageKey, Store
+from compression.storekeeping import removing
+from compression.storekeeping.locks import StageLocks
+from compression.storekeeping.removing import make_room, remove
 
 
 def made(num_bytes):
@@ -75,3 +82,32 @@ def test_two_processes_under_one_limit(shelf):
     assert total < 45_000
     assert not list((shelf.root / ".locks").glob("*.use"))
     assert not list(shelf.root.glob("*.old"))
+
+
+def test_a_kill_in_the_middle_of_removing_leaves_no_half_stage(shelf, monkeypatch):
+    shelf.put("dense", "dense")
+
+    def cut_off(path, **_):
+        if path.exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(removing.shutil, "rmtree", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        remove(StageLocks(shelf.root), shelf.entry("dense"))
+    monkeypatch.undo()
+    assert shelf.labels() == ["dense.old"]
+    assert shelf.plan(keep_days=99) == [("dense", "left of a removal", False)]
+    shelf.put("dense", "dense")
+    assert shelf.labels() == ["dense"]
+
+
+def test_room_for_what_comes(shelf):
+    """As much is left free as the largest stage of that kind has."""
+    shelf.put("dense", "a", num_bytes=10_000, days=3)
+    shelf.put("dense", "b", num_bytes=10_000, days=2)
+    locks = StageLocks(shelf.root)
+    gone, total = make_room(shelf.root, locks, max_bytes=25_000, expect="prune", when_waiting=lambda: None)
+    assert (gone, 20_000 < total < 20_000 + 2 * shelf.OVERHEAD) == ([], True)
+    gone, total = make_room(shelf.root, locks, max_bytes=25_000, expect="dense", when_waiting=lambda: None)
+    assert [entry.id for entry in gone] == [shelf.keys["a"].id]
+    assert 10_000 < total < 10_000 + shelf.OVERHEAD

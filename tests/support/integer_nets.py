@@ -1,0 +1,34 @@
+"""From a network to one that rounds, and to one of integers, with scales from the range of what is seen."""
+
+from collections.abc import Iterable
+
+from torch import Tensor, fx, nn
+
+from compression.quantization.graph import trace
+from compression.quantization.integer_network import integer_network, integer_state
+from compression.quantization.network import make_plan, quantizable_layers
+from compression.quantization.observers.min_max import MinMax
+from compression.quantization.plan import Bits, Plan
+from compression.quantization.post_training import Calibration, calibrated, quantized
+
+
+def plan_of(model: nn.Module, weight: int = 8, activation: int = 8, *, dynamic: bool = False) -> Plan:
+    """Return the plan of quantizing every layer of ``model``."""
+    layers = {name: Bits(weight, activation) for name in quantizable_layers(model)}
+    return make_plan(model, layers, activation_bits=activation, dynamic=dynamic)
+
+
+def rounding(
+    model: nn.Module, plan: Plan, batches: Iterable[tuple[Tensor, Tensor | None]], *, fold: bool = True
+) -> nn.Module:
+    """Return ``model`` as a network that rounds, batch norm folded or as it is in training."""
+    settings = Calibration(MinMax, MinMax, 3)
+    made = quantized(model, plan, settings, batches).network if fold else calibrated(model, plan, settings, batches)
+    return made.eval()
+
+
+def to_integers(model: nn.Module, prepared: fx.GraphModule, plan: Plan) -> nn.Module:
+    """Return the network of integers that computes what ``prepared`` imitates."""
+    network = integer_network(trace(model), plan)
+    network.load_state_dict(integer_state(prepared, plan))
+    return network.eval()
