@@ -79,7 +79,7 @@ def test_more_bits_that_do_not_help_are_not_paid_for():
     assert allocate_bits(table, {"a": 8, "b": 1}, max_bytes=3) == {"a": 2, "b": 8}
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(tables)
 def test_the_sum_is_within_a_step_of_the_best_and_never_rises_with_the_budget(content):
     table, sizes = make_table(content)
