@@ -1,11 +1,13 @@
 import errno
 
 import pytest
+from composing import compose_anew
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from compression.config.explain import errors_in_one_line, explain
+from compression.config.schema import to_config
 from compression.core.errors import ArtifactError, InputError
 
 STRATEGIES = (
@@ -48,12 +50,12 @@ EXACT = {
 
 
 @pytest.fixture
-def message(load):
-    """Returns what a wrong command line is told."""
+def message():
+    """Returns what a wrong command line is told, as Hydra composes it."""
 
     def run(*overrides):
         with pytest.raises((HydraException, OmegaConfBaseException, ValueError)) as caught:
-            load(*overrides)
+            to_config(compose_anew(*overrides))
         text = explain(caught.value)
         assert text is not None
         assert "\n" not in text
