@@ -43,8 +43,18 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.mark.parametrize("step_updates", [(0, 3, 6), (0, 2, 4)], ids=["between epochs", "inside epochs"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "step_updates"),
+    [
+        *(pytest.param(name, (0, 2, 4), id=f"{name}-inside epochs") for name in OPTIMIZERS),
+        pytest.param("sgd_momentum", (0, 3, 6), id="sgd_momentum-between epochs"),
+        *(
+            pytest.param(name, (0, 3, 6), id=f"{name}-between epochs", marks=pytest.mark.slow)
+            for name in OPTIMIZERS
+            if name != "sgd_momentum"
+        ),
+    ],
+)
 def test_pruned_weights_are_exactly_zero_after_every_step(prune, make_task, make_pruning, name, step_updates):
     pruning = make_pruning(amount=0.9, schedule=Geometric(steps=3), step_updates=step_updates)
     watch = ZeroWatch(pruning)

@@ -64,7 +64,17 @@ def message():
     return run
 
 
-@pytest.mark.parametrize("command", EXACT)
+# Each takes the way of another: a choice, a number, a sweep without -m.
+ALIKE = (
+    *("model=foo", "training=rmsprop", "experiment=foo", "training.epochs=many", "training.min_lr=low", "seed=abc"),
+    *("threads=two", "bits=int8", "trainer.deterministic=perhaps", "runtime.repeats=a", "model=timm", "model=custom"),
+    *("+model.x=a,b", "seed=range(1,3)"),
+)
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(one, marks=pytest.mark.slow) if one in ALIKE else one for one in EXACT]
+)
 def test_message_of(message, command):
     assert message(*command.split()) == EXACT[command]
 

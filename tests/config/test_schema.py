@@ -113,7 +113,20 @@ CONTRADICTIONS = {
 }
 
 
-@pytest.mark.parametrize("command", RANGES | CONTRADICTIONS)
+# Refused where another value of the same key is.
+AGAIN = (
+    *("sparsity=1", "sparsity=inf", "threads=-2", "name=..", "training.optimizer.lr=-0.1", "training.warmup=-0.1"),
+    *("training.early_epoch=0", "strategy.protect=[middle]", "strategy.recovery.spread=1"),
+    *("strategy.recovery.batch_norm_l1=-1", "strategy.max_accuracy_drop=-1", "strategy.finetune.lr_factor=2"),
+    *("sensitivity.sparsities=[0.5,0.3]", "sensitivity.sparsities=[0,0.5]", "training.min_lr=-1"),
+    *("strategy=gmp strategy.recovery.rewind=initial", "strategy=rigl strategy.recovery.epochs=0"),
+    "strategy=two_four strategy.finetune.epochs=1",
+)
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(one, marks=pytest.mark.slow) if one in AGAIN else one for one in RANGES | CONTRADICTIONS]
+)
 def test_message_of(load, command):
     with pytest.raises(InputError) as caught:
         load(*command.split())
