@@ -1,5 +1,7 @@
 """What holds for all tests."""
 
+import gc
+
 import pytest
 import torch
 from machine import THREADS
@@ -16,3 +18,10 @@ def threads():
 def translations():
     """Exports of one process share what they read."""
     keep_translations()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported():
+    """What is imported by now stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()

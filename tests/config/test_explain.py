@@ -1,11 +1,13 @@
 import errno
 
 import pytest
+from composing import compose_anew
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from compression.config.explain import errors_in_one_line, explain
+from compression.config.schema import to_config
 from compression.core.errors import ArtifactError, InputError
 
 STRATEGIES = (
@@ -48,12 +50,12 @@ EXACT = {
 
 
 @pytest.fixture
-def message(load):
-    """Returns what a wrong command line is told."""
+def message():
+    """Returns what a wrong command line is told, as Hydra composes it."""
 
     def run(*overrides):
         with pytest.raises((HydraException, OmegaConfBaseException, ValueError)) as caught:
-            load(*overrides)
+            to_config(compose_anew(*overrides))
         text = explain(caught.value)
         assert text is not None
         assert "\n" not in text
@@ -62,7 +64,17 @@ def message(load):
     return run
 
 
-@pytest.mark.parametrize("command", EXACT)
+# Each takes the way of another: a choice, a number, a sweep without -m.
+ALIKE = (
+    *("model=foo", "training=rmsprop", "experiment=foo", "training.epochs=many", "training.min_lr=low", "seed=abc"),
+    *("threads=two", "bits=int8", "trainer.deterministic=perhaps", "runtime.repeats=a", "model=timm", "model=custom"),
+    *("+model.x=a,b", "seed=range(1,3)"),
+)
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(one, marks=pytest.mark.slow) if one in ALIKE else one for one in EXACT]
+)
 def test_message_of(message, command):
     assert message(*command.split()) == EXACT[command]
 

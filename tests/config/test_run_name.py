@@ -111,11 +111,3 @@ def test_register_can_be_called_again():
     module.register()
     module.register()
     assert OmegaConf.has_resolver("run_name")
-
-
-def test_a_job_of_a_sweep_has_the_folder_that_the_sweep_gave_it(compose_config, tmp_path, monkeypatch):
-    (tmp_path / "sweep.json").write_text('{"jobs": [{"name": "s50-1a2b3c"}, {"name": "s70-4d5e6f"}]}')
-    monkeypatch.setenv("COMPRESSION_SWEEP", str(tmp_path / "sweep.json"))
-    config = compose_config("name=mine", "hydra.job.num=1")
-    assert (config.hydra.sweep.dir, config.hydra.sweep.subdir) == (str(tmp_path), "s70-4d5e6f")
-    assert run_name(_root_=config) == "mine"

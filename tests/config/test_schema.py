@@ -1,3 +1,5 @@
+"""What may be set, in the strategy and in sensitivity too, what contradicts what, and what the choices come to."""
+
 import sys
 from pathlib import Path
 
@@ -5,7 +7,7 @@ import pytest
 from hydra.core.config_store import ConfigStore
 
 from compression.config import schema
-from compression.config.schema import Config, require
+from compression.config.schema import Config
 from compression.core.errors import InputError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -40,29 +42,47 @@ RANGES = {
     "runtime.engines=[tpu]": "runtime.engines=tpu: must be among eager, onnxruntime, openvino",
     "runtime.batch_sizes=[1,0]": "runtime.batch_sizes=0: must be integers >= 1",
     "runtime.batch_sizes=[]": "runtime.batch_sizes=[]: must be one size at least",
-    "weight_bits=1": "weight_bits=1: must be an integer in [2, 8], or 32 for off",
-    "activation_bits=16": "activation_bits=16: must be an integer in [2, 8], or 32 for off",
-    "bits=0": "weight_bits=0: must be an integer in [2, 8], or 32 for off",
-    "quantization.calibration_batches=0": "quantization.calibration_batches=0: must be an integer >= 1",
-    "quantization.batch_norm_batches=-1": "quantization.batch_norm_batches=-1: must be an integer >= 0; 0 is off",
-    "quantization.equalize=yes_please": "quantization.equalize=yes_please: must be one of none, skip, replace",
-    "bits=8 quantization.rdoq_lambda=-0.1": "quantization.rdoq_lambda=-0.1: must be a number >= 0; 0 is off",
-    "bits=8 quantization.rdoq_lambda=nan": "quantization.rdoq_lambda=nan: must be a number >= 0; 0 is off",
-    "bits=8 quantization.rdoq_lambda=inf": "quantization.rdoq_lambda=inf: must be a number >= 0; 0 is off",
-    "bits=8 quantization.rdoq_batches=0": "quantization.rdoq_batches=0: must be an integer >= 1",
-    "bits=8 quantization.layer_bits=[first]": "quantization.layer_bits=first: must be PATTERN:BITS or "
-    "PATTERN:WEIGHT/ACTIVATION",
-    "bits=8 quantization.layer_bits=[first:9]": "quantization.layer_bits=first:9: must be bits: an integer in [2, 8], "
-    "or 32 for off",
-    "quantization.allocation.choices=[4,8]": "quantization.allocation.choices=[4, 8]: must be falling, one at least",
-    "quantization.allocation.max_drop=-1": "quantization.allocation.max_drop=-1.0: must be points >= 0, or null",
-    "quantization=qat bits=8 quantization.training.epochs=0": "quantization.training.epochs=0: must be an integer >= 1",
     "runtime.warmup=-1": "runtime.warmup=-1: must be an integer >= 0",
     "runtime.repeats=0": "runtime.repeats=0: must be an integer >= 1",
     "trainer.accelerator=tpu": "trainer.accelerator=tpu: must be one of auto, cpu, cuda, mps",
     "trainer.precision=64": "trainer.precision=64: must be one of auto, 32-true, 16-mixed, bf16-mixed",
+    "training.early_epoch=0": "training.early_epoch=0: must be in [1, training.epochs=20]",
+    "training.early_epoch=21": "training.early_epoch=21: must be in [1, training.epochs=20]",
+    "training.epochs=3 training.early_epoch=4": "training.early_epoch=4: must be in [1, training.epochs=3]",
+    "strategy.target=layers": "strategy.target=layers: must be one of weights, channels, params, macs",
+    "strategy.start=late": "strategy.start=late: must be one of dense, initial, early",
+    "strategy.protect=[middle]": "strategy.protect=middle: must be among first, last",
+    "strategy.protect=[first,middle]": "strategy.protect=middle: must be among first, last",
+    "strategy.max_accuracy_drop=-1": "strategy.max_accuracy_drop=-1.0: must be a number of points >= 0, or null",
+    "strategy.max_accuracy_drop=nan": "strategy.max_accuracy_drop=nan: must be a number of points >= 0, or null",
+    "strategy.recovery.epochs=-1": "strategy.recovery.epochs=-1: must be an integer >= 0, "
+    "or null for as many as dense training",
+    "strategy.recovery.warmup=1": "strategy.recovery.warmup=1.0: must be a fraction of each training, in [0, 1)",
+    "strategy.recovery.lead_epochs=-1": "strategy.recovery.lead_epochs=-1: must be an integer >= 0",
+    "strategy.recovery.spread=1": "strategy.recovery.spread=1.0: must be a fraction of the training, in [0, 1), "
+    "or null for a training after each step",
+    "strategy.recovery.spread=-0.5": "strategy.recovery.spread=-0.5: must be a fraction of the training, in [0, 1), "
+    "or null for a training after each step",
+    "strategy.recovery.rewind=late": "strategy.recovery.rewind=late: must be one of none, initial, early",
+    "strategy.recovery.batch_norm_l1=-1": "strategy.recovery.batch_norm_l1=-1.0: must be a number >= 0",
+    "strategy.recovery.batch_norm_l1=nan": "strategy.recovery.batch_norm_l1=nan: must be a number >= 0",
+    "strategy.finetune.epochs=-1": "strategy.finetune.epochs=-1: must be an integer >= 0; 0 is off",
+    "strategy.finetune.lr_factor=0": "strategy.finetune.lr_factor=0.0: must be in (0, 1]",
+    "strategy.finetune.lr_factor=2": "strategy.finetune.lr_factor=2.0: must be in (0, 1]",
+    "sensitivity.sparsities=[]": "sensitivity.sparsities=[]: must be rising, one at least",
+    "sensitivity.sparsities=[0.5,0.3]": "sensitivity.sparsities=[0.5, 0.3]: must be rising, one at least",
+    "sensitivity.sparsities=[0.5,0.5]": "sensitivity.sparsities=[0.5, 0.5]: must be rising, one at least",
+    "sensitivity.sparsities=[0,0.5]": "sensitivity.sparsities=0.0: must be in (0, 1)",
+    "sensitivity.sparsities=[0.5,1]": "sensitivity.sparsities=1.0: must be in (0, 1)",
+    "sensitivity.images=0": "sensitivity.images=0: must be an integer >= 1",
 }
 
+REWINDS = "needs a training after each step: must be none with strategy.regrowth or strategy.recovery.spread"
+DROPS = "needs a training after each step: must be null with strategy.recovery.spread or strategy.recovery.epochs=0"
+FINETUNES = (
+    "it trains the network whose channels were removed, and would bring single weights back; "
+    "use strategy.recovery.epochs"
+)
 CONTRADICTIONS = {
     "strategy=none sparsity=0.5": "sparsity=0.5 contradicts strategy=none, whose sparsity is always 0.0: "
     "leave sparsity out, or choose another strategy",
@@ -70,38 +90,43 @@ CONTRADICTIONS = {
     "leave sparsity out, or choose another strategy",
     "strategy=two_four sparsity=0": "sparsity=0.0 contradicts strategy=two_four, whose sparsity is always 0.5: "
     "leave sparsity out, or choose another strategy",
-    "quantization=none bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off), or quantization=ptq",
-    "quantization=none activation_bits=8": "activation_bits=8 contradicts quantization=none: must be 32 (off), "
-    "or quantization=ptq",
-    "quantization=qat bits=8 quantization.equalize=skip": "quantization.equalize has no part in quantization=qat: "
-    "must be ptq",
-    "quantization=qat bits=8 quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda has no part in quantization=qat: "
-    "must be ptq or weight_only",
-    "bits=8 quantization.rdoq_lambda=0.1 quantization.adaround.iterations=9": "quantization.rdoq_lambda=0.1 "
-    "contradicts quantization.adaround, which rounds too: give one",
-    "quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda=0.1 rounds weights: weight_bits must be below 32, e.g. 8",
-    "quantization=dynamic bits=8 quantization.bias_correction_batches=2": "quantization.bias_correction_batches has no "
-    "part in quantization=dynamic: must be ptq or weight_only",
-    "bits=8 quantization.training.epochs=9": "quantization.training has no part in quantization=ptq: must be qat",
-    "bits=8 quantization.weights=min_max": "quantization.weights=min_max: choose it with a slash, "
-    "quantization/weights=min_max",
-    "quantization=weight_only bits=8": "activation_bits=8 contradicts quantization=weight_only: must be 32",
-    "quantization=weight_only": "weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]",
-    "quantization=dynamic weight_bits=8": "activation_bits=32 contradicts quantization=dynamic: must be an integer in "
-    "[2, 8], e.g. bits=8",
-    "quantization=qat": "weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8",
-    "quantization.layer_bits=[first:8]": "quantization.layer_bits and allocation refine bits=...: weight_bits must be "
-    "below 32",
-    "bits=8 quantization.allocation.max_bytes=9 quantization.allocation.max_drop=1.0": "quantization.allocation."
-    "max_bytes=9 contradicts quantization.allocation.max_drop=1.0: give one",
     "strategy.criterion=null": "strategy=iterative_l1: criterion not set; "
     "must have criterion, granularity, allocation, schedule",
     "strategy.schedule=null strategy.allocation=null": "strategy=iterative_l1: allocation, schedule not set; "
     "must have criterion, granularity, allocation, schedule",
+    "strategy=rigl strategy.target=channels": "strategy.regrowth contradicts strategy.target=channels: "
+    "only weights can regrow",
+    "strategy=rigl strategy.recovery.rewind=early": f"strategy.recovery.rewind=early {REWINDS}",
+    "strategy=gmp strategy.recovery.rewind=initial": f"strategy.recovery.rewind=initial {REWINDS}",
+    "strategy=lottery_ticket strategy.recovery.spread=0.5": f"strategy.recovery.rewind=early {REWINDS}",
+    "strategy=gmp strategy.max_accuracy_drop=1": f"strategy.max_accuracy_drop=1.0 {DROPS}",
+    "strategy.recovery.epochs=0 strategy.max_accuracy_drop=1": f"strategy.max_accuracy_drop=1.0 {DROPS}",
+    "strategy=lottery_ticket strategy.recovery.epochs=0": "strategy.recovery.epochs=0 contradicts "
+    "strategy=lottery_ticket, which must train: give more",
+    "strategy=rigl strategy.recovery.epochs=0": "strategy.recovery.epochs=0 contradicts strategy=rigl, which must "
+    "train: give more",
+    "strategy.finetune.epochs=2": f"strategy.finetune.epochs=2 contradicts strategy=iterative_l1: {FINETUNES}",
+    "strategy=two_four strategy.finetune.epochs=1": f"strategy.finetune.epochs=1 contradicts strategy=two_four: "
+    f"{FINETUNES}",
+    "strategy=taylor strategy.compact=false strategy.finetune.epochs=1": "strategy.finetune.epochs=1 contradicts "
+    f"strategy=taylor: {FINETUNES}",
 }
 
 
-@pytest.mark.parametrize("command", RANGES | CONTRADICTIONS)
+# Refused where another value of the same key is.
+AGAIN = (
+    *("sparsity=1", "sparsity=inf", "threads=-2", "name=..", "training.optimizer.lr=-0.1", "training.warmup=-0.1"),
+    *("training.early_epoch=0", "strategy.protect=[middle]", "strategy.recovery.spread=1"),
+    *("strategy.recovery.batch_norm_l1=-1", "strategy.max_accuracy_drop=-1", "strategy.finetune.lr_factor=2"),
+    *("sensitivity.sparsities=[0.5,0.3]", "sensitivity.sparsities=[0,0.5]", "training.min_lr=-1"),
+    *("strategy=gmp strategy.recovery.rewind=initial", "strategy=rigl strategy.recovery.epochs=0"),
+    "strategy=two_four strategy.finetune.epochs=1",
+)
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(one, marks=pytest.mark.slow) if one in AGAIN else one for one in RANGES | CONTRADICTIONS]
+)
 def test_message_of(load, command):
     with pytest.raises(InputError) as caught:
         load(*command.split())
@@ -199,24 +224,29 @@ def choices(group):
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+# Each like another of its group but for a name.
+ALIKE = {
+    *(f"storage={name}" for name in choices("storage") if name not in ("auto", "dense")),
+    *("strategy=iterative_random", "strategy=oneshot_random", "strategy=iterative_structured_l2"),
+    *("strategy=layerwise_structured_l1", "strategy=set"),
+}
+GROUPS = (
+    "data",
+    "model",
+    "training",
+    "strategy",
+    "distillation",
+    "storage",
+    "runtime",
+    "trainer",
+    "logger",
+    "callbacks",
+)
+CHOICES = [f"{group}={choice}" for group in GROUPS for choice in choices(group)]
+
+
 @pytest.mark.parametrize(
-    "override",
-    [
-        f"{group}={choice}"
-        for group in (
-            "data",
-            "model",
-            "training",
-            "strategy",
-            "distillation",
-            "storage",
-            "runtime",
-            "trainer",
-            "logger",
-            "callbacks",
-        )
-        for choice in choices(group)
-    ],
+    "override", [pytest.param(one, marks=pytest.mark.slow) if one in ALIKE else one for one in CHOICES]
 )
 def test_every_choice_composes_and_passes(load, override):
     # What a user must fill in.
@@ -240,17 +270,35 @@ def test_an_experiment_gives_way_to_the_command_line(load):
     assert load("experiment=cifar10_resnet18", "data.root=images").training.epochs == 8
 
 
-def test_shorthand_for_bits(compose_config):
-    assert compose_config("bits=8").weight_bits == 8
-    assert compose_config("bits=8", "weight_bits=4").activation_bits == 8
-
-
-def test_require():
-    require(True, "key", 1, "anything")
-    with pytest.raises(InputError, match=r"^key=1: must be 2$"):
-        require(False, "key", 1, "2")
-
-
 def test_registered_under_the_name_of_the_defaults_list():
     schema.register()
     assert "schema.yaml" in ConfigStore.instance().list("")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "strategy.max_accuracy_drop=0",
+        "strategy.recovery.epochs=0",
+        "strategy.recovery.epochs=null",
+        "strategy.recovery.spread=0",
+        "strategy=lottery_ticket strategy.max_accuracy_drop=5",
+        "strategy=slimming strategy.finetune.epochs=3",
+        "strategy=gmp strategy.recovery.epochs=0",
+        "strategy.protect=[]",
+        "strategy.protect=[last,first]",
+        "sensitivity.sparsities=[0.5]",
+    ],
+)
+def test_the_edges_of_what_is_allowed(load, command):
+    load(*command.split())
+
+
+def test_what_a_strategy_may_do_is_switched_off_unless_asked_for(load):
+    strategy = load().strategy
+    assert (strategy.target, strategy.start, strategy.protect) == ("weights", "dense", [])
+    assert strategy.max_accuracy_drop is None
+    assert (strategy.compact, strategy.finetune.epochs, strategy.regrowth) == (True, 0, {})
+    recovery = strategy.recovery
+    assert (recovery.warmup, recovery.lead_epochs, recovery.batch_norm_l1) == (0, 0, 0)
+    assert (recovery.spread, recovery.rewind) == (None, "none")

@@ -11,6 +11,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 from PIL import Image
 
+from compression.reporting import figures
 from compression.reporting.figures import DPI, save_figure
 from compression.reporting.figures.filters import DARKEST, LIGHT, draw_filters
 from compression.reporting.figures.layer_sparsity import draw_layer_sparsity
@@ -107,10 +108,14 @@ def test_histograms_of_half_precision_and_of_parameters_that_train():
     assert filled(axes, BEFORE)[0].sum() == 3
 
 
-def test_histograms_of_many_layers(tmp_path):
-    before = {f"features.{i}.conv.0.0.weight": torch.randn(50, generator=torch.manual_seed(i)) for i in range(53)}
+@pytest.mark.parametrize("num_layers", [17, pytest.param(53, marks=pytest.mark.slow)])
+def test_histograms_of_many_layers(tmp_path, monkeypatch, num_layers):
+    monkeypatch.setattr(figures, "DPI", 40)
+    before = {
+        f"features.{i}.conv.0.0.weight": torch.randn(50, generator=torch.manual_seed(i)) for i in range(num_layers)
+    }
     figure = draw_weight_histograms(before, after={name: weight * (weight > 0) for name, weight in before.items()})
-    assert len(figure.axes) == 53
+    assert len(figure.axes) == num_layers
     save_figure(figure, tmp_path / "many.png")
 
 
@@ -354,7 +359,9 @@ def test_no_names_overlap():
     assert all(lower.y1 < upper.y0 for lower, upper in pairwise(boxes))
 
 
-def test_drawn_in_threads(tmp_path):
+def test_drawn_in_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "DPI", 40)
+
     def draw(name):
         for index, figure in enumerate(draw_all(3)):
             save_figure(figure, tmp_path / name / f"{index}.png")

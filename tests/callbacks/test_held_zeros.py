@@ -1,0 +1,37 @@
+import pytest
+import torch
+from training_parts import OPTIMIZERS
+
+from compression.callbacks.held_zeros import HeldZeros
+from compression.core.masks import MaskSet
+
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:.*isinstance\(treespec, LeafSpec\).*", "ignore:.*does not have many workers.*"
+)
+
+
+def prune_rows(task):
+    """Set the first row of every kernel of the first layer to zero, and return the mask that says so."""
+    mask = torch.ones_like(task.net[0].weight, dtype=torch.bool)
+    mask[:, :, 0] = False
+    masks = MaskSet({"0.weight": mask})
+    masks.mask_weights_(task.net)
+    return masks
+
+
+@pytest.mark.parametrize("optimizer", ["sgd_momentum", "adamw_amsgrad"])
+def test_what_is_zero_when_training_starts_stays_zero_and_the_rest_trains(fit, make_task, optimizer):
+    task = make_task(OPTIMIZERS[optimizer])
+    masks = prune_rows(task)
+    before = task.net[0].weight.detach().clone()
+    fit([HeldZeros(masks)], max_epochs=2, task=task)
+    after = task.net[0].weight.detach()
+    assert not after[:, :, 0].any()
+    assert (after[:, :, 1:] != before[:, :, 1:]).any()
+
+
+def test_without_it_they_would_move(fit, make_task):
+    task = make_task()
+    prune_rows(task)
+    fit([], max_epochs=1, task=task)
+    assert task.net[0].weight[:, :, 0].any()
