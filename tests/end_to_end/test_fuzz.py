@@ -20,7 +20,7 @@ from compression.storage.registry import CODECS
 
 # The long run is `experiments/storage/fuzz`; here every kind of damage comes up a few times for every codec.
 NUM_MUTATIONS = 50
-GOLDEN = Path(__file__).parent / "golden" / "v2"
+GOLDEN = Path(__file__).parents[1] / "golden" / "v2"
 MOBILENET = ABOUT | {
     "architecture": {
         "target": "compression.models.mobilenet_v2.mobilenet_v2",
