@@ -1,6 +1,7 @@
 import pytest
 import torch
 from contract_net import randomize_batch_norm_
+from torch import nn
 
 from compression.core.counting import count_macs, count_parameters
 from compression.core.masks import MaskSet
@@ -15,17 +16,34 @@ from compression.pruning.granularities.channels import Channels
 FAMILIES = {"mobilenet_v2": mobilenet_v2, "resnet18": resnet18}
 
 
-def make_units(model, *, target="channels", round_to=8, normalize=False, protected=(), size=8):
-    granularity, example = Channels(round_to=round_to, normalize=normalize), torch.zeros(2, 3, size, size)
-    return granularity.units(model, example=example, target=target, protected=frozenset(protected))
+def make_units(model, *, target, size, round_to=8):
+    granularity, example = Channels(round_to=round_to, normalize=False), torch.zeros(2, 3, size, size)
+    return granularity.units(model, example=example, target=target, protected=frozenset())
 
 
 def magnitudes(model):
     return {name: weight.detach().abs() for name, weight in prunable_weights(model).items()}
 
 
-def count(units, scores, amount, allocation=None):
-    return units.count(scores, amount=amount, final=amount, allocation=allocation or Uniform())
+@pytest.mark.parametrize(
+    ("target", "removed"),
+    [
+        # Three of six channels.
+        ("channels", 1 - 3 / 6),
+        # Of 12 + 4, 8, 8 and 16 + 2 parameters 6 + 2, 4, 2 and 8 + 2 are left.
+        ("params", 1 - 24 / 50),
+        # Of 4 * 12, 4 * 8 and 16 operations, 4 * 6, 4 * 2 and 8.
+        ("macs", 1 - 40 / 96),
+    ],
+)
+def test_a_chain_by_hand(target, removed):
+    """Four channels, then two, over four positions; a linear layer reads every position of the last."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1, bias=False), nn.Flatten(), nn.Linear(8, 2)
+    )
+    cost = make_units(model, target=target, round_to=1, size=2).cost
+    assert cost.removed({"0": 4, "3": 2}) == 0
+    assert cost.removed({"0": 2, "3": 1}) == pytest.approx(removed)
 
 
 @pytest.mark.parametrize("make_model", FAMILIES.values(), ids=FAMILIES)
@@ -34,7 +52,7 @@ def test_the_cost_is_what_is_counted_on_the_compacted_network(make_model):
     randomize_batch_norm_(model, make_generator(0))
     macs, params = (make_units(model, target=target, size=32) for target in ("macs", "params"))
     scores = macs.reduce(magnitudes(model))
-    num_kept = count(macs, scores, 0.5)
+    num_kept = macs.count(scores, amount=0.5, final=0.5, allocation=Uniform())
     MaskSet(macs.masks(scores, num_kept)).mask_weights_(model)
     small = compact(model, torch.zeros(1, 3, 32, 32)).model
     assert macs.cost.removed(num_kept) == pytest.approx(1 - count_macs(small, 32) / count_macs(model, 32), abs=1e-12)
