@@ -128,6 +128,8 @@ def test_a_float_layer_between_integers_stays_float(export, images):
     assert np.median(np.abs(executed - simulated)) < 1e-5
 
 
+# Of a network in floating point it is shown in tests/runtimes/test_onnx_export.py.
+@pytest.mark.slow
 def test_the_same_network_gives_the_same_bytes(export, images, tmp_path):
     path, _, _ = export(7, 8)
     export_onnx(quantize(images, 7, 8)[0], tmp_path / "again.onnx", **CARD)

@@ -28,14 +28,16 @@ SMALL = torch.zeros(2, 3, 8, 8)
 IMAGES = torch.zeros(2, 3, 32, 32)
 MODELS = {
     "mobilenet_v2": lambda: mobilenet_v2(num_classes=10, width_mult=0.5),
-    "resnet18": lambda: resnet18(num_classes=10),
-    "vgg11": lambda: vgg11(num_classes=10),
+    "resnet18": lambda: resnet18(num_classes=10, width_mult=0.5),
+    "vgg11": lambda: vgg11(num_classes=10, width_mult=0.5),
     "efficientnet_b0": lambda: torchvision.models.efficientnet_b0(num_classes=10),
     "densenet": lambda: torchvision.models.DenseNet(16, (2, 3), 32, num_classes=10),
     "contract": make_net,
 }
-# Of 120 million weights, and of 121 layers.
+# The last two of 120 million weights, and of 121 layers.
 LARGE = {
+    "whole resnet18": lambda: resnet18(num_classes=10),
+    "whole vgg11": lambda: vgg11(num_classes=10),
     "vgg11 with three linear layers": lambda: vgg11(num_classes=10, head="torchvision"),
     "densenet121": lambda: torchvision.models.densenet121(num_classes=10),
 }

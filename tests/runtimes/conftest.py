@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+from residual_net import Residual
 from torch import nn
 
 from compression.models.mobilenet_v2 import mobilenet_v2
@@ -20,18 +21,19 @@ def metadata() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
-def mobilenet() -> nn.Module:
+@pytest.fixture(scope="session", params=[Residual, pytest.param(mobilenet_v2, marks=pytest.mark.slow)])
+def network(request: pytest.FixtureRequest) -> nn.Module:
     """A network in training mode, whose batch norms have seen images."""
     torch.manual_seed(0)
-    model = mobilenet_v2(num_classes=3, width_mult=0.35)
+    kwargs = {"width_mult": 0.35} if request.param is mobilenet_v2 else {}
+    model: nn.Module = request.param(num_classes=3, **kwargs)
     model(torch.randn(8, 3, 32, 32))
     return model
 
 
 @pytest.fixture(scope="session")
-def mobilenet_onnx(mobilenet: nn.Module, metadata: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def network_onnx(network: nn.Module, metadata: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of the same network: tests only read it."""
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    assert export_onnx(mobilenet, path, **metadata) == path.stat().st_size
+    assert export_onnx(network, path, **metadata) == path.stat().st_size
     return path

@@ -12,10 +12,10 @@ def make_images(batch, seed=0):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_onnx_equals_eager(mobilenet, mobilenet_onnx, batch):
+def test_onnx_equals_eager(network, network_onnx, batch):
     images = make_images(batch)
-    eager = EagerRuntime().load(mobilenet, threads=torch.get_num_threads())
-    logits = OnnxRuntime().load(mobilenet_onnx, threads=1)(images)
+    eager = EagerRuntime().load(network, threads=torch.get_num_threads())
+    logits = OnnxRuntime().load(network_onnx, threads=1)(images)
     assert logits.shape == (batch, 3)
     np.testing.assert_allclose(logits, eager(images), atol=1e-4)
     assert np.abs(logits).max() > 1e-3
