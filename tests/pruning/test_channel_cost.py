@@ -13,8 +13,6 @@ from compression.pruning.allocations.uniform import Uniform
 from compression.pruning.compaction import compact
 from compression.pruning.granularities.channels import Channels
 
-FAMILIES = {"mobilenet_v2": mobilenet_v2, "resnet18": resnet18}
-
 
 def make_units(model, *, target, size, round_to=8):
     granularity, example = Channels(round_to=round_to, normalize=False), torch.zeros(2, 3, size, size)
@@ -46,7 +44,9 @@ def test_a_chain_by_hand(target, removed):
     assert cost.removed({"0": 2, "3": 1}) == pytest.approx(removed)
 
 
-@pytest.mark.parametrize("make_model", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize(
+    "make_model", [resnet18, pytest.param(mobilenet_v2, marks=pytest.mark.slow)], ids=lambda build: build.__name__
+)
 def test_the_cost_is_what_is_counted_on_the_compacted_network(make_model):
     model = make_model(num_classes=10).eval()
     randomize_batch_norm_(model, make_generator(0))
