@@ -221,7 +221,7 @@ def test_folded_batch_norm(mobilenet, tmp_path):
     assert not read_contents(again).card.architecture.folded
 
 
-@pytest.mark.parametrize("codec", ["auto", "bitmask"])
+@pytest.mark.parametrize("codec", [pytest.param("auto", marks=pytest.mark.slow), "bitmask"])
 def test_compacted_and_folded(tmp_path, codec):
     kwargs, path = {"width_mult": 0.5}, tmp_path / "model.cmp"
     torch.manual_seed(0)
@@ -430,6 +430,8 @@ def test_a_full_disk_leaves_the_old_artifact(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+# Of any file it is shown in tests/core/test_files.py.
+@pytest.mark.slow
 def test_a_killed_write_leaves_the_old_artifact(tmp_path):
     path = tmp_path / "model.cmp"
     save_tiny(path)

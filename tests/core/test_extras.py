@@ -15,6 +15,11 @@ from compression.core.extras import describe_missing, explain_import, missing_ex
 BROUGHT = {"google": "onnx"}
 
 
+@pytest.fixture(scope="module")
+def names():
+    return imported_names()
+
+
 def asked(requirements):
     return {canonicalize_name(one.name) for one in requirements}
 
@@ -24,8 +29,7 @@ def missing(name):
 
 
 @pytest.mark.parametrize(("module", "extra"), extras.EXTRAS.items())
-def test_an_extra_brings_the_package_that_is_said_to_come_with_it(module, extra):
-    names = imported_names()
+def test_an_extra_brings_the_package_that_is_said_to_come_with_it(names, module, extra):
     top = module.partition(".")[0]
     if top not in names:
         pytest.skip(f"{top} is not installed here")
@@ -33,16 +37,14 @@ def test_an_extra_brings_the_package_that_is_said_to_come_with_it(module, extra)
 
 
 @pytest.mark.parametrize("extra", sorted(set(EXTRAS) - {DEV}))
-def test_what_an_extra_asks_for_is_known(extra):
-    names = imported_names()
+def test_what_an_extra_asks_for_is_known(names, extra):
     tops = {module.partition(".")[0] for module, its in extras.EXTRAS.items() if its == extra}
     known = set().union(*(names.get(top, set()) for top in tops))
     installed = set().union(*names.values())
     assert asked(EXTRAS[extra]) & installed <= known
 
 
-def test_all_that_is_imported_comes_with_the_light_set_or_a_known_extra():
-    names = imported_names()
+def test_all_that_is_imported_comes_with_the_light_set_or_a_known_extra(names):
     light = {name for name, found in names.items() if found & asked(LIGHT)}
     known = light | set(extras.EXTRAS) | set(BROUGHT) | set(sys.stdlib_module_names) | {"compression"}
     for path in [ROOT / "train.py", *(ROOT / "compression").rglob("*.py")]:

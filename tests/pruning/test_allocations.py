@@ -82,7 +82,7 @@ def test_uniform_gives_every_layer_the_same_sparsity():
 
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
 @pytest.mark.parametrize("floor", [0, 1, 9])
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(layers=shapes, spare=st.integers(0, 10**9) | st.integers(0, 12), tied=st.booleans())
 def test_sum_is_exact_and_no_layer_is_emptied(allocation, floor, layers, spare, tied):
     scores = zeros(layers) if tied else random(layers)

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from compression.core.batch_norm import reestimate_batch_norm_
 from compression.core.counting import count_parameters
+from compression.core.errors import InputError
 from compression.core.masks import MaskSet
 from compression.core.seeding import make_generator
 from compression.core.selection import prunable_weights
@@ -27,14 +28,16 @@ SMALL = torch.zeros(2, 3, 8, 8)
 IMAGES = torch.zeros(2, 3, 32, 32)
 MODELS = {
     "mobilenet_v2": lambda: mobilenet_v2(num_classes=10, width_mult=0.5),
-    "resnet18": lambda: resnet18(num_classes=10),
-    "vgg11": lambda: vgg11(num_classes=10),
+    "resnet18": lambda: resnet18(num_classes=10, width_mult=0.5),
+    "vgg11": lambda: vgg11(num_classes=10, width_mult=0.5),
     "efficientnet_b0": lambda: torchvision.models.efficientnet_b0(num_classes=10),
     "densenet": lambda: torchvision.models.DenseNet(16, (2, 3), 32, num_classes=10),
     "contract": make_net,
 }
-# Of 120 million weights, and of 121 layers.
+# The last two of 120 million weights, and of 121 layers.
 LARGE = {
+    "whole resnet18": lambda: resnet18(num_classes=10),
+    "whole vgg11": lambda: vgg11(num_classes=10),
     "vgg11 with three linear layers": lambda: vgg11(num_classes=10, head="torchvision"),
     "densenet121": lambda: torchvision.models.densenet121(num_classes=10),
 }
@@ -180,3 +183,39 @@ def test_the_compacted_network_can_be_trained():
     cross_entropy(small(images), torch.tensor([0, 1, 2, 3])).backward()
     optimizer.step()
     assert all(not torch.equal(before[name], value) for name, value in small.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("vit_b_16", "the model itself is a VisionTransformer"), ("convnext_tiny", r"features\.0\.1 is a LayerNorm2d")],
+)
+def test_networks_that_are_not_followed_are_refused_by_name(name, layer):
+    with torch.device("meta"):
+        model = getattr(torchvision.models, name)()
+    with pytest.raises(InputError, match=f"^channels of this model cannot be removed safely: {layer}; allowed: "):
+        compact(model, torch.zeros(1, 3, 224, 224, device="meta"))
+
+
+class Reshaping(nn.Module):
+    """Reads a number of channels from its code, in ``shape``, or mixes channels in a way that is not followed."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape, self.first, self.last = shape, nn.Conv2d(3, 16, 1), nn.Conv2d(16, 4, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last(x.softmax(1) if self.shape is None else x.view(self.shape)).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [((-1, 16, 8, 8), "it does not run: .+"), (None, r"its logits differ by .+ of the largest; .+")],
+    ids=["shape in the code", "softmax over channels"],
+)
+def test_networks_that_need_their_channels_in_other_ways_are_refused(shape, reason):
+    model = Reshaping(shape)
+    with torch.no_grad():
+        model.last.weight[:, :8] = 0
+    with pytest.raises(InputError, match=rf"^channels of this model cannot be removed safely: without them {reason}$"):
+        compact(model, torch.zeros(2, 3, 8, 8))

@@ -1,5 +1,8 @@
 """A small network with all that couples channels, images for its gradients, and the weights it may come with."""
 
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +12,12 @@ from compression.core.selection import prunable_weights
 NUM_CLASSES = 4
 EXAMPLE = torch.zeros(2, 3, 8, 8)
 SITUATIONS = ("random", "all equal", "all zero", "most zero", "of two sizes", "tiny and huge")
+
+
+def situations(*fast: str) -> list[Any]:
+    """Return all ``SITUATIONS`` as parameters of a test, slow but for some: each comes with every strategy."""
+    slow = [pytest.param(name, marks=pytest.mark.slow) for name in SITUATIONS if name not in fast]
+    return [*fast, *slow]
 
 
 class ContractNet(nn.Module):

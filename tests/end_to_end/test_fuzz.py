@@ -20,7 +20,7 @@ from compression.storage.registry import CODECS
 
 # The long run is `experiments/storage/fuzz`; here every kind of damage comes up a few times for every codec.
 NUM_MUTATIONS = 50
-GOLDEN = Path(__file__).parent / "golden" / "v2"
+GOLDEN = Path(__file__).parents[1] / "golden" / "v2"
 MOBILENET = ABOUT | {
     "architecture": {
         "target": "compression.models.mobilenet_v2.mobilenet_v2",
@@ -83,7 +83,9 @@ def test_mutated_files(tmp_path, network, codec):
     check_mutations(path, seed=f"float {codec}")
 
 
-@pytest.mark.parametrize("codec", ["auto", "ans", "context"])
+@pytest.mark.parametrize(
+    "codec", ["auto", *(pytest.param(codec, marks=pytest.mark.slow) for codec in ("ans", "context"))]
+)
 def test_mutated_files_of_integers(tmp_path, integers, codec):
     path = tmp_path / "model.cmp"
     model, plan = integers
@@ -91,6 +93,7 @@ def test_mutated_files_of_integers(tmp_path, integers, codec):
     check_mutations(path, seed=f"integers {codec}")
 
 
+@pytest.mark.slow
 def test_mutated_files_of_residual_networks(tmp_path, mobilenet):
     path = tmp_path / "model.cmp"
     save_artifact(path, mobilenet, **MOBILENET)

@@ -1,5 +1,7 @@
 """The ONNX file of a quantized network: every layer in integers, and the numbers of the simulation."""
 
+import functools
+
 import numpy as np
 import onnx
 import pytest
@@ -40,10 +42,18 @@ def quantize(images, weight, activation, *, dynamic=False):
         return network, network(images).numpy(), plan
 
 
-def export(tmp_path, images, weight, activation, *, dynamic=False):
-    network, simulated, plan = quantize(images, weight, activation, dynamic=dynamic)
-    export_onnx(network, tmp_path / "model.onnx", **CARD)
-    return tmp_path / "model.onnx", simulated, plan
+@pytest.fixture(scope="module")
+def export(images, tmp_path_factory):
+    """Returns the file of a quantized network, its simulated logits and its plan; the same bits give the same file."""
+
+    @functools.cache
+    def make(weight, activation, *, dynamic=False):
+        network, simulated, plan = quantize(images, weight, activation, dynamic=dynamic)
+        path = tmp_path_factory.mktemp("export") / "model.onnx"
+        export_onnx(network, path, **CARD)
+        return path, simulated, plan
+
+    return make
 
 
 def check_integers(path, images, simulated, engine):
@@ -61,17 +71,17 @@ def check_integers(path, images, simulated, engine):
 
 
 # Weights of 7 bits saturate on no processor.
-@pytest.mark.parametrize(("weight", "activation"), [(7, 8), (4, 4), (2, 3)])
+@pytest.mark.parametrize(("weight", "activation"), [(7, 8), (4, 4), pytest.param(2, 3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
-def test_every_layer_runs_in_integers(tmp_path, images, weight, activation, engine):
-    path, simulated, _ = export(tmp_path, images, weight, activation)
+def test_every_layer_runs_in_integers(export, images, weight, activation, engine):
+    path, simulated, _ = export(weight, activation)
     check_integers(path, images, simulated, engine)
 
 
 @pytest.mark.skipif(saturates_u8s8(read_cpu_features()), reason="this processor adds products with saturation")
 @pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
-def test_eight_bits_run_where_no_sum_saturates(tmp_path, images, engine):
-    path, simulated, _ = export(tmp_path, images, 8, 8)
+def test_eight_bits_run_where_no_sum_saturates(export, images, engine):
+    path, simulated, _ = export(8, 8)
     check_integers(path, images, simulated, engine)
 
 
@@ -82,8 +92,8 @@ def test_where_sums_saturate_seven_bits_are_right_and_eight_are_not(images, weig
     assert (np.abs(executed - simulated).max() < 1e-5) == is_right
 
 
-def test_bits_are_in_the_file(tmp_path, images):
-    path, _, plan = export(tmp_path, images, 4, 4)
+def test_bits_are_in_the_file(export):
+    path, _, plan = export(4, 4)
     graph = onnx.load(path).graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     weights = [value for value in constants.values() if value.dtype == np.int8 and value.ndim > 1]
@@ -95,8 +105,8 @@ def test_bits_are_in_the_file(tmp_path, images):
     assert sum(node.op_type == "Clip" for node in graph.node) >= len(plan.activations)
 
 
-def test_scales_found_at_run_time(tmp_path, images):
-    path, simulated, _ = export(tmp_path, images, 8, 8, dynamic=True)
+def test_scales_found_at_run_time(export, images):
+    path, simulated, _ = export(8, 8, dynamic=True)
     found = read_integer_layers(path)
     assert (found.count("convolution", integer=True), found.count("convolution", integer=False)) == (2, 0)
     assert found.count("linear", integer=True) == 1
@@ -104,20 +114,23 @@ def test_scales_found_at_run_time(tmp_path, images):
     np.testing.assert_allclose(executed, simulated, rtol=0.02, atol=0.02)
 
 
-def test_weights_alone_are_computed_in_float(tmp_path, images):
-    path, simulated, _ = export(tmp_path, images, 8, 32)
+def test_weights_alone_are_computed_in_float(export, images):
+    path, simulated, _ = export(8, 32)
     assert read_integer_layers(path).count("convolution", integer=True) == 0
     executed = OnnxRuntime().load(path, threads=1)(images.numpy())
     np.testing.assert_allclose(executed, simulated, rtol=1e-4, atol=1e-5)
 
 
-def test_a_float_layer_between_integers_stays_float(tmp_path, images):
-    path, simulated, _ = export(tmp_path, images, 32, 8)
+def test_a_float_layer_between_integers_stays_float(export, images):
+    path, simulated, _ = export(32, 8)
     assert read_integer_layers(path).count("convolution", integer=True) == 0
     executed = OnnxRuntime().load(path, threads=1)(images.numpy())
     assert np.median(np.abs(executed - simulated)) < 1e-5
 
 
-def test_the_same_network_gives_the_same_bytes(tmp_path, images):
-    first = export(tmp_path, images, 8, 8)[0].read_bytes()
-    assert export(tmp_path, images, 8, 8)[0].read_bytes() == first
+# Of a network in floating point it is shown in tests/runtimes/test_onnx_export.py.
+@pytest.mark.slow
+def test_the_same_network_gives_the_same_bytes(export, images, tmp_path):
+    path, _, _ = export(7, 8)
+    export_onnx(quantize(images, 7, 8)[0], tmp_path / "again.onnx", **CARD)
+    assert (tmp_path / "again.onnx").read_bytes() == path.read_bytes()

@@ -1,0 +1,30 @@
+"""What every family of built-in models does."""
+
+import pytest
+import torch
+
+from compression.models.mobilenet_v2 import mobilenet_v2
+from compression.models.resnet18 import resnet18
+from compression.models.vgg11 import vgg11
+
+
+@pytest.mark.parametrize(
+    ("factory", "kwargs"),
+    [(mobilenet_v2, {"width_mult": 0.35}), (resnet18, {}), (vgg11, {"batch_norm": False})],
+)
+def test_logits_are_finite(factory, kwargs):
+    model = factory(num_classes=3, **kwargs)
+    assert model.training
+    logits = model(torch.randn(2, 3, 32, 32))
+    assert logits.shape == (2, 3)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("factory", [mobilenet_v2, resnet18, vgg11])
+def test_initial_weights_depend_on_the_global_seed_alone(factory):
+    states = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        states.append(factory(num_classes=2).state_dict())
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+    assert any(not torch.equal(value, states[2][key]) for key, value in states[0].items())

@@ -1,0 +1,49 @@
+"""The groups name layers that the families have, and leave none out."""
+
+import importlib
+from fnmatch import fnmatchcase
+
+import pytest
+from meta import build_meta
+
+from compression.core.selection import prunable_weights
+from compression.models.layer_groups import layer_groups
+
+
+def groups_of(target, **kwargs):
+    """The layers that each group of a family is the first to name, and those that none names."""
+    module, _, name = target.rpartition(".")
+    model = build_meta(getattr(importlib.import_module(module), name), num_classes=3, **kwargs)
+    found = {group: [] for group in layer_groups(target)} | {None: []}
+    for weight in prunable_weights(model):
+        layer = weight.removesuffix(".weight")
+        patterns = layer_groups(target).items()
+        first = next((group for group, names in patterns if any(fnmatchcase(layer, one) for one in names)), None)
+        found[first].append(layer)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("family", "kwargs", "sizes"),
+    [
+        # Blocks of three convolutions, the first of two, as torchvision builds them.
+        (
+            "mobilenet_v2.mobilenet_v2",
+            {},
+            {"first_conv": 1, "inverted_residual": 50, "final_conv": 1, "classifier": 1},
+        ),
+        ("resnet18.resnet18", {}, {"first_conv": 1, "residual": 16, "shortcut": 3, "classifier": 1}),
+        ("vgg11.vgg11", {}, {"first_conv": 1, "features": 7, "classifier": 1}),
+        ("vgg11.vgg11", {"head": "torchvision"}, {"first_conv": 1, "features": 7, "classifier": 3}),
+    ],
+    ids=["mobilenet_v2", "resnet18", "vgg11", "vgg11 of torchvision"],
+)
+def test_every_layer_of_a_family_is_in_a_group(family, kwargs, sizes):
+    found = groups_of(f"compression.models.{family}", **kwargs)
+    assert found.pop(None) == []
+    assert {group: len(layers) for group, layers in found.items()} == sizes
+
+
+def test_other_models_have_no_groups():
+    assert layer_groups("compression.models.timm_model.timm_model") == {}
+    assert layer_groups("my_nets.Net") == {}
