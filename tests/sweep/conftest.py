@@ -10,6 +10,7 @@ from sweep_folders import Folder, make_metrics
 from compression.config import run_name, schema, sweep_name
 from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
 from compression.sweep import run
+from compression.sweep.answer import report
 from compression.sweep.baselines.second_round import BASELINES
 from compression.sweep.begin import begin
 from compression.sweep.gpus import GPUS
@@ -40,6 +41,12 @@ def environment(monkeypatch):
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """An answer without its pictures, which take longer than all the rest."""
+    monkeypatch.setattr(report, "draw_sweep", lambda *_, **__: {})
 
 
 @pytest.fixture

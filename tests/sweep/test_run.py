@@ -38,6 +38,7 @@ class NoMoreLayersError(Exception):
     """A defect, or a user's."""
 
 
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
@@ -95,6 +96,7 @@ def test_a_run_that_is_told_to_end_says_so(monkeypatch, capsys):
     ]
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_exit_code_is_that_of_the_commands_own_jobs(sweep):
     for name, status in (("a-1", "finished"), ("b-2", "finished"), ("c-3", "failed")):
         JobState(name, status).write(sweep.folder / name)
@@ -104,6 +106,7 @@ def test_the_exit_code_is_that_of_the_commands_own_jobs(sweep):
     assert run.complete(lambda: None) == 1
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_what_failed_is_not_tried_again_when_a_pool_dies(sweep, monkeypatch, capsys):
     ran, pools = [], []
 
@@ -134,6 +137,7 @@ def test_what_failed_is_not_tried_again_when_a_pool_dies(sweep, monkeypatch, cap
     assert ran == ["a-1", "b-2", "a-1"]
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_full_disk_ends_a_sweep(sweep, monkeypatch, capsys):
     ran = []
 

@@ -54,6 +54,7 @@ def test_everything_is_written(tmp_path):
     assert all(f"| `{column}` |" in report for column in document["columns"])
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_failures_are_listed_and_the_rest_is_there(folder, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics())
     folder.add("b", {"sparsity": 0.7}, status="failed", reason="[red] a | b")
@@ -121,6 +122,7 @@ def test_the_same_records_give_the_same_files(tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*") if path.is_file()} == first
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_ties_are_marked_and_said(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5, 0.9], bits=[6, 8], seeds=[0, 1, 2], baselines=False)
     result = aggregate(tmp_path / "grid")
@@ -136,6 +138,7 @@ def test_ties_are_marked_and_said(tmp_path):
     assert " ± " in printed(result)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_ties_are_in_every_form_of_the_answer(folder, metrics):
     folder.plan["axes"] = {"sparsity": [0.5, 0.9], "seed": [0, 1, 2]}
     for name, sparsity, mean, num_bytes in (("a", 0.5, 0.9505, 4096), ("b", 0.9, 0.95, 2048)):
@@ -150,6 +153,7 @@ def test_ties_are_in_every_form_of_the_answer(folder, metrics):
     assert "told apart by cost alone" in (folder.path / "report.md").read_text()
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_seeds_of_collapsed_jobs_alone_are_said_to_tell_nothing(folder, metrics):
     folder.add("a", {"sparsity": 0.5, "seed": 0}, metrics=metrics(val=0.9, seed=0))
     for seed, val in enumerate((0.1, 0.5)):
@@ -178,6 +182,7 @@ def test_a_thousand_jobs(tmp_path):
     assert all(math.isfinite(one.score.mean) for one in result.answer.configurations)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_table_fits_a_narrow_terminal(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5, 0.9], bits=[6, 8])
     assert all(len(line) <= 100 for line in printed(aggregate(tmp_path / "grid"), width=100).splitlines())

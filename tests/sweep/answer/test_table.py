@@ -15,6 +15,7 @@ def read_rows(folder):
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_row_by_hand(folder, metrics):
     document = metrics(val=0.95, dense_val=0.97, accuracy=0.94, dense=0.96, num_bytes=2**20, sparsity=0.51)
     folder.add("s50_w8-1a", {"sparsity": 0.5, "weight_bits": 8}, metrics=document)
@@ -63,6 +64,7 @@ def test_a_row_by_hand(folder, metrics):
     assert {key: row[key] for key in expected} == expected
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_columns_that_a_clock_fills_are_named(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5], bits=[8])
     aggregate(tmp_path / "grid")
@@ -71,6 +73,7 @@ def test_columns_that_a_clock_fills_are_named(tmp_path):
     assert not {"accuracy", "bytes", "macs", "stages"} & set(document["varying"])
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_every_column_is_documented(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5], bits=[8])
     aggregate(tmp_path / "grid")

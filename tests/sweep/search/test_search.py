@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from runs import ROOT, TINY
 
+from compression.config.compose import compose_job
 from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
 from compression.sweep.jobs import Job, JobState, read_state, read_sweep
@@ -31,9 +32,27 @@ SPACE = {
 }
 
 
+# Every key takes time to check.
+SPARSITY = {"sparsity": Range(0.5, 0.95, step=0.05)}
+COMPOSED = {}
+
+
+@pytest.fixture(autouse=True)
+def composed_once(monkeypatch):
+    """Trials of one configuration share it, whatever folder they write to."""
+
+    def compose(lines):
+        key = tuple(line for line in lines if not line.startswith("output_dir="))
+        if key not in COMPOSED:
+            COMPOSED[key] = compose_job(lines)
+        return COMPOSED[key]
+
+    monkeypatch.setattr(search_module, "compose_job", compose)
+
+
 def finish(job, folder, *, stages=None):
     """Leave what a run leaves; the fewer bytes, the less accurate."""
-    sparsity, bits = job.axes["sparsity"], job.axes["weight_bits"]
+    sparsity, bits = job.axes.get("sparsity", 0.5), job.axes.get("weight_bits", 8)
     accuracy = 1 - sparsity**4 - (0.1 if bits == 4 else 0)
     metrics = {
         "run": {"val_accuracy": {"dense": 1.0, "export": accuracy}, "stages": stages or {}},
@@ -50,7 +69,7 @@ def plan_nothing(config, folder):
     return {}
 
 
-def make_search(tmp_path, *, run=finish, space=SPACE, seed=0, extra=()):
+def make_search(tmp_path, *, run=finish, space=SPARSITY, seed=0, extra=()):
     lines = ["activation_bits=8", "name=mine", f"output_dir={tmp_path}", *extra]
     return Search(lines, space, seed=seed, plan=plan_nothing, run=run)
 
@@ -63,7 +82,7 @@ def test_the_front_is_on_disk_after_every_trial(tmp_path):
         seen.append(json.loads(path.read_text())["trials"]["finished"] if path.exists() else 0)
         return finish(job, folder)
 
-    search = make_search(tmp_path, run=run)
+    search = make_search(tmp_path, run=run, space=SPACE)
     front = search.go_on(most=6)
     assert sorted(seen) == seen
     assert seen[-1] >= len(seen) - 1
@@ -94,7 +113,7 @@ def test_a_failed_trial_is_told_and_stops_nothing(tmp_path):
         state.write(folder)
         return state
 
-    search = make_search(tmp_path, run=run)
+    search = make_search(tmp_path, run=run, space={"weight_bits": Choices((6, 8))})
     front = search.go_on(most=6)
     finished, failed = search.trials.count()
     assert finished + failed == 6
@@ -120,7 +139,7 @@ def test_whatever_a_network_makes_of_a_value_is_a_failed_trial(tmp_path, capsys)
             raise RuntimeError("sixes\nare odd")
         return {}
 
-    search = make_search(tmp_path, space={"weight_bits": Choices((6, 8))}, run=finish_any)
+    search = make_search(tmp_path, space={"weight_bits": Choices((6, 8))})
     search.plan = plan
     search.go_on(most=6)
     finished, failed = search.trials.count()
@@ -128,10 +147,6 @@ def test_whatever_a_network_makes_of_a_value_is_a_failed_trial(tmp_path, capsys)
     assert "failed: RuntimeError: sixes\n" in capsys.readouterr().out
     [state] = [read_state(search.folder / job.name) for job in read_sweep(search.folder).jobs if "w6" in job.name]
     assert (state.status, state.reason) == ("failed", "RuntimeError: sixes")
-
-
-def finish_any(job, folder):
-    return finish(replace(job, axes={"sparsity": 0.5, **job.axes}), folder)
 
 
 @pytest.mark.parametrize("where", ["plan", "job"])
@@ -182,7 +197,7 @@ def test_a_line_that_a_crash_tore_is_dropped(tmp_path):
 
 def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
     space = {"sparsity": Range(0.5, 0.9)}
-    folder = make_search(tmp_path, run=finish_any, space=space).folder
+    folder = make_search(tmp_path, space=space).folder
     journal = (folder / "trials.log").read_bytes()
     (folder / "sweep.json").write_bytes(b"{")
     cases = {
@@ -200,7 +215,7 @@ def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(damaged)
         with pytest.raises(InputError) as raised:
-            make_search(tmp_path, run=finish_any, space=space).go_on(most=2)
+            make_search(tmp_path, space=space).go_on(most=2)
         assert str(raised.value).startswith(f"{folder / name}: {reason}")
         assert "\n" not in str(raised.value)
         (folder / name).write_bytes(whole)
@@ -208,7 +223,7 @@ def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
 
 def test_jobs_of_an_earlier_search_without_its_keys_are_told(tmp_path):
     space = {"sparsity": Range(0.5, 0.9)}
-    search = make_search(tmp_path, run=finish_any, space=space)
+    search = make_search(tmp_path, space=space)
     document = {"schema_version": 1, "command": [], "axes": {}, "jobs": [{"name": "a", "axes": {}}]}
     (search.folder / "sweep.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match=r"sweep\.json: damaged \(a job's axes: 'sparsity'\); give another name=, or"):
