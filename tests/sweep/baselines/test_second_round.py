@@ -8,6 +8,7 @@ import pytest
 from machine import THREADS
 from runs import start_train
 
+from compression import pipeline
 from compression.config.compose import compose_job
 from compression.pipeline import estimate_network_bytes
 from compression.sweep.baselines import second_round
@@ -37,7 +38,7 @@ def make_sweep(folder, *, sizes, lines=SCALABLE, seeds=(0,)):
     jobs = []
     for number, size in enumerate(sizes):
         for seed in seeds:
-            overrides = (*lines, f"output_dir={folder}", f"sparsity=0.{number + 1}", f"seed={seed}")
+            overrides = (*lines, "output_dir=nowhere", f"sparsity=0.{number + 1}", f"seed={seed}")
             name = f"j{number}_{seed}-{number}{seed}"
             jobs.append(Job(name, overrides, {"sparsity": 0.1 * (number + 1), "seed": seed}))
             if size is not None:
@@ -47,17 +48,28 @@ def make_sweep(folder, *, sizes, lines=SCALABLE, seeds=(0,)):
     return sweep
 
 
+compose = functools.cache(lambda *lines: compose_job(lines))
+estimated: dict[str, int] = {}
+
+
+def estimate_once(config, *, model):
+    """The file of a network, in 8 bits as all of them are here."""
+    key = repr(sorted(model.items()))
+    if key not in estimated:
+        estimated[key] = estimate_network_bytes(config, model=model)
+    return estimated[key]
+
+
 @pytest.fixture(autouse=True)
-def composed_once(monkeypatch):
-    """A command that is looked at several times is composed once."""
-    compose = functools.cache(lambda *lines: compose_job(lines))
+def once(monkeypatch):
+    """What several tests ask for is composed and estimated once."""
     monkeypatch.setattr(second_round, "compose_job", lambda lines: compose(*lines))
+    monkeypatch.setattr(pipeline, "estimate_network_bytes", estimate_once)
 
 
-@functools.cache
 def measure(width):
-    config, _ = compose_job([*SCALABLE, "strategy=none", "weight_bits=8", "activation_bits=8"])
-    return estimate_network_bytes(config, model={**config.model, "width_mult": width})
+    config, _ = compose(*SCALABLE, "strategy=none", "weight_bits=8", "activation_bits=8")
+    return estimate_once(config, model={**config.model, "width_mult": width})
 
 
 def test_a_network_as_large_as_each_file(tmp_path, capsys):
