@@ -162,6 +162,7 @@ def test_seeds_of_collapsed_jobs_alone_are_said_to_tell_nothing(folder, metrics)
     assert "No configuration of the grid near the best has several seeds" in (folder.path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_thousand_jobs(tmp_path):
     """No timing assert here: docs/sweeps.md has the seconds."""
     sparsities = [0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97]

@@ -55,7 +55,11 @@ def test_the_counterpart_differs_in_what_it_chooses_by_alone(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "counterpart"), [("oneshot_l1", "oneshot_random"), ("iterative_l1", "iterative_random")]
+    ("name", "counterpart"),
+    [
+        ("oneshot_l1", "oneshot_random"),
+        pytest.param("iterative_l1", "iterative_random", marks=pytest.mark.slow),
+    ],
 )
 def test_the_counterpart_is_the_recipe_that_has_a_file(name, counterpart):
     config, _ = compose_job([f"strategy={name}", "sparsity=0.7"])
