@@ -3,6 +3,7 @@
 import json
 import random
 
+KIB = 2**10
 DENSE_BYTES = 8 * 2**20
 
 
@@ -102,6 +103,21 @@ class Folder:
     def write(self, job, name, text):
         (self.path / job).mkdir(exist_ok=True)
         (self.path / job / name).write_text(text)
+
+
+def add_smaller(folder, metrics, name, val, ratio, *, kind="grid", axes=None, **more):
+    """Add a job to ``folder`` whose file is ``ratio`` times smaller than the dense network's."""
+    made = metrics(val=val, dense_val=1.0, num_bytes=int(DENSE_BYTES / ratio), **more)
+    folder.add(name, {"sparsity": name} if axes is None else axes, kind=kind, metrics=made)
+
+
+def add_point(folder, metrics, sparsity, bits, *, drop, kib, milliseconds=0.5, **more):
+    """Add a job to ``folder`` at a point of its two axes: ``drop`` points lost, a file of so many KiB."""
+    name = f"s{100 * sparsity:g}_w{bits}" + str(more.get("kind", ""))
+    made = metrics(
+        val=0.98 - drop / 100, dense_val=0.98, num_bytes=kib * KIB, milliseconds=milliseconds, sparsity=sparsity
+    )
+    folder.add(name, {"sparsity": sparsity, "weight_bits": bits}, metrics=made, **more)
 
 
 def make_history(seed, sparsity, steps, end):

@@ -1,5 +1,21 @@
+import signal
+
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from runs import ROOT, TINY
 from sweep_folders import Folder, make_metrics
+
+from compression.config import run_name, schema, sweep_name
+from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
+from compression.sweep import run
+from compression.sweep.answer import report
+from compression.sweep.baselines.second_round import BASELINES
+from compression.sweep.begin import begin
+from compression.sweep.gpus import GPUS
+from compression.sweep.jobs import Job, Sweep
+from compression.sweep.opened import open_sweep
 
 
 @pytest.fixture
@@ -12,3 +28,49 @@ def folder(tmp_path):
 def metrics():
     """What makes a job's document, a new one each time."""
     return make_metrics
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """What a sweep leaves in the environment is not left to other tests."""
+    for name in (SWEEP_FILE, GPUS, BASELINES, INVOCATION, PARENT):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(run, "_no_room", [])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """An answer without its pictures, which take longer than all the rest."""
+    monkeypatch.setattr(report, "draw_sweep", lambda *_, **__: {})
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Begin a sweep called `mine` of the network of the tests, as if by a command of its own."""
+
+    def start_sweep(*overrides):
+        monkeypatch.delenv(SWEEP_FILE, raising=False)
+        schema.register(), run_name.register(), sweep_name.register()
+        lines = [*TINY, "strategy=oneshot_l1", f"output_dir={tmp_path}", "name=mine", *overrides]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            loader = GlobalHydra.instance().config_loader()
+            return begin(loader.load_configuration("config", lines, run_mode=RunMode.MULTIRUN))
+
+    return start_sweep
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """A sweep of two jobs and a kept one, begun."""
+    jobs = (Job("a-1", (), {"x": 1}), Job("b-2", (), {"x": 2}), Job("c-3", (), {"x": 3}, kept=True))
+    sweep = Sweep(tmp_path, ("train.py",), {"x": [1, 2, 3]}, jobs)
+    open_sweep(tmp_path)
+    sweep.write()
+    monkeypatch.setenv(SWEEP_FILE, str(tmp_path / "sweep.json"))
+    monkeypatch.setenv(INVOCATION, "this one")
+    return sweep

@@ -93,7 +93,14 @@ def test_names_are_short():
     assert len(name_job({"model._target_": "x" * 300}, "1a2b3c")) < 100
 
 
-@pytest.mark.parametrize("preset", sorted(path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml")))
+# Small ones: each job of a preset is composed.
+SMALL = {"quick", "seeds"}
+PRESETS = sorted(path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "preset", [name if name in SMALL else pytest.param(name, marks=pytest.mark.slow) for name in PRESETS]
+)
 def test_presets_are_sweeps_of_valid_jobs(preset):
     schema.register(), run_name.register(), sweep_name.register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

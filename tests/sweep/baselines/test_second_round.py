@@ -1,5 +1,6 @@
 """The baselines of a sweep that was run: which widths, which commands, resumed after a kill."""
 
+import functools
 import json
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from machine import THREADS
 from runs import start_train
 
+from compression import pipeline
 from compression.config.compose import compose_job
 from compression.pipeline import estimate_network_bytes
 from compression.sweep.baselines import second_round
@@ -36,7 +38,7 @@ def make_sweep(folder, *, sizes, lines=SCALABLE, seeds=(0,)):
     jobs = []
     for number, size in enumerate(sizes):
         for seed in seeds:
-            overrides = (*lines, f"output_dir={folder}", f"sparsity=0.{number + 1}", f"seed={seed}")
+            overrides = (*lines, "output_dir=nowhere", f"sparsity=0.{number + 1}", f"seed={seed}")
             name = f"j{number}_{seed}-{number}{seed}"
             jobs.append(Job(name, overrides, {"sparsity": 0.1 * (number + 1), "seed": seed}))
             if size is not None:
@@ -46,14 +48,33 @@ def make_sweep(folder, *, sizes, lines=SCALABLE, seeds=(0,)):
     return sweep
 
 
-def measure(width, folder):
-    config, _ = compose_job([*SCALABLE, "strategy=none", "weight_bits=8", "activation_bits=8", f"output_dir={folder}"])
-    return estimate_network_bytes(config, model={**config.model, "width_mult": width})
+compose = functools.cache(lambda *lines: compose_job(lines))
+estimated: dict[str, int] = {}
+
+
+def estimate_once(config, *, model):
+    """The file of a network, in 8 bits as all of them are here."""
+    key = repr(sorted(model.items()))
+    if key not in estimated:
+        estimated[key] = estimate_network_bytes(config, model=model)
+    return estimated[key]
+
+
+@pytest.fixture(autouse=True)
+def once(monkeypatch):
+    """What several tests ask for is composed and estimated once."""
+    monkeypatch.setattr(second_round, "compose_job", lambda lines: compose(*lines))
+    monkeypatch.setattr(pipeline, "estimate_network_bytes", estimate_once)
+
+
+def measure(width):
+    config, _ = compose(*SCALABLE, "strategy=none", "weight_bits=8", "activation_bits=8")
+    return estimate_once(config, model={**config.model, "width_mult": width})
 
 
 def test_a_network_as_large_as_each_file(tmp_path, capsys):
     # 16 and 32 channels of 64, and a file no network of this kind is as small as.
-    sizes = [measure(0.25, tmp_path), measure(0.5, tmp_path), 100, None]
+    sizes = [measure(0.25), measure(0.5), 100, None]
     assert sizes[0] < sizes[1] < 64 * 1024
     jobs = make_small_dense(make_sweep(tmp_path, sizes=sizes, seeds=(0, 1)))
     assert [job.kind for job in jobs] == ["small_dense"] * 4
@@ -72,9 +93,9 @@ def test_a_network_as_large_as_each_file(tmp_path, capsys):
 
 
 def test_it_is_trained_as_long_as_the_network_beside_it(tmp_path):
-    sweep = make_sweep(tmp_path, sizes=[measure(0.5, tmp_path)])
+    sweep = make_sweep(tmp_path, sizes=[measure(0.5)])
     [job] = sweep.jobs
-    finished(tmp_path, job.name, measure(0.5, tmp_path), {"dense": 1, "prune": 5, "finetune": 2, "quantize": 3})
+    finished(tmp_path, job.name, measure(0.5), {"dense": 1, "prune": 5, "finetune": 2, "quantize": 3})
     [small] = make_small_dense(sweep)
     assert compose_job(small.overrides)[0].training.epochs == 1 + 5 + 2 + 3
     # A student counts by its own training, its teacher's is none of it.
@@ -86,7 +107,7 @@ def test_it_is_trained_as_long_as_the_network_beside_it(tmp_path):
 
 
 def test_seeds_of_one_configuration_share_a_width(tmp_path):
-    middle = (measure(0.375, tmp_path) * measure(0.5, tmp_path)) ** 0.5
+    middle = (measure(0.375) * measure(0.5)) ** 0.5
     sweep = make_sweep(tmp_path, sizes=[0], seeds=(0, 1, 2))
     for job, factor in zip(sweep.jobs, (0.99, 1.01, 1.02), strict=True):
         finished(tmp_path, job.name, round(factor * middle))
@@ -94,7 +115,7 @@ def test_seeds_of_one_configuration_share_a_width(tmp_path):
 
 
 def test_files_of_about_one_size_share_a_network(tmp_path):
-    size = measure(0.5, tmp_path)
+    size = measure(0.5)
     jobs = make_small_dense(make_sweep(tmp_path, sizes=[size, round(0.96 * size), round(1.04 * size)]))
     assert len(jobs) == 1
 
@@ -165,7 +186,7 @@ def test_a_sweep_with_baselines(tmp_path):
     for job, num_bytes in zip(jobs[4:], size[4:], strict=True):
         matched = size[[other.name for other in jobs].index(job.axes["matches"])]
         assert 0.75 < num_bytes / matched < 1.33
-        assert measure(job.axes["width_mult"], tmp_path) == pytest.approx(num_bytes, rel=0.1)
+        assert measure(job.axes["width_mult"]) == pytest.approx(num_bytes, rel=0.1)
     # Once more, as after a kill: only what was not finished is run.
     states = {job.name: read_state(folder / job.name) for job in jobs}
     lost = jobs[-1].name

@@ -25,6 +25,8 @@ SWEEP = (
     "sparsity=0.5,0.7",
     "name=sweep",
 )
+# For kills that come as soon as a job is at work, not at some later moment.
+SHORT = (*SWEEP, "training.epochs=4", "strategy.recovery.epochs=1")
 WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 Process = subprocess.Popen[str] | WarmTrain
 
@@ -32,8 +34,12 @@ Process = subprocess.Popen[str] | WarmTrain
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a sweep that was left alone."""
-    outputs = tmp_path_factory.mktemp("undisturbed")
-    code, output = train(*SWEEP, f"output_dir={outputs}", fork_jobs=True)
+    return leave_alone(SWEEP, tmp_path_factory.mktemp("undisturbed"))
+
+
+def leave_alone(command: tuple[str, ...], outputs: Path) -> Path:
+    """Run a sweep to its end, and return its output folder."""
+    code, output = train(*command, f"output_dir={outputs}", fork_jobs=True)
     assert code == 0, output
     return outputs
 
@@ -134,11 +140,11 @@ def wait_for_all(process: Process, outputs: Path, before: dict[Path, int]) -> No
     assert before.items() <= now.items(), "a finished stage was made again"
 
 
-def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = ()) -> None:
+def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = (), command: tuple[str, ...] = SWEEP) -> None:
     """Run the sweep again: it ends well, makes nothing twice, and has the answer of the undisturbed one."""
     before = made(outputs)
     settings = {"fresh": True} if launcher else {"fork_jobs": True}
-    code, output = train(*SWEEP, *launcher, f"output_dir={outputs}", **settings)
+    code, output = train(*command, *launcher, f"output_dir={outputs}", **settings)
     assert code == 0, output
     assert before.items() <= made(outputs).items(), "a finished stage was made again"
     sweep = read_sweep(outputs / "sweep")
@@ -157,21 +163,22 @@ def running_job(outputs: Path) -> psutil.Process:
         time.sleep(0.02)
 
 
-def test_killed_jobs_and_sweeps_are_told_and_go_on(undisturbed: Path, tmp_path: Path) -> None:
-    process = start_warm(*SWEEP, f"output_dir={tmp_path}", fork_jobs=True)
-    running_job(tmp_path).kill()
+def test_killed_jobs_and_sweeps_are_told_and_go_on(tmp_path: Path) -> None:
+    undisturbed, outputs = leave_alone(SHORT, tmp_path / "undisturbed"), tmp_path / "killed"
+    process = start_warm(*SHORT, f"output_dir={outputs}", fork_jobs=True)
+    running_job(outputs).kill()
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "killed by SIGKILL" in output
     # It took no other job down.
-    assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
-    process = start_warm(*SWEEP, f"output_dir={tmp_path}", fork_jobs=True)
-    job = running_job(tmp_path)
+    assert [row["status"] for row in table(outputs)] == ["killed", FINISHED]
+    process = start_warm(*SHORT, f"output_dir={outputs}", fork_jobs=True)
+    job = running_job(outputs)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=300)
     # A job whose sweep was killed ends by itself.
     job.wait(timeout=60)
-    finish(tmp_path, undisturbed)
+    finish(outputs, undisturbed, command=SHORT)
 
 
 @pytest.mark.slow

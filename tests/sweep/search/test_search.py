@@ -9,16 +9,17 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from runs import ROOT, TINY
-from wrong_values import with_wrong_values
 
+from compression.config.compose import compose_job
 from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
 from compression.sweep.jobs import Job, JobState, read_state, read_sweep
+from compression.sweep.opened import is_open
 from compression.sweep.search.space import Choices, Range
-from compression.sweep.search.trials import Trials
 
 pytest.importorskip("optuna")
 from compression.sweep.search import search as search_module
@@ -31,9 +32,27 @@ SPACE = {
 }
 
 
+# Every key takes time to check.
+SPARSITY = {"sparsity": Range(0.5, 0.95, step=0.05)}
+COMPOSED = {}
+
+
+@pytest.fixture(autouse=True)
+def composed_once(monkeypatch):
+    """Trials of one configuration share it, whatever folder they write to."""
+
+    def compose(lines):
+        key = tuple(line for line in lines if not line.startswith("output_dir="))
+        if key not in COMPOSED:
+            COMPOSED[key] = compose_job(lines)
+        return COMPOSED[key]
+
+    monkeypatch.setattr(search_module, "compose_job", compose)
+
+
 def finish(job, folder, *, stages=None):
     """Leave what a run leaves; the fewer bytes, the less accurate."""
-    sparsity, bits = job.axes["sparsity"], job.axes["weight_bits"]
+    sparsity, bits = job.axes.get("sparsity", 0.5), job.axes.get("weight_bits", 8)
     accuracy = 1 - sparsity**4 - (0.1 if bits == 4 else 0)
     metrics = {
         "run": {"val_accuracy": {"dense": 1.0, "export": accuracy}, "stages": stages or {}},
@@ -50,7 +69,7 @@ def plan_nothing(config, folder):
     return {}
 
 
-def make_search(tmp_path, *, run=finish, space=SPACE, seed=0, extra=()):
+def make_search(tmp_path, *, run=finish, space=SPARSITY, seed=0, extra=()):
     lines = ["activation_bits=8", "name=mine", f"output_dir={tmp_path}", *extra]
     return Search(lines, space, seed=seed, plan=plan_nothing, run=run)
 
@@ -63,7 +82,7 @@ def test_the_front_is_on_disk_after_every_trial(tmp_path):
         seen.append(json.loads(path.read_text())["trials"]["finished"] if path.exists() else 0)
         return finish(job, folder)
 
-    search = make_search(tmp_path, run=run)
+    search = make_search(tmp_path, run=run, space=SPACE)
     front = search.go_on(most=6)
     assert sorted(seen) == seen
     assert seen[-1] >= len(seen) - 1
@@ -86,28 +105,6 @@ def test_the_front_is_on_disk_after_every_trial(tmp_path):
         assert all(isinstance(point.values[key], (int, float)) for key in SPACE)
 
 
-def draw(folder, *, upto, seed=0):
-    """Go on with a search of trials that give numbers at once, and return all that was drawn here."""
-    folder.mkdir(exist_ok=True)
-    trials, drawn = Trials(folder, space=SPACE, seed=seed), []
-    while (trial := trials.take(most=upto)) is not None:
-        sparsity, bits = trial.values["sparsity"], trial.values["weight_bits"]
-        if bits == 6 and sparsity > 0.8:
-            trials.fail(trial, job=f"j{trial.number}", reason="failed: why")
-        else:
-            trials.finish(trial, job=f"j{trial.number}", val_accuracy=1 - sparsity**4, num_bytes=round(99 * bits))
-        drawn.append(dict(trial.values))
-    return drawn
-
-
-def test_a_stopped_search_goes_on_as_if_it_had_not_been(tmp_path):
-    whole = draw(tmp_path / "whole", upto=18)
-    parts = [values for upto in (3, 11, 18) for values in draw(tmp_path / "parts", upto=upto)]
-    assert len(whole) == 18
-    assert parts == whole
-    assert draw(tmp_path / "other", upto=3, seed=1) != whole[:3]
-
-
 def test_a_failed_trial_is_told_and_stops_nothing(tmp_path):
     def run(job, folder):
         if job.axes["weight_bits"] != 6:
@@ -116,7 +113,7 @@ def test_a_failed_trial_is_told_and_stops_nothing(tmp_path):
         state.write(folder)
         return state
 
-    search = make_search(tmp_path, run=run)
+    search = make_search(tmp_path, run=run, space={"weight_bits": Choices((6, 8))})
     front = search.go_on(most=6)
     finished, failed = search.trials.count()
     assert finished + failed == 6
@@ -142,7 +139,7 @@ def test_whatever_a_network_makes_of_a_value_is_a_failed_trial(tmp_path, capsys)
             raise RuntimeError("sixes\nare odd")
         return {}
 
-    search = make_search(tmp_path, space={"weight_bits": Choices((6, 8))}, run=finish_any)
+    search = make_search(tmp_path, space={"weight_bits": Choices((6, 8))})
     search.plan = plan
     search.go_on(most=6)
     finished, failed = search.trials.count()
@@ -150,10 +147,6 @@ def test_whatever_a_network_makes_of_a_value_is_a_failed_trial(tmp_path, capsys)
     assert "failed: RuntimeError: sixes\n" in capsys.readouterr().out
     [state] = [read_state(search.folder / job.name) for job in read_sweep(search.folder).jobs if "w6" in job.name]
     assert (state.status, state.reason) == ("failed", "RuntimeError: sixes")
-
-
-def finish_any(job, folder):
-    return finish(replace(job, axes={"sparsity": 0.5, **job.axes}), folder)
 
 
 @pytest.mark.parametrize("where", ["plan", "job"])
@@ -192,48 +185,6 @@ def test_what_an_earlier_trial_gave_is_not_run_again(tmp_path, monkeypatch):
     assert search_module.run_trial_job(other, tmp_path / "a-1").reason == "run again"
 
 
-def test_what_a_gone_process_left_is_taken_over(tmp_path):
-    folder = tmp_path / "gone"
-    folder.mkdir()
-    script = (
-        "import os, pathlib, sys\n"
-        "from compression.sweep.search.space import Choices, Range\n"
-        "from compression.sweep.search.trials import Trials, require_optuna\n"
-        "require_optuna()\n"
-        f"trials = Trials(pathlib.Path(sys.argv[1]), space={SPACE!r}, seed=5)\n"
-        "print(trials.take(most=9).values, flush=True)\n"
-        "os.kill(os.getpid(), 9)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    here = Trials(folder, space=SPACE, seed=5)
-    taken = here.take(most=1)
-    assert taken is not None
-    assert taken.is_again
-    assert str(dict(taken.values)) == done.stdout.strip()
-    # It is ours now, and no other's.
-    assert Trials(folder, space=SPACE, seed=5).take(most=1) is None
-    here.finish(taken, job="a", val_accuracy=0.5, num_bytes=7)
-    assert here.count() == (1, 0)
-
-
-def test_two_processes_share_the_trials(tmp_path):
-    first, second = make_search(tmp_path), make_search(tmp_path)
-    one, two = first.trials.take(most=3), second.trials.take(most=3)
-    assert one is not None
-    assert two is not None
-    assert (one.number, two.number) == (0, 1)
-    assert one.values != two.values
-    third = first.trials.take(most=3)
-    assert third is not None
-    assert second.trials.take(most=3) is None
-    second.trials.finish(two, job="b", val_accuracy=0.5, num_bytes=7)
-    first.trials.fail(one, job="a", reason="failed: why")
-    assert first.trials.count() == second.trials.count() == (1, 1)
-
-
 def test_a_line_that_a_crash_tore_is_dropped(tmp_path):
     search = make_search(tmp_path)
     search.go_on(most=2)
@@ -246,7 +197,7 @@ def test_a_line_that_a_crash_tore_is_dropped(tmp_path):
 
 def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
     space = {"sparsity": Range(0.5, 0.9)}
-    folder = make_search(tmp_path, run=finish_any, space=space).folder
+    folder = make_search(tmp_path, space=space).folder
     journal = (folder / "trials.log").read_bytes()
     (folder / "sweep.json").write_bytes(b"{")
     cases = {
@@ -264,7 +215,7 @@ def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(damaged)
         with pytest.raises(InputError) as raised:
-            make_search(tmp_path, run=finish_any, space=space).go_on(most=2)
+            make_search(tmp_path, space=space).go_on(most=2)
         assert str(raised.value).startswith(f"{folder / name}: {reason}")
         assert "\n" not in str(raised.value)
         (folder / name).write_bytes(whole)
@@ -272,31 +223,11 @@ def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
 
 def test_jobs_of_an_earlier_search_without_its_keys_are_told(tmp_path):
     space = {"sparsity": Range(0.5, 0.9)}
-    search = make_search(tmp_path, run=finish_any, space=space)
+    search = make_search(tmp_path, space=space)
     document = {"schema_version": 1, "command": [], "axes": {}, "jobs": [{"name": "a", "axes": {}}]}
     (search.folder / "sweep.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match=r"sweep\.json: damaged \(a job's axes: 'sparsity'\); give another name=, or"):
         search.go_on(most=1)
-
-
-def test_whatever_is_wrong_in_a_line_of_the_journal_is_told_when_it_is_opened(tmp_path):
-    search = make_search(tmp_path)
-    search.go_on(most=1)
-    path = search.folder / "trials.log"
-    lines = path.read_text().splitlines(keepends=True)
-    [index] = [number for number, line in enumerate(lines) if '"values"' in line]
-    told = []
-    for _, changed in with_wrong_values(json.loads(lines[index])):
-        path.write_text("".join([*lines[:index], json.dumps(changed) + "\n", *lines[index + 1 :]]))
-        try:
-            trials = Trials(search.folder, space=SPACE, seed=0)
-            # What can be read can be gone on with.
-            trials.finish(trials.take(most=5), job="b", val_accuracy=0.5, num_bytes=7)
-            trials.front()
-        except InputError as error:
-            told.append(str(error))
-    assert len(told) > 30
-    assert all(message.startswith(f"{path}: cannot be read (") for message in told)
 
 
 @pytest.mark.parametrize(
@@ -384,3 +315,13 @@ def test_a_real_search_survives_a_kill(tmp_path):
     output, _ = third.communicate(timeout=600)
     assert third.returncode == 0, output
     assert "1/2" not in output
+
+
+def test_a_search_is_open_between_its_trials(tmp_path):
+    seen = []
+    one = SimpleNamespace(
+        folder=tmp_path, output_dir=tmp_path, _go_on=lambda most: seen.append((most, is_open(tmp_path)))
+    )
+    Search.go_on(one, most=3)
+    assert seen == [(3, True)]
+    assert not is_open(tmp_path)

@@ -19,6 +19,8 @@ from compression.sweep.baselines.overrides import (
 from compression.sweep.jobs import Job
 
 STRATEGIES = sorted(path.stem for path in (ROOT / "conf" / "strategy").glob("*.yaml"))
+# One that is none, one at random, one with settings of its criterion, one without any, one that regrows.
+REPRESENTATIVE = {"none", "oneshot_random", "oneshot_structured_l2", "snip", "rigl"}
 RANDOM = {"none", "oneshot_random", "iterative_random"}
 
 
@@ -32,7 +34,10 @@ def make_jobs(*commands, axes=()):
     return jobs
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in REPRESENTATIVE else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES],
+)
 def test_the_counterpart_differs_in_what_it_chooses_by_alone(name):
     config, _ = compose_job([f"strategy={name}"])
     assert prunes_by_choice(config) == (name not in RANDOM)
@@ -50,7 +55,11 @@ def test_the_counterpart_differs_in_what_it_chooses_by_alone(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "counterpart"), [("oneshot_l1", "oneshot_random"), ("iterative_l1", "iterative_random")]
+    ("name", "counterpart"),
+    [
+        ("oneshot_l1", "oneshot_random"),
+        pytest.param("iterative_l1", "iterative_random", marks=pytest.mark.slow),
+    ],
 )
 def test_the_counterpart_is_the_recipe_that_has_a_file(name, counterpart):
     config, _ = compose_job([f"strategy={name}", "sparsity=0.7"])

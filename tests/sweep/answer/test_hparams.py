@@ -41,6 +41,7 @@ def read_table(folder):
     }
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_small_dense_job_has_the_row_of_the_table_and_not_that_against_its_own_narrow_model(folder, metrics):
     folder.add("grid", {"sparsity": 0.5}, metrics=metrics(dense=0.99))
     folder.add("narrow", {"matches": "grid"}, kind="small_dense", metrics=OWN)
@@ -59,6 +60,7 @@ def test_a_small_dense_job_has_the_row_of_the_table_and_not_that_against_its_own
     assert read_row(folder, "narrow") == (row, second)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_every_number_of_the_table_is_a_metric(folder, metrics):
     documents = {"a": metrics(sparsity=0.5), "b": metrics(sparsity=0.9)}
     for name, document in documents.items():
@@ -75,6 +77,7 @@ def test_every_number_of_the_table_is_a_metric(folder, metrics):
     assert own | {"seconds": 12.5} == pytest.approx(table["a"], rel=1e-6)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_what_was_not_logged_for_tensorboard_and_single_runs_stay_as_they_are(folder, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics())
     folder.add("empty", {"sparsity": 0.7}, metrics=metrics())

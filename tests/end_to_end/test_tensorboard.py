@@ -10,31 +10,29 @@ from typing import Any
 
 import pytest
 from board import board
-from runs import TINY, compose_config, run_here, train
+from finished_sweep import SMALL
+from runs import compose_config, run_here
 
 from compression.reporting.hparams import make_hparams, make_row
 from compression.stages.loggers import log_row
 from compression.sweep.answer.report import aggregate
 from compression.sweep.jobs import Job, read_sweep
 
-SHORT = (*TINY, "strategy=oneshot_l1", "runtime.engines=[onnxruntime]", "runtime.batch_sizes=[1]")
 WANTED = {
     *("val_accuracy", "accuracy", "dense_val_accuracy", "dense_accuracy", "val_drop_points", "drop_points", "sparsity"),
     *("bytes", "dense_bytes", "compression_ratio", "onnx_bytes", "gzip_bytes", "parameters", "macs", "macs_ratio"),
     *("latency_ms", "latency_p10_ms", "latency_p90_ms", "load_ms", "epochs", "dense_epochs", "test_images", "seconds"),
 }
 # Those of a job that are numbers and no metrics.
-ASKED = {"seed", "axis.sparsity", "axis.width_mult"}
+ASKED = {"seed", "axis.sparsity", "axis.weight_bits", "axis.width_mult"}
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory) -> Path:
-    """A sweep of two jobs, and a run alone that was asked for twice."""
-    path = tmp_path_factory.mktemp("tensorboard") / "outputs"
-    code, output = train("-m", *SHORT, "sparsity=0.5,0.7", "name=sweep", f"output_dir={path}", fork_jobs=True)
-    assert code == 0, output
+def outputs(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep, and a run alone that was asked for twice."""
+    path = shutil.copytree(finished, tmp_path_factory.mktemp("tensorboard") / "outputs")
     for _ in range(2):
-        run_here(*SHORT, "strategy=none", run_dir=path / "alone", output_dir=path)
+        run_here(*SMALL, "strategy=none", run_dir=path / "alone", output_dir=path)
     add_small_dense(path / "sweep", like=path / "alone")
     return path
 
@@ -49,7 +47,7 @@ def add_small_dense(folder: Path, *, like: Path) -> None:
     replace(sweep, jobs=(*sweep.jobs, job)).write()
     shutil.copytree(like, folder / job.name)
     (folder / job.name / "metrics.json").write_text(json.dumps(metrics))
-    config = compose_config(*SHORT)
+    config = compose_config(*SMALL)
     log_row(SimpleNamespace(config=config, run_dir=folder / job.name), make_hparams(asdict(config)), make_row(metrics))
     aggregate(folder)
 
@@ -67,8 +65,8 @@ def read_table(folder: Path) -> dict[str, dict[str, float]]:
 
 def test_one_row_a_job_with_every_number_of_the_table_and_all_curves(outputs: Path) -> None:
     folders = {path.parent.name: path.parent for path in outputs.glob("**/metrics.json")}
-    assert len(folders) == 4
-    with board(outputs, num_rows=4) as started:
+    assert len(folders) == 6
+    with board(outputs, num_rows=6) as started:
         tags, columns, rows = started.scalar_tags(), started.experiment(), started.rows()
     names = {f"{path.relative_to(outputs)}/tensorboard/result": path for path in folders.values()}
     assert set(rows) == set(names)
@@ -99,7 +97,7 @@ def test_a_running_tensorboard_shows_a_row_that_was_replaced(outputs: Path, tmp_
     sweep = shutil.copytree(outputs / "sweep", tmp_path / "sweep")
     [job] = sweep.glob("narrow-*")
     name = f"{job.relative_to(tmp_path)}/tensorboard/result"
-    with board(tmp_path, num_rows=3) as started:
+    with board(tmp_path, num_rows=5) as started:
         before = started.rows()[name][1]
         metrics = json.loads((job / "metrics.json").read_text())
         metrics["compressed"]["accuracy"] = before["accuracy"] / 2
@@ -117,7 +115,7 @@ def test_a_running_tensorboard_shows_a_row_that_was_replaced(outputs: Path, tmp_
 def test_a_thousand_rows(outputs: Path, tmp_path: Path) -> None:
     [recorded, *_] = outputs.glob("sweep/*/metrics.json")
     metrics = json.loads(recorded.read_text())
-    config = compose_config(*SHORT)
+    config = compose_config(*SMALL)
     started = time.perf_counter()
     for index in range(1000):
         one: Any = SimpleNamespace(config=config, run_dir=tmp_path / "outputs" / f"job{index:04}")

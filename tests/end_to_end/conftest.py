@@ -1,0 +1,1 @@
+from finished_sweep import finished  # noqa: F401

@@ -1,0 +1,106 @@
+"""Trials on disk, shared by processes and left by them; what they give is made up."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from runs import ROOT
+from wrong_values import with_wrong_values
+
+from compression.core.errors import InputError
+from compression.sweep.search.space import Choices, Range
+from compression.sweep.search.trials import Trials
+
+pytest.importorskip("optuna")
+
+SPACE = {
+    "sparsity": Range(0.5, 0.95, step=0.05),
+    "weight_bits": Choices((4, 6, 8)),
+    "strategy.recovery.lr_factor": Range(0.05, 1.0, log=True),
+}
+
+
+def draw(folder, *, upto, seed=0):
+    """Go on with a search of trials that give numbers at once, and return all that was drawn here."""
+    folder.mkdir(exist_ok=True)
+    trials, drawn = Trials(folder, space=SPACE, seed=seed), []
+    while (trial := trials.take(most=upto)) is not None:
+        sparsity, bits = trial.values["sparsity"], trial.values["weight_bits"]
+        if bits == 6 and sparsity > 0.8:
+            trials.fail(trial, job=f"j{trial.number}", reason="failed: why")
+        else:
+            trials.finish(trial, job=f"j{trial.number}", val_accuracy=1 - sparsity**4, num_bytes=round(99 * bits))
+        drawn.append(dict(trial.values))
+    return drawn
+
+
+def test_a_stopped_search_goes_on_as_if_it_had_not_been(tmp_path):
+    whole = draw(tmp_path / "whole", upto=18)
+    parts = [values for upto in (3, 11, 18) for values in draw(tmp_path / "parts", upto=upto)]
+    assert len(whole) == 18
+    assert parts == whole
+    assert draw(tmp_path / "other", upto=3, seed=1) != whole[:3]
+
+
+def test_what_a_gone_process_left_is_taken_over(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = (
+        "import os, pathlib, sys\n"
+        "from compression.sweep.search.space import Choices, Range\n"
+        "from compression.sweep.search.trials import Trials, require_optuna\n"
+        "require_optuna()\n"
+        f"trials = Trials(pathlib.Path(sys.argv[1]), space={SPACE!r}, seed=5)\n"
+        "print(trials.take(most=9).values, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    here = Trials(folder, space=SPACE, seed=5)
+    taken = here.take(most=1)
+    assert taken is not None
+    assert taken.is_again
+    assert str(dict(taken.values)) == done.stdout.strip()
+    # It is ours now, and no other's.
+    assert Trials(folder, space=SPACE, seed=5).take(most=1) is None
+    here.finish(taken, job="a", val_accuracy=0.5, num_bytes=7)
+    assert here.count() == (1, 0)
+
+
+def test_two_processes_share_the_trials(tmp_path):
+    first, second = (Trials(tmp_path, space=SPACE, seed=0) for _ in range(2))
+    one, two = first.take(most=3), second.take(most=3)
+    assert one is not None
+    assert two is not None
+    assert (one.number, two.number) == (0, 1)
+    assert one.values != two.values
+    third = first.take(most=3)
+    assert third is not None
+    assert second.take(most=3) is None
+    second.finish(two, job="b", val_accuracy=0.5, num_bytes=7)
+    first.fail(one, job="a", reason="failed: why")
+    assert first.count() == second.count() == (1, 1)
+
+
+def test_whatever_is_wrong_in_a_line_of_the_journal_is_told_when_it_is_opened(tmp_path):
+    trials = Trials(tmp_path, space=SPACE, seed=0)
+    trials.finish(trials.take(most=1), job="a", val_accuracy=0.5, num_bytes=7)
+    path = tmp_path / "trials.log"
+    lines = path.read_text().splitlines(keepends=True)
+    [index] = [number for number, line in enumerate(lines) if '"values"' in line]
+    told = []
+    for _, changed in with_wrong_values(json.loads(lines[index])):
+        path.write_text("".join([*lines[:index], json.dumps(changed) + "\n", *lines[index + 1 :]]))
+        try:
+            trials = Trials(tmp_path, space=SPACE, seed=0)
+            # What can be read can be gone on with.
+            trials.finish(trials.take(most=5), job="b", val_accuracy=0.5, num_bytes=7)
+            trials.front()
+        except InputError as error:
+            told.append(str(error))
+    assert len(told) > 30
+    assert all(message.startswith(f"{path}: cannot be read (") for message in told)

@@ -1,0 +1,19 @@
+from runs import train
+
+from compression.config.sweep_name import SWEEP_FILE
+from compression.sweep.callback import SweepCallback
+
+
+def test_baselines_without_a_sweep_are_refused(tmp_path):
+    code, output = train("baselines=true", f"output_dir={tmp_path}")
+    assert code == 1
+    assert output == (
+        "error: baselines=true: they run beside the jobs of a sweep; give -m as well, or leave it false\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pool_that_is_begun_anew_is_not_checked_again(monkeypatch):
+    monkeypatch.setenv(SWEEP_FILE, "/somewhere/sweep.json")
+    # Nothing of a configuration is looked at.
+    SweepCallback().on_multirun_start(None)

@@ -1,0 +1,120 @@
+"""What is read of a sweep and of its jobs on disk, whole or damaged."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from compression.core.errors import InputError
+from compression.core.processes import SILENCE
+from compression.sweep.answer.records import read_records
+from compression.sweep.jobs import (
+    BROKEN,
+    FINISHED,
+    INTERRUPTED,
+    JOB,
+    METRICS,
+    OUTPUT,
+    RUNNING,
+    WAITING,
+    JobState,
+    read_log_line,
+    read_state,
+    read_sweep,
+)
+
+
+def test_an_interrupted_job_is_seen(tmp_path):
+    pid = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
+    state = JobState("s50", FINISHED, host=socket.gethostname(), attempts=1)
+    replace(state, status=RUNNING, pid=pid).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == INTERRUPTED
+    here = psutil.Process().create_time()
+    replace(state, status=RUNNING, pid=os.getpid(), pid_begun=here).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == RUNNING
+    # The number was given to another process since; of records without the time, the number has to do.
+    replace(state, status=RUNNING, pid=os.getpid(), pid_begun=here - 60).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == INTERRUPTED
+    replace(state, status=RUNNING, pid=os.getpid(), pid_begun=None).write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == RUNNING
+    replace(state, status=RUNNING, pid=pid, host="elsewhere").write(tmp_path / "s50")
+    assert read_state(tmp_path / "s50").status == RUNNING
+    # There it is known by the record alone, which is touched as long as the job runs.
+    silent = time.time() - SILENCE - 1
+    os.utime(tmp_path / "s50" / JOB, (silent, silent))
+    known = read_state(tmp_path / "s50")
+    assert (known.status, known.reason) == (INTERRUPTED, "elsewhere has been silent for 15 minutes; run it again")
+
+
+def test_a_zombie_is_gone(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    begun = psutil.Process(child.pid).create_time()
+    JobState("s50", RUNNING, pid=child.pid, pid_begun=begun, host=socket.gethostname()).write(tmp_path)
+    assert read_state(tmp_path).status == INTERRUPTED
+    child.wait()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"name": "s50", "sta', "job.json: not whole JSON (unterminated string starting at)"),
+        ("[]", "job.json: not a mapping"),
+        ('{"schema_version": 9, "status": "failed"}', "job.json: schema_version is 9; known: 1"),
+        ('{"schema_version": 1, "status": []}', "job.json: status is []"),
+        ('{"schema_version": 1, "status": "running", "begun": "once"}', "job.json: Invalid isoformat string: 'once'"),
+        ('{"schema_version": 1, "status": "running", "begun": "2026-01-01T00:00:00"}', "without a time zone"),
+        ('{"schema_version": 1, "status": "running", "pid": "7"}', "job.json: pid is '7'"),
+        ('{"schema_version": 1, "status": "failed", "seconds": Infinity}', "job.json: seconds is inf"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_told(tmp_path, content, reason):
+    assert read_state(tmp_path / "none").status == WAITING
+    (tmp_path / JOB).write_text(content)
+    assert read_state(tmp_path).status == BROKEN
+    assert reason in str(read_state(tmp_path).reason)
+    # Numbers are written once, at the end.
+    (tmp_path / METRICS).write_text("{}")
+    assert read_state(tmp_path).status == FINISHED
+    assert reason in str(read_state(tmp_path).reason)
+
+
+@pytest.mark.parametrize("number", [-1, 0, 2**40, 10**30])
+def test_a_number_that_is_no_process(tmp_path, number):
+    JobState("s50", RUNNING, pid=number, host=socket.gethostname()).write(tmp_path)
+    assert read_state(tmp_path).status == INTERRUPTED
+
+
+def test_the_last_line_of_the_output(tmp_path):
+    assert read_log_line(tmp_path) is None
+    (tmp_path / OUTPUT).write_text("one\nepoch 1\repoch 2\r\n\n")
+    assert read_log_line(tmp_path) == "epoch 2"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"jobs": ', "not whole JSON"),
+        ("[]", "not a mapping"),
+        ('{"schema_version": 2, "jobs": []}', "schema_version is 2; known: 1"),
+        ('{"schema_version": 1, "jobs": {}}', "not a plan of jobs"),
+        ('{"schema_version": 1, "jobs": [7]}', "a job is no mapping"),
+        ('{"schema_version": 1, "jobs": [{"name": "../a"}]}', "a job's name is '../a'"),
+        ('{"schema_version": 1, "jobs": [{"name": "a", "axes": [1]}]}', "axes or stages of a are no mapping"),
+        ('{"schema_version": 1, "jobs": [], "axes": {"x": 1}}', "axes are no lists of values"),
+        ('{"schema_version": 1, "jobs": [], "command": "train.py"}', "'train.py' is no list"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, content, reason):
+    (tmp_path / "sweep.json").write_text(content)
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'sweep.json'}: ") + ".*" + re.escape(reason)):
+        read_sweep(tmp_path)
+    with pytest.raises(InputError, match=re.escape(reason)):
+        read_records(tmp_path)
