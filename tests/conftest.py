@@ -25,3 +25,5 @@ def imported():
     """What is imported by now stays to the end: the garbage collector need not look through it again and again."""
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
