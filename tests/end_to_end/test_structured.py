@@ -16,8 +16,8 @@ from compression.core.masks import MaskSet
 from compression.core.widths import fit_widths_
 from compression.data.digits import Digits
 
-STRUCTURED = ["oneshot_structured_l2", "taylor"]
-OTHERS = ["iterative_structured_l1", "slimming", "layerwise_structured_l1"]
+STRUCTURED = ["oneshot_structured_l2"]
+OTHERS = ["taylor", "iterative_structured_l1", "slimming", "layerwise_structured_l1"]
 ONCE = "strategy=oneshot_structured_l2"
 UNTRAINED = ("strategy.recovery.epochs=0", "strategy.compact=false")
 SHAPES = ("features.0.weight", "features.3.weight", "classifier.weight")

@@ -166,7 +166,8 @@ def test_the_lottery_ticket_trains_each_step_as_long_as_the_dense_model(make, fi
     assert last["accuracy_after"] == best
 
 
-@pytest.mark.parametrize("strategy", ["iterative_random", pytest.param("rigl", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("strategy", ["iterative_random", "rigl"])
+@pytest.mark.slow
 def test_the_same_command_in_another_folder_makes_the_same_masks(make, trained, tmp_path, strategy):
     command = f"strategy={strategy} strategy.schedule.steps=2"
     other = copy_store(trained, tmp_path / "again")
@@ -176,6 +177,7 @@ def test_the_same_command_in_another_folder_makes_the_same_masks(make, trained, 
         assert (again.path / name).read_bytes() == (made.path / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_prunes_other_weights(make, finished):
     command = "strategy=oneshot_random strategy.recovery.epochs=0"
     weights = finished("dense")[0].path / "model.safetensors"

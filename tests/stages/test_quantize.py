@@ -26,6 +26,7 @@ def test_masks_survive_training_exactly(shared, learn_step):
     assert len(made.results["history"]) == 1
 
 
+@pytest.mark.slow
 def test_training_learns_steps(shared):
     commands = [f"strategy=none bits=4 {QAT} quantization.training.learn_step={learn}" for learn in ("false", "true")]
     fixed, learned = (shared(f"{command} until=quantize")["quantize"] for command in commands)
