@@ -12,6 +12,7 @@ import compression
 from compression.config.schema import STAGES
 from compression.core.counting import model_sparsity
 from compression.core.errors import InputError
+from compression.pipeline import run_stages
 
 SHORT = (*TINY, "strategy.schedule.steps=2")
 
@@ -70,8 +71,8 @@ def test_the_same_again_is_answered_from_disk(finished: Path) -> None:
 
 
 def test_another_sparsity_reuses_the_dense_model(finished: Path) -> None:
-    run_here(*SHORT, "sparsity=0.5", run_dir=finished / "second", output_dir=finished)
-    assert stages(finished) == {"compact": 2, "dense": 1, "evaluate": 2, "export": 3, "prune": 2}
+    run_here(*SHORT, "sparsity=0.5", "until=compact", run_dir=finished / "second", output_dir=finished)
+    assert stages(finished) == {"compact": 2, "dense": 1, "evaluate": 1, "export": 2, "prune": 2}
     # The run that found the dense stage finished has its curves as well.
     assert list((finished / "second" / "tensorboard" / "dense").iterdir())
 
@@ -88,7 +89,12 @@ def test_another_seed_is_another_model(finished: Path, tmp_path: Path) -> None:
     assert stages(finished)["dense"] == 2
 
 
-@pytest.mark.parametrize("until", STAGES)
+WHOLE = ("dense", "compact")
+
+
+@pytest.mark.parametrize(
+    "until", [pytest.param(stage, marks=() if stage in WHOLE else pytest.mark.slow) for stage in STAGES]
+)
 def test_until_stops_after_its_stage(until: str, finished: Path, tmp_path: Path) -> None:
     run_here(*SHORT, "sparsity=0.7", f"until={until}", run_dir=tmp_path / "run", output_dir=finished)
     assert (tmp_path / "run" / "metrics.json").exists() == (until == "evaluate")
@@ -113,11 +119,19 @@ def test_a_given_model_takes_the_place_of_dense_training(finished: Path, tmp_pat
     before = json.loads((finished / "first" / "metrics.json").read_text())["dense"]
     after = json.loads((tmp_path / "given" / "metrics.json").read_text())["dense"]
     assert after == before
+
+
+def test_a_folded_artifact_takes_no_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
     artifact = finished / "first" / "model.cmp"
     with pytest.raises(InputError, match=r"has its batch norm folded; allowed: .*storage\.fold_bn=false"):
         run_here(*SHORT, f"model.weights={artifact}", run_dir=tmp_path / "again", output_dir=tmp_path)
-    run_here(*SHORT, "sparsity=0.7", "storage.fold_bn=false", run_dir=tmp_path / "whole", output_dir=finished)
-    artifact = tmp_path / "whole" / "model.cmp"
+
+
+@pytest.mark.slow
+def test_a_given_artifact_takes_the_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
+    command = (*SHORT, "sparsity=0.7", "storage.fold_bn=false", "until=export", f"output_dir={finished}")
+    _, records = run_stages(compose_config(*command), run_dir=tmp_path / "whole")
+    artifact = records["export"].path / "model.cmp"
     run_here(*SHORT, f"model.weights={artifact}", "until=dense", run_dir=tmp_path / "again", output_dir=tmp_path)
 
 
@@ -130,23 +144,26 @@ def test_a_model_that_does_not_fit_is_refused_before_training(finished: Path, tm
 
 def test_two_of_four(finished: Path, tmp_path: Path) -> None:
     tiny = list(TINY)
-    run_here(*tiny, "strategy=two_four", run_dir=tmp_path / "run", output_dir=finished)
-    weight = compression.load(tmp_path / "run" / "model.cmp", allow=["tiny_net"]).get_parameter("features.3.weight")
+    command = (*tiny, "strategy=two_four", "until=prune", f"output_dir={finished}")
+    _, records = run_stages(compose_config(*command), run_dir=tmp_path / "run")
+    file = records["prune"].path / "steps" / "01.cmp"
+    weight = compression.load(file, allow=["tiny_net"]).get_parameter("features.3.weight")
     kept = (weight != 0).view(16, 2, 4, 3, 3).sum(2)
     assert (kept == 2).all()
 
 
 def test_csv_logger(finished: Path, tmp_path: Path) -> None:
-    run_here(*SHORT, "sparsity=0.7", "logger=csv", run_dir=tmp_path / "run", output_dir=finished)
+    run_here(*SHORT, "sparsity=0.7", "logger=csv", "until=dense", run_dir=tmp_path / "run", output_dir=finished)
     table = (tmp_path / "run" / "csv" / "dense" / "metrics.csv").read_text().splitlines()
     assert "val/accuracy" in table[0]
     assert len(table) == 1 + 3
 
 
+@pytest.mark.slow
 def test_wandb_logger_offline(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="comes with the extra wandb")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    run_here(*SHORT, "sparsity=0.7", "logger=wandb", run_dir=tmp_path / "run", output_dir=finished)
+    run_here(*SHORT, "sparsity=0.7", "logger=wandb", "until=prune", run_dir=tmp_path / "run", output_dir=finished)
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
 
 
@@ -163,6 +180,7 @@ def test_tensorboard_has_curves_layers_and_the_table(finished: Path) -> None:
     assert b"test accuracy" in table.tensor_proto.string_val[0]
 
 
+@pytest.mark.slow
 def test_every_strategy_composes() -> None:
     for path in (Path(__file__).parents[1] / "conf" / "strategy").glob("*.yaml"):
         assert compose_config(f"strategy={path.stem}").strategy.name == path.stem

@@ -24,8 +24,8 @@ def published(outputs: Path) -> dict[str, float]:
     return {path.parent.name: json.loads(path.read_text())["seconds"] for path in outputs.glob("store/*/stage.json")}
 
 
-def test_work_is_shared(finished: Path) -> None:
-    counts = stages(finished)
+def test_work_is_shared(finished_sweep: Path) -> None:
+    counts = stages(finished_sweep)
     assert {kind: counts[kind] for kind in ("dense", "prune", "quantize", "evaluate")} == {
         "dense": 1,
         "prune": 2,
@@ -34,8 +34,8 @@ def test_work_is_shared(finished: Path) -> None:
     }
 
 
-def test_jobs_are_told_from_each_other(finished: Path) -> None:
-    sweep = read_sweep(finished / "sweep")
+def test_jobs_are_told_from_each_other(finished_sweep: Path) -> None:
+    sweep = read_sweep(finished_sweep / "sweep")
     assert sweep.axes == {"sparsity": [0.5, 0.7], "weight_bits": [6, 8]}
     assert [job.name.rpartition("-")[0] for job in sweep.jobs] == ["s50_w6", "s50_w8", "s70_w6", "s70_w8"]
     for job in sweep.jobs:
@@ -46,8 +46,8 @@ def test_jobs_are_told_from_each_other(finished: Path) -> None:
         assert metrics["run"]["weight_bits"] == job.axes["weight_bits"]
 
 
-def test_a_single_run_of_a_job_gives_the_same_numbers(finished: Path, tmp_path: Path) -> None:
-    sweep = read_sweep(finished / "sweep")
+def test_a_single_run_of_a_job_gives_the_same_numbers(finished_sweep: Path, tmp_path: Path) -> None:
+    sweep = read_sweep(finished_sweep / "sweep")
     code, output = train(*SMALL, "sparsity=0.7", "weight_bits=6", f"output_dir={tmp_path}", "name=alone")
     assert code == 0, output
     alone, there = (
@@ -57,19 +57,24 @@ def test_a_single_run_of_a_job_gives_the_same_numbers(finished: Path, tmp_path: 
     assert alone | {"run": alone["run"] | {"name": None}} == there | {"run": there["run"] | {"name": None}}
 
 
-def test_again_runs_nothing_and_wider_runs_what_is_new(finished: Path) -> None:
-    before = published(finished)
-    code, output = train("-m", *SMALL, *GRID, f"output_dir={finished}", "name=sweep")
+def test_again_runs_nothing_and_wider_runs_what_is_new(finished_sweep: Path) -> None:
+    before = published(finished_sweep)
+    code, output = train("-m", *SMALL, *GRID, f"output_dir={finished_sweep}", "name=sweep")
     assert code == 0, output
-    assert published(finished) == before
-    assert all(read_state(finished / "sweep" / job.name).attempts == 1 for job in read_sweep(finished / "sweep").jobs)
-    code, output = train("-m", *SMALL, "sparsity=0.5,0.7", "weight_bits=6,8,4", f"output_dir={finished}", "plan=true")
+    assert published(finished_sweep) == before
+    assert all(
+        read_state(finished_sweep / "sweep" / job.name).attempts == 1
+        for job in read_sweep(finished_sweep / "sweep").jobs
+    )
+    code, output = train(
+        "-m", *SMALL, "sparsity=0.5,0.7", "weight_bits=6,8,4", f"output_dir={finished_sweep}", "plan=true"
+    )
     assert code == 0, output
     rows = {line.split()[0]: line.split()[1:3] for line in output.splitlines() if line[:1].islower()}
     assert rows["dense"] == ["0", "1"]
     assert rows["prune"] == ["0", "2"]
     assert rows["quantize"] == ["2", "4"]
-    assert not list(finished.glob("sweep-*")), "a plan leaves nothing"
+    assert not list(finished_sweep.glob("sweep-*")), "a plan leaves nothing"
 
 
 def test_one_failure_is_only_its_own(tmp_path: Path) -> None:

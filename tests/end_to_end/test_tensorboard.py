@@ -28,9 +28,9 @@ ASKED = {"seed", "axis.sparsity", "axis.weight_bits", "axis.width_mult"}
 
 
 @pytest.fixture(scope="module")
-def outputs(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def outputs(finished_sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep, and a run alone that was asked for twice."""
-    path = shutil.copytree(finished, tmp_path_factory.mktemp("tensorboard") / "outputs")
+    path = shutil.copytree(finished_sweep, tmp_path_factory.mktemp("tensorboard") / "outputs")
     for _ in range(2):
         run_here(*SMALL, "strategy=none", run_dir=path / "alone", output_dir=path)
     add_small_dense(path / "sweep", like=path / "alone")

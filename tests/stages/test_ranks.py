@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from runs import ROOT, TINY, compose_config, run_here, start_train, train
 from safetensors.torch import load_file
 
@@ -46,6 +47,7 @@ def both(tmp_path_factory):
     return folder, output
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(both) -> None:
     folder, _ = both
     for kind in ("dense", "prune"):
@@ -58,6 +60,7 @@ def test_two_processes_learn_what_one_does(both) -> None:
     assert results(folder / "two", "prune")["sparsity"] == pytest.approx(0.7, abs=0.01)
 
 
+@pytest.mark.slow
 def test_both_prune_the_same(both) -> None:
     seen = {path.name: path.read_text().splitlines() for path in (both[0] / "seen").iterdir()}
     # Before it trains, every process tries the strategy out.
@@ -68,6 +71,7 @@ def test_both_prune_the_same(both) -> None:
     assert all((weights[name][~mask] == 0).all() for name, mask in masks.items())
 
 
+@pytest.mark.slow
 def test_one_of_them_speaks_writes_and_publishes(both) -> None:
     folder, output = both
     assert len(re.findall(r"dense  epoch \d/3 ", output)) == 3
@@ -78,6 +82,7 @@ def test_one_of_them_speaks_writes_and_publishes(both) -> None:
     assert len(list((folder / "two" / "run" / "tensorboard" / "dense").glob("events*"))) == 1
 
 
+@pytest.mark.slow
 def test_devices_are_part_of_what_a_stage_is_made_from_only_where_there_are_several(both) -> None:
     for outputs, devices in (("two", 2), ("one", None)):
         record = json.loads((stage(both[0] / outputs, "dense") / "stage.json").read_text())
@@ -115,16 +120,12 @@ def test_a_killed_run_takes_its_helpers_along_and_is_resumed(tmp_path: Path) -> 
     ],
 )
 def test_refusals(overrides, message) -> None:
-    import torch
-
     with pytest.raises(InputError, match=message):
         check_devices(compose_config("trainer.devices=2", *overrides), torch.device("cpu"))
     check_devices(compose_config("trainer.devices=1", *overrides), torch.device("cpu"))
 
 
 def test_a_process_somebody_else_started_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert not is_helper()
     with pytest.raises(InputError, match="starts its processes itself"):

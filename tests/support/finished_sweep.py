@@ -17,7 +17,7 @@ GRID = ("sparsity=0.5,0.7", "weight_bits=6,8")
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a sweep of four jobs."""
     outputs = tmp_path_factory.mktemp("finished")
     code, output = train("-m", *SMALL, *GRID, f"output_dir={outputs}", "name=sweep", fork_jobs=True)

@@ -1,7 +1,6 @@
 """Sensitivity is measured once, carried on where it was stopped, and shared out by."""
 
 import json
-import shutil
 
 import pytest
 from runs import WIDE, run_here
@@ -19,9 +18,9 @@ SIZES = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_layer_at_every_sparsity(make, finished, kind):
-    pruned = make("prune", KINDS[kind])
-    [measured] = finished("sensitivity")
+def test_every_layer_at_every_sparsity(shared, kind):
+    stages = shared(f"{KINDS[kind]} until=prune")
+    pruned, measured = stages["prune"], stages["sensitivity"]
     table = SensitivityTable.from_json(measured.results)
     assert (table.kind, table.images, table.sizes) == (kind, 100, SIZES[kind])
     grid = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
@@ -40,25 +39,22 @@ def test_every_layer_at_every_sparsity(make, finished, kind):
                 assert bears[one] >= bears[other] or left[one] >= left[other]
 
 
-def test_measured_once_for_all_strategies_that_ask(make, finished, monkeypatch):
-    first = make("prune", KINDS["weights"])
+def test_measured_once_for_all_strategies_that_ask(shared, monkeypatch):
+    first = shared(f"{KINDS['weights']} until=prune")
     monkeypatch.setattr(sensitivity, "measure_sensitivity", None)
-    other = make("prune", f"{KINDS['weights']} sparsity=0.8 strategy.allocation.max_drop=5")
-    assert len(finished("sensitivity")) == 1
-    assert first.path != other.path
+    other = shared(f"{KINDS['weights']} sparsity=0.8 strategy.allocation.max_drop=5 until=prune")
+    assert first["sensitivity"].path == other["sensitivity"].path
+    assert first["prune"].path != other["prune"].path
 
 
-def test_other_images_and_another_kind_are_other_measurements(make, finished):
-    make("prune", KINDS["weights"])
-    make("prune", KINDS["channels"])
-    make("prune", f"{KINDS['weights']} sensitivity.images=50")
-    assert len(finished("sensitivity")) == 3
+def test_other_images_and_another_kind_are_other_measurements(shared):
+    commands = [KINDS["weights"], KINDS["channels"], f"{KINDS['weights']} sensitivity.images=50"]
+    assert len({shared(f"{command} until=prune")["sensitivity"].path for command in commands}) == 3
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_measurement_goes_on_with_the_next_layer(make, finished, outputs, tmp_path, monkeypatch, kind):
-    shutil.copytree(outputs, tmp_path / "whole")
-    make("prune", KINDS[kind], folder=tmp_path / "whole")
+@pytest.mark.parametrize("kind", [pytest.param("weights", marks=pytest.mark.slow), "channels"])
+def test_a_killed_measurement_goes_on_with_the_next_layer(make, finished, shared, outputs, monkeypatch, kind):
+    whole = shared(f"{KINDS[kind]} until=prune")["sensitivity"]
     count = counting(monkeypatch, fail_at=10)
     with pytest.raises(KeyboardInterrupt):
         make("prune", KINDS[kind])
@@ -70,7 +66,7 @@ def test_a_killed_measurement_goes_on_with_the_next_layer(make, finished, output
     make("prune", KINDS[kind])
     # The other layers, and the model as it is.
     assert count() == 7 * (len(SIZES[kind]) - 1) + 1
-    [measured], [whole] = finished("sensitivity"), finished("sensitivity", tmp_path / "whole")
+    [measured] = finished("sensitivity")
     assert measured.results == whole.results
     assert not (measured.path / "resume").exists()
 
@@ -93,24 +89,21 @@ def counting(monkeypatch, fail_at=None):
 
 
 @pytest.fixture
-def table_file(make, finished, tmp_path):
+def table_file(shared, tmp_path):
     """Writes the table of a kind that this model has, changed as one likes."""
 
     def write(kind, change=lambda table: table):
-        if not finished("sensitivity"):
-            make("prune", f"{KINDS[kind]}")
-        table = change(dict(finished("sensitivity")[0].results))
+        table = change(dict(shared(f"{KINDS[kind]} until=prune")["sensitivity"].results))
         (tmp_path / f"{kind}.json").write_text(json.dumps(table))
         return tmp_path / f"{kind}.json"
 
     return write
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_table_of_this_model_is_used_in_place_of_a_measurement(make, finished, table_file, outputs, kind):
+@pytest.mark.parametrize("kind", ["weights", pytest.param("channels", marks=pytest.mark.slow)])
+def test_a_table_of_this_model_is_used_in_place_of_a_measurement(make, shared, table_file, outputs, kind):
     file = table_file(kind)
-    [measured] = finished("prune")
-    shutil.rmtree(next((outputs / "store").glob("sensitivity-*")))
+    measured = shared(f"{KINDS[kind]} until=prune")["prune"]
     given = make("prune", f"{KINDS[kind]} strategy.allocation.file={file}")
     assert not list((outputs / "store").glob("sensitivity-*"))
     assert (given.path / "masks.safetensors").read_bytes() == (measured.path / "masks.safetensors").read_bytes()
@@ -174,7 +167,7 @@ NO_TABLE = " is not a table of sensitivity: "
         (None, ": no such file"),
         ("hello", f"{NO_TABLE}Expecting value"),
         ("{}", f"{NO_TABLE}KeyError: 'accuracy'"),
-        ("[]", f"{NO_TABLE}TypeError: list indices"),
+        pytest.param("[]", f"{NO_TABLE}TypeError: list indices", marks=pytest.mark.slow),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(outputs, tmp_path, text, reason):
@@ -185,7 +178,7 @@ def test_a_file_that_is_no_table_is_refused(outputs, tmp_path, text, reason):
     assert message.startswith(f"strategy.allocation.file={file}{reason}")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["weights", pytest.param("channels", marks=pytest.mark.slow)])
 def test_a_table_serves_a_strategy_that_protects_a_layer(make, table_file, kind):
     file = table_file(kind)
     sparsity = "sparsity=0.3" if kind == "channels" else "sparsity=0.8"

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-from runs import WIDE, run_here
 from safetensors.torch import load_file
+from trained_store import copy_store, same
 
 import compression
 from compression.callbacks.pruning import PruningCallback
@@ -18,14 +18,11 @@ STEPS = "strategy=iterative_l1 strategy.schedule.steps=3 sparsity=0.9"
 FALLING = "strategy=iterative_l1 strategy.schedule.steps=4 sparsity=0.97 strategy.recovery.lr_factor=0.01"
 
 
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_a_file_and_a_row_for_every_step(make, finished):
-    made = make("prune", STEPS)
+def test_a_file_and_a_row_for_every_step(shared):
+    stages = shared(f"{STEPS} until=prune")
+    made = stages["prune"]
     rows = made.results["pruning_history"]
-    updates = finished("dense")[0].results["history"][0]["update"]
+    updates = stages["dense"].results["history"][0]["update"]
     assert [(row["step"], row["update"]) for row in rows] == [(1, 0), (2, updates), (3, 2 * updates)]
     assert [path.name for path in sorted((made.path / "steps").iterdir())] == ["01.cmp", "02.cmp", "03.cmp"]
     for row in rows:
@@ -52,15 +49,15 @@ def test_statistics_are_of_augmented_images_and_criteria_see_plain_ones(make, mo
             super().__init__(strategy, **settings)
 
     monkeypatch.setattr(prune, "PruningCallback", Spy)
-    make("prune", f"{STEPS} data.augment.crop_padding=1")
+    make("prune", "strategy=oneshot_l1 data.augment.crop_padding=1 training.epochs=1")
     assert seen["norm_batches"].augment.crop_padding == 1
     assert seen["batches"].augment is None
     first, again = (next(iter(seen["norm_batches"]))[0] for _ in range(2))
     assert torch.equal(first, again), "a resumed training sees the same"
 
 
-def test_the_last_step_is_the_stages_model(make):
-    made = make("prune", STEPS)
+def test_the_last_step_is_the_stages_model(shared):
+    made = shared(f"{STEPS} until=prune")["prune"]
     weights = load_file(made.path / "model.safetensors")
     assert same(compression.load(made.path / "steps" / "03.cmp", allow=["tiny_net"]).state_dict(), weights)
     masks = MaskSet(load_file(made.path / "masks.safetensors"))
@@ -69,20 +66,21 @@ def test_the_last_step_is_the_stages_model(make):
     assert masks.layer_sparsity == made.results["layer_sparsity"]
 
 
-def test_every_model_within_the_drop_is_kept(make):
-    made = make("prune", f"{FALLING} strategy.max_accuracy_drop=100")
+def test_every_model_within_the_drop_is_kept(shared):
+    made = shared(f"{FALLING} strategy.max_accuracy_drop=100 until=prune")["prune"]
     assert made.results["stopped"] is None
     assert [row["step"] for row in made.results["pruning_history"]] == [1, 2, 3, 4]
 
 
 # What a training reaches depends on the machine's last bits: drops are put between what its own steps reached.
-@pytest.mark.parametrize("kept", [1, 2])
-def test_the_last_model_within_the_drop_is_kept(make, finished, kept):
-    [whole] = finished("prune") or [make("prune", f"{FALLING} strategy.max_accuracy_drop=100")]
+@pytest.mark.parametrize("kept", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_last_model_within_the_drop_is_kept(make, shared, kept):
+    stages = shared(f"{FALLING} strategy.max_accuracy_drop=100 until=prune")
+    whole = stages["prune"]
     reached = [row["accuracy_after"] for row in whole.results["pruning_history"]]
     # The step after the one that is kept has to be the first that falls: each does, by many images.
     assert all(before - after > 0.01 for before, after in pairwise(reached))
-    dense = finished("dense")[0].results["val_accuracy"]
+    dense = stages["dense"].results["val_accuracy"]
     drop = round(100 * (dense - (reached[kept - 1] + reached[kept]) / 2), 3)
     assert drop > 0
     made = make("prune", f"{FALLING} strategy.max_accuracy_drop={drop}")
@@ -104,10 +102,10 @@ def test_the_last_model_within_the_drop_is_kept(make, finished, kept):
     assert MaskSet(load_file(made.path / "masks.safetensors")).hold(weights)
 
 
-def test_where_the_first_step_costs_too_much_the_dense_model_is_kept(make, finished):
+def test_where_the_first_step_costs_too_much_the_dense_model_is_kept(shared):
     steep = "strategy=iterative_random strategy.schedule.steps=3 sparsity=0.97"
-    made = make("prune", f"{steep} strategy.max_accuracy_drop=0")
-    [dense] = finished("dense")
+    stages = shared(f"{steep} strategy.max_accuracy_drop=0 until=prune")
+    made, dense = stages["prune"], stages["dense"]
     assert [row["step"] for row in made.results["pruning_history"]] == [1]
     assert made.results["stopped"].endswith("kept the dense model")
     assert made.results["sparsity"] == 0
@@ -117,10 +115,10 @@ def test_where_the_first_step_costs_too_much_the_dense_model_is_kept(make, finis
 
 
 @pytest.mark.parametrize(("start", "file"), [("dense", "model"), ("initial", "initial"), ("early", "early")])
-def test_pruning_starts_from_the_weights_it_is_told(make, finished, start, file):
+def test_pruning_starts_from_the_weights_it_is_told(shared, start, file):
     # Without training what is kept is as it was.
-    made = make("prune", f"strategy=oneshot_l1 strategy.start={start} strategy.recovery.epochs=0")
-    [dense] = finished("dense")
+    stages = shared(f"strategy=oneshot_l1 strategy.start={start} strategy.recovery.epochs=0 until=prune")
+    made, dense = stages["prune"], stages["dense"]
     before = load_file(dense.path / f"{file}.safetensors")
     weights = load_file(made.path / "model.safetensors")
     for name, mask in load_file(made.path / "masks.safetensors").items():
@@ -129,15 +127,6 @@ def test_pruning_starts_from_the_weights_it_is_told(make, finished, start, file)
     assert made.results["history"] == []
     [row] = made.results["pruning_history"]
     assert row["accuracy_before"] == row["accuracy_after"] == made.results["val_accuracy"]
-
-
-def test_the_dense_stage_keeps_initial_and_early_weights(trained, finished):
-    [dense] = finished("dense", trained)
-    initial, early, last = (load_file(dense.path / f"{name}.safetensors") for name in ("initial", "early", "model"))
-    assert initial.keys() == early.keys() == last.keys()
-    assert not same(initial, early)
-    assert not same(early, last)
-    assert not initial["features.1.running_mean"].any()
 
 
 def test_without_recovery_every_step_is_pruned_and_measured(make):
@@ -150,14 +139,14 @@ def test_without_recovery_every_step_is_pruned_and_measured(make):
 
 
 def test_lead_epochs_train_before_a_pruning_without_recovery(make):
-    settings = "strategy.recovery.epochs=0 strategy.recovery.lead_epochs=2 strategy.recovery.batch_norm_l1=1e-3"
+    settings = "strategy.recovery.epochs=0 strategy.recovery.lead_epochs=1 strategy.recovery.batch_norm_l1=1e-3"
     made = make("prune", f"{STEPS} {settings}")
-    assert [row["epoch"] for row in made.results["history"]] == [1, 2]
+    assert [row["epoch"] for row in made.results["history"]] == [1]
     updates = made.results["history"][-1]["update"]
     assert [row["update"] for row in made.results["pruning_history"]] == [updates] * 3
 
 
-@pytest.mark.parametrize("strategy", ["rigl", "set"])
+@pytest.mark.parametrize("strategy", ["rigl", pytest.param("set", marks=pytest.mark.slow)])
 def test_a_sparse_training_is_one_step_at_constant_sparsity(make, strategy):
     made = make("prune", f"strategy={strategy} training.epochs=3 strategy.schedule.steps=4")
     [row] = made.results["pruning_history"]
@@ -168,6 +157,7 @@ def test_a_sparse_training_is_one_step_at_constant_sparsity(make, strategy):
     assert row["accuracy_after"] == made.results["history"][-1]["val/accuracy"] == made.results["val_accuracy"]
 
 
+@pytest.mark.slow
 def test_the_lottery_ticket_trains_each_step_as_long_as_the_dense_model(make, finished):
     made = make("prune", "strategy=lottery_ticket strategy.schedule.steps=2")
     assert len(made.results["history"]) == 2 * len(finished("dense")[0].results["history"])
@@ -177,15 +167,17 @@ def test_the_lottery_ticket_trains_each_step_as_long_as_the_dense_model(make, fi
 
 
 @pytest.mark.parametrize("strategy", ["iterative_random", "rigl"])
-def test_the_same_command_in_another_folder_makes_the_same_masks(make, tmp_path, strategy):
+@pytest.mark.slow
+def test_the_same_command_in_another_folder_makes_the_same_masks(make, trained, tmp_path, strategy):
     command = f"strategy={strategy} strategy.schedule.steps=2"
-    # The dense model is trained anew as well.
-    made, again = make("prune", command), make("prune", command, folder=tmp_path / "again")
+    other = copy_store(trained, tmp_path / "again")
+    made, again = make("prune", command), make("prune", command, folder=other)
     assert again.path.name == made.path.name
     for name in ("masks.safetensors", "model.safetensors", "steps/01.cmp"):
         assert (again.path / name).read_bytes() == (made.path / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_prunes_other_weights(make, finished):
     command = "strategy=oneshot_random strategy.recovery.epochs=0"
     weights = finished("dense")[0].path / "model.safetensors"
@@ -196,18 +188,7 @@ def test_another_seed_prunes_other_weights(make, finished):
     assert masks[0] != masks[1]
 
 
-def test_neither_the_name_of_a_recipe_nor_what_follows_makes_another_stage(make, finished, outputs):
-    make("prune", STEPS)
-    again = (*STEPS.split(), "strategy.name=mine", "strategy.finetune.lr_factor=0.5", "until=prune")
-    run_here(*WIDE, *again, run_dir=outputs / "run", output_dir=outputs)
-    assert len(finished("prune")) == 1
-
-
-def test_dense_training_that_stops_before_the_early_epoch_serves_as_well(make, finished):
-    stopping = "callbacks=early_stopping callbacks.early_stopping.patience=1 +callbacks.early_stopping.min_delta=0.9"
-    start = "strategy=oneshot_l1 strategy.start=early strategy.recovery.epochs=0"
-    make("prune", f"{stopping} training.early_epoch=3 {start}")
-    stopped = next(
-        found for found in finished("dense") if found.record["key"]["inputs"]["training"]["early_epoch"] == 3
-    )
-    assert (stopped.path / "early.safetensors").exists()
+def test_neither_the_name_of_a_recipe_nor_what_follows_makes_another_stage(shared):
+    made = shared(f"{STEPS} until=prune")["prune"]
+    again = shared(f"{STEPS} strategy.name=mine strategy.finetune.lr_factor=0.5 until=prune")["prune"]
+    assert again.path == made.path

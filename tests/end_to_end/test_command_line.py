@@ -4,9 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
-from runs import ROOT, TINY, run_here, train
+from runs import ROOT, TINY, compose_config, run_here, train
 
+from compression.config.explain import explain
 from compression.core.errors import InputError
 
 WRONG = {
@@ -45,7 +48,20 @@ WRONG = {
 }
 
 
+# From the shell one of each kind: a number, a choice, an unknown key, a contradiction, a missing value.
+SHELL = ("sparsity=1.0", "strategy=foo", "sparsty=0.5", "strategy=none sparsity=0.5", "data=image_folder")
+
+
 @pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_configuration_is_explained(arguments: str) -> None:
+    with pytest.raises((HydraException, OmegaConfBaseException, InputError)) as caught:
+        compose_config(*arguments.split())
+    assert explain(caught.value) == WRONG[arguments]
+
+
+@pytest.mark.parametrize(
+    "arguments", [pytest.param(one, marks=() if one in SHELL else pytest.mark.slow) for one in WRONG]
+)
 def test_wrong_configuration_is_one_line_and_leaves_nothing(arguments: str, tmp_path: Path) -> None:
     code, output = train(*arguments.split(), f"output_dir={tmp_path / 'outputs'}")
     assert (code, output) == (1, f"error: {WRONG[arguments]}\n")
@@ -76,6 +92,7 @@ def test_missing_folder(tmp_path: Path) -> None:
     assert str(tmp_path / "nowhere") in message
 
 
+@pytest.mark.slow
 def test_missing_folder_from_the_shell(tmp_path: Path) -> None:
     code, output = train(*TINY, "data=image_folder", "data.root=nowhere", f"output_dir={tmp_path}", fresh=True)
     assert code == 1
@@ -105,13 +122,13 @@ def test_corrupt_image_is_named_and_can_be_skipped(tmp_path: Path) -> None:
     run_here(*TINY, *settings, "data.skip_corrupt=true", run_dir=tmp_path / "run", output_dir=tmp_path)
 
 
-def test_truncated_and_damaged_weights(tmp_path: Path) -> None:
-    run_here(*TINY, "strategy=none", run_dir=tmp_path / "good", output_dir=tmp_path / "good")
-    good = (tmp_path / "good" / "model.cmp").read_bytes()
+def test_truncated_and_damaged_weights(trained: Path, tmp_path: Path) -> None:
+    [file] = (trained / "store").glob("export-*/model.cmp")
+    good = file.read_bytes()
     for name, data in {"short": good[:-100], "flipped": good[:500] + bytes([good[500] ^ 1]) + good[501:]}.items():
         bad = tmp_path / f"{name}.cmp"
         bad.write_bytes(data)
-        assert str(bad) in refusal(f"model.weights={bad}", tmp_path=tmp_path)
+        assert str(bad) in refusal("+model.width=32", f"model.weights={bad}", tmp_path=tmp_path)
     assert "no such file" in refusal("model.weights=nothing.pt", tmp_path=tmp_path)
 
 
@@ -124,11 +141,19 @@ def test_unknown_module(tmp_path: Path) -> None:
     assert "no_such_package" in refusal("model._target_=no_such_package.Net", tmp_path=tmp_path)
 
 
-def test_one_folder_of_classes_end_to_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("until", ["prune", pytest.param("evaluate", marks=pytest.mark.slow)])
+def test_one_folder_of_classes_end_to_end(until: str, tmp_path: Path) -> None:
     root = make_folder(tmp_path / "images", ("cat", "dog", "emu"), num_images=20)
-    settings = ("data=image_folder", f"data.root={root}", "data.batch_size=auto", "strategy.schedule.steps=2")
+    settings = (
+        "data=image_folder",
+        f"data.root={root}",
+        "data.batch_size=auto",
+        "strategy.schedule.steps=2",
+        f"until={until}",
+    )
     run_here(*TINY, *settings, run_dir=tmp_path / "run", output_dir=tmp_path)
-    assert (tmp_path / "run" / "metrics.json").exists()
+    assert (tmp_path / "run" / "metrics.json").exists() == (until == "evaluate")
+    assert list((tmp_path / "store").glob(f"{until}-*/stage.json"))
     # The images may move: their content is what counts.
     shutil.move(root, tmp_path / "moved")
     marks = sorted((tmp_path / "store").glob("*/stage.json"))

@@ -43,17 +43,38 @@ def whole(path: Path) -> bool:
     return ".partial" not in path.parent.name
 
 
+def checkpoint_of(stage: str, store: Path) -> Callable[[], bool]:
+    return lambda: any(store.glob(f"{stage}-*.partial/resume/last.ckpt"))
+
+
+def test_killed_while_it_trains_and_while_it_prunes(tmp_path: Path) -> None:
+    command = (*LONGER, "training.epochs=6", "strategy.schedule.steps=2", "until=prune", "name=run")
+    whole, store = tmp_path / "whole", tmp_path / "store"
+    for stage in ("dense", "prune"):
+        process = start_warm(*command, f"output_dir={tmp_path}")
+        assert kill_when(checkpoint_of(stage, store), process), "the run ended before it could be killed"
+    [dense] = finished_stages(tmp_path).items()
+    for outputs in (tmp_path, whole):
+        code, output = train(*command, f"output_dir={outputs}")
+        assert code == 0, output
+    assert dense in finished_stages(tmp_path).items(), "a finished stage was made again"
+    for stage in ("dense", "prune"):
+        [resumed], [left_alone] = (
+            [path for path in (outputs / "store").glob(f"{stage}-*") if path.is_dir()] for outputs in (tmp_path, whole)
+        )
+        assert resumed.name == left_alone.name
+        assert (resumed / "model.safetensors").read_bytes() == (left_alone / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
 def test_killed_in_every_stage(undisturbed: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-
-    def checkpoint_of(stage: str) -> Callable[[], bool]:
-        return lambda: any(store.glob(f"{stage}-*.partial/resume/last.ckpt"))
 
     def begun(stage: str) -> Callable[[], bool]:
         return lambda: any(store.glob(f"{stage}-*.partial"))
 
     published: dict[Path, int] = {}
-    for moment in (checkpoint_of("dense"), checkpoint_of("prune"), begun("export"), begun("evaluate")):
+    for moment in (checkpoint_of("dense", store), checkpoint_of("prune", store), begun("export"), begun("evaluate")):
         process = start_warm(*LONGER, "name=run", f"output_dir={tmp_path}")
         assert kill_when(moment, process), "the run ended before it could be killed"
         now = finished_stages(tmp_path)

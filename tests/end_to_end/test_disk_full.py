@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from runs import TINY, lasting, run_here
+from runs import TINY, WIDE, lasting, run_here
 from safetensors import SafetensorError
 from typer.testing import CliRunner
 
@@ -36,26 +36,60 @@ def fails_at(monkeypatch, module, name, *, call, error):
     monkeypatch.setattr(module, name, wrapped)
 
 
+IN_TRAINING = [
+    # The second checkpoint of dense training, as Lightning writes it.
+    (checkpoint_io, "write_atomic", 2, FULL),
+    # What the dense stage writes at its end: initial and early weights were written before, by the first attempt.
+    (network_files, "save_file", 3, SafetensorError("I/O error: No space left on device (os error 28)")),
+    (
+        checkpoint_io.torch,
+        "save",
+        2,
+        RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"),
+    ),
+]
+
+
+def check_message(message, outputs):
+    """It is one line, which says where there is no room and how to make some."""
+    assert message.startswith("the disk is full: ")
+    assert f" free in {outputs}" in message
+    assert message.endswith(f": python -m compression store gc --output-dir {outputs}")
+    assert "\n" not in message
+
+
+def test_a_disk_that_fills_up_while_a_stage_is_trained(tmp_path, monkeypatch, trained):
+    def run():
+        run_here(*WIDE, "until=dense", run_dir=tmp_path / "run", output_dir=tmp_path)
+
+    store = tmp_path / "store"
+    # Resumed, the stage writes its initial weights again, and then its last ones.
+    for module, name, call, error in (IN_TRAINING[0], (network_files, "save_file", 2, IN_TRAINING[1][3])):
+        with monkeypatch.context() as patch:
+            fails_at(patch, module, name, call=call, error=error)
+            with pytest.raises(DiskFullError) as raised:
+                run()
+        check_message(explain(raised.value), tmp_path)
+        assert finished(store) == set()
+        assert list(store.glob("*.partial/resume/last.ckpt"))
+    run()
+    [resumed], [whole] = (folder.glob("dense-*/model.safetensors") for folder in (store, trained / "store"))
+    assert resumed.parent.name == whole.parent.name
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
 def finished(store):
     names = {path.parent.name for path in store.glob("*/stage.json")}
     return {name.partition("-")[0] for name in names if not name.endswith(".partial")}
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(tmp_path, monkeypatch):
     def run():
         run_here(*TINY, "name=run", run_dir=tmp_path / "run", output_dir=tmp_path)
 
     moments = [
-        # The second checkpoint of dense training, as Lightning writes it.
-        (checkpoint_io, "write_atomic", 2, FULL),
-        # What the dense stage writes at its end: initial and early weights were written before, by the first attempt.
-        (network_files, "save_file", 3, SafetensorError("I/O error: No space left on device (os error 28)")),
-        (
-            checkpoint_io.torch,
-            "save",
-            2,
-            RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"),
-        ),
+        *IN_TRAINING,
         (report.shutil, "copyfile", 2, OSError(errno.EDQUOT, "Disk quota exceeded")),
     ]
     left = []
@@ -64,11 +98,7 @@ def test_a_disk_that_fills_up(tmp_path, monkeypatch):
             fails_at(patch, module, name, call=call, error=error)
             with pytest.raises(DiskFullError) as raised:
                 run()
-        message = explain(raised.value)
-        assert message.startswith("the disk is full: ")
-        assert f" free in {tmp_path}" in message
-        assert message.endswith(f": python -m compression store gc --output-dir {tmp_path}")
-        assert "\n" not in message
+        check_message(explain(raised.value), tmp_path)
         left.append(finished(tmp_path / "store"))
         if len(left) < 3:
             assert list((tmp_path / "store").glob("*.partial/resume/last.ckpt"))

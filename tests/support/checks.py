@@ -1,0 +1,28 @@
+"""What a run checks before anything is trained."""
+
+from pathlib import Path
+
+import pytest
+from hydra.errors import HydraException
+from runs import WIDE, compose_config
+
+from compression.config.explain import explain
+from compression.pipeline import check, make_context
+
+
+def check_command(tmp_path: Path, *overrides: str) -> None:
+    """Check a command on a wide tiny network, or on the model that it names."""
+    own_model = any(override.startswith("model=") for override in overrides)
+    base = ("threads=1",) if own_model else WIDE
+    config = compose_config(*base, f"output_dir={tmp_path}", *overrides)
+    check(make_context(config, tmp_path / "run"))
+
+
+def refusal(tmp_path: Path, *overrides: str) -> str:
+    """Return the one line that refuses a command; nothing was begun."""
+    with pytest.raises((HydraException, ValueError)) as caught:
+        check_command(tmp_path, *overrides)
+    assert not (tmp_path / "store").exists()
+    message = explain(caught.value)
+    assert "\n" not in message
+    return message
