@@ -479,6 +479,7 @@ def test_package_exports():
         compression.nothing  # noqa: B018
 
 
+@pytest.mark.slow
 def test_loading_needs_no_training_code(mobilenet):
     script = (
         "import sys, compression\n"

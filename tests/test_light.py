@@ -117,6 +117,7 @@ def test_training_without_its_extra_says_so_in_one_line():
     assert re.fullmatch(LINE.format("train"), done.stderr)
 
 
+@pytest.mark.slow
 def test_a_package_that_hydra_would_import_is_named_as_well(tmp_path):
     done = run_without(["sklearn"], ROOT / "train.py", f"output_dir={tmp_path}")
     assert (done.returncode, done.stderr) == (1, 'error: sklearn is not installed: pip install "compression[train]"\n')

@@ -77,6 +77,7 @@ def test_again_runs_nothing_and_wider_runs_what_is_new(finished_sweep: Path) -> 
     assert not list(finished_sweep.glob("sweep-*")), "a plan leaves nothing"
 
 
+@pytest.mark.slow
 def test_one_failure_is_only_its_own(tmp_path: Path) -> None:
     model = ("model=custom", "model._target_=failing_net.FailingNet", "+model.fails=false,true")
     small = [option for option in SMALL if not option.startswith("model")]

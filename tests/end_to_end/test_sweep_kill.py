@@ -7,10 +7,12 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from runs import TINY, start_train, start_warm, train
+from finished_sweep import SMALL
+from runs import TINY, lasting, start_train, start_warm, train
 from warm import WarmTrain
 
 from compression.sweep.jobs import FINISHED, RUNNING, read_state, read_sweep
@@ -25,8 +27,6 @@ SWEEP = (
     "sparsity=0.5,0.7",
     "name=sweep",
 )
-# For kills that come as soon as a job is at work, not at some later moment.
-SHORT = (*SWEEP, "training.epochs=4", "strategy.recovery.epochs=1")
 WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 Process = subprocess.Popen[str] | WarmTrain
 
@@ -34,12 +34,8 @@ Process = subprocess.Popen[str] | WarmTrain
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a sweep that was left alone."""
-    return leave_alone(SWEEP, tmp_path_factory.mktemp("undisturbed"))
-
-
-def leave_alone(command: tuple[str, ...], outputs: Path) -> Path:
-    """Run a sweep to its end, and return its output folder."""
-    code, output = train(*command, f"output_dir={outputs}", fork_jobs=True)
+    outputs = tmp_path_factory.mktemp("undisturbed")
+    code, output = train(*SWEEP, f"output_dir={outputs}", fork_jobs=True)
     assert code == 0, output
     return outputs
 
@@ -140,11 +136,11 @@ def wait_for_all(process: Process, outputs: Path, before: dict[Path, int]) -> No
     assert before.items() <= now.items(), "a finished stage was made again"
 
 
-def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = (), command: tuple[str, ...] = SWEEP) -> None:
+def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = ()) -> None:
     """Run the sweep again: it ends well, makes nothing twice, and has the answer of the undisturbed one."""
     before = made(outputs)
     settings = {"fresh": True} if launcher else {"fork_jobs": True}
-    code, output = train(*command, *launcher, f"output_dir={outputs}", **settings)
+    code, output = train(*SWEEP, *launcher, f"output_dir={outputs}", **settings)
     assert code == 0, output
     assert before.items() <= made(outputs).items(), "a finished stage was made again"
     sweep = read_sweep(outputs / "sweep")
@@ -154,31 +150,44 @@ def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = (), com
 
 def running_job(outputs: Path) -> psutil.Process:
     """The process of the job that is at work, once it makes something."""
-    sweep = outputs / "sweep"
-    while True:
-        states = [read_state(record.parent) for record in sweep.glob("*/job.json")]
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        states = [read_state(record.parent) for record in outputs.glob("sweep/*/job.json")]
         at_work = [state.pid for state in states if state.status == RUNNING and state.pid is not None]
         if at_work and list(outputs.glob("store/*.partial")):
             return psutil.Process(at_work[0])
         time.sleep(0.02)
+    raise TimeoutError("no job makes anything")
 
 
-def test_killed_jobs_and_sweeps_are_told_and_go_on(tmp_path: Path) -> None:
-    undisturbed, outputs = leave_alone(SHORT, tmp_path / "undisturbed"), tmp_path / "killed"
-    process = start_warm(*SHORT, f"output_dir={outputs}", fork_jobs=True)
-    running_job(outputs).kill()
+def test_killed_jobs_and_sweeps_are_told_and_go_on(finished_sweep: Path, tmp_path: Path) -> None:
+    command = ("-m", *SMALL, "sparsity=0.5,0.7", "weight_bits=6", "name=sweep", f"output_dir={tmp_path}")
+    process = start_warm(*command, fork_jobs=True)
+    running_job(tmp_path).kill()
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "killed by SIGKILL" in output
     # It took no other job down.
-    assert [row["status"] for row in table(outputs)] == ["killed", FINISHED]
-    process = start_warm(*SHORT, f"output_dir={outputs}", fork_jobs=True)
-    job = running_job(outputs)
+    assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
+    process = start_warm(*command, fork_jobs=True)
+    job = running_job(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=300)
     # A job whose sweep was killed ends by itself.
     job.wait(timeout=60)
-    finish(outputs, undisturbed, command=SHORT)
+    before = made(tmp_path)
+    code, output = train(*command, fork_jobs=True)
+    assert code == 0, output
+    assert before.items() <= made(tmp_path).items(), "a finished stage was made again"
+    # The jobs of a larger sweep that was left alone say the same.
+    assert results(tmp_path) == [one for one in results(finished_sweep) if one["run"]["weight_bits"] == 6]
+
+
+def results(outputs: Path) -> list[dict[str, Any]]:
+    """What each job of the sweep found, without what was measured by a clock."""
+    sweep = read_sweep(outputs / "sweep")
+    found = [lasting(sweep.folder / job.name / "metrics.json") for job in sweep.jobs]
+    return [one | {"run": one["run"] | {"name": None}} for one in found]
 
 
 @pytest.mark.slow

@@ -2,13 +2,14 @@
 
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from runs import ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 
 
@@ -35,8 +36,8 @@ def compose_quickly(*overrides: str) -> DictConfig:
     config = deepcopy(_compose_groups(groups))
     try:
         for override in values:
-            assert not override.is_sweep_override()
-            assert not override.is_delete()
+            if override.is_sweep_override() or override.is_delete():
+                return compose_anew(*overrides)
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=override.is_add())
     except OmegaConfBaseException:
         # What is told of a key or value is Hydra's own.

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
+from composing import ROOT, compose_quickly
 from machine import THREADS
 from warm import WarmTrain
 
 from compression.config import run_name, schema, sweep_name
 from compression.reporting.metrics import VARYING
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = (
     "model=custom",
     "model._target_=tiny_net.TinyNet",
@@ -42,8 +41,7 @@ def compose_config(*overrides: str) -> schema.Config:
     schema.register()
     run_name.register()
     sweep_name.register()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return schema.to_config(compose("config", list(overrides)))
+    return schema.to_config(compose_quickly(*overrides))
 
 
 def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
