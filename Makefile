@@ -23,7 +23,7 @@ test: setup ## run the tests
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-slow: setup ## run the long tests as well
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup ## lint and check the format
 	$(BIN)/ruff check $(PACKAGES)

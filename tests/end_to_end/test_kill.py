@@ -27,6 +27,7 @@ def kill_when(happened: Callable[[], bool], process: subprocess.Popen[str] | War
     """Kill the process once ``happened()``; return False if it had ended before."""
     while not happened():
         if process.poll() is not None:
+            process.communicate()
             return False
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -94,7 +95,7 @@ def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path
     generator = random.Random(moment)
     for _ in range(3):
         process = start_train(*LONGER, "name=run", f"output_dir={tmp_path}")
-        deadline = time.monotonic() + generator.uniform(2, 25)
+        deadline = time.monotonic() + generator.uniform(2, 12)
         kill_when(lambda until=deadline: time.monotonic() > until, process)
     code, output = train(*LONGER, "name=run", f"output_dir={tmp_path}", fresh=True)
     assert code == 0, output
