@@ -61,6 +61,8 @@ def start_warm(*overrides: str, fork_jobs: bool = False, **settings: Any) -> "su
     if sys.platform != "linux":
         # A Mac's own libraries do not survive a fork.
         return start_train(*overrides, **settings)
+    # A sweep runs its jobs' networks once before they begin: a pool of threads does not survive the fork after that.
+    fork_jobs = fork_jobs and THREADS == 1
     return WarmTrain(overrides, env=_environment(settings.pop("env", {})), fork_jobs=fork_jobs, **settings)
 
 
