@@ -3,7 +3,7 @@
 import os
 
 # Passes of GNU OpenMP's waiting loop: about as long as it takes to wake a thread. Its own 300,000 outlast a time slice.
-PASSES = 2000
+PASSES = 4000
 
 
 def limit_spinning() -> None:
