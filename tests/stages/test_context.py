@@ -1,3 +1,4 @@
+from machine import THREADS
 from runs import WIDE, compose_config
 from teachers import STUDENT
 
@@ -29,8 +30,9 @@ def identities(tmp_path, *commands):
 
 
 def test_what_changes_no_image_is_no_part_of_what_a_stage_is_made_from(tmp_path):
+    more = f"threads={THREADS + 1}"
     data, arithmetic = identities(
-        tmp_path, "", "data.num_workers=0 data.stem=cifar sparsity=0.5", "data.augment.crop_padding=1", "threads=2"
+        tmp_path, "", "data.num_workers=0 data.stem=cifar sparsity=0.5", "data.augment.crop_padding=1", more
     )
     assert data[0] == data[1] == data[3] != data[2]
     assert arithmetic[0] == arithmetic[1] == arithmetic[2] != arithmetic[3]

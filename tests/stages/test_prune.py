@@ -1,7 +1,5 @@
 """What the prune stage leaves on disk, where it starts from, and where it stops."""
 
-from itertools import pairwise
-
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -72,16 +70,15 @@ def test_every_model_within_the_drop_is_kept(shared):
     assert [row["step"] for row in made.results["pruning_history"]] == [1, 2, 3, 4]
 
 
-# What a training reaches depends on the machine's last bits: drops are put between what its own steps reached.
-@pytest.mark.parametrize("kept", [1, pytest.param(2, marks=pytest.mark.slow)])
+# What a training reaches depends on the machine's last bits: the drop is put between what its own steps reached. The
+# first two cost a few images, the third and the fourth a good part of all.
+@pytest.mark.parametrize("kept", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_last_model_within_the_drop_is_kept(make, shared, kept):
     stages = shared(f"{FALLING} strategy.max_accuracy_drop=100 until=prune")
-    whole = stages["prune"]
-    reached = [row["accuracy_after"] for row in whole.results["pruning_history"]]
-    # The step after the one that is kept has to be the first that falls: each does, by many images.
-    assert all(before - after > 0.01 for before, after in pairwise(reached))
-    dense = stages["dense"].results["val_accuracy"]
-    drop = round(100 * (dense - (reached[kept - 1] + reached[kept]) / 2), 3)
+    reached = [row["accuracy_after"] for row in stages["prune"].results["pruning_history"]]
+    worst, next_one = min(reached[:kept]), reached[kept]
+    assert worst - next_one > 0.05
+    drop = round(100 * (stages["dense"].results["val_accuracy"] - (worst + next_one) / 2), 3)
     assert drop > 0
     made = make("prune", f"{FALLING} strategy.max_accuracy_drop={drop}")
     results, rows = made.results, made.results["pruning_history"]
