@@ -79,7 +79,7 @@ def read_cpu_features() -> CpuFeatures:
 
 
 def derive_cpu_features(capabilities: Mapping[str, Any], *, cpuinfo: str, architecture: str) -> CpuFeatures:
-    """Return the features told by PyTorch's ``capabilities`` or, for what these leave out, by ``cpuinfo``'s text.
+    """Return the features in PyTorch's ``capabilities``, or in ``cpuinfo``'s text for those that they leave out.
 
     What belongs to another architecture is False.
     """
