@@ -5,7 +5,7 @@ import sys
 import uuid
 from pathlib import Path
 
-from compression.core.extras import missing_extra_in_one_line
+from compression.system.extras import missing_extra_in_one_line
 
 with missing_extra_in_one_line():
     import hydra
@@ -15,9 +15,9 @@ with missing_extra_in_one_line():
 
     from compression.config import run_name, schema, sweep_name
     from compression.config.explain import errors_in_one_line
-    from compression.core.stopping import stop_in_order
-    from compression.sweep.run import complete, run_alone, run_numbered
+    from compression.sweep.execute import complete, run_alone, run_numbered
     from compression.sweep.supervise import exit_with_parent
+    from compression.system.termination import stop_in_order
 
 schema.register()
 run_name.register()

@@ -12,15 +12,14 @@ from torch import Tensor, nn
 
 from compression.core.container import is_container, read_container, write_container
 from compression.core.errors import ArtifactError, InputError, first_line
-from compression.core.files import write_atomic
 from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.core.selection import device_of
 from compression.core.widths import fit_widths_
+from compression.models.load_weights import read_state_dict
 from compression.models.registry import build_model, is_built_in
-from compression.models.weights import read_state_dict
-from compression.quantization.fold import fold_batch_norms_
-from compression.quantization.graph import trace
-from compression.quantization.integer_network import check_integer_state, integer_network
+from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.graph import trace
+from compression.quantization.network.integer_network import check_integer_state, integer_network
 from compression.quantization.plan import Plan
 from compression.storage.blocks import (
     MAX_DECODED_BYTES,
@@ -30,6 +29,7 @@ from compression.storage.blocks import (
     table_to_json,
     unpack_state,
 )
+from compression.system.files import write_atomic
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
-from compression.core.extras import explain_import
-from compression.core.spinning import limit_spinning
+from compression.system.disk import DiskFullError
+from compression.system.extras import explain_import
+from compression.system.spinning import limit_spinning
 
 
 class _Group(TyperGroup):
@@ -111,7 +111,7 @@ def predict(
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Print class and probability of each image."""
-    from compression.commands import predict as command
+    from compression.commands import predict_images as command
 
     paths = command.list_images(images)
     artifact = _load(file, allow_import, max_bytes)
@@ -125,7 +125,7 @@ def predict(
 @app.command()
 def inspect(file: File, max_bytes: MaxBytes = _MAX_BYTES) -> None:
     """Print what the file holds: architecture, input, every tensor, and where the bytes are."""
-    from compression.commands.inspect import inspect_file
+    from compression.commands.inspect_model import inspect_file
 
     typer.echo(inspect_file(file, max_bytes=max_bytes))
 
@@ -139,7 +139,7 @@ def storage(
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Compare all codecs on the weights of a file: bytes, seconds, and from which sparsity each beats dense."""
-    from compression.commands.storage import compare_storage
+    from compression.commands.compare_codecs import compare_storage
 
     picture = picture or file.with_suffix(".storage.png")
     typer.echo(compare_storage(file, picture=picture, max_bytes=max_bytes))
@@ -165,9 +165,9 @@ def compare(
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Put files side by side: architecture, sparsity, bits, every byte, MACs, and what their runs found."""
-    from compression.commands.compare import Measuring, compare_files
+    from compression.commands.compare_models import Measuring, compare_files
     from compression.commands.compared_file import open_file
-    from compression.commands.predict import list_images
+    from compression.commands.predict_images import list_images
 
     images = list_images(agree or [])
     allow = _make_importable(allow_import)
@@ -197,7 +197,7 @@ def sensitivity(
 
     The model is trained if it is not there yet; a measurement that was stopped goes on where it was.
     """
-    from compression.commands.sensitivity import run_sensitivity
+    from compression.commands.measure_layers import run_sensitivity
 
     _find_modules_here()
     text, folder = run_sensitivity(overrides or [], kinds=[one.value for one in kind] if kind else None)
@@ -213,7 +213,7 @@ def convert(
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Write the model as a PyTorch state dict, as safetensors (without zeros, if you like) or as ONNX."""
-    from compression.commands.convert import convert_file
+    from compression.commands.convert_model import convert_file
 
     written = convert_file(file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes)
     typer.echo(f"{written.path}: {written.label}: {written.num_bytes:,} bytes")
@@ -234,7 +234,7 @@ def search(
 
     The same command goes on where it was stopped, and shares the trials with another process of the same command.
     """
-    from compression.commands.search import run_search
+    from compression.commands.search_configurations import run_search
 
     _find_modules_here()
     text, found = run_search(overrides or [], space=space, num_trials=trials, seed=seed)
@@ -256,7 +256,7 @@ def status(
     from rich.console import Console
     from rich.live import Live
 
-    from compression.commands.status import is_over, show_status
+    from compression.commands.show_status import is_over, show_status
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     if not watch:
@@ -294,7 +294,7 @@ def list_store(
     """List the stages: what made them, their size, how long they took, when they were last used."""
     from json import dumps
 
-    from compression.commands import store as command
+    from compression.commands import manage_store as command
 
     listed = command.list_stages(command.find_store(output_dir), runs=runs or [])
     typer.echo(dumps(listed, indent=1) if json else command.format_stages(listed))
@@ -320,9 +320,9 @@ def clean_store(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
 ) -> None:
     """Remove the stages that no run needs, and never one that is being made or read."""
-    from compression.commands import store as command
+    from compression.commands import manage_store as command
     from compression.core.sizes import parse_size
-    from compression.storekeeping.cleaning import Rules
+    from compression.stage_store.cleaning import Rules
 
     if also_of_runs and max_bytes is None:
         raise InputError("--also-of-runs needs --max-bytes SIZE: how much may stay")
@@ -346,7 +346,7 @@ def verify_store(
     ] = False,
 ) -> None:
     """Read every stage again and compare it with the checksums it was published with."""
-    from compression.commands import store as command
+    from compression.commands import manage_store as command
 
     text, whole = command.verify_stages(command.find_store(output_dir), remove_damaged=remove)
     typer.echo(text)
@@ -363,7 +363,7 @@ Sweep = Annotated[
 @app.command()
 def report(folder: Sweep) -> None:
     """Make tables, pictures and picks of a sweep again from its records, whatever failed."""
-    from compression.commands.report import report_sweep
+    from compression.commands.report_sweep import report_sweep
 
     _print(report_sweep(folder))
 
@@ -380,7 +380,7 @@ def recommend(
     ] = None,
 ) -> None:
     """Print the best finished configuration within limits, how near the others came, and what to run next."""
-    from compression.commands.recommend import recommend_within
+    from compression.commands.recommend_model import recommend_within
 
     _print(recommend_within(folder, max_drop=max_drop, max_bytes=max_bytes, max_latency=max_latency))
 

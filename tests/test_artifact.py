@@ -430,7 +430,7 @@ def test_a_full_disk_leaves_the_old_artifact(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-# Of any file it is shown in tests/core/test_files.py.
+# Of any file it is shown in tests/system/test_files.py.
 @pytest.mark.slow
 def test_a_killed_write_leaves_the_old_artifact(tmp_path):
     path = tmp_path / "model.cmp"

@@ -124,6 +124,6 @@ def test_a_package_that_hydra_would_import_is_named_as_well(tmp_path):
 
 
 def test_a_module_that_no_extra_brings_is_a_defect(monkeypatch):
-    monkeypatch.setitem(sys.modules, "compression.commands.inspect", None)
+    monkeypatch.setitem(sys.modules, "compression.commands.inspect_model", None)
     result = CliRunner().invoke(app, ["inspect", str(FILES / "pruned.cmp")])
     assert isinstance(result.exception, ModuleNotFoundError)

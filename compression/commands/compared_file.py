@@ -10,7 +10,7 @@ from torch import nn
 
 from compression.artifact import Artifact, load_artifact, read_contents
 from compression.commands.byte_shares import count_shares
-from compression.commands.own_run import OwnRun, read_own_run
+from compression.commands.run_of_file import OwnRun, read_own_run
 from compression.core.container import is_container
 from compression.core.counting import (
     count_layer_weights,
@@ -21,8 +21,8 @@ from compression.core.counting import (
 )
 from compression.core.errors import InputError
 from compression.core.model_card import Architecture, InputSpec, ModelCard
+from compression.models.load_weights import load_weights_, read_state_dict
 from compression.models.registry import build_model, is_built_in
-from compression.models.weights import load_weights_, read_state_dict
 from compression.quantization.plan import describe_arithmetic
 
 

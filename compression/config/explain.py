@@ -15,9 +15,9 @@ from hydra.errors import (
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from compression.config.schema import Config
-from compression.core.disk import DiskFullError, is_disk_full
 from compression.core.errors import InputError
-from compression.core.extras import describe_missing, explain_import
+from compression.system.disk import DiskFullError, is_disk_full
+from compression.system.extras import describe_missing, explain_import
 
 # Choices that a package of an extra brings.
 _PLUGINS = {

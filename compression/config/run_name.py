@@ -5,7 +5,7 @@ import json
 
 from omegaconf import DictConfig, OmegaConf
 
-from compression.config.quantization import FULL_PRECISION
+from compression.config.quantization_schema import FULL_PRECISION
 from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 
 # What changes where or how often a run is made, never what it computes.

@@ -8,14 +8,14 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from compression.config.distillation import DistillationConfig
-from compression.config.quantization import FULL_PRECISION, QuantizationConfig
+from compression.config.distillation_schema import DistillationConfig
+from compression.config.quantization_schema import FULL_PRECISION, QuantizationConfig
 from compression.config.require import require
 from compression.core.errors import InputError
-from compression.core.extras import require_packages
 from compression.core.sizes import ALLOWED as SIZES
 from compression.core.sizes import parse_size
 from compression.runtimes.runtime import check_engine
+from compression.system.extras import require_packages
 
 STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export", "evaluate")
 TARGETS = ("weights", "channels", "params", "macs")

@@ -1,1 +1,1 @@
-"""Building blocks that need torch alone; every other package may import them."""
+"""Building blocks that need nothing but torch. Every other package may import them."""

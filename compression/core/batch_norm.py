@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 from compression.core.selection import PRUNABLE, prunable_weights
 
 

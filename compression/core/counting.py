@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 from compression.core.selection import PRUNABLE, HoldsIntegers, device_of, layer_weights, learned_values
 
 

@@ -14,9 +14,9 @@ from compression.core.errors import InputError
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData, Split
 from compression.data.decode import read_image
-from compression.data.decoded import Decoded, decode_files
 from compression.data.hashing import hash_files
-from compression.data.intake import Intake, inspect_images, refuse_damaged
+from compression.data.image_scan import Decoded, decode_files
+from compression.data.intake_check import Intake, inspect_images, refuse_damaged
 from compression.data.listing import FolderListing, check_can_split, list_folder
 from compression.data.normalization import measure_normalization
 from compression.data.options import Triple, check_bool, check_fraction, check_int

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from compression.core.errors import InputError
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 
 Shape = tuple[int, ...]
 

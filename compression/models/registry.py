@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from compression.core.errors import InputError, first_line
-from compression.core.extras import explain_import
+from compression.system.extras import explain_import
 
 BUILT_IN = re.compile(r"compression\.models\.([a-z][a-z0-9_]*)\.\1")
 

@@ -6,8 +6,8 @@ from typing import Any
 from torch import nn
 
 from compression.core.errors import InputError, first_line
-from compression.core.extras import require_packages
 from compression.models.imagenet import check_num_classes
+from compression.system.extras import require_packages
 
 # These make timm read a file or an address, which a model's description must not be able to do.
 REFUSED = ("cache_dir", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict")

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.core.counting import layer_macs
 from compression.core.errors import InputError
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 from compression.core.selection import PRUNABLE
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compression.core.errors import InputError
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 from compression.pruning.channel_groups import ChannelGroup, find_channel_groups, trace
 
 # Largest difference of logits between the network before and after, relative to the largest logit.

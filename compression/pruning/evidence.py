@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.core.errors import InputError
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 from compression.core.selection import prunable_weights
 
 Batch = tuple[Tensor, Tensor]

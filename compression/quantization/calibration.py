@@ -8,8 +8,8 @@ from torch import Tensor, fx
 
 from compression.core.batch_norm import reestimate_batch_norm_
 from compression.core.errors import InputError
-from compression.core.evaluating import evaluating
-from compression.quantization.network import fake_layers, prepare, quantizers
+from compression.core.eval_mode import evaluating
+from compression.quantization.network.fake_network import fake_layers, prepare, quantizers
 from compression.quantization.observers import Observer
 from compression.quantization.plan import Plan
 

@@ -9,9 +9,6 @@ import torch
 from torch import fx, nn
 
 from compression.core.errors import InputError
-from compression.quantization import graph as ops
-from compression.quantization.adaround import AdaRound, RoundingErrors, learn_rounding_
-from compression.quantization.bias_correction import correct_biases_
 from compression.quantization.calibration import (
     Batches,
     MakeObserver,
@@ -19,12 +16,15 @@ from compression.quantization.calibration import (
     observe_weights_,
     refit_batch_norm_,
 )
-from compression.quantization.channel_fit import fit_channels_
-from compression.quantization.equalization import Equalization, equalize_
-from compression.quantization.fold import fold_batch_norms_
-from compression.quantization.network import prepare
+from compression.quantization.network import graph as ops
+from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.fake_network import prepare
 from compression.quantization.plan import Plan
-from compression.quantization.rate_aware import CodeBits, round_by_rate_, take_layers_
+from compression.quantization.rate.rate_aware import CodeBits, round_by_rate_, take_layers_
+from compression.quantization.repairs.adaround import AdaRound, RoundingErrors, learn_rounding_
+from compression.quantization.repairs.bias_correction import correct_biases_
+from compression.quantization.repairs.equalization import Equalization, equalize_
+from compression.quantization.repairs.scale_refit import fit_channels_
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from compression.reporting.measured import read_measured
+from compression.reporting.metrics_reader import read_measured
 from compression.reporting.result_row import make_result_row
 
 # Beside the stages; what TensorBoard calls a session lies in a folder of its own, or it would take in their curves.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compression.reporting.measured import Latency, Measured
+from compression.reporting.metrics_reader import Latency, Measured
 
 
 def make_result_row(run: Measured, *, dense: Measured, batch_size: int | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from compression.core.files import write_atomic
+from compression.system.files import write_atomic
 
 
 def write_with_metadata(proto: onnx.ModelProto, path: Path | str, metadata: Mapping[str, Any]) -> int:

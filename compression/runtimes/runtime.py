@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.core.errors import InputError
-from compression.core.extras import require_packages
+from compression.system.extras import require_packages
 
 # images: [B, 3, H, W] float32, already normalized -> logits: [B, num_classes] float32
 Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]

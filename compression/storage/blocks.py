@@ -15,7 +15,7 @@ from torch import Tensor
 
 from compression.core.errors import ArtifactError, InputError
 from compression.storage.codec import Parts
-from compression.storage.registry import encode_smallest, get_allowed, get_codec
+from compression.storage.codec_registry import encode_smallest, get_allowed, get_codec
 
 # NumPy has no bfloat16: its bits are stored as those of an int16.
 DTYPES: dict[torch.dtype, np.dtype] = {

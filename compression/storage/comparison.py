@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compression.storage.registry import CODECS, DENSE
+from compression.storage.codec_registry import CODECS, DENSE
 
 # What sweeps over sparsity work on: enough for stable sizes, and soon done.
 _SAMPLE = 300_000

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from compression.config.explain import explain
 from compression.config.sweep_name import SWEEP_FILE
-from compression.sweep.begin import begin
+from compression.sweep.prepare import begin
 
 
 class SweepCallback(Callback):

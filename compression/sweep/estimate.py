@@ -9,9 +9,9 @@ from statistics import median
 from typing import Any
 
 from compression.pruning.schedules.geometric import Geometric
-from compression.store import StageKey, StageRecord
-from compression.storekeeping.entries import tree_bytes
-from compression.storekeeping.manifest import RECORD, read_record
+from compression.stage_store.entries import tree_bytes
+from compression.stage_store.manifest import RECORD, read_record
+from compression.stage_store.store import StageKey, StageRecord
 
 # So many of the past stages that are nearest to a planned one are its estimate.
 _NEAREST = 5

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from compression.config.compose import CONF
 from compression.core.errors import InputError
-from compression.sweep.grid import parse_lines
+from compression.sweep.job_grid import parse_lines
 from compression.sweep.supervise import quote
 
 SEARCH_PATH = "hydra.searchpath"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from compression.core.errors import InputError
-from compression.core.files import write_atomic
-from compression.core.processes import SILENCE, Process
+from compression.system.files import write_atomic
+from compression.system.processes import SILENCE, Process
 
 SCHEMA_VERSION = 1
 SWEEP, SEARCH, JOB, METRICS, OUTPUT = "sweep.json", "search.json", "job.json", "metrics.json", "output.log"

@@ -76,7 +76,7 @@ def refuse_baselines_on_cluster(launcher: Mapping[str, Any]) -> None:
 
 def warn_of_threads(configs: Iterable[Config], workers: int) -> None:
     """Say where all workers together have more threads than this machine has cores."""
-    from compression.stages.machine import available_cores
+    from compression.run.machine import available_cores
 
     cores = available_cores()
     most = max(config.threads or cores for config in configs)

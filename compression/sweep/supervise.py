@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
-from compression.core.processes import describe_process, keep_touching
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
@@ -26,6 +25,7 @@ from compression.sweep.jobs import (
     read_json,
     read_state,
 )
+from compression.system.processes import describe_process, keep_touching
 
 # Above it stand the exit codes of what a signal ended in order.
 _SIGNALLED = 128

@@ -14,11 +14,10 @@ from torch import nn
 
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
-from compression.core.evaluating import evaluating
-from compression.pipeline import check, make_context
-from compression.quantization.graph import trace
-from compression.quantization.integer_network import integer_network, integer_state
-from compression.quantization.network import make_plan, quantizable_layers
+from compression.core.eval_mode import evaluating
+from compression.quantization.network.fake_network import make_plan, quantizable_layers
+from compression.quantization.network.graph import trace
+from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.entropy import Entropy
 from compression.quantization.observers.mean_squared_error import MeanSquaredError
 from compression.quantization.observers.min_max import MinMax
@@ -27,10 +26,11 @@ from compression.quantization.observers.percentile import Percentile
 from compression.quantization.plan import Bits
 from compression.quantization.post_training import Calibration, quantized
 from compression.reporting.provenance import describe_making
-from compression.stages.context import Context
-from compression.stages.dense import obtain_dense
-from compression.stages.held_out import held_out_images
-from compression.stages.network_files import load_network
+from compression.run.building.network_files import load_network
+from compression.run.building.validation_subset import held_out_images
+from compression.run.context import Context
+from compression.run.pipeline import check, make_context
+from compression.run.stages.dense import obtain_dense
 
 GRID = ((8, 8), (8, 6), (6, 8), (6, 6), (4, 8), (4, 4))
 WEIGHTS = {"min_max": MinMax, "mse": MeanSquaredError}

@@ -15,23 +15,23 @@ from torch import nn
 
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 from compression.core.seeding import make_generator
-from compression.pipeline import check, make_context
-from compression.quantization.adaround import AdaRound
-from compression.quantization.bit_allocation import allocate_bits, packed_bytes
-from compression.quantization.bit_sensitivity import BitTable
-from compression.quantization.graph import trace
-from compression.quantization.integer_network import integer_network, integer_state
-from compression.quantization.network import make_plan, quantizable_layers
+from compression.quantization.bits.bit_allocation import allocate_bits, packed_bytes
+from compression.quantization.bits.bit_sensitivity import BitTable
+from compression.quantization.network.fake_network import make_plan, quantizable_layers
+from compression.quantization.network.graph import trace
+from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.mean_squared_error import MeanSquaredError
 from compression.quantization.plan import Bits
 from compression.quantization.post_training import Calibration, Repairs, quantized
+from compression.quantization.repairs.adaround import AdaRound
 from compression.reporting.provenance import describe_making
-from compression.stages.bit_table import obtain_bit_table
-from compression.stages.context import Context
-from compression.stages.dense import obtain_dense
-from compression.stages.network_files import load_network
+from compression.run.building.network_files import load_network
+from compression.run.context import Context
+from compression.run.pipeline import check, make_context
+from compression.run.stages.bits import obtain_bit_table
+from compression.run.stages.dense import obtain_dense
 
 CORRECTED = Repairs(bias_correction_batches=10)
 ROWS: dict[str, Repairs] = {

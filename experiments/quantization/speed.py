@@ -19,16 +19,16 @@ from torch import nn
 
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.models.resnet18 import resnet18
-from compression.quantization.graph import trace
-from compression.quantization.integer_network import integer_network, integer_state
-from compression.quantization.network import make_plan, quantizable_layers
+from compression.quantization.network.fake_network import make_plan, quantizable_layers
+from compression.quantization.network.graph import trace
+from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits
 from compression.quantization.post_training import Calibration, quantized
 from compression.reporting.provenance import describe_making
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.integer_layers import read_integer_layers
+from compression.runtimes.executed_layers import read_integer_layers
 from compression.runtimes.measure import compare_rounds, measure_alternating
 from compression.runtimes.onnx_export import export_onnx
 from compression.runtimes.onnxruntime import OnnxRuntime

@@ -21,16 +21,16 @@ from torch import nn
 from compression.artifact import Artifact, load_artifact, read_contents
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
-from compression.core.evaluating import evaluating
-from compression.pipeline import run_stages
+from compression.core.eval_mode import evaluating
 from compression.quantization.grid import FULL_PRECISION
 from compression.reporting.provenance import describe_machine, describe_software
-from compression.stages.context import Context
-from compression.stages.export import ARTIFACT
+from compression.run.context import Context
+from compression.run.pipeline import run_stages
+from compression.run.stages.export import ARTIFACT
 from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
 from compression.storage.blocks import split_payload, to_array
 from compression.storage.codec import Codec
-from compression.storage.registry import CODECS
+from compression.storage.codec_registry import CODECS
 
 # Repetitions of decoding and loading; the median counts.
 _TURNS = 3

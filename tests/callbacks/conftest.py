@@ -10,7 +10,7 @@ from training_parts import make_strategy
 from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.pruning import PruningCallback
 from compression.callbacks.step_recorder import StepRecorder
-from compression.core.evaluating import evaluating
+from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import repeated_cosine
 from compression.data.augment import Augment
 from compression.data.base import Split

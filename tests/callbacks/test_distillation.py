@@ -10,8 +10,8 @@ from torch import nn
 from training_parts import EXAMPLE, OPTIMIZERS, KillAt, KilledError, ZeroWatch, assert_equal_states, copy_tensors
 
 from compression.callbacks.distillation import DistillationCallback
+from compression.callbacks.epoch_history import History
 from compression.callbacks.epoch_seed import EpochSeed
-from compression.callbacks.history import History
 from compression.distillation.features import choose_attention_layers, choose_hint_layers, feature_shapes
 from compression.distillation.logit import distillation_loss
 from compression.distillation.objective import Distillation

@@ -19,8 +19,8 @@ from training_parts import (
     make_strategy,
 )
 
+from compression.callbacks.epoch_history import History
 from compression.callbacks.epoch_seed import EpochSeed
-from compression.callbacks.history import History
 from compression.core.masks import MaskSet
 from compression.core.selection import prunable_weights
 from compression.pruning.compaction import compact

@@ -9,7 +9,7 @@ from torch import nn
 from training_parts import assert_equal_states, copy_tensors
 
 from compression.callbacks.best_weights import BestWeights
-from compression.callbacks.history import History
+from compression.callbacks.epoch_history import History
 from compression.callbacks.step_recorder import StepRecorder
 from compression.core.masks import MaskSet
 from compression.pruning.schedules.geometric import Geometric

@@ -4,7 +4,7 @@ from small_files import cells, run
 from wrong_values import with_wrong_values
 
 from compression.artifact import load_artifact
-from compression.commands.compare import compare_files
+from compression.commands.compare_models import compare_files
 from compression.commands.compared_file import open_file
 from compression.core.errors import InputError
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from compression.models.registry import is_built_in
-from compression.storage.registry import get_allowed
+from compression.storage.codec_registry import get_allowed
 
 CONF = Path(__file__).parents[2] / "conf"
 

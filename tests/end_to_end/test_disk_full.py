@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 
 from compression.cli import app
 from compression.config.explain import explain
-from compression.core.disk import DiskFullError
 from compression.core.errors import InputError
-from compression.stages import checkpoint_io, network_files, report
+from compression.run.building import network_files
+from compression.run.report import run_report as report
+from compression.run.training import checkpoint_io
+from compression.system.disk import DiskFullError
 
 Usage = namedtuple("Usage", "total used free")
 FULL = OSError(errno.ENOSPC, "No space left on device")

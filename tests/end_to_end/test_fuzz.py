@@ -11,12 +11,12 @@ from narrow_vgg import ABOUT, make_integers, make_narrow_vgg
 from torch import nn
 
 from compression.artifact import load_artifact, save_artifact
-from compression.commands.inspect import inspect_file
-from compression.commands.storage import compare_storage
+from compression.commands.compare_codecs import compare_storage
+from compression.commands.inspect_model import inspect_file
 from compression.core.container import read_container, write_container
 from compression.core.errors import ArtifactError, InputError
 from compression.models.mobilenet_v2 import mobilenet_v2
-from compression.storage.registry import CODECS
+from compression.storage.codec_registry import CODECS
 
 # The long run is `experiments/storage/fuzz`; here every kind of damage comes up a few times for every codec.
 NUM_MUTATIONS = 50

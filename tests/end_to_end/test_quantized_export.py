@@ -9,14 +9,14 @@ import torch
 from processors import SaturatingRuntime
 from residual_net import Residual, randomize_
 
-from compression.quantization.graph import trace
-from compression.quantization.integer_network import integer_network, integer_state
-from compression.quantization.network import make_plan, quantizable_layers
+from compression.quantization.network.fake_network import make_plan, quantizable_layers
+from compression.quantization.network.graph import trace
+from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits
 from compression.quantization.post_training import Calibration, quantized
 from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
-from compression.runtimes.integer_layers import read_integer_layers
+from compression.runtimes.executed_layers import read_integer_layers
 from compression.runtimes.onnx_export import export_onnx
 from compression.runtimes.onnxruntime import OnnxRuntime
 from compression.runtimes.openvino import OpenVinoRuntime

@@ -14,9 +14,9 @@ from finished_sweep import SMALL
 from runs import compose_config, run_here
 
 from compression.reporting.hparams import make_hparams, make_row
-from compression.stages.loggers import log_row
-from compression.sweep.answer.report import aggregate
+from compression.run.training.loggers import log_row
 from compression.sweep.jobs import Job, read_sweep
+from compression.sweep.report.sweep_report import aggregate
 
 WANTED = {
     *("val_accuracy", "accuracy", "dense_val_accuracy", "dense_accuracy", "val_drop_points", "drop_points", "sparsity"),

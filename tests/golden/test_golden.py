@@ -13,7 +13,7 @@ from compression.artifact import SECTION, load_artifact, read_contents
 from compression.core.container import FORMAT_VERSION, PREFIX, read_container, write_container
 from compression.core.model_card import ModelCard
 from compression.storage.blocks import pack_state, split_payload, table_to_json, to_array
-from compression.storage.registry import BASELINES, CODECS, get_codec
+from compression.storage.codec_registry import BASELINES, CODECS, get_codec
 
 FOLDER = Path(__file__).parent
 FILES = sorted(FOLDER.glob("v*/*.cmp"))

@@ -9,10 +9,10 @@ from integer_nets import plan_of
 from torch import nn
 
 from compression.core.errors import InputError
-from compression.quantization.adaround import AdaRound
-from compression.quantization.network import fake_layers, quantizers
+from compression.quantization.network.fake_network import fake_layers, quantizers
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.post_training import Calibration, Repairs, calibrated, quantized
+from compression.quantization.repairs.adaround import AdaRound
 
 SETTINGS = Calibration(MinMax, MinMax, 3)
 

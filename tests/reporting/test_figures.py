@@ -16,7 +16,7 @@ from compression.reporting.figures import DPI, save_figure
 from compression.reporting.figures.filters import DARKEST, LIGHT, draw_filters
 from compression.reporting.figures.layer_sparsity import draw_layer_sparsity
 from compression.reporting.figures.pruning_history import draw_pruning_history
-from compression.reporting.figures.sensitivity import (
+from compression.reporting.figures.sensitivity_curves import (
     MAX_NAMED,
     draw_sensitivity_heatmap,
     draw_sensitivity_lines,

@@ -1,7 +1,7 @@
 import pytest
 from sweep_folders import make_metrics
 
-from compression.reporting.measured import read_measured
+from compression.reporting.metrics_reader import read_measured
 from compression.reporting.result_row import make_result_row, speedup_of
 
 

@@ -12,16 +12,16 @@ from same_bits import assert_same_bits
 
 from compression.core.errors import ArtifactError
 from compression.storage.codec import Parts
+from compression.storage.codec_registry import BASELINES, CODECS
 from compression.storage.codecs.ans import AnsCodec
 from compression.storage.codecs.bitmask import BitmaskCodec
 from compression.storage.codecs.coo import CooCodec
 from compression.storage.codecs.csc import CscCodec
 from compression.storage.codecs.csr import CsrCodec
 from compression.storage.codecs.delta import DeltaCodec
-from compression.storage.codecs.dense import DenseCodec
+from compression.storage.codecs.dense_values import DenseCodec
 from compression.storage.codecs.gzip_ import GzipCodec
 from compression.storage.codecs.zstd import ZstdCodec
-from compression.storage.registry import BASELINES, CODECS
 
 
 def slow_unless(representative, *values):

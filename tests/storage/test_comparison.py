@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from compression.reporting.figures.codecs import draw_codecs
+from compression.storage.codec_registry import CODECS
 from compression.storage.comparison import GRID, compare_codecs, find_break_even, prune
-from compression.storage.registry import CODECS
 
 
 def test_break_even_by_hand():

@@ -3,7 +3,7 @@ import pytest
 
 from compression.core.errors import ArtifactError
 from compression.storage.codecs.bitmask import BitmaskCodec
-from compression.storage.codecs.dense import DenseCodec
+from compression.storage.codecs.dense_values import DenseCodec
 
 
 def test_packed_bytes_by_hand():

@@ -7,7 +7,7 @@ from hydra.errors import HydraException
 from runs import WIDE, compose_config
 
 from compression.config.explain import explain
-from compression.pipeline import check, make_context
+from compression.run.pipeline import check, make_context
 
 
 def check_command(tmp_path: Path, *overrides: str) -> None:

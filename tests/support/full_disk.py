@@ -4,7 +4,7 @@ import errno
 import io
 import os
 
-from compression.core import files
+from compression.system import files
 
 
 def fill_disk(monkeypatch, *, after):

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from compression.store import StageKey, StageRecord
+from compression.stage_store.store import StageKey, StageRecord
 
 ARITHMETIC = {"threads": 1, "device": "cpu", "precision": "32-true"}
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compression.quantization.integer_layers import IntegerLayer
+from compression.quantization.network.integer_layers import IntegerLayer
+from compression.run.building import configured_plan as quantization_plan
+from compression.run.stages import evaluate
 from compression.runtimes.cpu_features import CpuFeatures
 from compression.runtimes.runtime import Predictor
-from compression.stages import evaluate, quantization_plan
 
 WITH_VNNI = CpuFeatures("with VNNI", "x86_64", avx2=True, avx512=True, vnni=True)
 WITHOUT_VNNI = CpuFeatures("without VNNI", "x86_64", avx2=True, avx512=False, vnni=False)

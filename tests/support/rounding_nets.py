@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from compression.quantization import graph as ops
-from compression.quantization import network as quantized
-from compression.quantization.fold import fold_batch_norms_
+from compression.quantization.network import fake_network as quantized
+from compression.quantization.network import graph as ops
+from compression.quantization.network.batch_norm_folding import fold_batch_norms_
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits
 

@@ -31,7 +31,7 @@ WIDE = (*TINY, "+model.width=32")
 
 def run_here(*overrides: str, run_dir: Path, output_dir: Path) -> float:
     """Run the pipeline in this process and return its objective."""
-    from compression.pipeline import run
+    from compression.run.pipeline import run
 
     return run(compose_config(*overrides, f"output_dir={output_dir}"), run_dir=run_dir)
 

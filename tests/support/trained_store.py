@@ -10,7 +10,7 @@ import torch
 from runs import WIDE, compose_config, run_here
 from safetensors.torch import load_file
 
-from compression.pipeline import run_stages
+from compression.run.pipeline import run_stages
 
 
 @functools.cache

@@ -9,13 +9,13 @@ from sweep_folders import Folder, make_metrics
 
 from compression.config import run_name, schema, sweep_name
 from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
-from compression.sweep import run
-from compression.sweep.answer import report
+from compression.sweep import execute as run
 from compression.sweep.baselines.second_round import BASELINES
-from compression.sweep.begin import begin
 from compression.sweep.gpus import GPUS
 from compression.sweep.jobs import Job, Sweep
-from compression.sweep.opened import open_sweep
+from compression.sweep.prepare import begin
+from compression.sweep.presence import open_sweep
+from compression.sweep.report import sweep_report as report
 
 
 @pytest.fixture

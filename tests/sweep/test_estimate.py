@@ -4,7 +4,7 @@ from pathlib import Path
 
 from planned_stages import dense, past, prune, stage
 
-from compression.store import StageRecord
+from compression.stage_store.store import StageRecord
 from compression.sweep.estimate import Estimator
 
 

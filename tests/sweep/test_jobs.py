@@ -12,8 +12,6 @@ import psutil
 import pytest
 
 from compression.core.errors import InputError
-from compression.core.processes import SILENCE
-from compression.sweep.answer.records import read_records
 from compression.sweep.jobs import (
     BROKEN,
     FINISHED,
@@ -28,6 +26,8 @@ from compression.sweep.jobs import (
     read_state,
     read_sweep,
 )
+from compression.sweep.report.records import read_records
+from compression.system.processes import SILENCE
 
 
 def test_an_interrupted_job_is_seen(tmp_path):

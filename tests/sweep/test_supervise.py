@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from compression.config.sweep_name import INVOCATION
-from compression.core import processes
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
@@ -27,6 +26,7 @@ from compression.sweep.jobs import (
     read_state,
 )
 from compression.sweep.supervise import is_done, run_job
+from compression.system import processes
 
 JOB_OF_TEST = Job("s50", ("sparsity=0.5",), {"sparsity": 0.5}, stages={"dense": "1", "prune": "2"})
 

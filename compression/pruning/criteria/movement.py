@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compression.pruning.checks import check_count
 from compression.pruning.evidence import Evidence
 from compression.pruning.gradients import total_gradients
+from compression.pruning.parameter_checks import check_count
 
 
 def movement_scores(weight: Tensor, gradient: Tensor) -> Tensor:

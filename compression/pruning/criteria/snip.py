@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from compression.pruning.checks import check_count
 from compression.pruning.evidence import Evidence
 from compression.pruning.gradients import total_gradients
+from compression.pruning.parameter_checks import check_count
 
 
 def snip_scores(weight: Tensor, gradient: Tensor) -> Tensor:

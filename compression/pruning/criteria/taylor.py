@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from compression.pruning.checks import check_count
 from compression.pruning.evidence import Evidence
+from compression.pruning.parameter_checks import check_count
 
 
 def taylor_scores(weight: Tensor, gradient: Tensor) -> Tensor:

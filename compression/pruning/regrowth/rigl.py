@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from compression.core.masks import MaskSet
-from compression.pruning.checks import check_count
 from compression.pruning.evidence import Evidence
 from compression.pruning.gradients import total_gradients
+from compression.pruning.parameter_checks import check_count
 from compression.pruning.regrowth.moving import check_fraction, drop_fraction, move_mask
 
 

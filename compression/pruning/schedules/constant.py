@@ -1,6 +1,6 @@
 """Constant: the target at every step; the first step prunes, the others move weights (arXiv:1911.11134)."""
 
-from compression.pruning.checks import check_count
+from compression.pruning.parameter_checks import check_count
 
 
 class Constant:

@@ -1,6 +1,6 @@
 """Cubic: much at first, less and less towards the target (gradual magnitude pruning, arXiv:1710.01878)."""
 
-from compression.pruning.checks import check_count
+from compression.pruning.parameter_checks import check_count
 
 
 def cubic_sparsity(step: int, num_steps: int, target: float) -> float:

@@ -3,7 +3,7 @@
 import math
 
 from compression.core.errors import InputError
-from compression.pruning.checks import check_count
+from compression.pruning.parameter_checks import check_count
 
 # Thousands of steps lead to any target; less is a slip of the keyboard.
 MIN_FRACTION = 0.001

@@ -1,6 +1,6 @@
 """Linear: each step prunes as much as the others."""
 
-from compression.pruning.checks import check_count
+from compression.pruning.parameter_checks import check_count
 
 
 def linear_sparsity(step: int, num_steps: int, target: float) -> float:

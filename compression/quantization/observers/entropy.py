@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from compression.quantization.grid import Grid
-from compression.quantization.observers.checks import check_candidates
 from compression.quantization.observers.histogram import MagnitudeHistogram, level_edges, sum_between
 from compression.quantization.observers.histogram_observer import HistogramObserver
+from compression.quantization.observers.observer_checks import check_candidates
 
 # Divergences this close are equal: they are 0 but for rounding where few values are seen.
 TOLERANCE = 1e-9

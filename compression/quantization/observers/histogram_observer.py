@@ -7,8 +7,8 @@ from torch import Tensor
 
 from compression.quantization.grid import Grid
 from compression.quantization.observers import Observer, scale_of
-from compression.quantization.observers.checks import check_seen
 from compression.quantization.observers.histogram import NUM_BINS, MagnitudeHistogram, check_num_bins
+from compression.quantization.observers.observer_checks import check_seen
 
 # Rows whose thresholds are worked out at a time: sums over rows, candidates and integers take memory.
 ROWS_AT_ONCE = 16

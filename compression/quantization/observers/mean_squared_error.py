@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from compression.quantization.grid import Grid
-from compression.quantization.observers.checks import check_candidates
 from compression.quantization.observers.histogram import MagnitudeHistogram, level_edges, sum_between
 from compression.quantization.observers.histogram_observer import HistogramObserver
+from compression.quantization.observers.observer_checks import check_candidates
 
 
 def squared_errors(histogram: MagnitudeHistogram, thresholds: Tensor, *, high: int) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from compression.quantization.grid import Grid
 from compression.quantization.observers import Observer, scale_of
-from compression.quantization.observers.checks import check_seen
+from compression.quantization.observers.observer_checks import check_seen
 
 
 def largest_magnitudes(rows: Tensor) -> Tensor:

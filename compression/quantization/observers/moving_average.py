@@ -4,8 +4,8 @@ from torch import Tensor
 
 from compression.quantization.grid import Grid
 from compression.quantization.observers import Observer, scale_of
-from compression.quantization.observers.checks import check_positive, check_seen
 from compression.quantization.observers.min_max import largest_magnitudes
+from compression.quantization.observers.observer_checks import check_positive, check_seen
 
 
 def move_average(average: Tensor, value: Tensor, *, momentum: float) -> Tensor:

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from compression.quantization.grid import Grid
-from compression.quantization.observers.checks import check_positive
 from compression.quantization.observers.histogram import MagnitudeHistogram
 from compression.quantization.observers.histogram_observer import HistogramObserver
+from compression.quantization.observers.observer_checks import check_positive
 
 
 def percentile_threshold(histogram: MagnitudeHistogram, *, percentile: float) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from compression.core.files import write_atomic
+from compression.system.files import write_atomic
 
 DPI = 120
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compression.core.errors import ArtifactError
 from compression.storage.codec import Parts, flatten, is_stored, num_values
-from compression.storage.codecs.bits import BitReader, BitWriter
+from compression.storage.codecs.bit_packing import BitReader, BitWriter
 from compression.storage.codecs.frequency_table import propose_tables, read_table
 
 _INT8 = np.dtype(np.int8)

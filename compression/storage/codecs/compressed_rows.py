@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from compression.core.errors import ArtifactError
 from compression.storage.codec import is_stored
-from compression.storage.codecs.bits import pack_uints, packed_uint_bytes, unpack_uints
+from compression.storage.codecs.bit_packing import pack_uints, packed_uint_bytes, unpack_uints
 from compression.storage.values import pack_values, unpack_values
 
 

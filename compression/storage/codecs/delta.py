@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from compression.core.errors import ArtifactError
 from compression.storage.codec import Parts, flatten, is_stored, num_values
-from compression.storage.codecs.bits import count_bytes, pack_uints, packed_uint_bytes, read_count, unpack_uints
+from compression.storage.codecs.bit_packing import count_bytes, pack_uints, packed_uint_bytes, read_count, unpack_uints
 from compression.storage.values import pack_values, side_bytes, unpack_values
 
 MAX_BITS = 16

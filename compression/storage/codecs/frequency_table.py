@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.core.errors import ArtifactError
-from compression.storage.codecs.bits import BitReader, BitWriter
+from compression.storage.codecs.bit_packing import BitReader, BitWriter
 
 MAX_SYMBOL = 256
 # round(2 ** (16 + i / 8)): written out, as the functions of mathematics differ in the last bit between platforms.

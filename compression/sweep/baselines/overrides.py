@@ -10,9 +10,9 @@ from typing import Any
 
 from hydra.utils import get_object
 
-from compression.config.distillation import DistillationConfig
+from compression.config.distillation_schema import DistillationConfig
 from compression.config.schema import Config
-from compression.sweep.grid import name_job
+from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import RANDOM, Job
 
 CRITERION = "compression.pruning.criteria.random.Random"

@@ -22,8 +22,8 @@ from compression.sweep.baselines.overrides import (
     narrow_overrides,
     own_width,
 )
-from compression.sweep.baselines.widths import choose_width, list_widths, settle_width
-from compression.sweep.grid import name_job
+from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
+from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_state
 
 # How many baselines run at once, where they are wanted at all.
@@ -73,7 +73,7 @@ def _run_all(sweep: Sweep, numbers: Sequence[int], run: Callable[[Sweep, int], N
 
 def make_small_dense(sweep: Sweep) -> list[Job]:
     """Return a job for each narrow dense network whose file is as large as one of the sweep's; say what has none."""
-    from compression.pipeline import plan_stages
+    from compression.run.pipeline import plan_stages
 
     known = {job.digest for job in sweep.own}
     kept = {job.digest: job.name for job in sweep.jobs if job.kept}
@@ -172,7 +172,7 @@ class Files:
         return settle_width(width, widths=widths, count=self.count)
 
     def _count(self, width: float) -> int | None:
-        from compression.pipeline import count_network_parameters
+        from compression.run.pipeline import count_network_parameters
 
         try:
             return count_network_parameters(self.config, model=self._model(width))
@@ -180,7 +180,7 @@ class Files:
             return None
 
     def _measure(self, width: float) -> int | None:
-        from compression.pipeline import estimate_network_bytes
+        from compression.run.pipeline import estimate_network_bytes
 
         count = self.count(width)
         if count is not None and count not in self._sizes:

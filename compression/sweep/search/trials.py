@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from compression.core.errors import InputError
-from compression.core.extras import require_packages
-from compression.core.processes import Process, describe_process
 from compression.core.seeding import derive_seed
 from compression.sweep.search.space import Choices, Space, Value, tidy
+from compression.system.extras import require_packages
+from compression.system.processes import Process, describe_process
 
 if TYPE_CHECKING:
     import optuna

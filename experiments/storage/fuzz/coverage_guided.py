@@ -20,13 +20,13 @@ from typing import Any
 
 import atheris
 
-with atheris.instrument_imports(include=["compression"], exclude=["compression.pipeline"]):
+with atheris.instrument_imports(include=["compression"], exclude=["compression.run.pipeline"]):
     import mutations
     import torch
     from fuzz import MAX_BYTES, make_bases
 
     from compression.artifact import load_artifact, read_contents
-    from compression.commands.inspect import inspect_file
+    from compression.commands.inspect_model import inspect_file
     from compression.core.container import read_container, write_container
     from compression.core.errors import InputError
 

@@ -35,11 +35,11 @@ from narrow_vgg import ABOUT, make_integers, make_narrow_vgg
 from torch import Tensor
 
 from compression.artifact import load_artifact, read_contents, save_artifact
-from compression.commands.inspect import inspect_file
-from compression.commands.storage import compare_storage
+from compression.commands.compare_codecs import compare_storage
+from compression.commands.inspect_model import inspect_file
 from compression.core.errors import InputError
 from compression.models.mobilenet_v2 import mobilenet_v2
-from compression.storage.registry import CODECS
+from compression.storage.codec_registry import CODECS
 
 ALARM_SECONDS, EXIT_SECONDS = 10, 60
 EXTRA_BYTES = 1 << 30

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
-from compression.core.evaluating import evaluating
-from compression.pipeline import make_context
+from compression.core.eval_mode import evaluating
 from compression.reporting.provenance import describe_machine
-from compression.stages.network_files import WEIGHTS
+from compression.run.building.network_files import WEIGHTS
+from compression.run.pipeline import make_context
 
 Batch = tuple[Tensor, Tensor]
 

@@ -1,0 +1,157 @@
+"""Model files side by side: what they are, what they cost, how fast they are, how often they agree."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.commands.compared_file import ComparedFile
+from compression.commands.predict_images import make_predictor, predict_images
+from compression.commands.text_table import format_table
+from compression.core.errors import InputError
+from compression.reporting.result_table import format_speedup
+from compression.runtimes.measure import LatencyRecord, compare_rounds, measure_alternating
+from compression.runtimes.runtime import Predictor
+
+Row = tuple[str, ...]
+_PARTS = (
+    *("weights: values", "weights: index of zeros", "weights: tables, widths"),
+    *("scales", "biases", "normalization, others", "header, checksums"),
+)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How latency is taken: as in ``conf/runtime``."""
+
+    engine: str
+    batch_size: int
+    threads: int
+    warmup: int = 5
+    repeats: int = 30
+
+
+def compare_files(
+    files: Sequence[ComparedFile],
+    *,
+    measuring: Measuring | None = None,
+    images: Sequence[Path] = (),
+    engine: str = "onnxruntime",
+    threads: int = 1,
+) -> str:
+    """Return a table with a column a file; the first is what the others are compared with. Raises InputError.
+
+    With ``measuring`` all of them are timed in turns, with ``images`` all predict these.
+    """
+    rows = [*_describe(files), *_describe_bytes(files), *_describe_found(files)]
+    if images:
+        _check_classes(files)
+    predictors: list[Predictor] = []
+    if measuring is not None or images:
+        predictors = [make_predictor(file.artifact, engine=engine, threads=threads) for file in files]
+    if measuring is not None:
+        rows += _measure(files, predictors, measuring)
+    if images:
+        rows += _agreement(files, predictors, images)
+    legend = "\n".join(f"{number}  {file.path}" for number, file in enumerate(files, 1))
+    header = ("", *(str(number) for number in range(1, len(files) + 1)))
+    return f"{legend}\n\n{format_table(header, rows=rows, right=range(1, len(header)))}"
+
+
+def _describe(files: Sequence[ComparedFile]) -> Iterator[Row]:
+    yield _row("architecture", files, lambda file: file.artifact.card.architecture.target.rpartition(".")[2])
+    yield _row("classes", files, lambda file: str(len(file.artifact.class_names)))
+    yield _row("input", files, lambda file: f"{file.artifact.image_size}x{file.artifact.image_size}")
+    yield _row("arithmetic", files, lambda file: file.arithmetic)
+    yield _row("parameters", files, lambda file: f"{file.counts['parameters']:,}")
+    yield _row("non-zero parameters", files, lambda file: f"{file.counts['nonzero']:,}")
+    yield _row("sparsity of weights", files, lambda file: f"{100 * file.counts['sparsity']:.2f} %")
+    yield _row("MACs per image", files, lambda file: f"{file.counts['macs']:,}")
+
+
+def _describe_bytes(files: Sequence[ComparedFile]) -> Iterator[Row]:
+    yield _row("bytes", files, lambda file: f"{file.num_bytes:,}")
+    for part in _PARTS:
+        yield _row(f"  {part}", files, lambda file, part=part: f"{file.shares.get(part, 0):,}")  # type: ignore[misc]
+    yield _row("dense model, safetensors", files, lambda file: _or_dash(file.dense_bytes, "{:,}"))
+    yield _row("times smaller", files, lambda f: _or_dash(f.dense_bytes and f.dense_bytes / f.num_bytes, "{:.2f}x"))
+
+
+def _describe_found(files: Sequence[ComparedFile]) -> Iterator[Row]:
+    """Yield what the files' own runs found: tests of one data set each, latencies of one machine each."""
+    runs = [file.run for file in files]
+    if any(runs):
+        yield ("test accuracy", *(f"{100 * run.accuracy:.2f} %" if run else "-" for run in runs))
+        yield ("  against its dense model", *(f"{run.gain:+.2f} points" if run else "-" for run in runs))
+    latencies = [run and run.latency for run in runs]
+    if any(latencies):
+        yield ("latency in its own run", *(f"{one.median:.2f} ms" if one else "-" for one in latencies))
+        yield ("  engine", *(one.engine if one else "-" for one in latencies))
+        yield ("  batch", *(str(one.batch_size) if one else "-" for one in latencies))
+
+
+def _measure(files: Sequence[ComparedFile], predictors: Sequence[Predictor], how: Measuring) -> Iterator[Row]:
+    records = measure_latency(predictors, image_sizes=[file.artifact.image_size for file in files], how=how, seed=0)
+    spreads = [record.latency_ms for record in records]
+    name = f"latency, {how.engine}, batch {how.batch_size}, {how.threads} thread{'s' if how.threads > 1 else ''}"
+    yield (name, *(f"{spread.median:.3f} ms" for spread in spreads))
+    yield (f"  p10 to p90 of {how.repeats} rounds", *(f"{spread.p10:.3f} to {spread.p90:.3f}" for spread in spreads))
+    ratios = [compare_rounds(records[0], other=record) for record in records[1:]]
+    yield ("  against 1", "", *(format_speedup(vars(ratio)) for ratio in ratios))
+    yield ("  p10 to p90 of the ratio", "", *(f"{ratio.p10:.2f}x to {ratio.p90:.2f}x" for ratio in ratios))
+
+
+def measure_latency(
+    predictors: Sequence[Predictor], *, image_sizes: Sequence[int], how: Measuring, seed: int
+) -> list[LatencyRecord]:
+    """Time all ``predictors`` in turns, each on images of its own size."""
+    batches = {
+        size: np.random.default_rng(seed).standard_normal((how.batch_size, 3, size, size), dtype=np.float32)
+        for size in image_sizes
+    }
+
+    def on_own(predict: Predictor, batch: NDArray[np.float32]) -> Predictor:
+        return lambda _: predict(batch)
+
+    own = {
+        str(i): on_own(one, batches[size]) for i, (one, size) in enumerate(zip(predictors, image_sizes, strict=True))
+    }
+    records = measure_alternating(own, batch=batches[image_sizes[0]], warmup=how.warmup, repeats=how.repeats)
+    return [records[name] for name in own]
+
+
+def _check_classes(files: Sequence[ComparedFile]) -> None:
+    first = files[0]
+    for file in files[1:]:
+        if set(file.artifact.class_names) != set(first.artifact.class_names):
+            raise InputError(
+                f"--agree needs files of the same classes: {first.path} has {_names(first)}, {file.path} {_names(file)}"
+            )
+
+
+def _agreement(files: Sequence[ComparedFile], predictors: Sequence[Predictor], images: Sequence[Path]) -> Iterator[Row]:
+    """Yield for each file but the last how often those after it name the same class."""
+    named = [
+        [file.artifact.class_names[one.best] for one in predict_images(file.artifact, images, predictor=predictor)]
+        for file, predictor in zip(files, predictors, strict=True)
+    ]
+    for index, classes in enumerate(named[:-1]):
+        others = named[index + 1 :]
+        same = [sum(a == b for a, b in zip(classes, other, strict=True)) / len(images) for other in others]
+        name = f"same class as {index + 1}, {len(images):,} image{'s' if len(images) > 1 else ''}"
+        yield (name, *[""] * (index + 1), *(f"{100 * fraction:.2f} %" for fraction in same))
+
+
+def _row(name: str, files: Sequence[ComparedFile], show: Callable[[ComparedFile], str]) -> Row:
+    return (name, *(show(file) for file in files))
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _names(file: ComparedFile) -> str:
+    names = file.artifact.class_names
+    return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"

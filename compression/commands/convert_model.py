@@ -1,0 +1,90 @@
+"""An artifact as a file other programs read."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from compression.artifact import load_artifact, read_contents
+from compression.core.errors import InputError
+from compression.quantization.plan import Plan, describe_arithmetic, describe_plain_file
+from compression.storage.blocks import MAX_DECODED_BYTES
+from compression.storage.safetensors_bitmask import write_bitmask_file
+from compression.system.extras import require_packages
+from compression.system.files import write_atomic
+
+SUFFIXES = {
+    "state_dict": ".pt",
+    "safetensors": ".safetensors",
+    "safetensors_bitmask": ".bitmask.safetensors",
+    "onnx": ".onnx",
+}
+_LABELS = {
+    "state_dict": "PyTorch state dict",
+    "safetensors": "safetensors",
+    "safetensors_bitmask": "safetensors, sparse weights with a bitmask",
+    "onnx": "ONNX",
+}
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A file that was written, what it is, and its bytes."""
+
+    path: Path
+    label: str
+    num_bytes: int
+
+
+def convert_file(
+    path: Path,
+    *,
+    to: str,
+    output: Path | None = None,
+    allow: Sequence[str] = (),
+    max_bytes: int | None = MAX_DECODED_BYTES,
+) -> Converted:
+    """Write the artifact as ``to`` beside itself or to ``output``, and return what was written.
+
+    ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, zeros too; ``safetensors_bitmask`` leaves the
+    zeros of weights out where that is smaller. None of the three imports the architecture. ``onnx`` has batch
+    normalization folded, and what the artifact holds as integers in integers. Raises InputError.
+    """
+    if to not in SUFFIXES:
+        raise InputError(f"--to {to!r} is unknown; allowed: {', '.join(SUFFIXES)}")
+    output = output or path.with_suffix(SUFFIXES[to])
+    if output.resolve() == path.resolve():
+        raise InputError(f"--output {output} is the artifact itself; allowed: another file")
+    if to == "onnx":
+        require_packages("onnx", "onnxscript")
+        from compression.runtimes.onnx_export import export_onnx
+
+        artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
+        num_bytes = export_onnx(
+            artifact.model,
+            output,
+            image_size=artifact.image_size,
+            class_names=artifact.class_names,
+            mean=artifact.mean,
+            std=artifact.std,
+        )
+        return Converted(output, _label(to, artifact.plan), num_bytes)
+    contents = read_contents(path)
+    state = contents.decode(max_bytes=max_bytes)
+    if to == "safetensors":
+        data = safetensors.torch.save(state, metadata={"format": "pt"})
+    elif to == "safetensors_bitmask":
+        data = write_bitmask_file(state)
+    else:
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        data = buffer.getvalue()
+    write_atomic(output, data)
+    return Converted(output, _label(to, contents.plan), len(data))
+
+
+def _label(to: str, plan: Plan | None) -> str:
+    return f"{_LABELS[to]}, {describe_plain_file(describe_arithmetic(plan) if plan else None)}"

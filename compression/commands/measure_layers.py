@@ -1,0 +1,45 @@
+"""How much of each layer can go: measured, as tables, pictures and the file that allocations read."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from compression.commands.text_table import format_table
+from compression.config.compose import compose_run
+from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.reporting.figures import save_figure
+from compression.run.pipeline import measure_sensitivity
+from compression.run.report.run_pictures import draw_sensitivity
+from compression.system.files import write_atomic
+
+
+def run_sensitivity(overrides: Sequence[str], *, kinds: Sequence[str] | None) -> tuple[str, Path]:
+    """Measure the dense model of ``overrides``; return the tables as text and the folder of the files.
+
+    A json file (for ``strategy.allocation.file``) and a picture are written for each of ``kinds``, weights and
+    channels; None: whichever the model allows. Raises ``InputError``.
+    """
+    # How a strategy would prune has nothing to do with it.
+    others = [text for text in overrides if not text.lstrip("+~").startswith(("strategy", "sparsity="))]
+    config, run_dir = compose_run([*others, "strategy=none"])
+    folder = Path(config.output_dir) / f"sensitivity-{run_dir.name}"
+    texts = []
+    for table in measure_sensitivity(config, run_dir=folder, kinds=kinds):
+        write_atomic(folder / f"{table.kind}.json", (json.dumps(table.to_json(), indent=1) + "\n").encode())
+        for name, figure in draw_sensitivity(table).items():
+            save_figure(figure, folder / f"{name}.png")
+        texts.append(_format(table))
+    return "\n\n".join(texts), folder
+
+
+def _format(table: SensitivityTable) -> str:
+    grid = sorted({sparsity for row in table.accuracy.values() for sparsity in row})
+    header = (f"layer, {table.kind}", "size", *(f"{100 * sparsity:g} %" for sparsity in grid))
+    rows = [
+        (name, f"{table.sizes[name]:,}", *(f"{100 * row[sparsity]:.2f}" for sparsity in grid))
+        for name, row in table.accuracy.items()
+    ]
+    title = (
+        f"Accuracy in % with one layer pruned, on {table.images:,} held-out images; {100 * table.baseline:.2f} % dense"
+    )
+    return f"{title}\n\n{format_table(header, rows=rows, right=tuple(range(1, len(header))))}"

@@ -1,0 +1,117 @@
+"""Classes and probabilities of image files, by an artifact."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compression.artifact import Artifact
+from compression.core.errors import InputError
+from compression.data.decode import EXTENSIONS, read_image
+from compression.data.normalization import normalize
+from compression.runtimes.eager import EagerRuntime
+from compression.runtimes.runtime import Predictor, Runtime, check_engine
+from compression.system.files import write_atomic
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities of one image, in the order of the artifact's class names."""
+
+    path: Path
+    probabilities: NDArray[np.float32]
+
+    @property
+    def best(self) -> int:
+        """Index of the most probable class."""
+        return int(self.probabilities.argmax())
+
+
+def list_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the files given, and those below the folders given: sorted, hidden ones left out.
+
+    Raises InputError for what is no image by its extension, does not exist, or is a folder without images.
+    """
+    images: list[Path] = []
+    allowed = ", ".join(extension.removeprefix(".") for extension in EXTENSIONS)
+    for path in paths:
+        if path.is_dir():
+            found = [file for file in sorted(path.rglob("*")) if _is_visible_image(file, root=path)]
+            if not found:
+                raise InputError(f"{path} holds no images; allowed: {allowed}")
+            images += found
+        elif not path.exists():
+            raise InputError(f"{path} does not exist; allowed: image files and folders of them")
+        elif path.suffix.lower() not in EXTENSIONS:
+            raise InputError(f"{path} is not an image; allowed: {allowed}")
+        else:
+            images.append(path)
+    return images
+
+
+def _is_visible_image(file: Path, *, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    return not hidden and file.suffix.lower() in EXTENSIONS and file.is_file()
+
+
+def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predictor:
+    """Return a function from normalized images [B, 3, H, W] to logits; raises InputError."""
+    check_engine(engine, key="--engine")
+    if engine == "eager":
+        return EagerRuntime().load(artifact.model, threads=threads)
+
+    from compression.runtimes.onnx_export import export_onnx
+    from compression.runtimes.onnxruntime import OnnxRuntime
+    from compression.runtimes.openvino import OpenVinoRuntime
+
+    runtime: Runtime = OpenVinoRuntime() if engine == "openvino" else OnnxRuntime()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(
+            artifact.model,
+            path,
+            image_size=artifact.image_size,
+            class_names=artifact.class_names,
+            mean=artifact.mean,
+            std=artifact.std,
+        )
+        return runtime.load(path, threads=threads)
+
+
+def predict_images(
+    artifact: Artifact, paths: Sequence[Path], *, predictor: Predictor, batch_size: int = 64
+) -> Iterator[Prediction]:
+    """Yield a prediction for every image, in order; raises InputError naming a damaged file."""
+    mean, std = (tuple(values) for values in (artifact.mean, artifact.std))
+    for start in range(0, len(paths), batch_size):
+        chunk = paths[start : start + batch_size]
+        images = torch.stack([read_image(path, image_size=artifact.image_size) for path in chunk])
+        normalized = normalize(images, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+        logits = torch.from_numpy(predictor(normalized.contiguous().numpy()))
+        for path, row in zip(chunk, logits.softmax(dim=1).numpy(), strict=True):
+            yield Prediction(path, row)
+
+
+def write_csv(path: Path, predictions: Sequence[Prediction], *, class_names: Sequence[str]) -> None:
+    """Write a header, then a line an image: file, most probable class, probability of every class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "class", *class_names])
+    for prediction in predictions:
+        probabilities = [f"{value:.6f}" for value in prediction.probabilities]
+        writer.writerow([prediction.path, class_names[prediction.best], *probabilities])
+    write_atomic(path, text.getvalue().encode())
+
+
+def format_predictions(predictions: Sequence[Prediction], *, class_names: Sequence[str]) -> str:
+    """Return a table of file, class and probability."""
+    from compression.commands.text_table import format_table
+
+    rows = [(str(one.path), class_names[one.best], f"{one.probabilities[one.best]:.3f}") for one in predictions]
+    return format_table(("file", "class", "probability"), rows=rows, right=(2,))

@@ -1,0 +1,1 @@
+"""Mixed precision: how many bits each layer gets."""

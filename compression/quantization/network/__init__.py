@@ -1,0 +1,1 @@
+"""Networks that round: traced graphs, simulated rounding, and networks of integers."""

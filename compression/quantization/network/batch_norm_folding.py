@@ -1,0 +1,64 @@
+"""Batch norm folded into the layer before it: the same function, without the normalization."""
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from compression.quantization.network import graph as ops
+from compression.quantization.observers import MIN_SCALE
+
+
+@torch.no_grad()
+def fold_batch_norms_(graph: fx.GraphModule, *, values: bool = True) -> list[str]:
+    """Fold every batch norm that directly follows a layer and return the names of those layers.
+
+    W' = W * gamma / sigma, b' = beta + (b - mu) * gamma / sigma, in float64. A layer whose weights have a scale already
+    keeps its integers but for their sign: its scale is multiplied by ``|gamma / sigma|``. With ``values=False`` only
+    the structure changes: for a network whose tensors come from a file. Section 3.2 of arXiv:1712.05877.
+    """
+    folded = []
+    for node in list(graph.graph.nodes):
+        norm_node = ops.sole_user(node, lambda user: ops.is_batch_norm(graph, user))
+        if norm_node is None or not ops.is_layer(graph, node):
+            continue
+        layer, norm = graph.get_submodule(str(node.target)), graph.get_submodule(str(norm_node.target))
+        if values:
+            _fold_(layer, norm)
+        elif layer.bias is None:
+            layer.register_parameter(
+                "bias", nn.Parameter(layer.get_parameter("weight").new_empty(len(layer.get_parameter("weight"))))
+            )
+        norm_node.replace_all_uses_with(node)
+        graph.graph.erase_node(norm_node)
+        folded.append(str(node.target))
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+    return folded
+
+
+def _fold_(layer: nn.Module, norm: nn.Module) -> None:
+    assert isinstance(layer, ops.LAYERS)
+    weight, bias = layer.weight, layer.bias
+    factor, shift = fold_factors(norm)
+    spread = factor.reshape(-1, *[1] * (weight.ndim - 1))
+    before = torch.zeros_like(shift) if bias is None else bias.double()
+    weight.copy_(weight.double() * spread)
+    layer.bias = nn.Parameter((before * factor + shift).to(weight.dtype))
+    scale = getattr(layer, "weight_scale", None)
+    if scale is not None:
+        scale.copy_((scale.double() * factor.abs()).clamp(min=MIN_SCALE))
+
+
+def fold_factors(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return (gamma / sigma, beta - mu * gamma / sigma) of a batch norm, float64 ``[C]`` each."""
+    assert isinstance(norm, _BatchNorm)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    mean, variance = norm.running_mean.double(), norm.running_var.double()
+    factor = 1 / torch.sqrt(variance + norm.eps)
+    if norm.weight is not None:
+        factor = factor * norm.weight.double()
+    shift = -mean * factor
+    if norm.bias is not None:
+        shift = shift + norm.bias.double()
+    return factor, shift

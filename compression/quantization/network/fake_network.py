@@ -1,0 +1,165 @@
+"""From a float network to one that rounds as integers would, in floating point: for calibration and training."""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from torch import fx, nn
+
+from compression.core.errors import InputError
+from compression.quantization.grid import FULL_PRECISION
+from compression.quantization.network import graph as ops
+from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.fake_layers import (
+    ActivationQuantizer,
+    BiasRounding,
+    FakeQuantWeight,
+    to_fake_quantized,
+)
+from compression.quantization.network.placement import find_places
+from compression.quantization.plan import Activation, Bits, Plan
+
+QUANTIZERS, BIASES = "quantizers", "bias_rounding"
+
+
+def quantizable_layers(model: nn.Module) -> list[str]:
+    """Return the names of the layers of ``model`` that can be quantized, in the order of execution."""
+    traced = ops.trace(model)
+    return list(dict.fromkeys(str(node.target) for node in traced.graph.nodes if ops.is_layer(traced, node)))
+
+
+def make_plan(
+    model: nn.Module,
+    layers: Mapping[str, Bits],
+    *,
+    activation_bits: int,
+    dynamic: bool = False,
+    unclamped: Iterable[str] = (),
+) -> Plan:
+    """Return the plan of quantizing ``layers``: with static scales also where activations are rounded.
+
+    An activation has the most bits that a layer reading it asks for; one that no layer reads (the terms of a sum, what
+    is averaged) has ``activation_bits``.
+    """
+    traced = ops.trace(model)
+    fold_batch_norms_(traced, values=False)
+    static = {} if dynamic else {name: bits for name, bits in layers.items() if bits.activation != FULL_PRECISION}
+    activations = {}
+    for place in find_places(traced, static) if static else ():
+        wanted = [layers[reader].activation for reader in place.readers]
+        activations[place.node.name] = Activation(max(wanted, default=activation_bits), place.signed)
+    return Plan(dict(layers), activations, dynamic=dynamic, unclamped=tuple(unclamped))
+
+
+def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
+    """Return a copy of a traced network whose layers of ``plan`` round their weights; activations get quantizers.
+
+    Its other modules and the names of its parameters are those of ``graph``. Scales are 1 until they are observed.
+    """
+    prepared = copy.deepcopy(graph)
+    for name in check_layers(prepared, plan):
+        if plan.layers[name].weight != FULL_PRECISION:
+            layer = to_fake_quantized(prepared.get_submodule(name), plan.weight_grid(name))
+            prepared.set_submodule(name, layer)
+
+    def make(activation: Activation, node: fx.Node) -> ActivationQuantizer:
+        ceiling = None if node.name in plan.unclamped else ops.ceiling(prepared, node)
+        return ActivationQuantizer(activation.grid, name=_describe(node), ceiling=ceiling)
+
+    insert_quantizers(prepared, plan, make)
+    _round_biases(prepared)
+    prepared.recompile()
+    return prepared
+
+
+def quantizers(network: nn.Module) -> dict[str, ActivationQuantizer]:
+    """Return the quantizers of activations of a prepared network, by the node that each follows."""
+    return {
+        name.removeprefix(f"{QUANTIZERS}."): module
+        for name, module in network.named_modules()
+        if isinstance(module, ActivationQuantizer)
+    }
+
+
+def fake_layers(network: nn.Module) -> dict[str, FakeQuantWeight]:
+    """Return the layers of a prepared network that round their weights, by name."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, FakeQuantWeight)}
+
+
+def learn_steps_(network: nn.Module) -> None:
+    """Let training learn the scales of weights and activations as well (LSQ, arXiv:1902.08153)."""
+    for layer in fake_layers(network).values():
+        layer.learns_step = True
+        layer.weight_scale.requires_grad_(True)
+    for quantizer in quantizers(network).values():
+        quantizer.learns_step = True
+        quantizer.scale.requires_grad_(True)
+
+
+def feeding_quantizer(node: fx.Node) -> str | None:
+    """Return the name of the quantizer whose grid the input of ``node`` is on; None where it is on none."""
+    source = node.all_input_nodes[0]
+    while source.op != "placeholder":
+        if source.op == "call_module" and str(source.target).startswith(f"{QUANTIZERS}."):
+            return str(source.target)
+        if not ops.is_move(source.graph.owning_module, source):  # type: ignore[arg-type]
+            return None
+        source = source.all_input_nodes[0]
+    return None
+
+
+def check_layers(graph: fx.GraphModule, plan: Plan) -> list[str]:
+    """Return the names of the plan's layers; raises ``InputError`` for one that is not in ``graph``."""
+    found = {str(node.target) for node in graph.graph.nodes if ops.is_layer(graph, node)}
+    unknown = [name for name in plan.layers if name not in found]
+    if unknown:
+        raise InputError(f"layer {unknown[0]} cannot be quantized; allowed: {', '.join(sorted(found))}")
+    return list(plan.layers)
+
+
+def insert_quantizers(graph: fx.GraphModule, plan: Plan, make: Callable[[Activation, fx.Node], nn.Module]) -> None:
+    """Put what ``make`` returns for an activation and its node after each activation of ``plan``."""
+    nodes = {node.name: node for node in graph.graph.nodes}
+    unknown = [name for name in plan.activations if name not in nodes]
+    if unknown:
+        raise InputError(f"there is no activation {unknown[0]} to quantize in {type(graph).__name__}")
+    if plan.activations:
+        graph.add_module(QUANTIZERS, nn.ModuleDict())
+    # In the order of execution, whatever that of the plan: the same network is then the same file.
+    for name in [name for name in nodes if name in plan.activations]:
+        node, activation = nodes[name], plan.activations[name]
+        # A plan is of the network without batch norm; here it may not be folded yet.
+        node = ops.sole_user(node, partial(ops.is_batch_norm, graph)) or node
+        target = f"{QUANTIZERS}.{name}"
+        graph.add_submodule(target, make(activation, node))
+        insert_after(node, target)
+
+
+def insert_after(node: fx.Node, target: str) -> fx.Node:
+    """Put a call of the module ``target`` after ``node``, for all that read it; return the call."""
+    with node.graph.inserting_after(node):
+        call = node.graph.call_module(target, (node,))
+    node.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)
+    return call
+
+
+def _round_biases(prepared: fx.GraphModule) -> None:
+    """Let the layers between integers feel that their biases are integers as well."""
+    for node in list(prepared.graph.nodes):
+        layer = ops.module_of(prepared, node)
+        source = feeding_quantizer(node) if isinstance(layer, FakeQuantWeight) else None
+        if source is None or not isinstance(layer, FakeQuantWeight):
+            continue
+        norm = ops.sole_user(node, partial(ops.is_batch_norm, prepared))
+        quantizer = prepared.get_submodule(source)
+        assert isinstance(quantizer, ActivationQuantizer)
+        end = norm or node
+        target = f"{BIASES}.{node.name}"
+        prepared.add_submodule(
+            target, BiasRounding(layer, None if norm is None else ops.module_of(prepared, norm), quantizer)
+        )
+        insert_after(end, target)
+
+
+def _describe(node: fx.Node) -> str:
+    return str(node.target) if node.op == "call_module" else node.name

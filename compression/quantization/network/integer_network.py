@@ -1,0 +1,189 @@
+"""From a network that imitates integers to one that holds them: structure by a plan, tensors by a state dict."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, fx, nn
+
+from compression.core.errors import InputError
+from compression.quantization.grid import FULL_PRECISION
+from compression.quantization.network import graph as ops
+from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.fake_layers import (
+    ActivationQuantizer,
+    BiasRounding,
+    FakeQuantWeight,
+    fitting_scale,
+)
+from compression.quantization.network.fake_network import (
+    check_layers,
+    feeding_quantizer,
+    insert_after,
+    insert_quantizers,
+)
+from compression.quantization.network.fake_quantize import to_integers
+from compression.quantization.network.integer_layers import (
+    DynamicLayer,
+    IntegerLayer,
+    IntegerQuantizer,
+    Product,
+    WeightOnlyLayer,
+)
+from compression.quantization.network.narrowing import Narrowing
+from compression.quantization.observers import MIN_SCALE
+from compression.quantization.plan import Activation, Plan
+
+
+def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
+    """Return a traced network with the layers of ``plan`` as layers of integers, batch norm folded, tensors empty.
+
+    What it computes is in the state dict it wants: ``integer_state`` of the prepared network, or a file. Raises
+    ``InputError`` for a plan of another network.
+    """
+    network = copy.deepcopy(graph)
+    fold_batch_norms_(network, values=False)
+    for node in network.graph.nodes:
+        if node.name in plan.unclamped:
+            if node.op != "call_module" or ops.ceiling(network, node) is None:
+                raise InputError(f"activation {node.name} is no ReLU6 that could have become a ReLU")
+            network.set_submodule(str(node.target), nn.ReLU())
+    names = check_layers(network, plan)
+    insert_quantizers(network, plan, lambda one, _: IntegerQuantizer(one.grid, torch.empty(())))
+    for node in list(network.graph.nodes):
+        name = str(node.target)
+        if node.op == "call_module" and name in names and plan.layers[name].weight != FULL_PRECISION:
+            layer = network.get_submodule(name)
+            if not isinstance(layer, IntegerLayer):
+                signed = plan.dynamic and not ops.is_never_negative(network, node.all_input_nodes[0])
+                layer = _empty_layer(layer, plan, name, signed=signed)
+                network.set_submodule(name, layer)
+            if type(layer) is IntegerLayer:
+                _tell_scale(network, node)
+    _round_after_moves(network)
+    _drop_clamps(network)
+    network.recompile()
+    return network
+
+
+@torch.no_grad()
+def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | None = None) -> dict[str, Tensor]:
+    """Return the state dict of the integer network that computes what ``prepared`` imitates, on the CPU.
+
+    Batch norm that is left is folded. A bias is rounded to the product of the scales, int32. With ``narrowing``, scales
+    and biases have fewer significant bits, and weights are rounded to the grid of those scales.
+    """
+    narrowing = narrowing or Narrowing()
+    folded = copy.deepcopy(prepared).cpu()
+    _remove_bias_rounding(folded)
+    fold_batch_norms_(folded)
+    state = dict(folded.state_dict())
+    for node in folded.graph.nodes:
+        layer = ops.module_of(folded, node)
+        if not isinstance(layer, FakeQuantWeight):
+            continue
+        source = feeding_quantizer(node)
+        unit = None
+        if source is not None and not plan.dynamic:
+            quantizer = folded.get_submodule(source)
+            assert isinstance(quantizer, ActivationQuantizer)
+            unit = quantizer.rounding_scale()
+        state |= {f"{node.target}.{key}": value for key, value in _to_integer_tensors(layer, unit, narrowing).items()}
+    for name, module in folded.named_modules():
+        if isinstance(module, ActivationQuantizer):
+            state[f"{name}.scale"] = module.rounding_scale()
+    return {name: value.detach().clone().contiguous() for name, value in state.items()}
+
+
+def check_integer_state(state: Mapping[str, Tensor], plan: Plan) -> None:
+    """Raise ``InputError`` for integers outside the grids of ``plan``, and for scales that are none."""
+    for name, value in state.items():
+        layer, _, role = name.rpartition(".")
+        if role in ("weight_scale", "scale") and not bool((torch.isfinite(value) & (value > 0)).all()):
+            raise InputError(f"{name} has a scale that is no finite number above 0")
+        if role == "weight" and layer in plan.layers and value.dtype == torch.int8 and value.numel():
+            grid = plan.weight_grid(layer)
+            low, high = (int(one) for one in value.aminmax())
+            if low < grid.low or high > grid.high:
+                raise InputError(f"{name} has integers from {low} to {high}; allowed: {grid.low} to {grid.high}")
+
+
+def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None, narrowing: Narrowing) -> dict[str, Tensor]:
+    scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
+    bias = torch.zeros_like(scale) if bias is None else bias
+    if input_scale is not None:
+        scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
+    wide = scale[:, None]
+    integers = to_integers(layer.weight.flatten(1), wide, layer.weight_grid)
+    # What was rounded with care keeps its integers; what is rounded here is rounded to the grid that is stored.
+    rounded = bool(((integers * wide - layer.weight.flatten(1)).abs() <= 1e-3 * wide).all())
+    scale = narrowing.scale(scale, up=not rounded)
+    if not rounded:
+        integers = to_integers(layer.weight.flatten(1), scale[:, None], layer.weight_grid)
+    if input_scale is not None:
+        bias = torch.round(bias.double() / (input_scale * scale).double()).to(torch.int32)
+    return {
+        "weight": integers.to(torch.int8).reshape(layer.weight.shape),
+        "weight_scale": scale,
+        "bias": narrowing.bias(bias),
+    }
+
+
+def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> IntegerLayer:
+    bits = plan.layers[name]
+    assert isinstance(layer, ops.LAYERS)
+    weight = layer.weight
+    static = not plan.dynamic and bits.activation != FULL_PRECISION
+    dtype = torch.int32 if static else torch.float32
+    integers = torch.empty_like(weight, dtype=torch.int8, requires_grad=False)
+    scale = weight.detach().new_empty(len(weight))
+    # Every layer has a bias, as bias correction may give one to a layer that had none.
+    empty_bias = torch.empty(len(weight), dtype=dtype, device=weight.device)
+    if static:
+        return IntegerLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
+    if plan.dynamic and bits.activation != FULL_PRECISION:
+        grid = Activation(bits.activation, signed).grid
+        return DynamicLayer(Product.of(layer), grid=grid, weight=integers, weight_scale=scale, bias=empty_bias)
+    return WeightOnlyLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
+
+
+def _tell_scale(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Hand the scale of the grid before a layer to the layer."""
+    source = feeding_quantizer(node)
+    if source is None:
+        raise InputError(f"layer {node.target} has no quantized input, which its bits ask for")
+    with graph.graph.inserting_before(node):
+        scale = graph.graph.get_attr(f"{source}.scale")
+    node.args = (*node.args, scale)
+
+
+def _round_after_moves(graph: fx.GraphModule) -> None:
+    """Put values that were moved on their grid once more: no change, but without it engines move them as floats."""
+    for node in list(graph.graph.nodes):
+        moves = ops.is_move(graph, node) and not ops.is_identity(graph, node) and not ops.gives_parts(node)
+        source = feeding_quantizer(node) if moves else None
+        if source is None or ops.leads_to_output(graph, node):
+            continue
+        insert_after(node, source)
+
+
+def _drop_clamps(graph: fx.GraphModule) -> None:
+    """Remove what the grid behind it clamps as well: engines cannot see that a ReLU6 is one of them."""
+    for node in list(graph.graph.nodes):
+        quantizer = ops.module_of(graph, node)
+        if not isinstance(quantizer, IntegerQuantizer) or quantizer.grid.signed:
+            continue
+        clamp = node.all_input_nodes[0]
+        if ops.is_clamp(graph, clamp) and len(clamp.users) == 1:
+            clamp.replace_all_uses_with(clamp.all_input_nodes[0])
+            graph.graph.erase_node(clamp)
+    graph.delete_all_unused_submodules()
+
+
+def _remove_bias_rounding(prepared: fx.GraphModule) -> None:
+    for node in list(prepared.graph.nodes):
+        if isinstance(ops.module_of(prepared, node), BiasRounding):
+            node.replace_all_uses_with(node.args[0])
+            prepared.graph.erase_node(node)
+    prepared.delete_all_unused_submodules()
+    prepared.recompile()

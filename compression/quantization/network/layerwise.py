@@ -1,0 +1,70 @@
+"""A network run layer by layer over many batches, so that one layer can be changed before the next one runs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
+
+from compression.quantization.network import graph as ops
+
+# Of what lies between layers, for all batches together.
+MAX_BYTES = 256 * 2**20
+
+Layer = nn.Conv1d | nn.Conv2d | nn.Linear
+
+
+def layer_of(graph: nn.Module, name: str) -> Layer:
+    """Return the layer called ``name``."""
+    layer = graph.get_submodule(name)
+    assert isinstance(layer, ops.LAYERS), f"{name} is no layer"
+    return layer
+
+
+def layer_nodes(graph: fx.GraphModule) -> dict[str, fx.Node]:
+    """Return by layer the node that calls it, in the order of execution, but for layers called more than once."""
+    nodes = [node for node in graph.graph.nodes if ops.is_layer(graph, node)]
+    calls = [str(node.target) for node in nodes]
+    return {name: node for name, node in zip(calls, nodes, strict=True) if calls.count(name) == 1}
+
+
+class LayerWalk:
+    """Gives the inputs of layers, in the order of execution, as the layers before them are by then.
+
+    What later nodes read is kept for as many of the batches as ``max_bytes`` holds at the network's widest place; the
+    other batches run anew, from the images, for each layer. The values are the same.
+    """
+
+    def __init__(self, network: fx.GraphModule, batches: Sequence[Tensor], *, max_bytes: int = MAX_BYTES) -> None:
+        self._interpreter = fx.Interpreter(network)
+        self._nodes = list(network.graph.nodes)
+        self._batches = batches
+        widest = max(self._run({}, batches[0], range(len(self._nodes))))
+        self._kept: list[dict[fx.Node, Any]] = [{} for _ in batches[: max_bytes // max(widest, 1)]]
+        self._position = 0
+
+    @torch.no_grad()
+    def inputs(self, node: fx.Node) -> Iterator[Tensor]:
+        """Yield what ``node`` reads, one tensor for each batch; after it, only later nodes can be asked for."""
+        [source], end = node.all_input_nodes, self._nodes.index(node)
+        assert self._position <= end, f"{node} was passed already"
+        for index, batch in enumerate(self._batches):
+            kept = index < len(self._kept)
+            values = self._kept[index] if kept else {}
+            for _ in self._run(values, batch, range(self._position if kept else 0, end)):
+                pass
+            yield values[source]
+        self._position = end
+
+    @torch.no_grad()
+    def _run(self, values: dict[fx.Node, Any], batch: Tensor, positions: range) -> Iterator[int]:
+        """Compute the nodes at ``positions`` and drop what no later one reads; yield how many bytes are held."""
+        last_uses = self._interpreter.user_to_last_uses
+        for position in positions:
+            node = self._nodes[position]
+            self._interpreter.env = values
+            values[node] = batch if node.op == "placeholder" else self._interpreter.run_node(node)
+            yield sum(leaf.nbytes for leaf in pytree.tree_leaves(values) if isinstance(leaf, Tensor))
+            for done in last_uses.get(node, ()):
+                del values[done]

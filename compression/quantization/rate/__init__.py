@@ -1,0 +1,1 @@
+"""Rounding that weighs accuracy against the bits an entropy coder needs (RDOQ)."""

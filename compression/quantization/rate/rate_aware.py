@@ -1,0 +1,83 @@
+"""A network whose weights are rounded by what they cost to store, beside what the loss feels of it."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, fx, nn
+
+from compression.quantization.network.fake_layers import FakeQuantWeight
+from compression.quantization.network.fake_network import fake_layers
+from compression.quantization.network.fake_quantize import to_integers
+from compression.quantization.observers import MIN_SCALE
+from compression.quantization.rate.code_length import Cost, code_bits, order0_cost
+from compression.quantization.rate.curvature import measure_curvature, relative_curvature
+from compression.quantization.rate.rdoq import rate_aware_steps
+
+
+class CodeBits(NamedTuple):
+    """Bits of all integers of the weights, each tensor by a coder of its own statistics: to nearest, and as chosen."""
+
+    nearest: float
+    chosen: float
+
+
+@torch.no_grad()
+def round_by_rate_(
+    prepared: fx.GraphModule,
+    reference: fx.GraphModule,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    lam: float,
+    num_batches: int,
+    cost: Cost = order0_cost,
+) -> CodeBits:
+    """Round the weights of ``prepared`` for good, and choose their steps, where a bit costs ``lam``; return the bits.
+
+    A bit is worth ``lam`` times what the loss would feel, on average, if a weight were set to 0. ``reference`` is the
+    float network, batch norm folded; ``batches`` are training images. Weights that are 0 stay 0. A layer called more
+    than once is rounded to nearest.
+    """
+    layers = fake_layers(prepared)
+    curvature = measure_curvature(reference, batches, num_batches=num_batches)
+    weights = {name: layer.weight.detach().flatten(1) for name, layer in layers.items() if name in curvature}
+    curvature = relative_curvature(curvature, weights)
+    nearest = chosen = 0.0
+    for name, layer in layers.items():
+        before = code_bits(_integers(layer))
+        nearest += before
+        if name not in curvature:
+            chosen += before
+            continue
+        weight = weights[name]
+        rounded = rate_aware_steps(
+            weight,
+            layer.weight_scale.detach().clamp(min=MIN_SCALE),
+            curvature=curvature[name],
+            cost=cost,
+            lam=lam,
+            max_level=layer.weight_grid.high,
+            mask=weight != 0,
+        )
+        layer.weight.copy_((rounded.integers * rounded.scale[:, None]).view_as(layer.weight))
+        layer.weight_scale.copy_(rounded.scale)
+        chosen += code_bits(rounded.integers)
+    return CodeBits(nearest, chosen)
+
+
+@torch.no_grad()
+def take_layers_(network: fx.GraphModule, rounded: fx.GraphModule) -> None:
+    """Give the rounding layers of ``network`` weights, scales and biases of those of ``rounded``."""
+    others = fake_layers(rounded)
+    for name, layer in fake_layers(network).items():
+        other = others[name]
+        layer.weight.copy_(other.weight)
+        layer.weight_scale.copy_(other.weight_scale)
+        bias = other.bias
+        # One that had none may have got one.
+        layer.register_parameter("bias", nn.Parameter(bias.detach().clone()) if isinstance(bias, Tensor) else None)
+
+
+def _integers(layer: FakeQuantWeight) -> Tensor:
+    scale = layer.weight_scale.detach().clamp(min=MIN_SCALE)[:, None]
+    return to_integers(layer.weight.detach().flatten(1), scale, layer.weight_grid)

@@ -1,0 +1,118 @@
+"""Rounding that knows what its integers cost to store: RDOQ, as in DeepCABAC (arXiv:1907.11900, section III-C)."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from compression.quantization.observers import MIN_SCALE
+from compression.quantization.rate.code_length import Cost
+
+# What is chosen changes what it costs; that settles in few passes.
+PASSES = 5
+# Step sizes tried for each row, as multiples of the one that theory names.
+STEPS = (1.0, 0.5, 0.7, 1.4, 2.0)
+
+
+class Rounded(NamedTuple):
+    """Integers ``[O, K]`` and the step size of each row, ``[O]``."""
+
+    integers: Tensor
+    scale: Tensor
+
+
+def rate_aware_rounding(
+    weight: Tensor,
+    scale: Tensor,
+    *,
+    curvature: Tensor,
+    cost: Cost,
+    lam: float,
+    max_level: int,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Return the integers q, ``[O, K]``, that minimize ``sum_j c_j (w_j - s q_j)^2 + lam bits(q_j)``.
+
+    For ``weight: [O, K]``, steps ``scale: [O]`` and ``curvature: [O, K]``. Candidates are the integers on both sides of
+    w/s, the next one towards 0, and 0; none is beyond ``max_level``. ``cost`` is asked anew after each pass, as what
+    is chosen often is cheap; ``lam`` 0 is rounding to nearest. Where ``mask`` is False or the weight 0, q is 0.
+    """
+    return _minimize(weight, [scale], curvature, cost, lam, max_level, mask).integers
+
+
+def rate_aware_steps(
+    weight: Tensor,
+    scale: Tensor,
+    *,
+    curvature: Tensor,
+    cost: Cost,
+    lam: float,
+    max_level: int,
+    mask: Tensor | None = None,
+) -> Rounded:
+    """Return integers as ``rate_aware_rounding`` does, and by row the step, no finer than ``scale``, that costs least.
+
+    Tried are ``STEPS`` times ``sqrt(6 lam / (ln 2 mean c))``: at high rates a step has an error of ``c s^2 / 12`` and
+    takes ``-log2 s`` bits, which together are least there. At last the step is the one of least error with these
+    integers, ``sum c w q / sum c q^2``, which mends what rounding towards 0 took.
+    """
+    alive = weight != 0 if mask is None else mask & (weight != 0)
+    felt = (curvature * alive).sum(1) / alive.sum(1)
+    best = torch.where(felt > 0, (6 * lam / math.log(2) / felt).sqrt(), scale)
+    steps = [torch.maximum(scale, step * best) for step in STEPS]
+    found = _minimize(weight, steps if lam > 0 else [scale], curvature, cost, lam, max_level, mask)
+    if lam == 0:
+        return found
+    q = found.integers
+    energy = (curvature * q.square()).sum(1)
+    fitted = (curvature * weight * q).sum(1) / energy
+    return Rounded(q, torch.where(energy > 0, fitted, found.scale).clamp(min=MIN_SCALE))
+
+
+def _minimize(
+    weight: Tensor,
+    steps: list[Tensor],
+    curvature: Tensor,
+    cost: Cost,
+    lam: float,
+    max_level: int,
+    mask: Tensor | None,
+) -> Rounded:
+    integers = torch.round(weight / steps[0][:, None]).clamp_(-max_level, max_level)
+    best = Rounded(integers if mask is None else integers * mask, steps[0])
+    for _ in range(PASSES if lam > 0 else 0):
+        prices = lam * cost(best.integers, max_level).to(weight)
+        before, least = best, None
+        for tried in steps:
+            chosen, total = _cheapest(weight, tried, curvature, prices, max_level, mask)
+            if least is None:
+                best, least = Rounded(chosen, tried), total
+                continue
+            better = total < least
+            least = torch.where(better, total, least)
+            best = Rounded(torch.where(better[:, None], chosen, best.integers), torch.where(better, tried, best.scale))
+        if torch.equal(best.integers, before.integers):
+            break
+    return best
+
+
+def _cheapest(
+    weight: Tensor, scale: Tensor, curvature: Tensor, prices: Tensor, max_level: int, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the candidates that cost least, ``[O, K]``, and what each row costs, ``[O]``; by prices of integers."""
+    rows = scale[:, None]
+    signs, above = weight.sign(), (weight.abs() / rows).ceil_().clamp_(max=max_level)
+    # Zero first: of what costs the same, the one of fewest magnitude.
+    best = torch.zeros_like(weight)
+    least = curvature * weight.square() + prices[..., max_level, None]
+    for less in (2, 1, 0):
+        tried = (above - less).clamp_(min=0) * signs
+        index = (tried + max_level).long()
+        bits = prices.gather(1, index) if prices.ndim == 2 else prices[index]
+        total = curvature * (weight - rows * tried).square() + bits
+        better = total < least
+        if mask is not None:
+            better &= mask
+        best, least = torch.where(better, tried, best), torch.where(better, total, least)
+    return best, least.sum(1)

@@ -1,0 +1,1 @@
+"""Repairs after rounding, without labels: equalization, AdaRound, bias correction, scale refitting."""

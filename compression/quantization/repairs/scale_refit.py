@@ -1,0 +1,66 @@
+"""Scale and bias of each output channel fitted anew behind rounded weights, by least squares."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+import torch
+from torch import Tensor, fx, nn
+
+from compression.core.errors import InputError
+from compression.core.eval_mode import evaluating
+from compression.quantization.network.fake_layers import FakeQuantWeight
+from compression.quantization.network.layerwise import LayerWalk, layer_nodes, layer_of
+from compression.quantization.repairs.bias_correction import check_ready, rounding_nodes
+
+# Beyond, a channel has lost so much that fitting it brings up more noise than signal.
+_FACTORS = (0.5, 2.0)
+
+
+@torch.no_grad()
+def fit_channels_(
+    prepared: fx.GraphModule, reference: fx.GraphModule, batches: Iterable[tuple[Tensor, Tensor]], *, num_batches: int
+) -> None:
+    """Multiply the scales of the rounding layers of ``prepared`` and move their biases towards ``reference``.
+
+    For each output channel ``a y + b`` is nearest to y of the reference in the mean square over images and positions:
+    ``a = cov(y, y_reference) / var(y)``, within 0.5 and 2. In the order of execution, so each layer makes good for
+    those before it. The integers stay. Weights of ``prepared`` are on their grid, its activations float; batch norm is
+    folded in both. ``batches`` are training images. A layer called more than once stays as it is.
+    Raises ``InputError``.
+    """
+    images = [images for images, _ in islice(batches, num_batches)]
+    if not images:
+        raise InputError("channels are fitted on at least one batch of training images")
+    check_ready(prepared, reference)
+    targets = layer_nodes(reference)
+    nodes = {name: node for name, node in rounding_nodes(prepared).items() if name in targets}
+    with evaluating(prepared), evaluating(reference):
+        walks = LayerWalk(prepared, images), LayerWalk(reference, images)
+        for name, node in nodes.items():
+            layer, exact = layer_of(prepared, name), layer_of(reference, name)
+            assert isinstance(layer, FakeQuantWeight)
+            if layer.bias is None:
+                layer.bias = nn.Parameter(layer.weight.new_zeros(len(layer.weight)))
+            axis = -1 if isinstance(layer, nn.Linear) else 1
+            moments = torch.zeros(4, len(layer.weight), dtype=torch.float64, device=layer.weight.device)
+            count = 0
+            for rounded, given in zip(walks[0].inputs(node), walks[1].inputs(targets[name]), strict=True):
+                found, wanted = (
+                    output.movedim(axis, 0).flatten(1).double() for output in (layer(rounded), exact(given))
+                )
+                products = (found, wanted, found.square(), found * wanted)
+                moments += torch.stack([values.sum(1) for values in products])
+                count += found.shape[1]
+            mean, wanted_mean, square, product = moments / count
+            variance = square - mean.square()
+            factor = (product - mean * wanted_mean) / variance
+            # Without variance, as in a channel of no weights, there is a bias to fit and no scale.
+            varies = variance > 1e-9 * square
+            factor = torch.where(varies, factor, torch.ones_like(factor)).clamp(*_FACTORS)
+            # As it is stored, so that bias and scale agree.
+            before = layer.weight_scale.detach().double()
+            layer.weight_scale.mul_(factor.to(layer.weight_scale.dtype))
+            factor = layer.weight_scale.detach().double() / before
+            layer.weight.mul_(factor.to(layer.weight.dtype).reshape(-1, *[1] * (layer.weight.ndim - 1)))
+            shift = wanted_mean - factor * (mean - layer.bias.double())
+            layer.bias.copy_(shift.to(layer.bias.dtype))

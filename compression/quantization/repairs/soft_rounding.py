@@ -1,0 +1,70 @@
+"""Weights between the two integers around them, and what moves them to one or the other (arXiv:2004.10568, 3.3)."""
+
+import torch
+from torch import Tensor
+
+from compression.quantization.grid import Grid
+from compression.quantization.network.fake_quantize import to_integers
+
+ZETA, GAMMA = 1.1, -0.1
+
+
+def rectified_sigmoid(values: Tensor) -> Tensor:
+    """Return ``h(V) = clip(sigmoid(V) * (zeta - gamma) + gamma, 0, 1)``, with zeta = 1.1 and gamma = -0.1."""
+    return values.sigmoid().mul_(ZETA - GAMMA).add_(GAMMA).clamp_(0, 1)
+
+
+def inverse_rectified_sigmoid(fraction: Tensor) -> Tensor:
+    """Return the V with ``h(V) = fraction``, for fractions in [0, 1]."""
+    return -torch.log((ZETA - GAMMA) / (fraction - GAMMA) - 1)
+
+
+def regularizer(up: Tensor, *, beta: float) -> Tensor:
+    """Return ``sum (1 - |2h - 1|^beta)`` over h: 0 where all are 0 or 1."""
+    return (1 - (2 * up - 1).abs().pow(beta)).sum()
+
+
+class SoftRounding:
+    """``scale * clip(floor(W / scale) + h(V), low, high)`` for a weight ``[O, K]`` with ``scale: [O, 1]``.
+
+    h begins as the fraction that rounding down leaves, so the soft weight as W. Zeros, and what lies beyond the grid,
+    are not free: they are rounded to nearest, V or no V.
+    """
+
+    def __init__(self, weight: Tensor, scale: Tensor, grid: Grid) -> None:
+        self.scale = scale
+        self.nearest = to_integers(weight, scale, grid)
+        floor = (weight / scale).floor()
+        free = (weight != 0) & (floor >= grid.low) & (floor < grid.high)
+        self.values = inverse_rectified_sigmoid(weight / scale - floor)
+        self._free = free.to(weight.dtype)
+        self._low = torch.where(free, floor, self.nearest)
+        # Written to again and again: fresh memory of this size costs more than what is computed in it.
+        self._sigmoid, self._up, self._soft = (torch.empty_like(weight) for _ in range(3))
+
+    def soft(self) -> Tensor:
+        """Return the soft weight ``[O, K]``, good until the next call."""
+        torch.sigmoid(self.values, out=self._sigmoid)
+        torch.mul(self._sigmoid, ZETA - GAMMA, out=self._up).add_(GAMMA).clamp_(0, 1)
+        return torch.addcmul(self._low, self._free, self._up, out=self._soft).mul_(self.scale)
+
+    def gradient_(self, slope: Tensor, *, beta: float | None, weight: float) -> Tensor:
+        """Return the gradient by V, in place of ``slope: [O, K]``, that by the last soft weight.
+
+        Unless ``beta`` is None, that of ``weight`` times the regularizer is added.
+        """
+        slope.mul_(self.scale)
+        work = self._soft
+        if beta is not None:
+            # By h: -2 * beta * |2h - 1|^(beta - 1) * sign(2h - 1).
+            centred = torch.mul(self._up, 2, out=work).sub_(1)
+            slope.sub_(centred.abs().pow_(beta - 2).mul_(centred), alpha=2 * beta * weight)
+        # Of h by V: 0 where h is clipped, else (zeta - gamma) * sigmoid * (1 - sigmoid).
+        torch.addcmul(self._up, self._up, self._up, value=-1, out=work).sign_()
+        slope.mul_(work).mul_(self._free)
+        torch.addcmul(self._sigmoid, self._sigmoid, self._sigmoid, value=-1, out=work)
+        return slope.mul_(work).mul_(ZETA - GAMMA)
+
+    def hard(self) -> Tensor:
+        """Return the integers ``[O, K]`` that V chooses: up where ``h >= 1/2``."""
+        return self._low + self._free * (rectified_sigmoid(self.values) >= 0.5)

@@ -1,0 +1,1 @@
+"""Builds what stages work on from the configuration: networks, strategies, quantization plans."""

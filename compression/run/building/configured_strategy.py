@@ -1,0 +1,56 @@
+"""The strategy of the configuration, for a model, and when its steps fall."""
+
+import math
+
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from compression.core.seeding import derive_seed
+from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.pruning.strategy import Strategy, find_units
+from compression.pruning.timeline import Timeline
+from compression.run.context import Context
+
+
+def make_strategy(context: Context, model: nn.Module, *, sensitivity: SensitivityTable | None = None) -> Strategy:
+    """Return the configured strategy for ``model``; raises ``InputError`` for a bad parameter."""
+    settings = context.config.strategy
+    allocation = instantiate(settings.allocation)
+    if sensitivity is not None:
+        allocation = allocation.measured(sensitivity.highest_sparsities(allocation.max_drop))
+    size = context.dataset.image_size
+    example = torch.zeros(2, 3, size, size, device=next(model.parameters()).device)
+    amount = context.config.target_sparsity
+    return Strategy(
+        criterion=instantiate(settings.criterion),
+        units=find_units(
+            instantiate(settings.granularity),
+            model,
+            example=example,
+            amount=amount,
+            target=settings.target,
+            protect=settings.protect,
+        ),
+        allocation=allocation,
+        schedule=instantiate(settings.schedule),
+        regrowth=instantiate(settings.regrowth) if settings.regrowth else None,
+        amount=amount,
+        seed=derive_seed(context.config.seed, "prune"),
+        example=example,
+    )
+
+
+def make_timeline(context: Context, num_steps: int, updates_per_epoch: int) -> Timeline:
+    """Return when the steps fall: ``recovery.epochs``, more where they hold fewer than ``min_updates``."""
+    recovery = context.config.strategy.recovery
+    epochs = context.config.training.epochs if recovery.epochs is None else recovery.epochs
+    if epochs > 0:
+        epochs = max(epochs, math.ceil(recovery.min_updates / updates_per_epoch))
+    return Timeline(
+        num_steps=num_steps,
+        updates_per_epoch=updates_per_epoch,
+        epochs=epochs,
+        lead_epochs=recovery.lead_epochs,
+        spread=recovery.spread if epochs > 0 else None,
+    )

@@ -1,0 +1,1 @@
+"""Refuses, before any training, a configuration that does not fit the model or the data."""

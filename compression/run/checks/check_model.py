@@ -1,0 +1,42 @@
+"""What can be known of a model before anything is trained: that it is built, runs, and can be optimized."""
+
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.run.context import Context
+
+
+def check_model(context: Context) -> nn.Module:
+    """Return the network as training will build it; raises ``InputError`` where it does not fit data or optimizer."""
+    settings = context.config.model
+    pretrained = bool(settings.get("pretrained"))
+    if pretrained and settings.get("weights") is not None:
+        raise InputError(f"model.pretrained=true contradicts model.weights={settings['weights']}: give one of them")
+    model = context.build_model(pretrained=pretrained)
+    _check_forward(context, model)
+    try:
+        instantiate(context.config.training.optimizer)(model.parameters())
+    except (TypeError, ValueError) as error:
+        raise InputError(f"training.optimizer: {_first_line(error)}") from error
+    return model
+
+
+def _check_forward(context: Context, model: nn.Module) -> None:
+    size = context.dataset.image_size
+    target = context.config.model["_target_"]
+    try:
+        with torch.no_grad():
+            logits = model.eval()(torch.zeros(2, 3, size, size))
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        raise InputError(f"model {target} does not run on data.image_size={size}: {_first_line(error)}") from error
+    expected = (2, context.num_classes)
+    if tuple(logits.shape) != expected:
+        raise InputError(
+            f"model {target} gives {list(logits.shape)} for two images: must be {list(expected)}, a logit a class"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,49 @@
+"""What can be known to be wrong with a quantization before anything is trained."""
+
+import logging
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.quantization.bits.bit_allocation import packed_bytes
+from compression.quantization.plan import Plan
+from compression.run.building.configured_plan import left_in_float, plan_for
+from compression.run.context import Context
+
+log = logging.getLogger(__name__)
+
+
+def check_quantization(context: Context, model: nn.Module) -> None:
+    """Raise ``InputError`` where ``model`` cannot be quantized as configured; say which layers stay in float."""
+    plan = plan_for(context, model)
+    settings = context.config.quantization
+    for key, observer in (("weights", settings.weights), ("activations", settings.activations)):
+        if observer:
+            try:
+                instantiate(observer)
+            except InstantiationException as error:
+                if isinstance(error.__cause__, InputError):
+                    raise InputError(f"quantization.{key}.{error.__cause__}") from error
+                raise
+    _check_max_bytes(context, model, plan)
+    left = left_in_float(model, plan)
+    if left:
+        names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
+        log.info("quantize  left in float: %s", names)
+
+
+def _check_max_bytes(context: Context, model: nn.Module, plan: Plan) -> None:
+    """Raise ``InputError`` for a budget that no choice of bits fits, unless pruning may yet remove channels."""
+    config = context.config
+    allocation = config.quantization.allocation
+    if allocation.max_bytes is None or (config.strategy.prunes and config.strategy.compact):
+        return
+    sizes = {name: model.get_parameter(f"{name}.weight").numel() for name in plan.layers}
+    fewest = packed_bytes(dict.fromkeys(sizes, min(allocation.choices)), sizes)
+    if allocation.max_bytes < fewest:
+        raise InputError(
+            f"quantization.allocation.max_bytes={allocation.max_bytes}: must be at least {fewest}, "
+            f"all weights in {min(allocation.choices)} bits"
+        )

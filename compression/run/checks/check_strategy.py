@@ -1,0 +1,86 @@
+"""What can be known of a strategy before anything is trained: that it fits the model, and reaches its target."""
+
+import copy
+import logging
+
+import torch
+from torch import nn
+
+from compression.core.batch_norm import reestimate_batch_norm_
+from compression.core.errors import InputError
+from compression.core.masks import MaskSet
+from compression.core.seeding import make_generator
+from compression.core.selection import prunable_weights
+from compression.pruning.compaction import compact
+from compression.pruning.evidence import Evidence
+from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.pruning.strategy import Strategy, protected_weights
+from compression.run.building.configured_strategy import make_strategy
+from compression.run.context import Context
+from compression.run.stages import dense
+from compression.run.stages.sensitivity import kind_wanted, read_given_table, sensitivity_wanted
+
+log = logging.getLogger(__name__)
+
+
+def check_strategy(context: Context, model: nn.Module) -> None:
+    """Raise ``InputError`` where the configured strategy does not fit ``model``; say which layers it leaves whole."""
+    settings = context.config.strategy
+    if not prunable_weights(model):
+        raise InputError(f"model {context.config.model['_target_']} has no convolution or linear layer to prune")
+    dense.check_start(context)
+    table = _given_table(context, model)
+    strategy = make_strategy(context, model, sensitivity=table)
+    strategy.check(model)
+    _check_criterion(context, strategy, model)
+    if settings.target != "weights" and settings.compact:
+        _check_compaction(strategy, model)
+    unfit = [name for name in strategy.units.whole if name not in protected_weights(model, settings.protect)]
+    if unfit:
+        names = ", ".join(unfit[:4]) + (f" and {len(unfit) - 4} more" if len(unfit) > 4 else "")
+        log.info("prune  %s leaves %d layers whole: %s", settings.name, len(unfit), names)
+
+
+def _given_table(context: Context, model: nn.Module) -> SensitivityTable | None:
+    """Return the table of sensitivity that the configuration names, None where none is; it is of this model."""
+    if not sensitivity_wanted(context):
+        return None
+    table = read_given_table(context)
+    if table is not None:
+        units = make_strategy(context, model).units
+        sizes = {name: score.numel() for name, score in units.reduce(_magnitudes(model)).items()}
+        source = f"strategy.allocation.file={context.config.strategy.allocation['file']}"
+        table.check_fits(sizes, kind=kind_wanted(context), source=source)
+    return table
+
+
+def _check_criterion(context: Context, strategy: Strategy, model: nn.Module) -> None:
+    """Score the untrained model once: a criterion may want gradients, or batch norm."""
+    generator = make_generator("check")
+    shape = (16, *strategy.example.shape[1:])
+    batch = torch.randn(shape, generator=generator), torch.arange(16) % context.num_classes
+    weights = prunable_weights(model)
+    scores = strategy.criterion(weights, evidence=Evidence(model, strategy.example, generator, [batch]))
+    for name, weight in weights.items():
+        if name not in scores or scores[name].shape != weight.shape:
+            found = "no scores" if name not in scores else f"scores of shape {list(scores[name].shape)}"
+            target = context.config.strategy.criterion["_target_"]
+            raise InputError(f"strategy.criterion {target} gives {name} {found}: must be {list(weight.shape)}")
+
+
+def _magnitudes(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().abs() for name, weight in prunable_weights(model).items()}
+
+
+def _check_compaction(strategy: Strategy, model: nn.Module) -> None:
+    """Remove the channels once from the untrained model: whether that can be done hangs on the architecture alone."""
+    scores = strategy.units.reduce(_magnitudes(model))
+    num_kept = strategy.units.count(
+        scores, amount=strategy.amount, final=strategy.amount, allocation=strategy.allocation
+    )
+    pruned = copy.deepcopy(model)
+    MaskSet(strategy.units.masks(scores, num_kept)).mask_weights_(pruned)
+    # Statistics that fit, or the signal of a deep untrained network dies on the way and any two would agree.
+    images = torch.randn((16, *strategy.example.shape[1:]), generator=make_generator("check"))
+    reestimate_batch_norm_(pruned, [(images, torch.zeros(16))], 1)
+    compact(pruned, torch.zeros_like(strategy.example), round_to=strategy.units.round_to)

@@ -1,0 +1,148 @@
+"""What a clock says of the files of a run: loading, memory, latency; everything compared is measured in turns."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from compression.artifact import Artifact, load_artifact
+from compression.core.seeding import derive_seed
+from compression.peak_memory import measure_peak_memory
+from compression.run.context import Context
+from compression.run.stages.export import ARTIFACT, ONNX
+from compression.runtimes.eager import EagerRuntime
+from compression.runtimes.measure import (
+    LatencyRecord,
+    compare_rounds,
+    measure_alternating,
+    measure_load_seconds,
+)
+from compression.runtimes.onnxruntime import OnnxRuntime
+from compression.runtimes.openvino import OpenVinoRuntime
+from compression.runtimes.runtime import Predictor, Runtime
+
+ONNX_ENGINES: tuple[Runtime, ...] = (OnnxRuntime(), OpenVinoRuntime())
+
+# The steps of a long schedule are many: so many of them are timed, so often.
+TIMED_STEPS, STEP_REPEATS = 8, 5
+
+
+def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Return load time, memory and latency of the files of ``loaded``, each measured beside the other."""
+    settings, threads = context.config.runtime, context.threads
+    timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
+    for name, peak in _peak_memory(context, loaded, folders).items():
+        load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
+        timing[name] = {"load_seconds": measure_load_seconds(load), "peak_memory_bytes": peak}
+    predictors = _load_engines(settings.engines, loaded, folders, threads)
+    timing["latency"] = [
+        entry
+        for batch_size in settings.batch_sizes
+        for entry in _compare(context, settings.engines, predictors, batch_size, loaded["dense"].image_size)
+    ]
+    return timing
+
+
+def _peak_memory(
+    context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]
+) -> dict[str, int | None]:
+    """Measure both files at the same time, each in a process of its own: memory does not mind company."""
+    if not context.config.runtime.peak_memory:
+        return dict.fromkeys(folders)
+    with ThreadPoolExecutor() as pool:
+        peaks = {
+            name: pool.submit(
+                measure_peak_memory,
+                path / ARTIFACT,
+                image_size=loaded[name].image_size,
+                batch_size=max(context.config.runtime.batch_sizes),
+                threads=context.threads,
+                allow=context.allowed_imports,
+            )
+            for name, path in folders.items()
+        }
+        return {name: peak.result().extra_bytes for name, peak in peaks.items()}
+
+
+def _load_engines(
+    engines: list[str], loaded: Mapping[str, Artifact], folders: Mapping[str, Path], threads: int
+) -> dict[tuple[str, str], Predictor]:
+    predictors: dict[tuple[str, str], Predictor] = {}
+    for name in ("dense", "compressed"):
+        if "eager" in engines:
+            predictors["eager", name] = EagerRuntime().load(loaded[name].model, threads=threads)
+        for runtime in ONNX_ENGINES:
+            if runtime.name in engines:
+                predictors[runtime.name, name] = runtime.load(folders[name] / ONNX, threads=threads)
+    return predictors
+
+
+def _compare(
+    context: Context,
+    engines: list[str],
+    predictors: Mapping[tuple[str, str], Predictor],
+    batch_size: int,
+    image_size: int,
+) -> list[dict[str, Any]]:
+    generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
+    batch = generator.standard_normal((batch_size, 3, image_size, image_size), dtype=np.float32)
+    settings = context.config.runtime
+    records = measure_alternating(
+        {f"{engine}/{name}": predict for (engine, name), predict in predictors.items()},
+        batch=batch,
+        warmup=settings.warmup,
+        repeats=settings.repeats,
+    )
+    dense = {engine: records[f"{engine}/dense"] for engine in engines}
+    best = min(dense, key=lambda engine: dense[engine].latency_ms.median)
+    return [
+        {
+            "engine": engine,
+            "batch_size": batch_size,
+            "dense": _summary(dense[engine]),
+            "compressed": _summary(records[f"{engine}/compressed"]),
+            "speedup": asdict(compare_rounds(dense[engine], other=records[f"{engine}/compressed"])),
+            "best_dense_engine": best,
+            "speedup_over_best_dense": asdict(compare_rounds(dense[best], other=records[f"{engine}/compressed"])),
+        }
+        for engine in engines
+    ]
+
+
+def _summary(record: LatencyRecord) -> dict[str, Any]:
+    return {"latency_ms": asdict(record.latency_ms), "images_per_second": record.images_per_second}
+
+
+def time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> dict[str, Any] | None:
+    """Time the files of pruning steps beside the dense model, all in one run, in the engine that starts fastest."""
+    if not steps:
+        return None
+    settings = context.config.runtime
+    models = {
+        path.stem: load_artifact(path, allow=context.allowed_imports, max_bytes=None).model for path in _spaced(steps)
+    }
+    models["dense"] = dense
+    batch_size, size = max(settings.batch_sizes), context.dataset.image_size
+    generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
+    records = measure_alternating(
+        {name: EagerRuntime().load(model, threads=context.threads) for name, model in models.items()},
+        batch=generator.standard_normal((batch_size, 3, size, size), dtype=np.float32),
+        warmup=1,
+        repeats=min(settings.repeats, STEP_REPEATS),
+    )
+    return {
+        "engine": "eager",
+        "batch_size": batch_size,
+        "latency_ms": {name: asdict(record.latency_ms) for name, record in records.items()},
+    }
+
+
+def _spaced(steps: Sequence[Path]) -> list[Path]:
+    """Return at most ``TIMED_STEPS`` of the steps, evenly spaced, the last among them."""
+    last, chosen = len(steps) - 1, min(len(steps), TIMED_STEPS)
+    return [steps[last - round(index * last / max(1, chosen - 1))] for index in reversed(range(chosen))]

@@ -1,0 +1,75 @@
+"""The bits stage: what rounding each layer's weight alone costs, on held-out training images."""
+
+import json
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from torch import Tensor, nn
+from torch.nn.functional import kl_div, log_softmax
+
+from compression.core.eval_mode import evaluating
+from compression.quantization.bits.bit_sensitivity import BitTable, measure_bit_sensitivity
+from compression.run.building.network_files import load_network
+from compression.run.building.validation_subset import held_out_images
+from compression.run.code_identity import user_code
+from compression.run.context import Context
+from compression.stage_store.store import RESUME, Made, StageKey, StageRecord
+from compression.system.files import write_atomic
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+
+
+def obtain_bit_table(context: Context, parent: StageRecord) -> StageRecord:
+    """Return the cost of few bits in each layer of ``parent``'s network; a budget has no part in it."""
+    settings = context.config.quantization
+    inputs = {
+        "weights": dict(settings.weights),
+        "choices": settings.allocation.choices,
+        "images": settings.allocation.images,
+        "code": user_code({"weights": settings.weights}),
+        "arithmetic": context.arithmetic_identity,
+    }
+    key = StageKey("bits", VERSION, inputs, parents=(parent.id,))
+    return context.store.obtain(key, partial(_measure, context, parent))
+
+
+def _measure(context: Context, parent: StageRecord, folder: Path) -> Made:
+    settings = context.config.quantization
+    model = load_network(context, parent).to(context.device).eval()
+    images = held_out_images(context, settings.allocation.images)
+    with torch.inference_mode():
+        wanted = [log_softmax(model(batch).float(), dim=1) for batch, _ in images]
+    done_file = folder / RESUME / "layers.json"
+    rows: dict[str, Any] = json.loads(done_file.read_text()) if done_file.exists() else {}
+    found = measure_bit_sensitivity(
+        model,
+        make_observer=partial(instantiate, settings.weights),
+        measure=partial(_divergence, [batch for batch, _ in images], wanted),
+        choices=settings.allocation.choices,
+        skip=list(rows),
+    )
+    for name, row in found:
+        rows[name] = {str(bits): loss for bits, loss in row.items()}
+        write_atomic(done_file, json.dumps(rows).encode())
+        log.info("bits  %s  %s", name, ", ".join(f"{bits}: {loss:.4f}" for bits, loss in row.items()))
+    sizes = {name: model.get_submodule(name).get_parameter("weight").numel() for name in rows}
+    num_images = sum(len(labels) for _, labels in images)
+    table = BitTable.from_json({"baseline": 0.0, "images": num_images, "sizes": sizes, "loss": rows})
+    return Made(table.to_json())
+
+
+def _divergence(images: list[Tensor], wanted: list[Tensor], network: nn.Module) -> float:
+    """Return the mean KL divergence from the exact network: it needs no labels, and few images tell enough."""
+    total, count = 0.0, 0
+    with evaluating(network), torch.inference_mode():
+        for batch, target in zip(images, wanted, strict=True):
+            found = log_softmax(network(batch).float(), dim=1)
+            total += float(kl_div(found, target, reduction="sum", log_target=True))
+            count += len(batch)
+    return total / count

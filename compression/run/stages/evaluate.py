@@ -1,0 +1,155 @@
+"""The evaluate stage: load both written files anew, test them once, measure them side by side."""
+
+import gzip
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from compression.artifact import Artifact, load_artifact
+from compression.core.accuracy import count_hits
+from compression.core.counting import (
+    count_layer_weights,
+    count_macs,
+    count_nonzero_parameters,
+    count_parameters,
+    layer_sparsity,
+    model_sparsity,
+)
+from compression.reporting.provenance import describe_machine, describe_software
+from compression.run.building.network_files import WEIGHTS
+from compression.run.context import Context
+from compression.run.report.step_files import STEPS
+from compression.run.report.timing import time_files, time_steps
+from compression.run.stages.export import ARTIFACT, ONNX
+from compression.runtimes.cpu_features import read_cpu_features
+from compression.runtimes.eager import EagerRuntime
+from compression.runtimes.executed_layers import read_integer_layers
+from compression.runtimes.onnx_metadata import write_with_metadata
+from compression.runtimes.onnxruntime import OnnxRuntime
+from compression.runtimes.parity import compare_predictions
+from compression.stage_store.store import Made, StageKey, StageRecord
+
+VERSION = 4
+
+
+def obtain_evaluated(
+    context: Context, dense: StageRecord, files: Mapping[str, StageRecord], pruned: StageRecord | None = None
+) -> StageRecord:
+    """Return test accuracy, counts, bytes and timings of the ``dense`` and the ``compressed`` of ``files``.
+
+    ``pruned`` is the stage whose steps are timed as well.
+
+    Timings belong to a machine, so on another one, or with other packages, they are taken anew.
+    """
+    inputs = {
+        "runtime": asdict(context.config.runtime),
+        "arithmetic": context.arithmetic_identity,
+        "machine": describe_machine(),
+        "software": describe_software(),
+    }
+    steps = [] if pruned is None else sorted((pruned.path / STEPS).glob("*.cmp"), key=lambda path: int(path.stem))
+    parents = (dense.id, files["dense"].id, files["compressed"].id, *([pruned.id] if pruned else []))
+    folders = {name: record.path for name, record in files.items()}
+    make = partial(_evaluate, context, dense.path / WEIGHTS, folders, steps)
+    return context.store.obtain(StageKey("evaluate", VERSION, inputs, parents), make)
+
+
+def _evaluate(
+    context: Context, dense_weights: Path, folders: Mapping[str, Path], steps: Sequence[Path], folder: Path
+) -> Made:
+    # Our own files: however large the model is, it was trained here.
+    loaded = {
+        name: load_artifact(path / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
+        for name, path in folders.items()
+    }
+    # A student's sparsity is of its own weights, all of which the dense model need not even have.
+    whole = {
+        "dense": count_layer_weights(loaded["dense"].model),
+        "compressed": count_layer_weights(context.student.build_model(pretrained=False)),
+    }
+    results = {name: _count(context, artifact, whole[name]) for name, artifact in loaded.items()}
+    for name, path in folders.items():
+        results[name]["bytes"] = {
+            "artifact": (path / ARTIFACT).stat().st_size,
+            "onnx": (path / ONNX).stat().st_size,
+            "gzip_state_dict": _gzip_bytes(loaded[name].model),
+        }
+    results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
+    parity = None
+    if loaded["compressed"].plan is not None:
+        source, compressed = folders["compressed"] / ONNX, results["compressed"]
+        parity = _execute(context, loaded["compressed"], source, compressed)
+        # The file that is executed says how that compares.
+        compressed["bytes"]["onnx"] = write_with_metadata(
+            onnx.load(source), folder / ONNX, {"parity": _summarize_parity(parity)}
+        )
+    timing = time_files(context, loaded, folders)
+    timing["steps"] = time_steps(context, loaded["dense"].model, steps)
+    torch.set_num_threads(context.threads)
+    return Made({**results, "parity": parity, "timing": timing})
+
+
+def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dict[str, Any]) -> dict[str, Any]:
+    """Run the ONNX file of a quantized model over the test images, beside the simulation: what it says is what counts.
+
+    Both run on the CPU, where integers are.
+    """
+    simulated = EagerRuntime().load(artifact.model, threads=context.threads)
+    executed = OnnxRuntime().load(onnx_file, threads=context.threads)
+    images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in context.test_batches())
+    parity = compare_predictions(simulated, executed=executed, batches=images)
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(executed(images.cpu().contiguous().numpy())).to(images.device)
+
+    hits, totals = count_hits(run, context.test_batches(), context.num_classes)
+    counted["accuracy_simulated"] = parity.accuracy_simulated
+    counted["accuracy"] = hits.sum().item() / totals.sum().item()
+    counted["accuracy_per_class"] = _per_class(artifact, hits, totals)
+    return {
+        "engine": OnnxRuntime.name,
+        **parity.to_json(),
+        "executed_layers": read_integer_layers(onnx_file).to_json(),
+        "cpu": read_cpu_features().to_json(),
+    }
+
+
+def _summarize_parity(parity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parity record with how many layers ran in integers, and which did not, in place of a row for each."""
+    executed = parity["executed_layers"]
+    in_float = [layer["name"] for layer in executed["layers"] if not layer["integer"]]
+    return {**parity, "executed_layers": {"counts": executed["counts"], "in_float": in_float}}
+
+
+def _per_class(artifact: Artifact, hits: Tensor, totals: Tensor) -> dict[str, float | None]:
+    rows = zip(artifact.class_names, hits.tolist(), totals.tolist(), strict=True)
+    return {name: hit / total if total else None for name, hit, total in rows}
+
+
+def _count(context: Context, artifact: Artifact, whole: Mapping[str, int]) -> dict[str, Any]:
+    model = artifact.model
+    hits, totals = count_hits(model.to(context.device), context.test_batches(), context.num_classes)
+    model.cpu()
+    return {
+        "accuracy": hits.sum().item() / totals.sum().item(),
+        "accuracy_per_class": _per_class(artifact, hits, totals),
+        "test_images": int(totals.sum()),
+        "sparsity": model_sparsity(model, whole),
+        "layer_sparsity": layer_sparsity(model, whole),
+        "parameters": count_parameters(model),
+        "nonzero_parameters": count_nonzero_parameters(model),
+        "macs": count_macs(model, artifact.image_size),
+    }
+
+
+def _gzip_bytes(model: nn.Module) -> int:
+    plain = io.BytesIO()
+    torch.save(model.state_dict(), plain)
+    return len(gzip.compress(plain.getvalue(), mtime=0))

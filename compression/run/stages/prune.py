@@ -1,0 +1,185 @@
+"""The prune stage: the strategy's steps, with recovery training after each."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from compression.callbacks.batch_norm_penalty import BatchNormPenalty
+from compression.callbacks.best_weights import BestWeights
+from compression.callbacks.pruning import PruningCallback
+from compression.callbacks.step_recorder import StepRecorder
+from compression.core.accuracy import count_hits
+from compression.core.eval_mode import evaluating
+from compression.core.learning_rate import repeated_cosine
+from compression.core.masks import MaskSet
+from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.run.building.configured_strategy import make_strategy, make_timeline
+from compression.run.building.network_files import WEIGHTS, load_network, save_tensors
+from compression.run.code_identity import user_code
+from compression.run.context import Context
+from compression.run.report.step_files import with_bytes, write_step
+from compression.run.stages import dense
+from compression.run.training.ddp import agree
+from compression.run.training.fit import fit
+from compression.run.training.teaching import distillation_callbacks, distillation_identity
+from compression.stage_store.store import Made, StageKey, StageRecord
+
+VERSION = 5
+MASKS = "masks.safetensors"
+# The cosine of each step ends here, as a fraction of where it starts.
+_LR_FLOOR = 0.01
+_FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": dense.INITIAL, "early": dense.EARLY}
+
+
+def obtain_pruned(
+    context: Context,
+    parent: StageRecord,
+    sensitivity: SensitivityTable | None = None,
+    *,
+    teacher: StageRecord | None = None,
+) -> StageRecord:
+    """Return the pruned model of this run; ``sensitivity`` is for a strategy that asks for it.
+
+    ``teacher`` is the dense model of the run, ``parent`` if left out: it teaches where there is distillation and no
+    other teacher is given.
+    """
+    teacher = teacher or parent
+    config = context.config
+    # What a recipe is called changes nothing, nor does what is done with the compacted model.
+    strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
+    training = _without(asdict(config.training), "warmup", "min_lr", "early_epoch")
+    if config.strategy.recovery.epochs is not None:
+        # How long dense training took is in the parent.
+        training = _without(training, "epochs")
+    inputs = {
+        "strategy": strategy,
+        "code": user_code(strategy),
+        "sparsity": config.target_sparsity,
+        "training": training,
+        "seed": config.seed,
+        "arithmetic": context.arithmetic_identity,
+        **distillation_identity(context, teacher),
+    }
+    if sensitivity is not None:
+        inputs["sensitivity"] = sensitivity.to_json()
+    key = StageKey("prune", VERSION, inputs, parents=(parent.id,))
+    return context.store.obtain(key, partial(_prune, context, parent, teacher, sensitivity))
+
+
+def _prune(
+    context: Context, parent: StageRecord, teacher: StageRecord, table: SensitivityTable | None, folder: Path
+) -> Made:
+    settings, training = context.config.strategy, context.config.training
+    model = load_network(context, parent)
+    model.load_state_dict(load_file(parent.path / _FIRST_WEIGHTS[settings.start]))
+    model.to(context.device)
+    strategy = make_strategy(context, model, sensitivity=table)
+    timeline = make_timeline(context, strategy.num_steps, len(context.train_batches(devices=context.devices)))
+    drop = settings.max_accuracy_drop
+    best = BestWeights()
+    recorder = StepRecorder(
+        best,
+        measure=partial(_measure, context),
+        write=partial(write_step, context, folder),
+        # Whole images: a drop of exactly the limit is within it.
+        lowest=None if drop is None else parent.results["val_accuracy"] - drop / 100 - 1e-9,
+    )
+    rewind = settings.recovery.rewind
+    pruning = PruningCallback(
+        strategy,
+        step_updates=timeline.step_updates,
+        batches=context.plain_train_batches(),
+        # Of its own, so it stays at one epoch: the same images whenever statistics are taken.
+        norm_batches=context.train_batches(),
+        num_batches=settings.recovery.batch_norm_batches,
+        recorder=recorder,
+        rewind_to=None if rewind == "none" else load_file(parent.path / _FIRST_WEIGHTS[rewind]),
+    )
+    rows, seconds, best_epoch = [], 0.0, 0
+    if timeline.num_epochs > 0:
+        lr_factor = partial(
+            repeated_cosine,
+            cycle=max(1, timeline.cycle),
+            floor=_LR_FLOOR,
+            lead=timeline.lead,
+            warmup=settings.recovery.warmup,
+        )
+        lr = settings.recovery.lr_factor * training.optimizer["lr"]
+        task = dense.make_task(context, model, lr_factor, lr=lr)
+        penalty = settings.recovery.batch_norm_l1
+        callbacks: list[Callback] = [BatchNormPenalty(penalty)] if penalty else []
+        fitted = fit(
+            context,
+            "prune",
+            folder,
+            task,
+            num_epochs=timeline.num_epochs,
+            callbacks=[*callbacks, pruning, recorder, *distillation_callbacks(context, teacher, model)],
+            best=best,
+            devices=context.devices,
+        )
+        rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
+        # Lightning leaves the network on the CPU.
+        model.to(context.device)
+        pruning.masks = pruning.masks.to(context.device)
+    while not recorder.stopped and pruning.step < strategy.num_steps:
+        pruning.advance(model, update=timeline.lead)
+    recorder.finish_step(model, pruning.masks)
+    weights, masks, row = _outcome(recorder, pruning, model, parent)
+    assert masks.hold(weights), "a pruned weight came back"
+    save_tensors(weights, folder / WEIGHTS)
+    save_tensors(masks, folder / MASKS)
+    results = {
+        "val_accuracy": row["accuracy_after"],
+        "best_epoch": best_epoch,
+        "history": rows,
+        "sparsity": masks.sparsity,
+        "layer_sparsity": masks.layer_sparsity,
+        "sparsity_steps": pruning.sparsity_steps,
+        "pruning_history": with_bytes(recorder.rows, folder),
+        "stopped": _describe_stop(recorder, row, drop, "student" if parent.key.stage == "distil" else "dense model"),
+        "layers_left_whole": list(strategy.units.whole),
+    }
+    return Made(results, seconds)
+
+
+def _outcome(
+    recorder: StepRecorder, pruning: PruningCallback, model: nn.Module, parent: StageRecord
+) -> tuple[Mapping[str, Tensor], MaskSet, dict[str, Any]]:
+    """Return weights, masks and row of the last step, or of the last that was accurate enough."""
+    if not recorder.stopped:
+        weights = recorder.best.weights or {name: value.cpu() for name, value in model.state_dict().items()}
+        return weights, pruning.masks.to("cpu"), recorder.rows[-1]
+    if recorder.accepted is None:
+        row = {"step": 0, "accuracy_after": parent.results["val_accuracy"]}
+        return load_file(parent.path / WEIGHTS), pruning.strategy.units.dense_masks().to("cpu"), row
+    accepted, masks, row = recorder.accepted
+    return accepted, MaskSet(masks), row
+
+
+def _describe_stop(recorder: StepRecorder, kept: Mapping[str, Any], drop: float | None, whole: str) -> str | None:
+    if not recorder.stopped:
+        return None
+    last = recorder.rows[-1]
+    reason = (
+        f"step {last['step']} ({100 * last['sparsity']:.1f} % sparse) has {100 * last['accuracy_after']:.2f} % "
+        f"validation accuracy, more than strategy.max_accuracy_drop={drop:g} points below the {whole}; "
+    )
+    return reason + (f"kept step {kept['step']}" if kept["step"] else f"kept the {whole}")
+
+
+def _measure(context: Context, model: nn.Module) -> float:
+    with evaluating(model):
+        hits, totals = count_hits(model, context.val_batches(), context.num_classes)
+    # Where several processes train, they must also stop together.
+    return agree(float(hits.sum() / totals.sum()))
+
+
+def _without(settings: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in names}

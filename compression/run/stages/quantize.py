@@ -1,0 +1,227 @@
+"""The quantize stage: weights and activations on grids, calibrated or trained, and held as integers."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning.pytorch import Trainer
+from torch import Tensor, fx, nn
+
+from compression.callbacks.held_zeros import HeldZeros
+from compression.core.accuracy import count_hits
+from compression.core.counting import model_sparsity
+from compression.core.errors import InputError
+from compression.core.eval_mode import evaluating
+from compression.core.learning_rate import warmup_cosine
+from compression.core.masks import MaskSet
+from compression.core.seeding import derive_seed, make_generator
+from compression.quantization.bits.bit_allocation import allocate_bits, allocate_for_drop
+from compression.quantization.bits.bit_sensitivity import BitTable
+from compression.quantization.network.fake_network import fake_layers, learn_steps_
+from compression.quantization.network.integer_network import integer_state
+from compression.quantization.network.narrowing import Narrowing
+from compression.quantization.plan import Bits, Plan, describe_arithmetic
+from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
+from compression.quantization.repairs.adaround import AdaRound
+from compression.run.building.configured_plan import left_in_float, plan_for, reduced, reduces_range
+from compression.run.building.network_files import WEIGHTS, build_network, is_compacted, load_network, save_tensors
+from compression.run.building.validation_subset import held_out_images
+from compression.run.code_identity import user_code
+from compression.run.context import Context
+from compression.run.stages import dense
+from compression.run.training.fit import Fitted, fit, make_trainer
+from compression.run.training.teaching import distillation_callbacks, distillation_identity
+from compression.stage_store.store import Made, StageKey, StageRecord
+
+log = logging.getLogger(__name__)
+
+VERSION = 5
+# The cosine of training ends here, as a fraction of where it starts.
+_LR_FLOOR = 0.01
+
+
+def obtain_quantized(
+    context: Context, parent: StageRecord, table: StageRecord | None, *, teacher: StageRecord
+) -> StageRecord:
+    """Return the network of ``parent`` in integers.
+
+    ``table``, of the bits stage, is for bits that a budget shares out among layers. ``teacher`` is the dense model of
+    the run; it teaches quantization-aware training where there is distillation and no other teacher is given.
+    """
+    config = context.config
+    settings, training = asdict(config.quantization), asdict(config.training)
+    inputs: dict[str, Any] = {
+        "quantization": {key: value for key, value in settings.items() if key != "training"},
+        "bits": [config.weight_bits, config.activation_bits],
+        "reduced_range": reduces_range(context),
+        "code": user_code(settings),
+        "seed": config.seed,
+        "arithmetic": context.arithmetic_identity,
+    }
+    if config.quantization.name == "qat":
+        kept = {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")}
+        inputs["training"] = {**settings["training"], **kept}
+        inputs |= distillation_identity(context, teacher)
+    key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
+    return context.store.obtain(key, partial(_quantize, context, parent, teacher, table))
+
+
+def _quantize(
+    context: Context, parent: StageRecord, teacher: StageRecord, table: StageRecord | None, folder: Path
+) -> Made:
+    model = load_network(context, parent).to(context.device).eval()
+    plan = plan_for(context, model)
+    if table is not None:
+        try:
+            plan = _allocate(context, model, plan, BitTable.from_json(table.results))
+        except InputError as error:
+            raise InputError(f"quantization.allocation.{error}") from error
+    training = context.config.quantization.name == "qat"
+    batches = context.plain_train_batches()
+    log.info("quantize  %s", describe_arithmetic(plan))
+    rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
+    if training:
+        prepared = calibrated(model, plan, _calibration(context), batches)
+        fitted = _train(context, prepared, teacher, folder, arithmetic=describe_arithmetic(plan))
+        prepared.load_state_dict(fitted.weights)
+        rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
+    else:
+        generator = make_generator(derive_seed(context.config.seed, "quantize"))
+        made = quantized(model, plan, _calibration(context), batches, repairs=_repairs(context), generator=generator)
+        prepared, plan, repaired = made.network, made.plan, _describe_repairs(made)
+    settings = context.config.quantization
+    narrowing = Narrowing(scale_bits=settings.scale_bits, bias_bits=settings.bias_bits)
+    state = integer_state(prepared, plan, narrowing)
+    network = build_network(context, state, compacted=is_compacted(parent), plan=plan)
+    save_tensors(state, folder / WEIGHTS)
+    before, after = model_sparsity(model), model_sparsity(network)
+    assert after >= before, f"rounding brought weights back: {before} zeros before, {after} after"
+    trainer: Trainer = make_trainer(context, logger=False, enable_checkpointing=False)
+    task = dense.make_task(context, network, dense.constant_lr)
+    [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
+    results = {
+        "compacted": is_compacted(parent),
+        "plan": plan.to_json(),
+        "method": context.config.quantization.name,
+        "reduced_range": plan.reduced_range,
+        "val_accuracy": metrics["val/accuracy"],
+        "best_epoch": best_epoch,
+        "history": rows,
+        "sparsity_before": before,
+        "sparsity": after,
+        "layers": describe_layers(state, plan),
+        "left_in_float": left_in_float(model, plan),
+        "repairs": repaired,
+    }
+    return Made(results, seconds)
+
+
+def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -> Plan:
+    """Return ``plan`` with weight bits that fit the budget, by what each layer loses with fewer."""
+    settings = context.config.quantization.allocation
+    sizes = {name: table.sizes[name] for name in plan.layers}
+    most = context.config.weight_bits
+    table = replace(
+        table, loss={name: {b: loss for b, loss in row.items() if b <= most} for name, row in table.loss.items()}
+    )
+    if settings.max_bytes is not None:
+        return reduced(context, _with_bits(plan, allocate_bits(table, sizes, max_bytes=settings.max_bytes)))
+    images = held_out_images(context, settings.images)
+
+    def measure(network: nn.Module) -> float:
+        with evaluating(network):
+            hits, totals = count_hits(network, images, context.num_classes)
+        return float(hits.sum() / totals.sum())
+
+    def measure_bits(bits: Mapping[str, int]) -> float:
+        tried = reduced(context, _with_bits(plan, bits))
+        batches = context.plain_train_batches()
+        return measure(quantized(model, tried, _calibration(context), batches).network)
+
+    assert settings.max_drop is not None, "no budget"
+    baseline = measure(model)
+    chosen = allocate_for_drop(table, sizes, baseline=baseline, max_drop=settings.max_drop, measure=measure_bits)
+    return reduced(context, _with_bits(plan, chosen))
+
+
+def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:
+    layers = {name: Bits(weight_bits[name], bits.activation) for name, bits in plan.layers.items()}
+    return replace(plan, layers=layers)
+
+
+def _calibration(context: Context) -> Calibration:
+    settings = context.config.quantization
+    return Calibration(
+        weights=partial(instantiate, settings.weights),
+        activations=partial(instantiate, settings.activations) if settings.activations else None,
+        num_batches=settings.calibration_batches,
+        batch_norm_batches=settings.batch_norm_batches,
+        norm_batches=context.train_batches(),
+    )
+
+
+def _repairs(context: Context) -> Repairs:
+    settings = context.config.quantization
+    return Repairs(
+        equalize=None if settings.equalize == "none" else settings.equalize,
+        adaround=AdaRound(iterations=settings.adaround.iterations) if settings.adaround.iterations else None,
+        adaround_images=settings.adaround.images,
+        bias_correction_batches=settings.bias_correction_batches,
+        rdoq_lambda=settings.rdoq_lambda,
+        rdoq_batches=settings.rdoq_batches,
+    )
+
+
+def _describe_repairs(made: Calibrated) -> dict[str, Any]:
+    """Return which pairs of layers were equalized and which not, what learned rounding won, and bits of all weights."""
+    return {
+        "equalized": [list(pair) for pair in made.equalization.pairs],
+        "not_equalized": [list(pair) for pair in made.equalization.skipped],
+        "rounding_errors": {name: list(errors) for name, errors in made.rounding.items()},
+        "code_bits": None if made.code_bits is None else made.code_bits._asdict(),
+    }
+
+
+def _train(
+    context: Context, prepared: fx.GraphModule, teacher: StageRecord, folder: Path, *, arithmetic: str
+) -> Fitted:
+    settings = context.config.quantization.training
+    if settings.learn_step:
+        learn_steps_(prepared)
+    prepared.train()
+    zeros = MaskSet({f"{name}.weight": layer.weight.detach() != 0 for name, layer in fake_layers(prepared).items()})
+    num_updates = len(context.train_batches()) * settings.epochs
+    lr_factor = partial(
+        warmup_cosine, num_updates=num_updates, num_warmup=round(num_updates * settings.warmup), floor=_LR_FLOOR
+    )
+    lr = settings.lr_factor * context.config.training.optimizer["lr"]
+    task = dense.make_task(context, prepared, lr_factor, lr=lr)
+    callbacks = [HeldZeros(zeros), *distillation_callbacks(context, teacher, prepared)]
+    fitted = fit(
+        context, "quantize", folder, task, num_epochs=settings.epochs, callbacks=callbacks, arithmetic=arithmetic
+    )
+    assert zeros.to("cpu").hold(fitted.weights), "a pruned weight came back"
+    return fitted
+
+
+def describe_layers(state: dict[str, Tensor], plan: Plan) -> list[dict[str, Any]]:
+    """Return a row a layer: name, bits of weight and input, weights, zeros, and bytes of all it stores, packed."""
+    rows = []
+    for name, bits in plan.layers.items():
+        weight, others = state[f"{name}.weight"], [state.get(f"{name}.weight_scale"), state.get(f"{name}.bias")]
+        packed = -(-weight.numel() * bits.weight // 8)
+        rows.append(
+            {
+                "layer": name,
+                "weight_bits": bits.weight,
+                "activation_bits": bits.activation,
+                "weights": weight.numel(),
+                "zeros": int((weight == 0).sum()),
+                "bytes": packed + sum(value.numel() * value.element_size() for value in others if value is not None),
+            }
+        )
+    return rows

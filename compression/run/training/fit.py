@@ -1,0 +1,128 @@
+"""One training of one stage: a Lightning Trainer that can be killed and resumed."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from torch import Tensor
+
+from compression.callbacks.best_weights import BestWeights
+from compression.callbacks.epoch_history import History
+from compression.callbacks.epoch_seed import EpochSeed
+from compression.callbacks.line_progress import LineProgress
+from compression.callbacks.terminal_progress import TerminalProgress
+from compression.callbacks.turn_taking import TakesTurns
+from compression.run.context import Context
+from compression.run.training.checkpoint_io import AtomicCheckpointIO
+from compression.run.training.ddp import ddp_settings, helpers_join, is_helper, wait_for_helpers
+from compression.run.training.loggers import close_logger, make_logger
+from compression.stage_store.store import RESUME, make_room_advice
+from compression.system.disk import check_room
+from compression.system.turns import join_queue
+from compression.tasks.classification import Classification
+
+_LAST = "last"
+# Weights, the optimizer's momentum and the best weights stand in a checkpoint; and the stage's own files, and what a
+# logger writes. That is the least: with much less, a training only ends in a full disk.
+_COPIES, _MARGIN_BYTES = 3, 16 << 20
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best weights by validation, every epoch's row, and the seconds that killed attempts had trained."""
+
+    weights: dict[str, Tensor]
+    val_accuracy: float
+    best_epoch: int
+    rows: list[dict[str, float | int]]
+    earlier_seconds: float
+
+
+def fit(
+    context: Context,
+    stage: str,
+    folder: Path,
+    task: Classification,
+    *,
+    num_epochs: int,
+    callbacks: Sequence[Callback] = (),
+    best: BestWeights | None = None,
+    arithmetic: str = "",
+    devices: int = 1,
+) -> Fitted:
+    """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one.
+
+    ``arithmetic`` stands behind every accuracy that is shown on the way. With several ``devices`` a process each trains
+    on its share of every batch; a process that only helps in that does not return.
+    """
+    history, best = History(), best or BestWeights()
+    checkpoint = folder / RESUME / f"{_LAST}.ckpt"
+    _check_room(context, stage, task)
+    terminal = sys.stdout.isatty() and not is_helper()
+    progress: Callback = (
+        TerminalProgress(arithmetic=arithmetic) if terminal else LineProgress(stage, arithmetic=arithmetic)
+    )
+    # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.
+    save_last = ModelCheckpoint(
+        checkpoint.parent,
+        filename=_LAST,
+        every_n_epochs=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    logger = make_logger(context, stage)
+    trainer = make_trainer(
+        context,
+        max_epochs=num_epochs,
+        logger=logger,
+        callbacks=[EpochSeed(context.config.seed, stage), *callbacks, best, history, progress, save_last],
+        gradient_clip_val=context.config.training.gradient_clip,
+        **(ddp_settings(context.device, devices) if devices > 1 else {}),
+    )
+    resume_from = str(checkpoint) if checkpoint.exists() else None
+    train, val = context.train_batches(devices=devices), context.val_batches()
+    with helpers_join(folder, threads=context.threads) if devices > 1 else nullcontext():
+        trainer.fit(task, train, val, ckpt_path=resume_from, weights_only=True)
+    close_logger(logger)
+    if is_helper():
+        sys.exit()
+    if devices > 1:
+        wait_for_helpers(trainer)
+    return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
+
+
+def _check_room(context: Context, stage: str, task: Classification) -> None:
+    model_bytes = sum(value.nbytes for value in task.state_dict().values())
+    check_room(
+        context.store.root,
+        needed=_COPIES * model_bytes + _MARGIN_BYTES,
+        what=f"stage {stage}",
+        advice=f"what was finished is kept; make room, e.g. {make_room_advice(context.store.root)}",
+    )
+
+
+def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: Any) -> Trainer:
+    """Return a Trainer on the run's device, quiet but for our own callbacks."""
+    deterministic = context.config.trainer.deterministic
+    # Processes that train together wait for each other in every batch: they cannot take turns.
+    alone = context.device.type == "cpu" and settings.get("devices", 1) == 1
+    turns = join_queue(threads=context.threads) if alone else None
+    return Trainer(
+        accelerator=context.device.type if context.device.type != "cuda" else "gpu",
+        precision=cast(Any, context.precision),
+        # Some CUDA kernels have no deterministic form; there it is a wish, and repetition is promised for the CPU.
+        deterministic="warn" if deterministic and context.device.type != "cpu" else deterministic,
+        callbacks=[*callbacks, *([TakesTurns(turns)] if turns else [])],
+        enable_model_summary=False,
+        enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        default_root_dir=context.run_dir,
+        plugins=[AtomicCheckpointIO()],
+        **{"devices": 1, **settings},
+    )

@@ -1,0 +1,163 @@
+"""A sweep from its first job to its answer."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from compression.config.explain import explain
+from compression.config.schema import Config
+from compression.config.sweep_name import INVOCATION, SWEEP_FILE
+from compression.sweep.baselines.second_round import run_second_round
+from compression.sweep.gpus import take_gpu
+from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
+from compression.sweep.presence import close_sweep
+from compression.sweep.supervise import exit_with_parent, is_done, run_job
+from compression.system.disk import DiskFullError, tells_of_no_room
+from compression.system.spinning import limit_spinning
+from compression.system.termination import describe_stop, exit_code, find_stop
+
+# How often a pool of workers that died is begun again; what was finished is not run twice.
+_POOLS = 3
+_ENDED = (FINISHED, FAILED, KILLED)
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+
+
+def run_alone(config: Config, *, run_dir: str) -> float | None:
+    """Run what is no sweep and return its objective, or print its plan where that is asked for; raises InputError."""
+    # Imported late, so that --help and a mistyped key are answered before torch is loaded.
+    if config.plan:
+        from compression.sweep.sweep_plan import describe_run
+
+        print(describe_run(config))
+        return None
+    from compression.run.pipeline import run
+
+    return run(config, run_dir=run_dir)
+
+
+def run_numbered(number: int) -> None:
+    """Run the job of this ``number`` of the sweep that the environment names."""
+    exit_with_parent()
+    _run(read_sweep(Path(os.environ[SWEEP_FILE]).parent), number)
+
+
+# What a job of this process has said of a disk without room: others would end as it did.
+_no_room: list[str] = []
+
+
+def _run(sweep: Sweep, number: int) -> None:
+    job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
+    place = f"{number + 1}/{len(sweep.own)}  {job.name}"
+    known = read_state(folder)
+    # What ended in this invocation is not tried again where a pool of workers is begun anew.
+    if known.status in _ENDED and known.invocation is not None and known.invocation == os.environ.get(INVOCATION):
+        print(f"{place}  found {known.status}", flush=True)
+        return
+    if is_done(job, folder):
+        print(f"{place}  found finished", flush=True)
+        return
+    if _no_room:
+        raise DiskFullError(_no_room[0])
+    print(f"{place}  begun", flush=True)
+    with take_gpu(sweep.folder, number=number) as its_gpu:
+        state = run_job(job, folder=folder, script=TRAIN, environment=its_gpu)
+    told = state.status if state.reason is None else f"{state.status}: {state.reason}"
+    print(f"{place}  {told}, {state.seconds:.1f} s", flush=True)
+    if tells_of_no_room(state.reason or ""):
+        _no_room.append(state.reason or "")
+        raise DiskFullError(state.reason)
+
+
+def complete(main: Callable[[], object]) -> int:
+    """Run Hydra's ``main``; where it was a multirun, whatever ended it, gather what is there. Return the exit code."""
+    limit_spinning()
+    ended: BaseException | None = None
+    try:
+        _launch(main)
+        if SWEEP_FILE in os.environ:
+            run_second_round(read_sweep(_folder()), _run)
+    except BaseException as error:  # noqa: BLE001 - what is no stop is raised again
+        # A single run, or a sweep that was not begun.
+        if SWEEP_FILE not in os.environ:
+            return _end_alone(error)
+        ended = error
+    if SWEEP_FILE not in os.environ:
+        return 0
+    told = None if ended is None else _explain(ended)
+    if ended is not None and told is None:
+        traceback.print_exception(ended)
+    code = conclude(_folder())
+    if ended is None:
+        return code
+    print(f"error: {told or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
+    stop = find_stop(ended)
+    return 1 if stop is None else exit_code(stop)
+
+
+def _end_alone(error: BaseException) -> int:
+    """Tell what a run was stopped by and return its exit code; raise anything else as it was."""
+    stop = find_stop(error)
+    if stop is None:
+        raise error
+    print(f"error: {describe_stop(stop)}", file=sys.stderr, flush=True)
+    return exit_code(stop)
+
+
+def _launch(main: Callable[[], object]) -> None:
+    """Run ``main``, anew while it is workers that were killed, and not too often."""
+    for attempt in range(_POOLS):
+        try:
+            main()
+        except Exception as error:
+            if SWEEP_FILE not in os.environ or not _is_dead_pool(error) or attempt == _POOLS - 1:
+                raise
+            print("a worker was killed and took the others with it; going on", file=sys.stderr, flush=True)
+        else:
+            return
+
+
+def _folder() -> Path:
+    return Path(os.environ[SWEEP_FILE]).parent
+
+
+def conclude(folder: Path) -> int:
+    """Write and print the answer of the sweep in ``folder``; return 1 if a job of its command is not finished."""
+    # Imported late: with it come NumPy, SciPy and matplotlib.
+    from compression.sweep.report.sweep_report import aggregate
+
+    try:
+        result = aggregate(folder)
+        Console(width=None if sys.stdout.isatty() else 120).print(result.to_rich())
+        own = {job.name for job in read_sweep(folder).own}
+        return 1 if any(job.name in own for job in result.unfinished) else 0
+    finally:
+        close_sweep(folder)
+
+
+def _explain(error: BaseException) -> str | None:
+    """Return in a line what ended a sweep, or None for a defect."""
+    stop = find_stop(error)
+    if stop is not None:
+        return describe_stop(stop)
+    if _is_lost_task(error):
+        why = (str(error).splitlines() or ["no reason given"])[0]
+        return (
+            f"a task ended without an answer: {why}; others may still run, "
+            "`python -m compression report` gathers them later"
+        )
+    if _is_dead_pool(error):
+        return f"a worker was killed {_POOLS} times; the same command goes on"
+    return explain(error)
+
+
+def _is_lost_task(error: BaseException) -> bool:
+    # submitit's: the task was cancelled, out of time, or on a node that failed.
+    return type(error).__name__ in ("UncompletedJobError", "FailedJobError", "FailedSubmissionError")
+
+
+def _is_dead_pool(error: BaseException) -> bool:
+    return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool")

@@ -1,0 +1,64 @@
+"""The configurations of a multirun's jobs, each composed as Hydra will, and checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
+
+from compression.config import schema
+from compression.config.explain import explain
+from compression.config.run_name import digest
+from compression.config.schema import Config
+from compression.core.errors import InputError
+from compression.sweep.job_grid import OF_SWEEP, parse_lines, place
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A job's command ``lines``, the configuration these give, its ``digest``, and where it lies on the axes."""
+
+    lines: tuple[str, ...]
+    config: Config
+    digest: str
+    axes: Mapping[str, Any]
+
+
+def compose_jobs(jobs: Sequence[Sequence[Override]], axes: Mapping[str, Any]) -> list[Composed]:
+    """Return each of the ``jobs``, given as overrides; raises InputError for a wrong one, and for two that are one."""
+    composed = [_compose(job, axes) for job in jobs]
+    seen: dict[str, str] = {}
+    for job in composed:
+        if job.config.until != "evaluate":
+            raise InputError(f"until={job.config.until}: must be evaluate, for a sweep compares what is measured")
+        where = _describe(job.axes)
+        if job.digest in seen:
+            raise InputError(f"jobs {seen[job.digest]} and {where} are the same one; each must be given once")
+        seen[job.digest] = where
+    return composed
+
+
+def compose_lines(lines: Sequence[str], axes: Mapping[str, Any]) -> tuple[Config, str]:
+    """Return what a job's command lines give: its configuration and the digest of it."""
+    job = _compose(parse_lines(lines), axes)
+    return job.config, job.digest
+
+
+def _compose(job: Sequence[Override], axes: Mapping[str, Any]) -> Composed:
+    where = place(job, axes)
+    try:
+        composed = compose("config", [str(one.input_line) for one in job], return_hydra_config=True)
+        HydraConfig.instance().set_config(composed)
+        lines = tuple(str(one.input_line) for one in job if one.key_or_group not in OF_SWEEP)
+        return Composed(lines, schema.to_config(composed), digest(composed), where)
+    except Exception as error:
+        message = explain(error)
+        if message is None or not axes:
+            raise
+        raise InputError(f"job {_describe(where)}: {message}") from error
+
+
+def _describe(place: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in place.items())

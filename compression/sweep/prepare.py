@@ -1,0 +1,148 @@
+"""How a sweep begins: all its jobs are known, checked, planned and written down before the first one runs."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from compression.config.schema import Config
+from compression.config.sweep_name import PARENT, SWEEP_FILE
+from compression.core.errors import InputError
+from compression.sweep.baselines.overrides import describe_baselines, make_random_jobs
+from compression.sweep.baselines.second_round import BASELINES
+from compression.sweep.gpus import GPUS, list_gpus
+from compression.sweep.hydra_settings import hand_on_search_path
+from compression.sweep.job_configs import Composed, compose_jobs, compose_lines
+from compression.sweep.job_grid import list_axes, list_jobs, name_job, parse_grid, parse_lines, place
+from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
+from compression.sweep.launchers import (
+    check_gpus,
+    check_launcher,
+    count_workers,
+    keeps_workers,
+    refuse_baselines_on_cluster,
+    warn_of_threads,
+)
+from compression.sweep.presence import open_sweep, refuse_opened
+from compression.sweep.previous_jobs import add_axes, join_axes, read_earlier
+
+if TYPE_CHECKING:
+    from compression.stage_store.store import StageRecord
+
+# Jobs are checked about two a second: where that takes a while, it is said.
+_MANY = 40
+# Of a sweep's name, in characters, the digest at its end not counted.
+_LONGEST = 113
+
+
+def begin(master: DictConfig) -> Sweep:
+    """Check and plan a multirun, write its ``sweep.json``, and return it; raises InputError.
+
+    ``master`` is the configuration that Hydra makes of the command line. Ends the process after a plan that was asked.
+    """
+    grid = [*([one] for one in hand_on_search_path(master)), *parse_grid(master)]
+    axes = list_axes(grid)
+    overrides = list_jobs(grid)
+    workers = count_workers(master.hydra.launcher, num_jobs=len(overrides))
+    composed = compose_jobs(overrides, axes)
+    check_launcher(master.hydra.launcher, max(job.config.trainer.devices for job in composed))
+    check_gpus(master.hydra.launcher, [job.config.trainer for job in composed])
+    warn_of_threads([job.config for job in composed], workers)
+    first = composed[0].config
+    names = [name_job(job.axes, job.digest) for job in composed]
+    folder = Path(first.output_dir).absolute() / name_folder(first, master, axes, names)
+    jobs, earlier = _name_jobs(composed, read_earlier(folder))
+    if first.baselines:
+        refuse_baselines_on_cluster(master.hydra.launcher)
+        jobs += make_random_jobs(jobs, lambda lines: compose_lines(lines, axes))
+        jobs = _find_folders(jobs, earlier)
+    stages = _plan(jobs, folder, workers)
+    if first.baselines:
+        print(describe_baselines(jobs))
+    if first.plan:
+        sys.exit(0)
+    refuse_opened(folder)
+    own = [replace(job, stages=_list_made(made)) for (_, job), made in zip(jobs, stages, strict=True)]
+    sweep = _open(folder, own, earlier, axes)
+    # Its processes know by these what they belong to.
+    os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
+    os.environ[BASELINES] = str(workers) if first.baselines else ""
+    os.environ[SWEEP_FILE] = str(folder / SWEEP)
+    if keeps_workers(master.hydra.launcher):
+        os.environ[PARENT] = str(os.getpid())
+    return sweep
+
+
+def _name_jobs(composed: Sequence[Composed], earlier: Sequence[Job]) -> tuple[list[tuple[Config, Job]], list[Job]]:
+    """Return the jobs with the names of their folders, and ``earlier`` ones with their places on all axes."""
+    digests = {job.digest for job in composed}
+    others = [job for job in earlier if job.kind == "grid" and job.digest not in digests]
+    keys = dict.fromkeys(key for axes in [job.axes for job in composed] + [job.axes for job in others] for key in axes)
+    earlier = add_axes(earlier, keys)
+    jobs = []
+    for job in composed:
+        where = place(parse_lines(job.lines), keys)
+        jobs.append((job.config, Job(name_job(where, job.digest), job.lines, where)))
+    return _find_folders(jobs, earlier), earlier
+
+
+def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) -> list[tuple[Config, Job]]:
+    """Return ``jobs``, those that earlier commands have run under the names of their folders."""
+    known = {job.digest: job.name for job in earlier}
+    return [(config, replace(job, name=known.get(job.digest, job.name))) for config, job in jobs]
+
+
+def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> "list[Mapping[str, StageRecord]]":
+    """Print what the jobs will make, and return the stages of each."""
+    # Imported late, so that a mistyped key is answered before torch is loaded.
+    from compression.run.pipeline import make_dataset, plan_stages
+    from compression.sweep.sweep_plan import format_plan, plan_sweep
+
+    if len(jobs) >= _MANY:
+        print(f"checking {len(jobs)} jobs", flush=True)
+    stages: list[Mapping[str, StageRecord]] = []
+    datasets = {}
+    for config, job in jobs:
+        try:
+            settings = str(config.data)
+            if settings not in datasets:
+                datasets[settings] = make_dataset(config)
+            stages.append(plan_stages(config, run_dir=folder / job.name, dataset=datasets[settings]))
+        except InputError as error:
+            raise InputError(f"job {job.name}: {error}") from error
+    store = Path(jobs[0][0].output_dir) / "store"
+    print(format_plan(plan_sweep(stages, store=store), num_jobs=len(jobs), workers=workers))
+    return stages
+
+
+def _list_made(stages: "Mapping[str, StageRecord]") -> dict[str, str]:
+    """Return the ids of stages on disk. With one to be made, also for overwrite=true, a job is not done."""
+    return {stage: record.id for stage, record in stages.items() if stage != "evaluate" and not record.planned}
+
+
+def _open(folder: Path, own: Sequence[Job], earlier: Sequence[Job], axes: Mapping[str, Sequence[Any]]) -> Sweep:
+    """Write ``sweep.json``, of the command's ``own`` jobs and those of ``earlier`` ones, and say that this is open."""
+    jobs = keep_others(own, earlier)
+    places = [job.axes for job in jobs if job.kind == "grid"]
+    sweep = Sweep(folder, tuple(sys.argv), join_axes(axes, places), jobs)
+    open_sweep(folder)
+    sweep.write()
+    print(f"\n{folder}\n", flush=True)
+    if len(jobs) > len(own):
+        print(f"{len(jobs) - len(own)} jobs of earlier commands stay in its answer\n", flush=True)
+    return sweep
+
+
+def name_folder(config: Config, master: DictConfig, axes: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the sweep's name if it has one, else one made of what is swept, and a digest of the jobs."""
+    if config.name is not None:
+        return config.name
+    choices = [str(master.hydra.runtime.choices[group]) for group in ("data", "model") if group not in axes]
+    keys = [key.rpartition(".")[2].rpartition("/")[2] for key in axes]
+    jobs = hashlib.sha256("\n".join(names).encode()).hexdigest()[:6]
+    return "-".join(["sweep", *choices, *keys])[:_LONGEST] + f"-{jobs}"

@@ -1,0 +1,62 @@
+"""Whether somebody is at work on a sweep: between two of its jobs no job says so."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from compression.core.errors import InputError
+from compression.sweep.jobs import read_json
+from compression.system.files import write_atomic
+from compression.system.processes import Process, describe_process, keep_touching
+
+# In it a file for each process at work, as several may share a search.
+OPEN = ".open"
+
+
+def open_sweep(folder: Path) -> None:
+    """Leave word that this process works on the sweep in ``folder``."""
+    for path in _list_files(folder):
+        process = _read(path)
+        if process is None or not process.is_alive(path):
+            path.unlink(missing_ok=True)
+    own = describe_process()
+    write_atomic(_file(folder, own), (json.dumps(asdict(own)) + "\n").encode())
+    keep_touching(_file(folder, own))
+
+
+def close_sweep(folder: Path) -> None:
+    """Take back what ``open_sweep`` of this process left."""
+    _file(folder, describe_process()).unlink(missing_ok=True)
+
+
+def is_open(folder: Path) -> bool:
+    """Whether a process works on the sweep in ``folder``."""
+    processes = {path: _read(path) for path in _list_files(folder)}
+    return any(process is not None and process.is_alive(path) for path, process in processes.items())
+
+
+def refuse_opened(folder: Path) -> None:
+    """Raise ``InputError`` where another process of this machine works on the sweep in ``folder``."""
+    own = describe_process()
+    for path in _list_files(folder):
+        process = _read(path)
+        if process is not None and process.host == own.host and process.pid != own.pid and process.is_alive():
+            raise InputError(
+                f"{folder}: process {process.pid} is at work on this sweep (python -m compression status shows it); "
+                "wait for it, or give another name="
+            )
+
+
+def _file(folder: Path, process: Process) -> Path:
+    return folder / OPEN / f"{process.host}-{process.pid}.json"
+
+
+def _list_files(folder: Path) -> list[Path]:
+    return sorted((folder / OPEN).glob("*.json"))
+
+
+def _read(path: Path) -> Process | None:
+    try:
+        return Process(**read_json(path))
+    except (TypeError, ValueError):
+        return None

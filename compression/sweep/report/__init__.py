@@ -1,0 +1,1 @@
+"""The result of a sweep, made from its records on disk: table, fronts, picks, pictures, recommendation."""

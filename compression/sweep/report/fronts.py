@@ -1,0 +1,41 @@
+"""Accuracy against sparsity, bytes and latency: which of the sweep's configurations are not beaten in both."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from compression.sweep.report.dominance import is_dominated, pareto_front
+from compression.sweep.report.leaderboard import Answer, Configuration
+
+# What each costs, less being better; None where it is not known.
+COSTS: Mapping[str, Callable[[Configuration], float | None]] = {
+    "sparsity": lambda one: -one.measured.sparsity,
+    "bytes": lambda one: one.measured.bytes,
+    "latency": lambda one: one.milliseconds,
+}
+
+
+@dataclass(frozen=True)
+class Front:
+    """The grid's configurations that no other of the grid beats in both, cheapest first; baselines they do not beat."""
+
+    against: str
+    members: tuple[Configuration, ...]
+    unbeaten_baselines: tuple[Configuration, ...]
+
+
+def make_fronts(answer: Answer) -> dict[str, Front]:
+    """Return the front of accuracy (that which choices are made by) against each cost."""
+    return {against: _make_front(answer, against) for against in COSTS}
+
+
+def _make_front(answer: Answer, against: str) -> Front:
+    known = [(one, cost) for one in answer.configurations if (cost := COSTS[against](one)) is not None]
+    grid = [(one, (cost, one.score.mean)) for one, cost in known if not one.is_baseline]
+    points = [point for _, point in grid]
+    return Front(
+        against,
+        members=tuple(grid[index][0] for index in pareto_front(points)),
+        unbeaten_baselines=tuple(
+            one for one, cost in known if one.is_baseline and not is_dominated((cost, one.score.mean), by=points)
+        ),
+    )

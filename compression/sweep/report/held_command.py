@@ -1,0 +1,106 @@
+"""The command whose result lands in the folder that was asked about: the sweep's own, held at one point of its grid."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from compression.sweep.jobs import SEARCH
+from compression.sweep.report.leaderboard import MATCHES
+from compression.sweep.report.records import RUN, JobRecord, SweepRecord
+from compression.sweep.search.space import to_override
+
+# What was asked of one call of the command.
+_OF_A_CALL = ("overwrite", "plan")
+# Names of folders and the like, which a new run must not take over.
+_NOT_TAKEN = ("name", "hydra", "plan")
+# What the command searches for if it does not say, and how many more are worth asking for.
+TRIALS, _MORE = 40, 10
+
+
+def is_search(sweep: SweepRecord) -> bool:
+    """Whether the folder is that of a search, which draws by itself what to try."""
+    return (sweep.folder / SEARCH).exists()
+
+
+def add_point(sweep: SweepRecord, start: JobRecord, changes: Mapping[str, Any]) -> str:
+    """Return the command that runs ``start`` with ``changes``, and nothing else, as one more job of its sweep.
+
+    Of a single run that is another single run.
+    """
+    own = _overrides(start)
+    point = {key: to_override(own.get(key, key).partition("=")[0], value) for key, value in changes.items()}
+    if start.kind == RUN or not sweep.command:
+        kept = [word for key, word in own.items() if key not in changes and not key.startswith(_NOT_TAKEN)]
+        return f"python train.py {shlex.join([*kept, *point.values()])}"
+    return _join(sweep.command, {**_hold(sweep, start), **point}, without=(*_OF_A_CALL, "baselines"))
+
+
+def repeat(sweep: SweepRecord, job: JobRecord) -> str:
+    """Return the sweep's command as it was; for ``job`` alone, or that which it is beside, if an earlier one had it."""
+    if is_search(sweep):
+        return _search(sweep.command[1:])
+    if job.kind == RUN or not sweep.command:
+        return add_point(sweep, job, {})
+    wanted = {"baselines": "baselines=true"} if job.is_baseline else {}
+    if job.kept:
+        matched = next((one for one in sweep.jobs if one.name == job.axes.get(MATCHES)), job)
+        shared = {key: _hold(sweep, job)[key] for key in job.axes if key in matched.axes}
+        wanted = {**_hold(sweep, matched), **shared, **wanted}
+    return _join(sweep.command, wanted)
+
+
+def search_on(sweep: SweepRecord) -> tuple[str, int]:
+    """Return the command of a search for more trials, and how many more."""
+    kept, trials, words = [], TRIALS, iter(sweep.command[1:])
+    for word in words:
+        if word.partition("=")[0] != "--trials":
+            kept.append(word)
+            continue
+        told = word.partition("=")[2] or next(words, "")
+        trials = int(told) if told.isdecimal() else trials
+    return _search([*kept, "--trials", str(trials + _MORE)]), _MORE
+
+
+def _search(words: Sequence[str]) -> str:
+    return f"python -m compression {shlex.join(words)}"
+
+
+def _join(command: Sequence[str], wanted: Mapping[str, str], *, without: Sequence[str] = _OF_A_CALL) -> str:
+    """Return the command with the overrides in ``wanted`` in place of its own of these keys, or else at its end.
+
+    Keys in ``without`` are left out.
+    """
+    left, words = dict(wanted), []
+    for word in command[1:]:
+        is_override = "=" in word and not word.startswith("-")
+        key = _key_of(word)
+        if not is_override or key not in (*wanted, *without):
+            words.append(word)
+        elif key in left:
+            words.append(left.pop(key))
+    return shlex.join(["python", command[0], *words, *left.values()])
+
+
+def _hold(sweep: SweepRecord, job: JobRecord) -> dict[str, str]:
+    """Return what holds each axis where ``job`` lies, and the name of the folder if the command has none."""
+    own = _overrides(job)
+    held = {key: own.get(key, to_override(key, value)) for key, value in job.axes.items()}
+    if any(_key_of(word) == "name" for word in sweep.command[1:]):
+        return held
+    return {**held, "name": f"name={_quote(sweep.folder.resolve().name)}"}
+
+
+def _overrides(job: JobRecord) -> dict[str, str]:
+    return {_key_of(word): word for word in job.overrides if "=" in word}
+
+
+def _key_of(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def _quote(name: str) -> str:
+    """Return a folder's name as Hydra's grammar reads it."""
+    if re.fullmatch(r"[\w.-]+", name):
+        return name
+    return "'{}'".format(name.replace("\\", "\\\\").replace("'", "\\'"))

@@ -1,0 +1,137 @@
+"""One table of all jobs, every column defined."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from compression.reporting.result_row import make_result_row
+from compression.sweep.report.leaderboard import Answer, make_labels
+from compression.sweep.report.records import SEED, JobRecord, SweepRecord
+
+AXIS = "axis."
+_BEFORE = {
+    "job": "name of the job, and of its folder",
+    "kind": "grid; run: a single run outside a sweep; baselines: random (random pruning at the same sparsity), "
+    "small_dense (a narrower dense network in INT8)",
+    "configuration": "what the job is apart from its seed; jobs of one configuration are compared as one",
+    "status": "finished, running, failed, killed, interrupted (its process is gone), waiting (not begun), broken (its "
+    "records cannot be used)",
+    "reason": "why there are no numbers, in a line",
+}
+_AFTER = {
+    SEED: "seed of everything random",
+    "val_accuracy": "fraction of held-out training images classified right, of the network in the file; what choices "
+    "are made by",
+    "accuracy": "fraction of test images classified right, the file loaded anew and, if quantized, executed",
+    "dense_val_accuracy": "val_accuracy of the dense model; for kind small_dense the grid's dense model of that seed",
+    "dense_accuracy": "accuracy of the dense model; for small_dense as above",
+    "val_drop_points": "100 (dense_val_accuracy - val_accuracy); a loss is positive",
+    "drop_points": "100 (dense_accuracy - accuracy); a loss is positive",
+    "sparsity": "fraction of the dense model's convolution and linear weights that is zero or gone, measured; "
+    "for small_dense of its own narrow network's",
+    "weight_bits": "bits of weights, 32: not quantized",
+    "activation_bits": "bits of activations, 32: not quantized",
+    "bytes": "size of model.cmp on disk",
+    "dense_bytes": "size of the dense float32 state dict as safetensors; for small_dense the grid's",
+    "compression_ratio": "dense_bytes / bytes",
+    "latency_ms": "median milliseconds a batch in the fastest engine that executes the file, at latency_batch images; "
+    "of jobs timed while others ran beside them more than alone",
+    "latency_p10_ms": "10th percentile of it over rounds",
+    "latency_p90_ms": "90th percentile of it over rounds",
+    "latency_engine": "the engine of latency_ms",
+    "latency_batch": "images a batch of latency_ms: the size most jobs were timed with, the smallest of several",
+    "speedup": "how many times faster than the fastest engine runs the dense model, median over rounds taken in "
+    "turns; for small_dense against the grid's dense model, the ratio of medians of two runs",
+    "speedup_p10": "10th percentile of it over rounds; empty for small_dense",
+    "speedup_p90": "90th percentile of it over rounds; empty for small_dense",
+}
+_LAST = {
+    "macs": "multiply-accumulates of an image; zeros count",
+    "dense_macs": "the same of the dense model; for small_dense the grid's",
+    "macs_ratio": "dense_macs / macs",
+    "parameters": "how many numbers the network holds, zeros counted",
+    "nonzero_parameters": "how many of them are not zero",
+    "nonzero_ratio": "nonzero_parameters of the dense model / nonzero_parameters; for small_dense of the grid's",
+    "onnx_bytes": "size of model.onnx on disk",
+    "gzip_bytes": "size of the state dict after gzip",
+    "gzip_ratio": "gzip_bytes of the dense model / gzip_bytes; for small_dense of the grid's",
+    "load_ms": "milliseconds until model.cmp is read and a network again",
+    "peak_memory_bytes": "memory that inference took at most",
+    "epochs": "passes over the training images that the network in the file was trained for in all: recovery, "
+    "fine-tuning and training with rounding counted, a teacher's own not",
+    "dense_epochs": "the same of the dense model; for small_dense of the grid's",
+    "test_images": "how many images accuracy is on",
+    "threads": "CPU threads it was trained and timed with",
+    "seconds": "wall time of the job, stages found finished not counted; of a single run, of all its stages when made",
+    "stages": "ids of its stages in the store; jobs that share one share the id",
+}
+_CLOCK = ("seconds", "latency", "speedup", "load_ms", "peak_memory_bytes")
+
+
+def is_varying(column: str) -> bool:
+    """Return whether the column may differ between two runs of one command: what a clock or the memory in use says."""
+    return column.startswith(_CLOCK)
+
+
+def define_columns(answer: Answer) -> dict[str, str]:
+    """Return every column of this sweep's table, in order, with its definition."""
+    axes = {f"{AXIS}{key}": f"{key} as asked for" for key in answer.sweep.axes if key != SEED}
+    engines: dict[str, str] = {}
+    for engine, size in _find_timed(answer.sweep):
+        stem, where = f"{engine}_b{size}", f"in {engine} at batch {size}"
+        engines |= {
+            f"latency_{stem}_ms": f"median milliseconds a batch {where}",
+            f"latency_{stem}_p10_ms": f"10th percentile {where}",
+            f"latency_{stem}_p90_ms": f"90th percentile {where}",
+            f"speedup_{stem}": f"speedup {where}, over the fastest engine for the dense model at that batch",
+        }
+    return {**_BEFORE, **axes, **_AFTER, **engines, **_LAST}
+
+
+def make_rows(answer: Answer) -> list[dict[str, Any]]:
+    """Return a row a job in the order of the plan; what is not known is None."""
+    columns = define_columns(answer)
+    labels = make_labels(answer.sweep)
+    return [
+        dict.fromkeys(columns) | _describe(job, labels[job.name]) | _measure(answer, job) for job in answer.sweep.jobs
+    ]
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) -> str:
+    """Return header and rows; None is an empty cell, stages are JSON."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {key: json.dumps(value) if isinstance(value, Mapping) else value for key, value in row.items()} for row in rows
+    )
+    return stream.getvalue()
+
+
+def _describe(job: JobRecord, label: str) -> dict[str, Any]:
+    seconds = job.seconds
+    if seconds is None and job.measured is not None:
+        seconds = job.measured.stage_seconds
+    return {
+        "job": job.name,
+        "kind": job.kind,
+        "configuration": label,
+        "status": job.status,
+        "reason": job.reason,
+        SEED: job.seed,
+        "seconds": seconds,
+        **{f"{AXIS}{key}": value for key, value in job.axes.items() if key != SEED},
+    }
+
+
+def _measure(answer: Answer, job: JobRecord) -> dict[str, Any]:
+    if job.measured is None:
+        return {}
+    return make_result_row(job.measured, dense=answer.reference(job), batch_size=answer.batch_size)
+
+
+def _find_timed(sweep: SweepRecord) -> list[tuple[str, int]]:
+    found = {(e.engine, e.batch_size) for job in sweep.finished if job.measured for e in job.measured.latencies}
+    return sorted(found, key=lambda one: (one[1], one[0]))

@@ -1,0 +1,123 @@
+"""The three configurations one would ship: best accuracy, best compression, best balanced."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from compression.core.sizes import format_size
+from compression.sweep.report.leaderboard import Answer, Configuration
+
+# A model below this fraction of the dense model's accuracy is not one to ship, however small.
+KEPT = 0.9
+RULES = {
+    "best accuracy": "the highest accuracy",
+    "best compression": f"the smallest file among those that keep {100 * KEPT:.0f} % of the dense model's accuracy",
+    "best balanced": (
+        "the highest harmonic mean of two numbers from 0 to 1, among those same: how little of the accuracy that may "
+        f"be lost is lost, (kept - {KEPT:g}) / {1 - KEPT:.1g}, at most 1; and how far it is compressed, log(ratio) / "
+        "log(largest ratio among them)"
+    ),
+}
+TIES = "Equal ones: the higher accuracy, the smaller file, the first name."
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A choice, and the best of the sweep's own grid where a baseline was chosen; ``reason`` why there is none.
+
+    ``tied`` are all others that could have been chosen and share its place, smallest file first.
+    """
+
+    title: str
+    rule: str
+    chosen: Configuration | None
+    of_grid: Configuration | None
+    reason: str | None = None
+    tied: tuple[Configuration, ...] = ()
+
+
+def make_picks(answer: Answer) -> list[Pick]:
+    """Return the three picks among all finished configurations, baselines too: they win where they are better."""
+    everything = answer.configurations
+    choices: dict[str, Callable[[Sequence[Configuration]], Configuration | None]] = {
+        "best accuracy": pick_accuracy,
+        "best compression": pick_compression,
+        "best balanced": pick_balanced,
+    }
+    picks = []
+    for title, choose in choices.items():
+        chosen = choose(everything)
+        of_grid = None
+        if chosen is not None and chosen.is_baseline:
+            of_grid = choose([one for one in everything if not one.is_baseline])
+        tied = find_tied(chosen, everything if choose is pick_accuracy else _usable(everything))
+        picks.append(Pick(title, RULES[title], chosen, of_grid, None if chosen else _why_none(everything), tied))
+    return picks
+
+
+def find_tied(chosen: Configuration | None, among: Sequence[Configuration]) -> tuple[Configuration, ...]:
+    """Return those that share the place of ``chosen``, smallest file first."""
+    others = [one for one in among if chosen is not None and one is not chosen and one.place == chosen.place]
+    return tuple(sorted(others, key=lambda one: (one.measured.bytes, *_order(one))))
+
+
+def describe_tie(chosen: Configuration, tied: Sequence[Configuration]) -> str | None:
+    """Return in words that the choice hangs on noise, and what smaller one there is; None where it does not."""
+    if not tied:
+        return None
+    noisy = any(one.score.mean != chosen.score.mean for one in tied)
+    others = f"{len(tied):,} {'others' if len(tied) > 1 else 'other'}{' within the noise of seeds' if noisy else ''}"
+    smallest = tied[0]
+    if smallest.measured.bytes >= chosen.measured.bytes:
+        return f"accuracy tied with {others}, none smaller"
+    size = format_size(smallest.measured.bytes)
+    return f"accuracy tied with {others}; the smallest of them is {smallest.job.name}, {size}"
+
+
+def pick_accuracy(configurations: Sequence[Configuration]) -> Configuration | None:
+    """Return the one of the highest accuracy."""
+    return min(configurations, key=_order, default=None)
+
+
+def pick_compression(configurations: Sequence[Configuration]) -> Configuration | None:
+    """Return the one with the smallest file among those that keep enough accuracy."""
+    return choose_first(_usable(configurations), by_bytes=True)
+
+
+def pick_balanced(configurations: Sequence[Configuration]) -> Configuration | None:
+    """Return the one that loses little and compresses much."""
+    usable = _usable(configurations)
+    largest = max((one.ratio for one in usable), default=1.0)
+    return min(usable, key=lambda one: (-balance(one.kept, one.ratio, largest=largest), *_order(one)), default=None)
+
+
+def choose_first(configurations: Sequence[Configuration], *, by_bytes: bool) -> Configuration | None:
+    """Return the smallest file, or the highest accuracy, with the ties of the picks."""
+    if by_bytes:
+        return min(configurations, key=lambda one: (one.measured.bytes, *_order(one)), default=None)
+    return pick_accuracy(configurations)
+
+
+def balance(kept: float, ratio: float, *, largest: float) -> float:
+    """Return the harmonic mean of accuracy spared and compression reached, in [0, 1].
+
+    ``spared = (kept - 0.9) / 0.1`` and ``reached = log ratio / log largest``, both held to [0, 1].
+    """
+    spared = min(max((kept - KEPT) / (1 - KEPT), 0.0), 1.0)
+    reached = min(max(math.log(ratio) / math.log(largest), 0.0), 1.0) if largest > 1 else 0.0
+    return 2 * spared * reached / (spared + reached) if spared + reached else 0.0
+
+
+def _usable(configurations: Sequence[Configuration]) -> list[Configuration]:
+    return [one for one in configurations if one.kept >= KEPT]
+
+
+def _why_none(configurations: Sequence[Configuration]) -> str:
+    if not configurations:
+        return "no job has finished"
+    best = max(one.kept for one in configurations)
+    return f"none keeps {100 * KEPT:.0f} % of the dense model's accuracy; the best keeps {100 * best:.1f} %"
+
+
+def _order(one: Configuration) -> tuple[float, int, str]:
+    return -one.score.mean, one.measured.bytes, one.job.name

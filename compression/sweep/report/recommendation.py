@@ -1,0 +1,107 @@
+"""Which finished configuration to ship within limits, how near the others came, and what to run next."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from compression.core.errors import InputError
+from compression.core.sizes import format_size
+from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
+from compression.sweep.report.limits import Limits
+from compression.sweep.report.picks import choose_first, describe_tie, find_tied
+from compression.sweep.report.records import read_records
+from compression.sweep.report.suggestion import NextRun, measure, propose
+
+MAX_SHOWN = 10
+_NAMES = {"drop": "points lost", "bytes": "file", "latency": "latency"}
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """``best`` is within the limits, or None; ``others`` are all else: those within first, then the nearest.
+
+    ``tied`` are those within the limits that share the place of ``best``, smallest file first.
+    """
+
+    answer: Answer
+    limits: Limits
+    by_bytes: bool
+    best: Configuration | None
+    others: tuple[Configuration, ...]
+    next_run: NextRun | None
+    tied: tuple[Configuration, ...] = ()
+
+    def to_rich(self) -> Group:
+        """Return the answer, the table of the others, and the next command with its rule."""
+        answer = self.answer
+        aim = "the smallest file" if self.by_bytes else "the highest accuracy"
+        by = "accuracy on held-out training images" if answer.validated else "test accuracy, none other being recorded"
+        rule = f"Rule: {aim} within {self.limits.describe()}; accuracy and loss here are by {by}."
+        lines = [self._describe_best(), rule, ""]
+        ends = ["", *self._describe_next()]
+        return Group(*map(Text, lines), self._table(), *map(Text, ends))
+
+    def _describe_best(self) -> str:
+        if self.best is None:
+            return f"No finished configuration is within the limits ({self.limits.describe()})."
+        one = self.best
+        kind = f" (baseline: {describe_kind(one.kind)})" if one.is_baseline else ""
+        milliseconds = "" if one.milliseconds is None else f", {one.milliseconds:.3g} ms"
+        tie = describe_tie(one, self.tied)
+        return (
+            f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, {one.drop:.2f} "
+            f"points lost, {format_size(one.measured.bytes)}{milliseconds}; on test images "
+            f"{100 * one.test.mean:.2f} %, {one.test_drop:.2f} points lost{f'; {tie}' if tie else ''}."
+        )
+
+    def _describe_next(self) -> list[str]:
+        if self.next_run is None:
+            return ["Nothing to run next: no job of this folder has its command on record."]
+        return ["Most worth running next:", f"  {self.next_run.command}", f"Rule: {self.next_run.rule}."]
+
+    def _table(self) -> Table:
+        shown = self.others[:MAX_SHOWN]
+        title = "How near the others came; over a limit in brackets" if shown else "There is no other."
+        table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        limited = list(self.limits.given())
+        for name in ("configuration", "accuracy, %", *(_NAMES[key] for key in limited)):
+            table.add_column(name, justify="left" if name == "configuration" else "right")
+        for one in shown:
+            cells = [self._write(one, name) for name in limited]
+            table.add_row(*map(Text, (one.label, f"{100 * one.score.mean:.2f}", *cells)))
+        if len(self.others) > len(shown):
+            table.caption = Text(f"and {len(self.others) - len(shown):,} more")
+        return table
+
+    def _write(self, one: Configuration, name: str) -> str:
+        value, over = measure(one).get(name), name in self.limits.over(measure(one))
+        if value is None:
+            return "not measured"
+        if name == "drop":
+            return f"{value:.2f}" + (f" (+{value - (self.limits.max_drop or 0):.2f})" if over else "")
+        limit = (self.limits.max_bytes if name == "bytes" else self.limits.max_latency) or 1.0
+        text = format_size(int(value)) if name == "bytes" else f"{value:.3g} ms"
+        return text + (f" ({value / limit:.2f}x)" if over else "")
+
+
+def recommend(folder: Path, limits: Limits) -> Recommendation:
+    """Return what to ship and what to run; raises ``InputError`` without limits, jobs, or a finished job."""
+    if limits == Limits():
+        raise InputError("no limit given; allowed: --max-drop POINTS, --max-bytes SIZE, --max-latency TIME, or several")
+    answer = make_answer(read_records(Path(folder)))
+    if not answer.configurations:
+        raise InputError(f"{folder}: none of {len(answer.sweep.jobs):,} jobs has finished; see compression report")
+    # With no limit on cost the loss is what one is ready to pay, for the smallest file.
+    by_bytes = limits.max_bytes is None and limits.max_latency is None
+    within = [one for one in answer.configurations if not limits.over(measure(one))]
+    best = choose_first(within, by_bytes=by_bytes)
+    others = sorted(
+        (one for one in answer.configurations if one is not best),
+        key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name),
+    )
+    next_run = propose(answer, limits, best=best, by_bytes=by_bytes)
+    return Recommendation(answer, limits, by_bytes, best, tuple(others), next_run, find_tied(best, within))

@@ -1,0 +1,202 @@
+"""A sweep as it stands on disk: its jobs, each with its numbers or the reason why it has none. Nothing here raises for
+a record that is damaged, half written or of another version: that is a job with a reason."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from compression.core.errors import InputError
+from compression.reporting.metrics_reader import Measured, read_measured
+from compression.sweep.jobs import (
+    BROKEN,
+    FINISHED,
+    METRICS,
+    RANDOM,
+    RUNNING,
+    SMALL_DENSE,
+    SWEEP,
+    Job,
+    read_json,
+    read_state,
+    read_sweep,
+)
+
+RUN = "run"
+BASELINES = (RANDOM, SMALL_DENSE)
+SEED = "seed"
+# Where a single run goes and how often, never what it computes.
+_NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "logger", "runtime")
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One configuration of a sweep, and what is on disk of it.
+
+    ``axes`` are the values that tell it from the others, ``overrides`` the whole command after ``train.py``.
+    ``measured`` is there exactly if ``status`` is ``finished``; otherwise ``reason`` says why in a line, if known.
+    ``kept``: the sweep's command, its last, does not ask for it.
+    """
+
+    name: str
+    kind: str
+    axes: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    status: str
+    reason: str | None = None
+    seconds: float | None = None
+    measured: Measured | None = None
+    kept: bool = False
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is there to be beaten."""
+        return self.kind in BASELINES
+
+    @property
+    def seed(self) -> int | None:
+        """The seed it was asked for, or ran with."""
+        asked = self.axes.get(SEED)
+        return asked if isinstance(asked, int) or self.measured is None else self.measured.seed
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """All jobs of a folder, in the order they were planned."""
+
+    folder: Path
+    jobs: tuple[JobRecord, ...]
+    axes: Mapping[str, tuple[Any, ...]]
+    command: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def finished(self) -> list[JobRecord]:
+        """The jobs with numbers."""
+        return [job for job in self.jobs if job.measured is not None]
+
+
+def read_records(folder: Path) -> SweepRecord:
+    """Return the jobs of a sweep, or of a folder of single runs; InputError if there is neither."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; allowed: that of a sweep, or one that holds runs")
+    notes: tuple[str, ...] = ()
+    if (folder / SWEEP).exists():
+        try:
+            return _read_planned(folder)
+        except InputError as error:
+            # What is written must not hang on where the folder lies.
+            told = str(error).removeprefix(f"{folder}{os.sep}")
+            notes = (f"{told}; read as a folder of single runs",)
+    sweep = _read_loose(folder, notes=notes)
+    if not sweep.jobs:
+        why = notes[0] if notes else f"no jobs here: neither {SWEEP} nor a folder with {METRICS}"
+        raise InputError(f"{folder}: {why}")
+    return sweep
+
+
+def _read_planned(folder: Path) -> SweepRecord:
+    sweep = read_sweep(folder)
+    jobs = [_read_job(folder, job) for job in sweep.jobs]
+    return SweepRecord(
+        folder=folder,
+        jobs=tuple(jobs),
+        axes=_find_axes((job.axes for job in jobs), planned=sweep.axes),
+        command=sweep.command,
+    )
+
+
+def _read_job(folder: Path, job: Job) -> JobRecord:
+    state = read_state(folder / job.name)
+    status, reason, measured = state.status, state.reason, None
+    if status == FINISHED:
+        try:
+            measured = read_measured(read_json(folder / job.name / METRICS))
+        except ValueError as error:
+            status, reason = BROKEN, f"{METRICS}: {error}"
+        except (AttributeError, KeyError, TypeError, ArithmeticError) as error:
+            # JSON, and none of ours: a list where a mapping belongs, say.
+            status, reason = BROKEN, f"{METRICS}: damaged ({type(error).__name__}: {error!s:.80})"
+    elif status == RUNNING and reason is None:
+        reason = f"begun {state.begun}, no end recorded"
+    return JobRecord(
+        name=job.name,
+        kind=job.kind,
+        axes={key: _plain(value) for key, value in job.axes.items()},
+        overrides=job.overrides,
+        status=status,
+        reason=reason,
+        seconds=state.seconds,
+        measured=measured,
+        kept=job.kept,
+    )
+
+
+def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> SweepRecord:
+    names = sorted(path.parent.name for path in folder.glob(f"*/{METRICS}"))
+    found = [_read_job(folder, Job(name, (), {}, kind=RUN)) for name in names]
+    overrides = {job.name: _read_overrides(job.measured) for job in found}
+    # What differs between the commands is what was varied.
+    keys = sorted({key for values in overrides.values() for key in values})
+    varied = [key for key in keys if len({repr(values.get(key)) for values in overrides.values()}) > 1]
+    jobs = tuple(
+        JobRecord(
+            name=job.name,
+            kind=job.kind,
+            axes={key: overrides[job.name].get(key) for key in varied},
+            overrides=tuple(job.measured.command[1:]) if job.measured else (),
+            status=job.status,
+            reason=job.reason,
+            measured=job.measured,
+        )
+        for job in found
+    )
+    return SweepRecord(folder=folder, jobs=jobs, axes=_find_axes(job.axes for job in jobs), notes=notes)
+
+
+def _read_overrides(measured: Measured | None) -> dict[str, Any]:
+    pairs = (word.partition("=") for word in (measured.command[1:] if measured else ()))
+    values = {key.lstrip("+~"): value for key, sign, value in pairs if sign and not key.startswith("-")}
+    return {
+        key: parse_value(value)
+        for key, value in values.items()
+        if key.partition(".")[0] not in (*_NOT_AN_AXIS, "hydra")
+    }
+
+
+def parse_value(text: str) -> Any:
+    """Return a value of the command line as number, bool or text."""
+    try:
+        return _plain(yaml.safe_load(text))
+    except yaml.YAMLError:
+        return text
+
+
+def _find_axes(
+    rows: Iterable[Mapping[str, Any]], planned: Mapping[str, Sequence[Any]] | None = None
+) -> dict[str, tuple[Any, ...]]:
+    """Return the values of every axis: those planned in their order, then what else jobs have."""
+    values = {key: [_plain(one) for one in some] for key, some in (planned or {}).items()}
+    seen = {key: {repr(one) for one in some} for key, some in values.items()}
+    for row in rows:
+        for key, value in row.items():
+            if value is not None and repr(value) not in seen.setdefault(key, set()):
+                seen[key].add(repr(value))
+                values.setdefault(key, []).append(value)
+    return {key: tuple(some) for key, some in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return the value of an axis as it can be written and drawn again; what is no finite number or text, as text."""
+    if value is None or isinstance(value, (bool, str)) or _is_finite(value):
+        return value
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _is_finite(value: Any) -> bool:
+    # Not math.isfinite: an integer may be too large for a float.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300

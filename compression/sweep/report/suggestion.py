@@ -1,0 +1,231 @@
+"""The command most worth running after a sweep, and the rule that chose it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from compression.core.sizes import format_size
+from compression.sweep.jobs import BROKEN, FAILED, INTERRUPTED, KILLED, WAITING
+from compression.sweep.report.held_command import add_point, is_search, repeat, search_on
+from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.limits import Limits
+from compression.sweep.report.records import SEED
+
+# How a measure goes along an axis: linearly, or by ratio.
+_SCALES = {"score": False, "drop": False, "bytes": True, "latency": True}
+_ORDER = {WAITING: 0, INTERRUPTED: 1, KILLED: 2, BROKEN: 3, FAILED: 4}
+
+
+@dataclass(frozen=True)
+class NextRun:
+    """A command, and the rule that led to it."""
+
+    command: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A value of one axis not yet tried, on the line through two runs that differ in that axis alone."""
+
+    key: str
+    value: float
+    start: Configuration
+    other: Configuration
+    between: bool
+    expected: Mapping[str, float]
+
+
+def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_bytes: bool) -> NextRun | None:
+    """Return what to run next; None if no job has its command on record.
+
+    Of all values not yet tried, between two runs that differ in one number or a step beyond the last, each limited
+    measure is expected on the line through the two (bytes and latency by ratio). With a ``best``: the one expected
+    within the limits and better than it, the most of all. Without: the one expected to miss least, less than any run so
+    far. If there is none: a job of the plan without numbers, then another seed. A search draws values by itself: it is
+    continued.
+    """
+    if is_search(answer.sweep):
+        return _go_on_searching(answer)
+    if not answer.configurations:
+        return _rerun(answer)
+    grid = [one for one in answer.configurations if not one.is_baseline]
+    candidates = [(one, limits.over(one.expected, tolerance=1e-6)) for one in _candidates(answer, limits, grid)]
+    if best is not None:
+        inside = [one for one, over in candidates if not over]
+        chosen = min(inside, key=lambda one: _merit(one.expected, by_bytes), default=None)
+        if chosen is not None and _merit(chosen.expected, by_bytes) < _merit(measure(best), by_bytes):
+            return _describe(answer, chosen, limits, f"expected within the limits and better than {best.label}")
+    elif candidates:
+        chosen, over = min(candidates, key=lambda one: (max(one[1].values(), default=0.0), one[0].key, one[0].value))
+        if max(over.values(), default=0.0) < min(limits.distance(measure(one)) for one in grid):
+            return _describe(
+                answer, chosen, limits, "expected nearer to the limits than any run" if over else "expected within"
+            )
+    return _rerun(answer) or _another_seed(answer, limits, best, grid)
+
+
+def measure(one: Configuration) -> dict[str, float]:
+    """Return what is limited, and the accuracy it is chosen by; latency only where it is known."""
+    found = {"score": one.score.mean, "drop": one.drop, "bytes": float(one.measured.bytes)}
+    return found if one.milliseconds is None else {**found, "latency": one.milliseconds}
+
+
+def _candidates(answer: Answer, limits: Limits, grid: Sequence[Configuration]) -> Iterator[_Candidate]:
+    for key in answer.sweep.axes:
+        if key == SEED:
+            continue
+        lines: dict[Any, list[Configuration]] = {}
+        for one in grid:
+            if _is_number(one.axes.get(key)):
+                rest = (one.kind, *(repr(one.axes.get(other)) for other in answer.sweep.axes if other != key))
+                lines.setdefault(rest, []).append(one)
+        for line in lines.values():
+            line.sort(key=lambda one: float(one.axes[key]))
+            pairs = [(a, b) for a, b in pairwise(line) if a.axes[key] < b.axes[key]]
+            for low, high in pairs:
+                yield from _between(answer, limits, key, low, high)
+            for start, other in [(pairs[0]), (pairs[-1][1], pairs[-1][0])] if pairs else []:
+                yield from _beyond(answer, key, start, other)
+
+
+def _between(answer: Answer, limits: Limits, key: str, low: Configuration, high: Configuration) -> Iterator[_Candidate]:
+    """Yield the values at which a limit is just met between two neighbours."""
+    ends = measure(low), measure(high)
+    for name, limit in limits.given().items():
+        if any(name not in end for end in ends):
+            continue
+        inside, outside = (low, high) if ends[0][name] <= limit else (high, low)
+        first, last = measure(inside)[name], measure(outside)[name]
+        if not first <= limit < last or (_SCALES[name] and first <= 0):
+            continue
+        scale = math.log if _SCALES[name] else float
+        share = (scale(limit) - scale(first)) / (scale(last) - scale(first))
+        here, there = inside.axes[key], outside.axes[key]
+        value = _round(here + share * (there - here), inside=here, outside=there)
+        if value is not None and _is_allowed(answer, key, value) and not _is_planned(answer, inside, key, value):
+            yield _Candidate(key, value, inside, outside, True, _expect(key, value, inside, outside))
+
+
+def _beyond(answer: Answer, key: str, start: Configuration, other: Configuration) -> Iterator[_Candidate]:
+    """Yield the value one step further than ``start``, as seen from its neighbour ``other``."""
+    here, there = start.axes[key], other.axes[key]
+    value = 2 * here - there
+    if "sparsity" in key and value > 1 - 1e-9:
+        # Half of what is left.
+        value = 1 - (1 - here) / 2
+    if not (isinstance(here, int) and isinstance(there, int)):
+        value = round(value, 6)
+    if not _is_allowed(answer, key, value) or _is_planned(answer, start, key, value):
+        return
+    yield _Candidate(key, value, start, other, False, _expect(key, value, start, other))
+
+
+def _expect(key: str, value: float, one: Configuration, other: Configuration) -> dict[str, float]:
+    share = (value - one.axes[key]) / (other.axes[key] - one.axes[key])
+    first, last = measure(one), measure(other)
+    return {
+        name: first[name] * (last[name] / first[name]) ** share
+        if _SCALES[name]
+        else first[name] + share * (last[name] - first[name])
+        for name in first
+        if name in last
+    }
+
+
+def _merit(expected: Mapping[str, float], by_bytes: bool) -> float:
+    return expected["bytes"] if by_bytes else -expected["score"]
+
+
+def _describe(answer: Answer, chosen: _Candidate, limits: Limits, why: str) -> NextRun:
+    names = limits.given()
+    texts = [_write(name, chosen.expected[name]) for name in names if name in chosen.expected]
+    if "drop" not in names:
+        texts.insert(0, f"{100 * chosen.expected['score']:.2f} %")
+    place = "between" if chosen.between else "one step beyond"
+    runs = f"{chosen.start.label} and {chosen.other.label}" if chosen.between else chosen.start.label
+    return NextRun(
+        add_point(answer.sweep, chosen.start.job, {chosen.key: chosen.value}),
+        f"{chosen.key}={chosen.value} is {place} {runs}; on the line through {chosen.start.label} and "
+        f"{chosen.other.label}, which differ in that alone, it has {', '.join(texts)}: {why}",
+    )
+
+
+def _rerun(answer: Answer) -> NextRun | None:
+    """Return the first job of the plan that has no numbers and is not being run; those that failed come last."""
+    jobs = [job for job in answer.unfinished if job.overrides and job.status in _ORDER]
+    if not jobs:
+        return None
+    job = min(jobs, key=lambda job: (job.is_baseline, _ORDER[job.status]))
+    reason = f" ({job.reason})" if job.reason else ""
+    return NextRun(repeat(answer.sweep, job), f"no untried value promises more, and {job.name} is {job.status}{reason}")
+
+
+def _go_on_searching(answer: Answer) -> NextRun | None:
+    if not answer.sweep.command:
+        return None
+    left = next((job for job in answer.unfinished if job.status in (WAITING, INTERRUPTED)), None)
+    if left is not None:
+        return NextRun(repeat(answer.sweep, left), f"{left.name} is {left.status}, and a search goes on where it was")
+    command, more = search_on(answer.sweep)
+    return NextRun(command, f"a search draws by itself what to try, here {more} times more")
+
+
+def _another_seed(
+    answer: Answer, limits: Limits, best: Configuration | None, grid: Sequence[Configuration]
+) -> NextRun | None:
+    """Return the best configuration with a seed not yet used; a baseline follows the grid's, and is not run alone."""
+    if best is None or best.is_baseline:
+        best = min(grid, key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name), default=None)
+    if best is None or not best.job.overrides:
+        return None
+    seed = 1 + max((job.seed for job in answer.sweep.jobs if isinstance(job.seed, int)), default=0)
+    return NextRun(
+        add_point(answer.sweep, best.job, {SEED: seed}),
+        f"no untried value promises more; another seed of {best.label} tells how far its numbers can be trusted",
+    )
+
+
+def _round(value: float, *, inside: float, outside: float) -> float | None:
+    """Return ``value`` with few digits, rounded towards ``inside``, strictly between the two; None if none is."""
+    down = outside > inside
+    if isinstance(inside, int) and isinstance(outside, int):
+        whole = math.floor(value + 1e-9) if down else math.ceil(value - 1e-9)
+        # Of whole numbers the next is tried even where it is expected to miss the limit.
+        options: list[float] = [whole, whole + (1 if down else -1)]
+    else:
+        options = []
+        for digits in (2, 3, 4):
+            unit = 10.0 ** (math.floor(math.log10(max(abs(value), 1e-12))) + 1 - digits)
+            count = math.floor(value / unit + 1e-9) if down else math.ceil(value / unit - 1e-9)
+            options.append(float(f"{count * unit:.{digits}g}"))
+    low, high = sorted((inside, outside))
+    return next((option for option in options if low < option < high), None)
+
+
+def _is_allowed(answer: Answer, key: str, value: float) -> bool:
+    if key.endswith("bits"):
+        return 2 <= value <= 8
+    # What was asked for within [0, 1] may be a fraction.
+    highest = max(one for one in answer.sweep.axes[key] if _is_number(one))
+    return value > 0 and (value <= 1 or highest > 1)
+
+
+def _is_planned(answer: Answer, start: Configuration, key: str, value: float) -> bool:
+    wanted = {**start.axes, key: value}
+    return any(
+        job.kind == start.kind and all(job.axes.get(name) == asked for name, asked in wanted.items())
+        for job in answer.sweep.jobs
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _write(name: str, value: float) -> str:
+    if name == "bytes":
+        return format_size(round(value))
+    return f"{value:.2f} points lost" if name == "drop" else f"{value:.3g} ms"

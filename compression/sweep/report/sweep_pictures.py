@@ -1,0 +1,192 @@
+"""The pictures of a sweep, by file name."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from compression.reporting.collapse import COLLAPSED_POINTS
+from compression.reporting.figures.accuracy_steps import Course, draw_accuracy_steps
+from compression.reporting.figures.parallel_coordinates import Coordinate, draw_parallel_coordinates
+from compression.reporting.figures.pareto import Axis, Point, draw_pareto
+from compression.reporting.metrics_reader import Measured
+from compression.sweep.axis_names import shorten_key
+from compression.sweep.report.fronts import COSTS, Front
+from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind
+from compression.sweep.report.picks import Pick
+from compression.sweep.report.records import RUN, SEED, JobRecord
+
+_KIB = 2**10
+# More upright lines than this cannot be read.
+MAX_ASKED = 7
+
+
+def draw_sweep(answer: Answer, *, fronts: dict[str, Front], picks: Sequence[Pick]) -> dict[str, Figure]:
+    """Return the fronts, parallel coordinates, and accuracy over pruning steps."""
+    figures = {f"pareto_{against}": _draw_front(answer, front, picks) for against, front in fronts.items()}
+    figures["parallel_coordinates"] = _draw_parallel(answer, picks)
+    figures["accuracy_steps"] = draw_accuracy_steps(
+        make_courses(answer), title=f"{_name(answer)}: accuracy over pruning steps"
+    )
+    return figures
+
+
+def make_courses(answer: Answer) -> list[Course]:
+    """Return a line a pruning: jobs that share the stage share the line, named by what they have in common."""
+    groups: dict[str, list[JobRecord]] = {}
+    for job in answer.sweep.finished:
+        run = job.measured
+        if run and any(step.accuracy is not None for step in run.steps) and run.dense_val_accuracy is not None:
+            groups.setdefault(run.stages.get("prune", job.name), []).append(job)
+    lists = list(groups.values())
+    shared = [_shared_axes(jobs) for jobs in lists]
+    # An axis on which jobs of one pruning differ comes after it, and tells no line from another.
+    before = [
+        key for key in answer.sweep.axes if all(len({repr(job.axes.get(key)) for job in jobs}) == 1 for jobs in lists)
+    ]
+    varied = [key for key in before if len({repr(values.get(key)) for values in shared}) > 1]
+    return [_make_course(jobs, values, varied) for jobs, values in zip(lists, shared, strict=True)]
+
+
+def _shared_axes(jobs: Sequence[JobRecord]) -> dict[str, Any]:
+    first = jobs[0].axes
+    return {key: value for key, value in first.items() if all(job.axes.get(key) == value for job in jobs)}
+
+
+def _make_course(jobs: Sequence[JobRecord], shared: dict[str, Any], varied: Sequence[str]) -> Course:
+    run = jobs[0].measured
+    assert run is not None
+    assert run.dense_val_accuracy is not None
+    known = [(step.step, step.sparsity, step.accuracy) for step in run.steps if step.accuracy is not None]
+    label = ", ".join(f"{shorten_key(key)} {shared[key]}" for key in varied if shared.get(key) is not None)
+    baseline = all(job.is_baseline for job in jobs)
+    label = label or (jobs[0].name if len(jobs) == 1 else run.stages.get("prune", jobs[0].name)[:6])
+    return Course(
+        label=_escape(f"{describe_kind(jobs[0].kind)} {label}" if baseline else label),
+        steps=[0, *(step for step, _, _ in known)],
+        sparsity=[0.0, *(sparsity for _, sparsity, _ in known)],
+        accuracy=[run.dense_val_accuracy, *(accuracy for _, _, accuracy in known)],
+        baseline=baseline,
+    )
+
+
+def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
+    axes = {
+        "sparsity": Axis("sparsity of weights, %", "fraction"),
+        "bytes": Axis("file on disk, log scale", "bytes"),
+        "latency": Axis(f"latency in the fastest engine, ms a batch of {answer.batch_size}, log scale", "milliseconds"),
+    }
+    shown = [one for one in answer.configurations if COSTS[front.against](one) is not None]
+    # The grid first: it has the first colour.
+    shown.sort(key=lambda one: (one.is_baseline, one.kind if one.is_baseline else ""))
+    index = {id(one): number for number, one in enumerate(shown)}
+    name = _name(answer)
+    return draw_pareto(
+        [
+            Point(
+                x=abs(COSTS[front.against](one) or 0.0),
+                y=100 * one.score.mean,
+                label=_escape(one.label),
+                group=describe_kind(one.kind) if one.is_baseline else "runs" if one.kind == RUN else "the sweep's grid",
+                half_width=None if one.score.half_width is None else 100 * one.score.half_width,
+                note=", ".join(pick.title for pick in picks if pick.chosen is one),
+            )
+            for one in shown
+        ],
+        front=[index[id(one)] for one in front.members],
+        dense=_dense_points(answer, front.against),
+        axis=axes[front.against],
+        accuracy="validation accuracy, %" if answer.validated else "test accuracy, %",
+        title=f"{name}: accuracy against {front.against}",
+    )
+
+
+def _dense_points(answer: Answer, against: str) -> list[tuple[float, float]]:
+    """Return (cost, accuracy in percent) of every dense model, the mean where they differ in their seed alone."""
+    models: dict[int, dict[tuple[int | None, str], tuple[float, float]]] = {}
+    for job in answer.sweep.finished:
+        if job.measured is None or job.is_baseline:
+            continue
+        accuracy = job.measured.dense_val_accuracy if answer.validated else job.measured.dense_accuracy
+        cost = _dense_cost(job.measured, against, answer.batch_size)
+        if accuracy is not None and cost is not None:
+            found = models.setdefault(job.measured.dense_bytes, {})
+            found.setdefault((job.seed, job.measured.stages.get("dense", "")), (cost, 100 * accuracy))
+    points: list[tuple[float, float]] = []
+    for _, found in sorted(models.items()):
+        values = list(found.values())
+        if len({seed for seed, _ in found}) == len(found):
+            values = [(statistics.fmean(x for x, _ in values), statistics.fmean(y for _, y in values))]
+        points += values
+    return points
+
+
+def _dense_cost(run: Measured, against: str, batch_size: int | None) -> float | None:
+    if against == "sparsity":
+        return 0.0
+    if against == "bytes":
+        return run.dense_bytes
+    latency = run.latency(batch_size)
+    return None if latency is None else latency.dense_milliseconds
+
+
+def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
+    shown = answer.configurations
+    # What baselines alone have, such as a width, is no axis of the sweep.
+    own = [one for one in shown if not one.is_baseline] or shown
+    asked = [key for key in answer.sweep.axes if key != SEED and any(one.axes.get(key) is not None for one in own)]
+    varied = [key for key in asked if len({repr(one.axes.get(key)) for one in shown}) > 1]
+    coordinates = [
+        Coordinate(
+            _escape(shorten_key(key).replace("_", " ")), [_escape(one.axes.get(key)) for one in shown], asked=True
+        )
+        for key in _most_used(varied, shown)
+    ]
+    if len({one.kind for one in shown}) > 1:
+        coordinates.insert(0, Coordinate("kind", [describe_kind(one.kind) for one in shown], asked=True))
+    score = "validation accuracy, %" if answer.validated else "test accuracy, %"
+    floor = _find_floor([100 * one.score.mean for one in shown])
+    coordinates += [
+        Coordinate("file, KiB, log", [one.measured.bytes for one in shown], log=True, unit_scale=_KIB),
+        Coordinate("latency, ms, log", [one.milliseconds for one in shown], log=True),
+        Coordinate(score.replace(" ", "\n", 1), [100 * one.score.mean for one in shown], floor=floor),
+    ]
+    if answer.validated:
+        coordinates.append(Coordinate("test\naccuracy, %", [100 * one.test.mean for one in shown], floor=floor))
+    count = f"{len(shown):,} {'configuration' if len(shown) == 1 else 'configurations'}"
+    if len(varied) > MAX_ASKED:
+        count += f"; {MAX_ASKED} of {len(varied)} axes"
+    titles: dict[int, list[str]] = {}
+    for pick in picks:
+        if pick.chosen is not None:
+            titles.setdefault(next(n for n, one in enumerate(shown) if one is pick.chosen), []).append(pick.title)
+    return draw_parallel_coordinates(
+        [one for one in coordinates if any(value is not None for value in one.values)],
+        colour_by=[100 * one.score.mean for one in shown],
+        colour_name=score,
+        colour_floor=floor,
+        highlighted=[(index, ",\n".join(names)) for index, names in titles.items()],
+        title=f"{_name(answer)}: {count}",
+    )
+
+
+def _most_used(keys: Sequence[str], shown: Sequence[Configuration]) -> list[str]:
+    most = sorted(keys, key=lambda key: sum(one.axes.get(key) is None for one in shown))[:MAX_ASKED]
+    return [key for key in keys if key in most]
+
+
+def _find_floor(accuracies: Sequence[float]) -> float | None:
+    """Return what all lower ones are drawn as, so that few collapsed models do not press the others together."""
+    floor = max(accuracies, default=0.0) - COLLAPSED_POINTS
+    lower = sum(accuracy < floor for accuracy in accuracies)
+    return floor if 0 < 2 * lower <= len(accuracies) else None
+
+
+def _name(answer: Answer) -> str:
+    return str(_escape(answer.sweep.folder.resolve().name))
+
+
+def _escape(value: Any) -> Any:
+    """Return text so that its dollar signs are not taken for mathematics; all else as it is."""
+    return value.replace("$", r"\$") if isinstance(value, str) else value

@@ -1,0 +1,339 @@
+"""The answer of a sweep, made from its records alone: files in its folder, and what a terminal shows."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from compression.core.sizes import format_size
+from compression.reporting.figures import save_figure
+from compression.sweep.jobs import STATUSES
+from compression.sweep.report.fronts import Front, make_fronts
+from compression.sweep.report.hparams_rows import update_hparams
+from compression.sweep.report.job_table import define_columns, is_varying, make_rows, to_csv
+from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
+from compression.sweep.report.picks import TIES, Pick, describe_tie, make_picks
+from compression.sweep.report.records import JobRecord, read_records
+from compression.sweep.report.seeds import Sample
+from compression.sweep.report.sweep_pictures import draw_sweep
+from compression.system.files import write_atomic
+
+SCHEMA_VERSION = 1
+PICTURES = "pictures"
+# A page is read, a CSV is searched.
+MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
+HEADER = (
+    "place",
+    "configuration",
+    "seeds",
+    "{score}, %",
+    "test, %",
+    "points lost",
+    "sparsity, %",
+    "file",
+    "ratio",
+    "latency, ms",
+    "speedup",
+)
+
+_SHORT = {"place": "#", "validation, %": "val, %", "points lost": "lost", "latency, ms": "ms"}
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What `aggregate` found; print ``to_rich()``."""
+
+    answer: Answer
+    picks: tuple[Pick, ...]
+    fronts: Mapping[str, Front]
+
+    @property
+    def unfinished(self) -> list[JobRecord]:
+        """The jobs without numbers, each with its reason."""
+        return self.answer.unfinished
+
+    def to_rich(self, *, top: int = MAX_ON_SCREEN) -> Group:
+        """Return the best ``top`` configurations, the picks with their rules, and the jobs without numbers."""
+        return Group(
+            _to_rich_table(self.answer, top), *(Text(line) for line in self._lines(MAX_ON_SCREEN, markdown=False))
+        )
+
+    def _lines(self, most: int, *, markdown: bool) -> list[str]:
+        return [
+            "",
+            *_describe_picks(self.picks, self.answer, markdown=markdown),
+            "",
+            *_describe_fronts(self.fronts),
+            *_describe_unfinished(self.unfinished, most),
+            f"in {self.answer.sweep.folder}: results.csv, results.json, summary.yaml, report.md, {PICTURES}/",
+        ]
+
+
+def aggregate(folder: Path) -> SweepResult:
+    """Write ``results.csv``, ``results.json``, ``summary.yaml``, ``report.md`` and pictures; whatever jobs failed.
+
+    Rows of jobs in TensorBoard then say what the table says. Raises ``InputError`` if the folder holds no jobs at all.
+    """
+    answer = make_answer(read_records(Path(folder)))
+    result = SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
+    rows, columns = make_rows(answer), define_columns(answer)
+    folder = answer.sweep.folder
+    for name, figure in draw_sweep(answer, fronts=dict(result.fronts), picks=result.picks).items():
+        save_figure(figure, folder / PICTURES / f"{name}.png")
+    summary = make_summary(result)
+    document = {"columns": columns, "varying": [key for key in columns if is_varying(key)], "jobs": rows, **summary}
+    write_atomic(folder / "results.csv", to_csv(rows, columns=list(columns)).encode())
+    write_atomic(folder / "results.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    short = {**summary, "leaderboard": summary["leaderboard"][:MAX_IN_SUMMARY]}
+    write_atomic(folder / "summary.yaml", yaml.safe_dump(short, sort_keys=False, allow_unicode=True).encode())
+    write_atomic(folder / "report.md", to_markdown(result, columns).encode())
+    update_hparams(folder, rows)
+    return result
+
+
+def make_summary(result: SweepResult) -> dict[str, Any]:
+    """Return all but the rows of jobs, as plain data; ranks are in the order of the leaderboard."""
+    answer = result.answer
+    counts = Counter(job.status for job in answer.sweep.jobs)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sweep": answer.sweep.folder.resolve().name,
+        "command": list(answer.sweep.command),
+        "axes": {key: list(values) for key, values in answer.sweep.axes.items()},
+        "notes": list(answer.sweep.notes),
+        "counts": {status: counts[status] for status in STATUSES if counts[status]},
+        "chosen_by": "val_accuracy" if answer.validated else "accuracy",
+        "seed_noise": None
+        if answer.noise is None
+        else {"deviation_points": 100 * answer.noise.deviation, "degrees_of_freedom": answer.noise.freedom},
+        "picks": [_pick_to_json(pick) for pick in result.picks],
+        "fronts": {
+            against: {
+                "members": [one.job.name for one in front.members],
+                "unbeaten_baselines": [one.job.name for one in front.unbeaten_baselines],
+            }
+            for against, front in result.fronts.items()
+        },
+        "leaderboard": [_configuration_to_json(one) for one in answer.configurations],
+        "unfinished": [{"job": job.name, "status": job.status, "reason": job.reason} for job in result.unfinished],
+    }
+
+
+def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
+    """Return ``report.md``."""
+    answer = result.answer
+    header = _header(answer)
+    cells = [_cells(one, seeds="seeds" in header) for one in answer.configurations[:MAX_IN_REPORT]]
+    lines = [f"# {answer.sweep.folder.resolve().name}", "", _describe_counts(answer), ""]
+    lines += [f"Note: {note}." for note in answer.sweep.notes]
+    lines += ["## Picks", "", *_describe_picks(result.picks, answer, markdown=True), ""]
+    lines += ["## Leaderboard", "", f"| {' | '.join(header)} |", "|---:|---|" + "---:|" * (len(header) - 2)]
+    lines += [f"| {' | '.join(map(_escape, row))} |" for row in cells]
+    more = len(answer.configurations) - MAX_IN_REPORT
+    lines += ["", *([f"And {more:,} more, in results.csv.", ""] if more > 0 else []), describe_ties(answer), ""]
+    lines += ["## Fronts", "", *(f"- {line}" for line in _describe_fronts(result.fronts)), ""]
+    lines += [f"![{name.replace('_', ' ')}]({PICTURES}/{name}.png)\n" for name in _picture_names(result)]
+    if result.unfinished:
+        lines += ["## Jobs without numbers", "", "| job | status | reason |", "|---|---|---|"]
+        lines += [
+            f"| {_escape(job.name)} | {job.status} | {_escape(job.reason or '')} |"
+            for job in result.unfinished[:MAX_IN_REPORT]
+        ]
+        more = len(result.unfinished) - MAX_IN_REPORT
+        lines += ["", *([f"And {more:,} more, in results.csv.", ""] if more > 0 else [])]
+    lines += ["## Columns of results.csv", "", "| column | what |", "|---|---|"]
+    lines += [f"| `{key}` | {_escape(what)} |" for key, what in columns.items()]
+    return "\n".join(lines) + "\n"
+
+
+def describe_ties(answer: Answer) -> str:
+    """Return in words what a shared place means here."""
+    if answer.noise is None:
+        several = any(one.num_jobs > 1 for one in answer.configurations)
+        which = "No configuration of the grid near the best has several seeds" if several else "One seed each"
+        return f"{which}: how much is noise is not known, and a place is shared only by equal numbers."
+    return (
+        "A place is shared (=) by those whose difference from the first of the place may be noise of the seed: zero "
+        "lies in its 95 % interval (Welch's; of a single seed with the deviation pooled over the grid without what has "
+        f"collapsed, {100 * answer.noise.deviation:.2f} points, {answer.noise.freedom} degrees of freedom). "
+        "± is half the 95 % t-interval of the mean over seeds."
+    )
+
+
+def format_sample(sample: Sample | None) -> str:
+    """Return e.g. ``97.21 ± 0.35 % (3)``, the number of seeds in brackets."""
+    if sample is None:
+        return "-"
+    return f"{_percent(sample)} %" + (f" ({sample.num})" if sample.num > 1 else "")
+
+
+def _percent(sample: Sample) -> str:
+    error = "" if sample.half_width is None else f" ± {100 * sample.half_width:.2f}"
+    return f"{100 * sample.mean:.2f}{error}"
+
+
+def _describe_counts(answer: Answer) -> str:
+    counts = Counter(job.status for job in answer.sweep.jobs)
+    parts = [f"{counts[status]:,} {status}" for status in STATUSES if counts[status]]
+    seeds = max((one.num_jobs for one in answer.configurations), default=0)
+    text = f"{len(answer.sweep.jobs):,} jobs: {', '.join(parts)}. {len(answer.configurations):,} configurations"
+    text += f", up to {seeds} seeds each. " if seeds > 1 else ". "
+    text += _describe_choice(answer)
+    left_out = len(answer.sweep.finished) - sum(one.num_jobs for one in answer.configurations)
+    return f"{text} {left_out:,} jobs without it are in the table alone." if left_out else text
+
+
+def _describe_choice(answer: Answer) -> str:
+    if answer.validated:
+        return "Choices are made by accuracy on held-out training images; test accuracy is reported beside it."
+    return "No validation accuracy was recorded: choices are made by test accuracy, which flatters what is chosen."
+
+
+def _describe_picks(picks: Sequence[Pick], answer: Answer, *, markdown: bool) -> list[str]:
+    lines = []
+    for pick in picks:
+        title = f"- **{pick.title}**" if markdown else pick.title
+        if pick.chosen is None:
+            lines.append(f"{title}: none; {pick.reason}. Rule: {pick.rule}.")
+            continue
+        tie = describe_tie(pick.chosen, pick.tied)
+        lines.append(f"{title}: {_describe(pick.chosen)}{f'; {tie}' if tie else ''}. Rule: {pick.rule}.")
+        if pick.of_grid is not None:
+            lines.append(f"  A baseline; the best of the sweep's own is {_describe(pick.of_grid)}.")
+    choice = _describe_choice(answer)
+    return [*lines, "", f"{choice} {TIES}"] if markdown else [*lines, f"{choice} {TIES}"]
+
+
+def _describe(one: Configuration) -> str:
+    latency = "" if one.latency is None else f", {one.latency.milliseconds:.3g} ms ({one.latency.engine})"
+    kind = f" (baseline: {describe_kind(one.kind)})" if one.is_baseline else ""
+    val = f"{format_sample(one.val)} validation, " if one.val is not None else ""
+    return (
+        f"{one.job.name}{kind}, {val}{format_sample(one.test)} test ({-one.test_drop:+.2f} points), "
+        f"{format_size(one.measured.bytes)}, {one.ratio:.2f}x{latency}"
+    )
+
+
+def _describe_fronts(fronts: Mapping[str, Front]) -> list[str]:
+    lines = []
+    for against, front in fronts.items():
+        if not front.members and not front.unbeaten_baselines:
+            continue
+        names = [one.label for one in front.members]
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        lines.append(f"front against {against}: {shown or 'none of the grid'}")
+        if front.unbeaten_baselines:
+            shown_baselines = front.unbeaten_baselines[:4]
+            baselines = ", ".join(f"{one.label} ({100 * one.score.mean:.1f} %)" for one in shown_baselines)
+            more = len(front.unbeaten_baselines) - 4
+            lines[-1] += f"; not beaten by it: {baselines}" + (f" and {more} more" if more > 0 else "")
+    if any(len({one.place for one in front.members}) < len(front.members) for front in fronts.values()):
+        lines.append("members of a front that share a place of the leaderboard (=) are told apart by cost alone")
+    return lines
+
+
+def _describe_unfinished(jobs: Sequence[JobRecord], most: int) -> list[str]:
+    lines = [f"{job.status}: {job.name}" + (f" ({job.reason})" if job.reason else "") for job in jobs[:most]]
+    if len(jobs) > most:
+        lines.append(f"and {len(jobs) - most:,} more without numbers")
+    return ["", *lines, ""] if lines else [""]
+
+
+def _header(answer: Answer) -> list[str]:
+    score = "validation" if answer.validated else "chosen by: test"
+    several = any(one.num_planned > 1 for one in answer.configurations)
+    return [name.format(score=score) for name in HEADER if several or name != "seeds"]
+
+
+def _cells(one: Configuration, *, seeds: bool) -> list[str]:
+    latency = "-" if one.latency is None else f"{one.latency.milliseconds:.3g}"
+    count = f"{one.num_jobs}" if one.num_jobs >= one.num_planned else f"{one.num_jobs} of {one.num_planned}"
+    return [
+        f"{'=' if one.tied else ''}{one.place}",
+        one.label,
+        *([count] if seeds else []),
+        _percent(one.score),
+        _percent(one.test),
+        f"{one.test_drop:+.2f}",
+        f"{100 * one.measured.sparsity:.1f}",
+        format_size(one.measured.bytes),
+        f"{one.ratio:.2f}x",
+        latency,
+        "-" if one.speedup is None else f"{one.speedup:.2f}x",
+    ]
+
+
+def _to_rich_table(answer: Answer, top: int) -> Table:
+    table = Table(title=Text(_describe_counts(answer)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    header = _header(answer)
+    for name in header:
+        is_name = name == "configuration"
+        # Where a terminal is narrow only the names are broken.
+        short = _SHORT.get(name, name)
+        table.add_column(
+            short,
+            justify="left" if is_name else "right",
+            no_wrap=not is_name,
+            min_width=16 if is_name else None,
+            overflow="fold",
+        )
+    for one in answer.configurations[:top]:
+        cells = _cells(one, seeds="seeds" in header)
+        table.add_row(*map(Text, cells))
+    if len(answer.configurations) > top:
+        table.caption = Text(f"and {len(answer.configurations) - top:,} more, in report.md and results.csv")
+    return table
+
+
+def _pick_to_json(pick: Pick) -> dict[str, Any]:
+    return {
+        "title": pick.title,
+        "rule": f"{pick.rule}. {TIES}",
+        "job": None if pick.chosen is None else pick.chosen.job.name,
+        "reason": pick.reason,
+        "tie": None if pick.chosen is None else describe_tie(pick.chosen, pick.tied),
+        "tied_with": [one.job.name for one in pick.tied],
+        "baseline": pick.chosen is not None and pick.chosen.is_baseline,
+        "best_of_grid": None if pick.of_grid is None else pick.of_grid.job.name,
+    }
+
+
+def _configuration_to_json(one: Configuration) -> dict[str, Any]:
+    return {
+        "place": one.place,
+        "tied": one.tied,
+        "configuration": one.label,
+        "kind": one.kind,
+        "axes": dict(one.axes),
+        "ship": one.job.name,
+        "seeds": one.num_jobs,
+        "seeds_planned": one.num_planned,
+        "val_accuracy": _sample_to_json(one.val),
+        "accuracy": _sample_to_json(one.test),
+        "drop_points": one.test_drop,
+        "sparsity": one.measured.sparsity,
+        "bytes": one.measured.bytes,
+        "compression_ratio": one.ratio,
+        "latency_ms": None if one.latency is None else one.latency.milliseconds,
+        "speedup": one.speedup,
+    }
+
+
+def _sample_to_json(sample: Sample | None) -> dict[str, Any] | None:
+    return None if sample is None else {"mean": sample.mean, "half_width": sample.half_width, "seeds": sample.num}
+
+
+def _picture_names(result: SweepResult) -> list[str]:
+    return [*(f"pareto_{against}" for against in result.fronts), "parallel_coordinates", "accuracy_steps"]
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

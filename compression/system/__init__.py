@@ -1,0 +1,1 @@
+"""The machine underneath: files, disks, processes, signals, cores and optional packages."""

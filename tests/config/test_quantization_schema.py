@@ -1,0 +1,72 @@
+"""What may be set in quantization and bits, and what contradicts what."""
+
+import pytest
+
+from compression.config.quantization_schema import LayerBits
+from compression.core.errors import InputError
+
+RANGES = {
+    "weight_bits=1": "weight_bits=1: must be an integer in [2, 8], or 32 for off",
+    "activation_bits=16": "activation_bits=16: must be an integer in [2, 8], or 32 for off",
+    "bits=0": "weight_bits=0: must be an integer in [2, 8], or 32 for off",
+    "quantization.calibration_batches=0": "quantization.calibration_batches=0: must be an integer >= 1",
+    "quantization.batch_norm_batches=-1": "quantization.batch_norm_batches=-1: must be an integer >= 0; 0 is off",
+    "quantization.equalize=yes_please": "quantization.equalize=yes_please: must be one of none, skip, replace",
+    "bits=8 quantization.rdoq_lambda=-0.1": "quantization.rdoq_lambda=-0.1: must be a number >= 0; 0 is off",
+    "bits=8 quantization.rdoq_lambda=nan": "quantization.rdoq_lambda=nan: must be a number >= 0; 0 is off",
+    "bits=8 quantization.rdoq_lambda=inf": "quantization.rdoq_lambda=inf: must be a number >= 0; 0 is off",
+    "bits=8 quantization.rdoq_batches=0": "quantization.rdoq_batches=0: must be an integer >= 1",
+    "bits=8 quantization.layer_bits=[first]": "quantization.layer_bits=first: must be PATTERN:BITS or "
+    "PATTERN:WEIGHT/ACTIVATION",
+    "bits=8 quantization.layer_bits=[first:9]": "quantization.layer_bits=first:9: must be bits: an integer in [2, 8], "
+    "or 32 for off",
+    "quantization.allocation.choices=[4,8]": "quantization.allocation.choices=[4, 8]: must be falling, one at least",
+    "quantization.allocation.max_drop=-1": "quantization.allocation.max_drop=-1.0: must be points >= 0, or null",
+    "quantization=qat bits=8 quantization.training.epochs=0": "quantization.training.epochs=0: must be an integer >= 1",
+}
+
+CONTRADICTIONS = {
+    "quantization=none bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off), or quantization=ptq",
+    "quantization=none activation_bits=8": "activation_bits=8 contradicts quantization=none: must be 32 (off), "
+    "or quantization=ptq",
+    "quantization=qat bits=8 quantization.equalize=skip": "quantization.equalize has no part in quantization=qat: "
+    "must be ptq",
+    "quantization=qat bits=8 quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda has no part in quantization=qat: "
+    "must be ptq or weight_only",
+    "bits=8 quantization.rdoq_lambda=0.1 quantization.adaround.iterations=9": "quantization.rdoq_lambda=0.1 "
+    "contradicts quantization.adaround, which rounds too: give one",
+    "quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda=0.1 rounds weights: weight_bits must be below 32, e.g. 8",
+    "quantization=dynamic bits=8 quantization.bias_correction_batches=2": "quantization.bias_correction_batches has no "
+    "part in quantization=dynamic: must be ptq or weight_only",
+    "bits=8 quantization.training.epochs=9": "quantization.training has no part in quantization=ptq: must be qat",
+    "bits=8 quantization.weights=min_max": "quantization.weights=min_max: choose it with a slash, "
+    "quantization/weights=min_max",
+    "quantization=weight_only bits=8": "activation_bits=8 contradicts quantization=weight_only: must be 32",
+    "quantization=weight_only": "weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]",
+    "quantization=dynamic weight_bits=8": "activation_bits=32 contradicts quantization=dynamic: must be an integer in "
+    "[2, 8], e.g. bits=8",
+    "quantization=qat": "weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8",
+    "quantization.layer_bits=[first:8]": "quantization.layer_bits and allocation refine bits=...: weight_bits must be "
+    "below 32",
+    "bits=8 quantization.allocation.max_bytes=9 quantization.allocation.max_drop=1.0": "quantization.allocation."
+    "max_bytes=9 contradicts quantization.allocation.max_drop=1.0: give one",
+}
+
+
+@pytest.mark.parametrize("command", RANGES | CONTRADICTIONS)
+def test_message_of(load, command):
+    with pytest.raises(InputError) as caught:
+        load(*command.split())
+    assert str(caught.value) == (RANGES | CONTRADICTIONS)[command]
+
+
+def test_shorthand_for_bits(compose_config):
+    assert compose_config("bits=8").weight_bits == 8
+    assert compose_config("bits=8", "weight_bits=4").activation_bits == 8
+
+
+def test_bits_of_a_layer_are_read():
+    assert LayerBits.parse("first:8") == LayerBits("first", 8, None)
+    assert LayerBits.parse("layer1.*:4/32") == LayerBits("layer1.*", 4, 32)
+    # The last colon counts: a name may have some.
+    assert LayerBits.parse("a:b:2") == LayerBits("a:b", 2, None)

@@ -1,0 +1,43 @@
+from functools import partial
+
+import pytest
+import torch
+from integer_nets import plan_of, rounding
+from residual_net import Residual, randomize_
+from torch import nn
+
+from compression.models.mobilenet_v2 import mobilenet_v2
+from compression.models.resnet18 import resnet18
+from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.graph import trace
+from compression.quantization.network.integer_network import integer_state
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Residual,
+        partial(mobilenet_v2, num_classes=4),
+        pytest.param(partial(resnet18, num_classes=4), marks=pytest.mark.slow),
+    ],
+)
+def test_folding_keeps_the_function(make):
+    model = randomize_(make()).double()
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    folded = trace(model)
+    names = fold_batch_norms_(folded)
+    assert len(names) == sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    torch.testing.assert_close(folded(images), model(images))
+
+
+def test_batch_norm_with_negative_scale_turns_the_integers(model, batches):
+    plan = plan_of(model)
+    model.norm.weight.data[2:5] = -0.7
+    prepared = rounding(model, plan, batches, fold=False)
+    signs = torch.sign(model.norm.weight.detach())
+    state = integer_state(prepared, plan)
+    layer = prepared.get_submodule("depthwise")
+    integers = torch.round(layer.weight.detach() / layer.weight_scale.reshape(-1, 1, 1, 1))
+    assert torch.equal(state["depthwise.weight"].float(), integers * signs.reshape(-1, 1, 1, 1))
+    assert (state["depthwise.weight_scale"] > 0).all()

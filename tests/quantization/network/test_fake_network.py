@@ -1,0 +1,69 @@
+import copy
+
+import torch
+from integer_nets import plan_of, rounding
+from torch import nn
+
+from compression.quantization.network.fake_network import (
+    fake_layers,
+    learn_steps_,
+    make_plan,
+    prepare,
+    quantizable_layers,
+    quantizers,
+)
+from compression.quantization.network.graph import trace
+from compression.quantization.plan import Activation, Bits
+
+
+class Branches(nn.Module):
+    """Two layers that read one value, defined in another order than they are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.right, self.left, self.stem = (nn.Linear(3, 3) for _ in range(4))
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return self.head(self.left(x) + self.right(x))
+
+
+def test_layers_are_named_in_the_order_of_execution():
+    assert quantizable_layers(Branches()) == ["stem", "left", "right", "head"]
+
+
+def test_an_activation_has_the_most_bits_of_what_reads_it():
+    layers = {"stem": Bits(8, 3), "left": Bits(8, 4), "right": Bits(8, 6), "head": Bits(8, 2)}
+    plan = make_plan(Branches(), layers, activation_bits=5)
+    assert list(plan.activations.values()) == [
+        Activation(3, signed=True),
+        Activation(6, signed=False),
+        # The terms of the sum, which no layer reads.
+        Activation(5, signed=True),
+        Activation(5, signed=True),
+        Activation(2, signed=True),
+    ]
+    assert make_plan(Branches(), layers, activation_bits=5, dynamic=True).activations == {}
+
+
+def test_a_prepared_network_is_a_copy_with_the_same_parameters(model):
+    graph = trace(model)
+    before = copy.deepcopy(graph.state_dict())
+    prepared = prepare(graph, plan_of(model, 4))
+    names = {name for name, _ in prepared.named_parameters() if not name.endswith("scale")}
+    assert names == {name for name, _ in graph.named_parameters()}
+    assert list(fake_layers(prepared)) == ["stem.0", "depthwise", "head"]
+    with torch.no_grad():
+        for parameter in prepared.parameters():
+            parameter.zero_()
+    torch.testing.assert_close(dict(graph.state_dict()), dict(before), rtol=0, atol=0)
+
+
+def test_training_reaches_weights_and_steps(model, batches):
+    prepared = rounding(model, plan_of(model, 4, 4), batches, fold=False).train()
+    learn_steps_(prepared)
+    prepared(batches[0][0]).square().sum().backward()
+    for name, layer in fake_layers(prepared).items():
+        assert layer.weight.grad.abs().sum() > 0, name
+        assert layer.weight_scale.grad.shape == layer.weight_scale.shape
+    assert all(quantizer.scale.grad is not None for quantizer in quantizers(prepared).values())

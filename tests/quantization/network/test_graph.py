@@ -1,0 +1,50 @@
+import copy
+
+import pytest
+import torch
+from integer_nets import plan_of, rounding, to_integers
+from residual_net import TrainsDifferently
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.graph import is_never_negative, trace
+
+
+def test_only_what_cannot_be_negative_is_unsigned(model):
+    traced = trace(model)
+    nodes = {node.name: node for node in traced.graph.nodes}
+    never = [name for name, node in nodes.items() if is_never_negative(traced, node)]
+    assert never == ["stem_2", "pool", "relu", "adaptive_avg_pool2d", "flatten", "dropout"]
+
+
+def test_tracing_leaves_the_model_alone(model):
+    before = copy.deepcopy(model.state_dict())
+    fold_batch_norms_(trace(model))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.stem[2].inplace
+
+
+def test_a_path_that_hangs_on_values_is_refused():
+    class Branching(nn.Module):
+        def forward(self, images):
+            return images if images.sum() > 0 else -images
+
+    with pytest.raises(InputError, match="Branching cannot be quantized"):
+        trace(Branching())
+
+
+def test_a_network_is_traced_as_it_is_evaluated(batches):
+    torch.manual_seed(0)
+    model = TrainsDifferently().eval()
+    images = batches[0][0]
+    plan = plan_of(model)
+    # A difference may be negative, whatever its terms.
+    assert plan.activations["add"].signed
+    expected = model(images)
+    for training in (True, False):
+        model.train(training)
+        traced = trace(model).eval()
+        torch.testing.assert_close(traced(images), expected)
+    network = to_integers(model.train(), rounding(model, plan, batches), plan)
+    assert torch.equal(network(images), network(images))

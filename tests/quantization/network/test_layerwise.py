@@ -1,0 +1,66 @@
+import pytest
+import torch
+from rounding_nets import ResidualNet, fold, randomize_
+from torch import nn
+
+from compression.quantization.network import graph as ops
+from compression.quantization.network.layerwise import LayerWalk, layer_nodes
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shared, self.head = nn.Linear(3, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.head(self.shared(self.shared(x)))
+
+
+def batches():
+    return list(torch.randn(5, 3, 6, 6, generator=torch.Generator().manual_seed(1)).split(2))
+
+
+def inputs_by_hook(network, name, images):
+    seen = []
+    hook = network.get_submodule(name).register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with torch.no_grad():
+        for batch in images:
+            network(batch)
+    hook.remove()
+    return seen
+
+
+def test_layers_are_in_the_order_of_execution_and_called_once():
+    assert list(layer_nodes(fold(ResidualNet().eval()))) == ["stem", "first", "second", "hidden", "head"]
+    assert list(layer_nodes(ops.trace(Twice()))) == ["head"]
+
+
+# Nothing kept, one batch kept (its widest place is that of the other whole batch), all kept.
+@pytest.mark.parametrize("max_bytes", [0, 8000, 2**20])
+def test_inputs_are_those_of_the_network_as_it_is_by_then(max_bytes):
+    network, images = fold(randomize_(ResidualNet())), batches()
+    walk = LayerWalk(network, images, max_bytes=max_bytes)
+    for name, node in layer_nodes(network).items():
+        found = list(walk.inputs(node))
+        torch.testing.assert_close(found, inputs_by_hook(network, name, images), rtol=0, atol=0)
+        with torch.no_grad():
+            network.get_submodule(name).bias += 1
+
+
+def test_what_is_kept_is_bounded():
+    network, images = fold(randomize_(ResidualNet())), batches()
+    kept = []
+    for max_bytes in (0, 2 * 4 * 36 * 20 - 1, 2 * 4 * 36 * 20, 2**20):
+        walk = LayerWalk(network, images, max_bytes=max_bytes)
+        kept.append(len(walk._kept))
+    # At its widest two images of 6x6: x, y and what ReLU makes of y, 6 + 8 channels and 8 or 6 more.
+    assert kept == [0, 0, 0, 3]
+
+
+def test_layers_cannot_be_asked_for_backwards():
+    network = fold(randomize_(ResidualNet()))
+    nodes = layer_nodes(network)
+    walk = LayerWalk(network, batches())
+    list(walk.inputs(nodes["second"]))
+    with pytest.raises(AssertionError, match="passed already"):
+        list(walk.inputs(nodes["stem"]))

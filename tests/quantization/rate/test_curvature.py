@@ -1,0 +1,44 @@
+import pytest
+import torch
+from rounding_nets import ResidualNet, fold, randomize_
+from torch import nn
+from torch.nn import functional as F
+
+from compression.core.errors import InputError
+from compression.quantization.network import graph as ops
+from compression.quantization.rate.curvature import SMOOTHING, measure_curvature, relative_curvature
+
+
+def test_curvature_of_a_linear_layer_by_hand():
+    net = nn.Sequential(nn.Linear(3, 2, bias=False)).eval()
+    images, labels = torch.tensor([[1.0, 2.0, 0.0], [3.0, -1.0, 0.0]]), torch.tensor([0, 1])
+    # The gradient of an image's cross-entropy by the logits is softmax - one-hot.
+    slopes = (net(images).softmax(1) - F.one_hot(labels, 2)).detach()
+    fisher = (slopes.square()[:, :, None] * images.square()[:, None]).mean(0)
+    factored = fisher.sum(1, keepdim=True) * fisher.sum(0) / fisher.sum()
+    found = measure_curvature(ops.trace(net), [(images[:1], labels[:1]), (images[1:], labels[1:])], num_batches=2)["0"]
+    assert torch.allclose(found, (fisher + factored) / 2 + SMOOTHING * fisher.mean(), rtol=1e-5)
+    assert found[0, 2] > 0
+
+
+def test_a_weight_that_meets_padding_alone_is_hardly_felt():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten())
+    images = torch.randn(16, 3, 1, 1, generator=torch.Generator().manual_seed(0))
+    reference = ops.trace(randomize_(net))
+    found = measure_curvature(reference, [(images, torch.arange(16) % 4)], num_batches=1)["0"].view(4, 3, 3, 3)
+    centre = torch.zeros(3, 3, dtype=torch.bool)
+    centre[1, 1] = True
+    assert found[..., ~centre].max() < 0.01 * found[..., centre].mean()
+
+
+def test_curvature_is_measured_against_the_weights():
+    weights = {"a": torch.tensor([[2.0, 0.0]]), "b": torch.tensor([[1.0]])}
+    made = relative_curvature({"a": torch.tensor([[3.0, 9.0]]), "b": torch.tensor([[8.0]])}, weights)
+    # 3 * 4 + 8 over two weights is 10.
+    assert made["a"].tolist() == [[pytest.approx(0.3), pytest.approx(0.9)]]
+    assert made["b"].item() == pytest.approx(0.8)
+
+
+def test_no_batch_is_refused():
+    with pytest.raises(InputError, match="the curvature needs at least one batch"):
+        measure_curvature(fold(randomize_(ResidualNet())), [], num_batches=1)

@@ -1,0 +1,31 @@
+import pytest
+import torch
+from rounding_nets import ResidualNet, depthwise_net, fold, quantize, randomize_
+from torch import nn
+
+from compression.quantization.network import graph as ops
+from compression.quantization.network.fake_network import fake_layers
+from compression.quantization.rate.rate_aware import round_by_rate_
+
+
+@pytest.mark.parametrize("make", [ResidualNet, depthwise_net])
+def test_networks_are_rounded_for_good(make):
+    net = randomize_(make())
+    if make is depthwise_net:
+        net = nn.Sequential(*net, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, ops.LAYERS):
+                module.weight[module.weight.abs() < 0.02] = 0
+    reference = fold(net)
+    images = torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    prepared = quantize(reference, None, weight_bits=6)
+    batches = [(images, torch.arange(32) % 4)]
+    bits = round_by_rate_(prepared, reference, batches, lam=0.02, num_batches=1)
+    assert bits.chosen < 0.9 * bits.nearest
+    exact = dict(reference.named_parameters())
+    for name, layer in fake_layers(prepared).items():
+        # What is stored is what was chosen.
+        assert torch.allclose(layer.fake_quantized_weight(), layer.weight, rtol=1e-5)
+        assert not layer.weight[exact[f"{name}.weight"] == 0].any()
+    assert all(parameter.grad is None for parameter in reference.parameters())

@@ -1,0 +1,82 @@
+"""What is taken out of a run's ``metrics.json``; records of sweeps that are damaged are with the sweep."""
+
+import math
+import re
+
+import pytest
+from sweep_folders import make_metrics
+
+from compression.reporting.metrics_reader import read_measured
+
+
+def test_numbers_of_a_run():
+    steps = [{"step": 1, "sparsity": 0.5, "accuracy_after": 0.9}, {"step": 2, "sparsity": 0.75}]
+    found = read_measured(make_metrics(command=("train.py", "sparsity=0.5"), history=steps))
+    assert (found.accuracy, found.val_accuracy, found.dense_accuracy, found.dense_val_accuracy) == (
+        *(0.96, 0.97),
+        *(0.98, 0.985),
+    )
+    assert (found.bytes, found.dense_bytes, found.macs, found.dense_macs) == (2**20, 2**23, 500, 1000)
+    # What this version of the document does not say.
+    assert (found.onnx_bytes, found.parameters, found.load_seconds) == (None, None, None)
+    assert (found.epochs, found.dense_epochs, found.stage_seconds) == (25, 20, 15.0)
+    assert [(step.step, step.sparsity, step.accuracy) for step in found.steps] == [(1, 0.5, 0.9), (2, 0.75, None)]
+    assert found.command == ("train.py", "sparsity=0.5")
+
+
+def test_a_students_epochs_are_without_its_teachers():
+    document = make_metrics()
+    document["run"]["epochs"] = {"dense": 20, "distil": 7, "prune": 5}
+    assert read_measured(document).epochs == 12
+    assert read_measured(document).dense_epochs == 20
+
+
+def test_the_fastest_engine_at_a_batch_size_imitated_integers_left_out():
+    quantized, floats = read_measured(make_metrics()), read_measured(make_metrics(weight_bits=32))
+    assert {one.engine for one in quantized.latencies} == {"onnxruntime", "openvino"}
+    assert {one.engine for one in floats.latencies} == {"eager", "onnxruntime", "openvino"}
+    best = quantized.latency(64)
+    assert (best.engine, best.milliseconds, best.dense_milliseconds) == ("onnxruntime", 4.0, 8.0)
+    assert quantized.latency(2) is None
+    assert quantized.smallest_batch == 1
+
+
+def test_an_untimed_run_has_no_latency():
+    document = make_metrics()
+    document["timing"] = {}
+    found = read_measured(document)
+    assert (found.latencies, found.smallest_batch, found.stage_seconds) == ((), None, None)
+
+
+@pytest.mark.parametrize(
+    ("side", "key", "value", "message"),
+    [
+        ("compressed", "accuracy", 1.5, "compressed/accuracy is 1.5, not a fraction in [0, 1]"),
+        ("compressed", "accuracy", math.nan, "compressed/accuracy is nan, not a number of 0 or more"),
+        ("compressed", "accuracy", True, "compressed/accuracy is True, not a number of 0 or more"),
+        ("compressed", "macs", 0, "compressed/macs is 0, not a whole number above 0"),
+        ("dense", "bytes", {}, "dense/bytes/safetensors is missing"),
+        ("run", "seed", 1.5, "seed is 1.5, not a whole number"),
+    ],
+)
+def test_what_is_wrong_is_named(side, key, value, message):
+    document = make_metrics()
+    document[side][key] = value
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        read_measured(document)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], "not a document of a run"),
+        ({}, "schema_version is None; known: 1 to 3"),
+        ({"schema_version": 99}, "schema_version 99 is newer than 3, the newest this version reads"),
+        ({"schema_version": 3, "run": []}, "run is [], not a mapping"),
+    ],
+)
+def test_what_is_no_document_of_a_run(document, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        read_measured(document)
+    assert str(caught.value) == message

@@ -1,0 +1,75 @@
+import pytest
+
+from compression.reporting.quantization_table import to_markdown
+
+CPU = {"name": "a processor", "architecture": "x86_64", "vnni": True, "amx_int8": False, "avx512": True, "avx2": False}
+
+
+def executed(name, *, integer):
+    return {"name": name, "op": "Conv", "integer": integer}
+
+
+@pytest.fixture
+def quantization():
+    """Two layers of 8 and 4 bits: 100 and 300 weights of which 10 and 90 are zero."""
+    layer = {"weight_bits": 8, "activation_bits": 8, "weights": 100, "zeros": 10, "bytes": 100}
+    return {
+        "arithmetic": "W4-8A8, executed in integers",
+        "method": "ptq",
+        "reduced_range": False,
+        "left_in_float": [],
+        "layers": [
+            {"layer": "conv", **layer},
+            {"layer": "fc", **layer, "weight_bits": 4, "weights": 1300, "zeros": 340, "bytes": 650},
+        ],
+        "parity": {
+            "engine": "onnxruntime",
+            "images": 1797,
+            "agreement": 0.999,
+            "max_logit_difference": 0.12349,
+            "accuracy_executed": 0.97,
+            "accuracy_simulated": 0.9712,
+            "cpu": CPU | {"dot_product": False, "i8mm": False},
+            "executed_layers": {
+                "counts": {"Conv": {"integer": 1, "float": 1}, "Gemm": {"integer": 2, "float": 0}},
+                "layers": [executed("conv", integer=True), executed("stem", integer=False)],
+            },
+        },
+    }
+
+
+def test_a_row_for_each_layer_and_the_sum(quantization):
+    rows = [line for line in to_markdown(quantization).splitlines() if line.startswith("|")]
+    assert rows[2:] == [
+        "| conv | 8 | 8 | 100 | 10.0 % | 100 |",
+        "| fc | 4 | 8 | 1,300 | 26.2 % | 650 |",
+        "| all | | | 1,400 | 25.0 % | 750 |",
+    ]
+
+
+def test_what_was_executed_is_held_against_the_simulation(quantization):
+    text = to_markdown(quantization)
+    assert "W4-8A8, executed in integers (ptq)." in text
+    assert "on 1,797 test images: 99.90 % the same class, logits at most 0.123 apart; 97.00 % and 97.12 % right" in text
+    assert "3 ran in integers and 1 in float (stem (Conv)); processor: a processor, vnni, avx512." in text
+
+
+def test_of_many_in_float_six_are_named(quantization):
+    layers = [executed(f"l{number}", integer=False) for number in range(8)]
+    quantization["parity"]["executed_layers"]["layers"] = layers
+    assert "l5 (Conv) and 2 more)" in to_markdown(quantization)
+    assert "l6" not in to_markdown(quantization)
+
+
+def test_a_processor_without_such_instructions_and_without_a_name(quantization):
+    cpu = dict.fromkeys(quantization["parity"]["cpu"], False)
+    quantization["parity"]["cpu"] = cpu | {"name": "", "architecture": "riscv64"}
+    assert "processor: riscv64, no instructions for 8 bits known." in to_markdown(quantization)
+
+
+def test_what_is_out_of_the_ordinary_is_remarked_and_only_then(quantization):
+    assert "saturate" not in to_markdown(quantization)
+    assert "Left in float" not in to_markdown(quantization)
+    text = to_markdown(quantization | {"reduced_range": True, "left_in_float": ["norm", "head"]})
+    assert "Weights have 7 bits, so that sums of products cannot saturate on this processor." in text
+    assert "Left in float: norm, head." in text

@@ -1,0 +1,14 @@
+import torch
+from runs import TINY, compose_config
+
+from compression.run.building.validation_subset import held_out_images
+from compression.run.pipeline import make_context
+
+
+def test_held_out_images_are_of_all_classes(tmp_path):
+    context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path)
+    labels = torch.cat([labels for _, labels in held_out_images(context, 60)])
+    assert len(labels) == 60
+    assert len(labels.unique()) == 10
+    everything = torch.cat([labels for _, labels in held_out_images(context, 10**6)])
+    assert torch.equal(everything, context.data.val.labels)

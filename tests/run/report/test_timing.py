@@ -1,0 +1,65 @@
+"""Which files are timed, beside which, and what the record of it holds; never how long anything takes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from runs import WIDE, compose_config
+from tiny_net import TinyNet
+
+from compression.artifact import load_artifact
+from compression.run.pipeline import make_context
+from compression.run.report.timing import time_files, time_steps
+
+
+@pytest.fixture
+def context(tmp_path):
+    config = compose_config(*WIDE, "runtime.engines=[eager]", "runtime.batch_sizes=[1,2]", f"output_dir={tmp_path}")
+    return make_context(config, tmp_path / "run")
+
+
+@pytest.fixture
+def step_files(shared):
+    """Makes the files of so many steps."""
+    made = shared("strategy=oneshot_l1 strategy.recovery.epochs=0 until=prune")["prune"].path / "steps" / "01.cmp"
+
+    def make(folder: Path, count: int) -> list[Path]:
+        files = [folder / f"{step:02d}.cmp" for step in range(1, count + 1)]
+        for file in files:
+            file.write_bytes(made.read_bytes())
+        return files
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("count", "timed"),
+    [
+        (1, ["01"]),
+        (3, ["01", "02", "03"]),
+        (8, [f"{step:02d}" for step in range(1, 9)]),
+        # Eight of them, evenly spaced, the last among them.
+        (15, ["01", "03", "05", "07", "09", "11", "13", "15"]),
+    ],
+)
+def test_steps_of_a_long_schedule_are_timed_now_and_then(context, step_files, tmp_path, count, timed):
+    record = time_steps(context, TinyNet(num_classes=10, width=32), step_files(tmp_path, count))
+    assert list(record["latency_ms"]) == [*timed, "dense"]
+    assert (record["engine"], record["batch_size"]) == ("eager", 2)
+
+
+def test_without_steps_nothing_is_timed(context):
+    assert time_steps(context, TinyNet(num_classes=10), []) is None
+
+
+def test_both_files_are_timed_in_every_engine_at_every_batch_size(context, shared):
+    folder = shared("strategy=none until=export")["export"].path
+    loaded = {name: load_artifact(folder / "model.cmp", allow=["tiny_net"]) for name in ("dense", "compressed")}
+    timing = time_files(context, loaded, dict.fromkeys(loaded, folder))
+    torch.set_num_threads(context.threads)
+    assert [(entry["engine"], entry["batch_size"]) for entry in timing["latency"]] == [("eager", 1), ("eager", 2)]
+    assert {entry["best_dense_engine"] for entry in timing["latency"]} == {"eager"}
+    assert all(entry["speedup"] == entry["speedup_over_best_dense"] for entry in timing["latency"])
+    # Memory was not asked for.
+    assert [timing[name]["peak_memory_bytes"] for name in loaded] == [None, None]
+    assert (timing["repeats"], timing["warmup"]) == (2, 0)

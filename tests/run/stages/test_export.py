@@ -1,0 +1,56 @@
+"""The written files are of one model, and say what it is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from runs import WIDE, compose_config
+
+from compression.artifact import load_artifact, read_contents
+from compression.run.pipeline import make_context, run_stages
+from compression.run.stages.export import obtain_exported
+from compression.runtimes.onnxruntime import OnnxRuntime
+from compression.stage_store.store import PlanStore
+
+
+@pytest.fixture
+def exported(shared):
+    return shared("strategy=none until=export")
+
+
+def test_the_artifact_says_what_it_holds(exported):
+    contents = read_contents(exported["export"].path / "model.cmp")
+    info = contents.card.info
+    assert list(contents.card.class_names) == [str(digit) for digit in range(10)]
+    assert contents.card.input.size == 32
+    assert (info["strategy"], info["sparsity"]) == ("none", 0)
+    assert info["dense_bytes"] == (exported["dense"].path / "model.safetensors").stat().st_size
+    assert "distillation" not in info
+
+
+def test_both_files_compute_the_same(exported):
+    folder = exported["export"].path
+    images = torch.randn((4, 3, 32, 32), generator=torch.Generator().manual_seed(1))
+    model = load_artifact(folder / "model.cmp", allow=["tiny_net"]).model.eval()
+    with torch.no_grad():
+        expected = model(images).numpy()
+    found = OnnxRuntime().load(folder / "model.onnx", threads=1)(images.numpy())
+    assert np.allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_it_is_validated_once_more(exported):
+    assert exported["export"].results == {"val_accuracy": exported["dense"].results["val_accuracy"]}
+
+
+def test_the_dense_files_are_the_same_for_every_strategy_and_others_for_another_storage(outputs):
+    def planned(*command):
+        context = make_context(compose_config(*WIDE, *command, f"output_dir={outputs}"), outputs / "run")
+        context = replace(context, store=PlanStore(context.store))
+        return obtain_exported(context, records["dense"], records["dense"])
+
+    config = compose_config(*WIDE, "strategy=none", "until=export", f"output_dir={outputs}")
+    _, records = run_stages(config, run_dir=outputs / "run")
+    assert planned("strategy=oneshot_l1").path == records["export"].path
+    assert not planned("strategy=oneshot_l1").planned
+    assert planned("storage.codec=dense").planned

@@ -1,0 +1,50 @@
+from machine import THREADS
+from runs import WIDE, compose_config
+from teachers import STUDENT
+
+from compression.run.pipeline import make_context
+
+
+def test_the_students_side_of_a_run_shares_its_data(tmp_path):
+    command = f"distillation=logit {STUDENT} output_dir={tmp_path}"
+    context = make_context(compose_config(*WIDE, *command.split()), tmp_path)
+    student = context.student
+    assert student is not context
+    assert student.student is student
+    assert (student.dense, context.dense) == (context, context)
+    assert student.data is context.data
+    assert student.train_batches().split is context.train_batches().split
+    assert student.data_identity == context.data_identity
+    assert student.architecture["kwargs"] == {"width": 16}
+    assert context.architecture["kwargs"] == {"width": 32}
+    plain = make_context(compose_config(*WIDE, f"output_dir={tmp_path}"), tmp_path)
+    assert plain.student is plain
+
+
+def identities(tmp_path, *commands):
+    contexts = [
+        make_context(compose_config(*WIDE, *command.split(), f"output_dir={tmp_path}"), tmp_path)
+        for command in commands
+    ]
+    return [context.data_identity for context in contexts], [context.arithmetic_identity for context in contexts]
+
+
+def test_what_changes_no_image_is_no_part_of_what_a_stage_is_made_from(tmp_path):
+    more = f"threads={THREADS + 1}"
+    data, arithmetic = identities(
+        tmp_path, "", "data.num_workers=0 data.stem=cifar sparsity=0.5", "data.augment.crop_padding=1", more
+    )
+    assert data[0] == data[1] == data[3] != data[2]
+    assert arithmetic[0] == arithmetic[1] == arithmetic[2] != arithmetic[3]
+    # Only where there are several.
+    assert "devices" not in arithmetic[0]
+
+
+def test_a_new_network_has_the_weights_of_the_seed(tmp_path):
+    def first_weight(command):
+        context = make_context(compose_config(*WIDE, *command.split(), f"output_dir={tmp_path}"), tmp_path)
+        return context.build_model().features[0].weight
+
+    one = first_weight("seed=1")
+    assert one.equal(first_weight("seed=1"))
+    assert not one.equal(first_weight("seed=2"))

@@ -1,0 +1,41 @@
+import os
+
+import pytest
+import torch
+
+from compression.core.errors import InputError
+from compression.run.machine import available_cores, resolve_device, resolve_precision
+
+
+def test_cores_are_those_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    assert available_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert available_cores() == 8
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cores() == 1
+
+
+@pytest.mark.parametrize(("there", "device"), [(True, torch.device("cuda", 0)), (False, torch.device("cpu"))])
+def test_auto_takes_cuda_when_it_is_there(monkeypatch, there, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert resolve_device("auto") == device
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("accelerator", "name"), [("cuda", "CUDA device"), ("mps", "Apple GPU")])
+def test_what_is_not_there_is_refused(monkeypatch, accelerator, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(InputError) as caught:
+        resolve_device(accelerator)
+    assert str(caught.value) == f"trainer.accelerator={accelerator}: no {name} is available; allowed here: auto, cpu"
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_auto_precision_is_bf16_only_where_it_is_native(monkeypatch, native, expected):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native and not including_emulation)
+    assert resolve_precision("auto", torch.device("cuda", 0)) == expected
+    assert resolve_precision("auto", torch.device("cpu")) == "32-true"
+    assert resolve_precision("16-mixed", torch.device("cuda", 0)) == "16-mixed"

@@ -1,0 +1,186 @@
+"""Whole runs on real digits, with a tiny network."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from runs import TINY, compose_config, lasting, run_here
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import compression
+from compression.config.schema import STAGES
+from compression.core.counting import model_sparsity
+from compression.core.errors import InputError
+from compression.run.pipeline import run_stages
+
+SHORT = (*TINY, "strategy.schedule.steps=2")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of one finished run, `first`."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    run_here(*SHORT, "sparsity=0.7", run_dir=outputs / "first", output_dir=outputs)
+    return outputs
+
+
+def stages(outputs: Path) -> dict[str, int]:
+    """How many finished stages of each kind the store holds."""
+    names = [path.parent.name.rsplit("-", 1)[0] for path in (outputs / "store").glob("*/stage.json")]
+    return {name: names.count(name) for name in sorted(set(names))}
+
+
+def test_a_run_leaves_its_files_and_a_store_without_leftovers(finished: Path) -> None:
+    files = {path.name for path in (finished / "first").iterdir()}
+    assert {"model.cmp", "model.onnx", "dense.safetensors", "dense.onnx", "metrics.json", "report.md"} <= files
+    assert {"pruning_history.yaml", "pictures"} <= files
+    assert stages(finished) == {"compact": 1, "dense": 1, "evaluate": 1, "export": 2, "prune": 1}
+    assert not list((finished / "store").glob("*.partial"))
+    assert not list((finished / "store").glob("*/resume"))
+
+
+def test_metrics_agree_with_the_files(finished: Path) -> None:
+    metrics = json.loads((finished / "first" / "metrics.json").read_text())
+    artifact = finished / "first" / "model.cmp"
+    model = compression.load(artifact, allow=["tiny_net"])
+    total = sum(w.numel() for n, w in model.named_parameters() if n.endswith("weight") and w.ndim > 1)
+    assert model_sparsity(model) == metrics["compressed"]["sparsity"] == 1 - (total - round(0.7 * total)) / total
+    assert metrics["compressed"]["bytes"]["artifact"] == artifact.stat().st_size
+    dense_bytes = (finished / "first" / "dense.safetensors").stat().st_size
+    assert metrics["dense"]["bytes"]["safetensors"] == dense_bytes
+    assert metrics["improvement"]["compression_ratio"] == dense_bytes / artifact.stat().st_size
+    assert metrics["dense"]["test_images"] == 360
+    per_class = metrics["dense"]["accuracy_per_class"]
+    assert list(per_class) == [str(digit) for digit in range(10)]
+    assert set(metrics["timing"]["stage_seconds"]) == {"dense", "prune", "compact", "export", "evaluate"}
+    engines = {(entry["engine"], entry["batch_size"]) for entry in metrics["timing"]["latency"]}
+    assert engines == {("eager", 1), ("eager", 64), ("onnxruntime", 1), ("onnxruntime", 64)}
+    assert torch.__version__.startswith(metrics["provenance"]["software"]["torch"])
+
+
+def test_the_same_again_is_answered_from_disk(finished: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (finished / "store").glob("*/stage.json")}
+    curves = sorted((finished / "first").glob("tensorboard/*/events*"))
+    run_here(*SHORT, "sparsity=0.7", run_dir=finished / "first", output_dir=finished)
+    assert {path: path.stat().st_mtime_ns for path in (finished / "store").glob("*/stage.json")} == before
+    # Those of the training stay, with all that it logged; the row of the run alone is written anew.
+    kept = [path for path in curves if path.parent.name != "result"]
+    assert {path.parent.name for path in kept} >= {"dense", "prune"}
+    assert all(path.exists() for path in kept)
+
+
+def test_another_sparsity_reuses_the_dense_model(finished: Path) -> None:
+    run_here(*SHORT, "sparsity=0.5", "until=compact", run_dir=finished / "second", output_dir=finished)
+    assert stages(finished) == {"compact": 2, "dense": 1, "evaluate": 1, "export": 2, "prune": 2}
+    # The run that found the dense stage finished has its curves as well.
+    assert list((finished / "second" / "tensorboard" / "dense").iterdir())
+
+
+def test_two_runs_of_one_command_are_identical(finished: Path, tmp_path: Path) -> None:
+    run_here(*SHORT, "sparsity=0.7", run_dir=tmp_path / "first", output_dir=tmp_path)
+    assert lasting(tmp_path / "first" / "metrics.json") == lasting(finished / "first" / "metrics.json")
+    for name in ("model.cmp", "model.onnx", "dense.safetensors"):
+        assert (tmp_path / "first" / name).read_bytes() == (finished / "first" / name).read_bytes()
+
+
+def test_another_seed_is_another_model(finished: Path, tmp_path: Path) -> None:
+    run_here(*SHORT, "sparsity=0.7", "seed=7", "until=dense", run_dir=tmp_path / "seed", output_dir=finished)
+    assert stages(finished)["dense"] == 2
+
+
+WHOLE = ("dense", "compact")
+
+
+@pytest.mark.parametrize(
+    "until", [pytest.param(stage, marks=() if stage in WHOLE else pytest.mark.slow) for stage in STAGES]
+)
+def test_until_stops_after_its_stage(until: str, finished: Path, tmp_path: Path) -> None:
+    run_here(*SHORT, "sparsity=0.7", f"until={until}", run_dir=tmp_path / "run", output_dir=finished)
+    assert (tmp_path / "run" / "metrics.json").exists() == (until == "evaluate")
+
+
+def test_overwrite_makes_every_stage_anew_once(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPRESSION_INVOCATION", "one command")
+    overwrite = (*SHORT, "sparsity=0.7", "overwrite=true", "until=prune")
+    marks = [path for path in (finished / "store").glob("*/stage.json") if path.parent.name[:5] in ("dense", "prune")]
+    before = {path: path.stat().st_mtime_ns for path in marks}
+    run_here(*overwrite, run_dir=tmp_path / "one", output_dir=finished)
+    after = {path: path.stat().st_mtime_ns for path in marks}
+    remade = {path for path in marks if before[path] != after[path]}
+    assert len(remade) == 2
+    run_here(*overwrite, run_dir=tmp_path / "one", output_dir=finished)
+    assert {path: path.stat().st_mtime_ns for path in marks} == after
+
+
+def test_a_given_model_takes_the_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
+    given = finished / "first" / "dense.safetensors"
+    run_here(*TINY, f"model.weights={given}", "strategy=none", run_dir=tmp_path / "given", output_dir=tmp_path)
+    before = json.loads((finished / "first" / "metrics.json").read_text())["dense"]
+    after = json.loads((tmp_path / "given" / "metrics.json").read_text())["dense"]
+    assert after == before
+
+
+def test_a_folded_artifact_takes_no_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
+    artifact = finished / "first" / "model.cmp"
+    with pytest.raises(InputError, match=r"has its batch norm folded; allowed: .*storage\.fold_bn=false"):
+        run_here(*SHORT, f"model.weights={artifact}", run_dir=tmp_path / "again", output_dir=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_given_artifact_takes_the_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
+    command = (*SHORT, "sparsity=0.7", "storage.fold_bn=false", "until=export", f"output_dir={finished}")
+    _, records = run_stages(compose_config(*command), run_dir=tmp_path / "whole")
+    artifact = records["export"].path / "model.cmp"
+    run_here(*SHORT, f"model.weights={artifact}", "until=dense", run_dir=tmp_path / "again", output_dir=tmp_path)
+
+
+def test_a_model_that_does_not_fit_is_refused_before_training(finished: Path, tmp_path: Path) -> None:
+    given = finished / "first" / "dense.safetensors"
+    with pytest.raises(InputError, match=r"features\.0\.weight"):
+        run_here(*SHORT, "+model.width=16", f"model.weights={given}", run_dir=tmp_path / "x", output_dir=tmp_path)
+    assert not (tmp_path / "store").exists()
+
+
+def test_two_of_four(finished: Path, tmp_path: Path) -> None:
+    tiny = list(TINY)
+    command = (*tiny, "strategy=two_four", "until=prune", f"output_dir={finished}")
+    _, records = run_stages(compose_config(*command), run_dir=tmp_path / "run")
+    file = records["prune"].path / "steps" / "01.cmp"
+    weight = compression.load(file, allow=["tiny_net"]).get_parameter("features.3.weight")
+    kept = (weight != 0).view(16, 2, 4, 3, 3).sum(2)
+    assert (kept == 2).all()
+
+
+def test_csv_logger(finished: Path, tmp_path: Path) -> None:
+    run_here(*SHORT, "sparsity=0.7", "logger=csv", "until=dense", run_dir=tmp_path / "run", output_dir=finished)
+    table = (tmp_path / "run" / "csv" / "dense" / "metrics.csv").read_text().splitlines()
+    assert "val/accuracy" in table[0]
+    assert len(table) == 1 + 3
+
+
+@pytest.mark.slow
+def test_wandb_logger_offline(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb", reason="comes with the extra wandb")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run_here(*SHORT, "sparsity=0.7", "logger=wandb", "until=prune", run_dir=tmp_path / "run", output_dir=finished)
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_tensorboard_has_curves_layers_and_the_table(finished: Path) -> None:
+    folder = finished / "first" / "tensorboard"
+    dense, prune, summary = (EventAccumulator(str(folder / name)).Reload() for name in ("dense", "prune", "summary"))
+    assert len(dense.Scalars("val/accuracy")) == 3
+    assert [round(point.value, 2) for point in prune.Scalars("sparsity")] == [0.45, 0.7]
+    assert len(prune.Scalars("sparsity/features.0.weight")) == 2
+    metrics = json.loads((finished / "first" / "metrics.json").read_text())
+    [accuracy] = summary.Scalars("compressed/accuracy")
+    assert accuracy.value == pytest.approx(metrics["compressed"]["accuracy"])
+    [table] = summary.Tensors("result/text_summary")
+    assert b"test accuracy" in table.tensor_proto.string_val[0]
+
+
+@pytest.mark.slow
+def test_every_strategy_composes() -> None:
+    for path in (Path(__file__).parents[1] / "conf" / "strategy").glob("*.yaml"):
+        assert compose_config(f"strategy={path.stem}").strategy.name == path.stem

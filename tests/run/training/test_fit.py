@@ -1,0 +1,48 @@
+"""One training of a stage: stopped after an epoch, it goes on as if nothing had been."""
+
+import shutil
+
+import pytest
+import torch
+from runs import TINY, compose_config
+
+from compression.core.errors import InputError
+from compression.run.pipeline import _quiet_lightning, make_context
+from compression.run.stages.dense import constant_lr, make_task
+from compression.run.training.fit import fit
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Trains for so many epochs in a stage's folder."""
+    context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path / "run")
+
+    def run(folder, num_epochs):
+        _quiet_lightning()
+        task = make_task(context, context.build_model(), constant_lr)
+        return fit(context, "dense", tmp_path / folder, task, num_epochs=num_epochs)
+
+    return run
+
+
+def test_a_training_goes_on_from_its_last_checkpoint(train, tmp_path):
+    first = train("stopped", 1)
+    assert [path.name for path in (tmp_path / "stopped" / "resume").iterdir()] == ["last.ckpt"]
+    resumed, whole = train("stopped", 2), train("whole", 2)
+    assert [row["epoch"] for row in resumed.rows] == [1, 2]
+    assert resumed.rows[0] == first.rows[0]
+    assert resumed.rows == whole.rows
+    assert resumed.val_accuracy == max(row["val/accuracy"] for row in whole.rows)
+    assert resumed.rows[resumed.best_epoch - 1]["val/accuracy"] == resumed.val_accuracy
+    assert all(torch.equal(value, whole.weights[name]) for name, value in resumed.weights.items())
+    # The seconds of the attempt before count as well; this one had none before it.
+    assert resumed.earlier_seconds > 0
+    assert whole.earlier_seconds == 0
+
+
+def test_without_room_for_a_checkpoint_nothing_is_trained(train, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+    with pytest.raises(InputError, match=r"^too little room in .*: 1.00 MiB free, stage dense needs 16.0\d MiB; what"):
+        train("stage", 1)
+    assert not (tmp_path / "stage").exists()

@@ -1,0 +1,22 @@
+from compression.stage_store.entries import list_entries, spread_use
+from compression.stage_store.store import Store
+
+
+def test_who_uses_a_stage_uses_its_parents(shelf):
+    old = shelf.put("dense", "old dense", days=9)
+    shelf.put("prune", "young prune", days=1, parents=[old])
+    shelf.put("dense", "dense", days=5)
+    names = {key.id: label for label, key in shelf.keys.items()}
+    assert [names[entry.id] for entry in spread_use(list_entries(shelf.root))] == ["dense", "young prune", "old dense"]
+
+
+def test_the_time_of_a_folder_is_that_of_its_last_use(shelf):
+    shelf.put("dense", "dense", days=9)
+    assert shelf.entry("dense").used == shelf.now - 9 * 24 * 3600
+    record = shelf.root / shelf.keys["dense"].name / "stage.json"
+    before = record.stat().st_mtime_ns
+    store = Store(shelf.root, invocation="test")
+    assert store.obtain(shelf.keys["dense"], None).reused
+    store.release()
+    assert shelf.entry("dense").used > shelf.entry("dense").made - 1
+    assert record.stat().st_mtime_ns == before

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from compression.stage_store.entries import list_entries
+from compression.stage_store.references import find_references, refer, refer_only, with_needed
+
+
+def test_references_of_run_folders_at_any_depth(tmp_path):
+    store, run, job = (tmp_path / name for name in ("store", "run", "sweep/job"))
+    for folder in (store / "data", run, job):
+        folder.mkdir(parents=True)
+    (run / "metrics.json").write_text(json.dumps({"run": {"stages": {"dense": "d1", "export": "e1"}}}))
+    refer(job, "dense-d2")
+    refer(job, "prune-p2")
+    refer(job, "dense-d2")
+    assert (job / "stages.txt").read_text() == "dense-d2\nprune-p2\n"
+    refer(store / "data", "dense-d3")
+    (tmp_path / "metrics.json").write_text("[1]")
+    assert find_references([tmp_path], leave_out=store) == {"d1", "e1", "d2", "p2"}
+    refer_only(job, ["dense-d4"])
+    assert find_references([job], leave_out=store) == {"d4"}
+    (run / "metrics.json").write_text("{")
+    with pytest.raises(ValueError, match=r"metrics.json is not JSON: what it refers to is not known"):
+        find_references([tmp_path], leave_out=store)
+    (job / "stages.txt").write_bytes(b"dense-d2\n\xff\xfe")
+    with pytest.raises(ValueError, match=r"stages.txt is not text: what it refers to is not known"):
+        find_references([job], leave_out=store)
+    # A run that begins there goes on, and leaves it whole.
+    refer(job, "dense-d5")
+    refer_only(job, ["dense-d5"])
+    assert find_references([job], leave_out=store) == {"d5"}
+
+
+def test_evaluations_and_the_dense_files_of_a_run_stay(shelf):
+    """``metrics.json`` names neither of the two."""
+    dense = shelf.put("dense", "dense")
+    dense_files = shelf.put("export", "dense files", parents=[dense])
+    pruned = shelf.put("prune", "pruned", parents=[dense])
+    files = shelf.put("export", "files", parents=[pruned])
+    shelf.put("evaluate", "evaluation", parents=[dense, dense_files, files, pruned])
+    gone = shelf.put("prune", "gone", parents=[dense])
+    gone_files = shelf.put("export", "gone files", parents=[gone])
+    shelf.put("evaluate", "gone evaluation", parents=[dense, dense_files, gone_files, gone])
+    entries = list_entries(shelf.root)
+    names = {key.id: label for label, key in shelf.keys.items()}
+    kept = {names[one] for one in with_needed(entries, {dense, pruned, files})}
+    assert kept == {"dense", "dense files", "pruned", "files", "evaluation"}
+    # A run that did not prune: its evaluation is of the dense files alone.
+    shelf.put("evaluate", "plain evaluation", parents=[dense, dense_files, dense_files])
+    names = {key.id: label for label, key in shelf.keys.items()}
+    kept = {names[one] for one in with_needed(list_entries(shelf.root), {dense, dense_files})}
+    assert kept == {"dense", "dense files", "plain evaluation"}

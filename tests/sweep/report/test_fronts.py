@@ -1,0 +1,28 @@
+from compression.sweep.report.fronts import make_fronts
+from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.records import read_records
+
+
+def read_fronts(folder):
+    return make_fronts(make_answer(read_records(folder.path)))
+
+
+def test_the_front_is_that_of_the_grid_and_baselines_beyond_it_are_named(folder, metrics):
+    folder.add("a", {"sparsity": 0.5}, metrics=metrics(val=0.95, num_bytes=1000))
+    folder.add("b", {"sparsity": 0.7}, metrics=metrics(val=0.90, num_bytes=2000, sparsity=0.7))
+    folder.add("s", {}, kind="small_dense", metrics=metrics(val=0.97, num_bytes=900, sparsity=0.0))
+    folder.add("r", {}, kind="random", metrics=metrics(val=0.5, num_bytes=1500))
+    front = read_fronts(folder)["bytes"]
+    assert [one.job.name for one in front.members] == ["a"]
+    assert [one.job.name for one in front.unbeaten_baselines] == ["s"]
+
+
+def test_each_cost_has_its_front_and_what_was_not_timed_is_on_none_of_latency(folder, metrics):
+    """``a`` is the sparsest, ``b`` the smallest and the most accurate; ``c`` costs more than ``b`` and gains less."""
+    folder.add("a", {"sparsity": 0.9}, metrics=metrics(val=0.90, sparsity=0.9, num_bytes=3000, milliseconds=0.4))
+    document = metrics(val=0.95, sparsity=0.7, num_bytes=1000)
+    document["timing"]["latency"] = []
+    folder.add("b", {"sparsity": 0.7}, metrics=document)
+    folder.add("c", {"sparsity": 0.5}, metrics=metrics(val=0.92, sparsity=0.5, num_bytes=2000, milliseconds=0.3))
+    members = {against: [one.job.name for one in front.members] for against, front in read_fronts(folder).items()}
+    assert members == {"sparsity": ["a", "b"], "bytes": ["b"], "latency": ["c"]}

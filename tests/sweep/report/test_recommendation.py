@@ -1,0 +1,111 @@
+import io
+
+import pytest
+from rich.console import Console
+from sweep_folders import KIB, add_point
+from typer.testing import CliRunner
+
+from compression.cli import app
+from compression.core.errors import InputError
+from compression.sweep.report.limits import Limits
+from compression.sweep.report.recommendation import recommend
+
+
+def words(recommendation):
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(recommendation.to_rich())
+    return stream.getvalue()
+
+
+def test_the_best_within_and_the_misses(folder, metrics):
+    add_point(folder, metrics, 0.5, 8, drop=0.2, kib=400)
+    add_point(folder, metrics, 0.7, 8, drop=0.8, kib=300)
+    add_point(folder, metrics, 0.9, 8, drop=4.0, kib=200)
+    found = recommend(folder.path, Limits(max_drop=1.0, max_bytes=320 * KIB))
+    assert found.best.job.name == "s70_w8"
+    # A quarter over 320 KiB; three points over 1 count 0.3.
+    assert [one.job.name for one in found.others] == ["s50_w8", "s90_w8"]
+    text = words(found)
+    assert "400.0 KiB (1.25x)" in text
+    assert "4.00 (+3.00)" in text
+
+
+def test_at_the_limit_is_within_it(folder, metrics):
+    add_point(folder, metrics, 0.5, 8, drop=1.0, kib=300, milliseconds=0.5)
+    assert recommend(folder.path, Limits(1.0, 300 * KIB, 0.5)).best is not None
+    assert recommend(folder.path, Limits(0.99, 300 * KIB, 0.5)).best is None
+    assert recommend(folder.path, Limits(1.0, 300 * KIB - 1, 0.5)).best is None
+    assert recommend(folder.path, Limits(1.0, 300 * KIB, 0.49)).best is None
+
+
+def test_a_drop_alone_asks_for_the_smallest_file(folder, metrics):
+    add_point(folder, metrics, 0.5, 8, drop=0.1, kib=400)
+    add_point(folder, metrics, 0.7, 8, drop=0.9, kib=300)
+    assert recommend(folder.path, Limits(max_drop=1.0)).best.job.name == "s70_w8"
+    assert recommend(folder.path, Limits(max_drop=1.0, max_bytes=1e9)).best.job.name == "s50_w8"
+
+
+def test_what_was_not_timed_is_not_within_a_latency(folder, metrics):
+    document = metrics()
+    document["timing"]["latency"] = []
+    folder.add("a", {"sparsity": 0.5}, metrics=document)
+    found = recommend(folder.path, Limits(max_latency=1e6))
+    assert found.best is None
+    assert "not measured" in words(found)
+
+
+def test_ties_of_what_to_ship_are_said(folder, metrics):
+    """Two within noise, and the dearer is a hair better; one that is as good and over the limit is not named."""
+    folder.plan["axes"] = {"sparsity": [0.5, 0.9], "seed": [0, 1, 2]}
+    for name, sparsity, mean, kib in (("a", 0.5, 0.951, 400), ("b", 0.7, 0.950, 200), ("c", 0.9, 0.9505, 900)):
+        for seed, step in enumerate((-0.01, 0.0, 0.01)):
+            made = metrics(val=mean + step, dense_val=0.98, num_bytes=kib * KIB, seed=seed)
+            folder.add(f"{name}{seed}", {"sparsity": sparsity, "seed": seed}, metrics=made)
+    text = " ".join(words(recommend(folder.path, Limits(max_bytes=500 * KIB))).split())
+    assert "Ship" in text
+    assert "tied with 1 other within the noise of seeds; the smallest of them is b2, 200.0 KiB" in text
+
+
+def test_baselines_may_be_shipped_and_say_so(folder, metrics):
+    add_point(folder, metrics, 0.5, 8, drop=5.0, kib=400)
+    add_point(folder, metrics, 0.5, 8, drop=1.0, kib=300, kind="random")
+    found = recommend(folder.path, Limits(max_drop=2.0))
+    assert found.best.is_baseline
+    assert "baseline: random pruning" in words(found)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_commands_on_the_command_line(folder, metrics, tmp_path):
+    add_point(folder, metrics, 0.5, 8, drop=0.5, kib=300)
+    folder.add("b", {"sparsity": 0.9, "weight_bits": 8}, status="failed", reason="out of memory")
+    done = run("report", folder.path)
+    assert done.exit_code == 0
+    assert "failed: b (out of memory)" in done.output
+    done = run("recommend", folder.path, "--max-drop", "1.0", "--max-bytes", "300KiB", "--max-latency", "0.5ms")
+    assert done.exit_code == 0
+    assert "Ship" in done.output
+    assert "python train.py" in done.output
+    (tmp_path / "empty").mkdir()
+    for arguments, part in (
+        (("report", tmp_path / "empty"), "no jobs here"),
+        (("report", tmp_path / "nowhere"), "not a folder"),
+        (("recommend", folder.path), "--max-drop POINTS"),
+        (("recommend", folder.path, "--max-bytes", "3 parsecs"), "KiB"),
+        (("recommend", folder.path, "--max-bytes", "0"), "--max-bytes=0: must be above 0"),
+        (("recommend", folder.path, "--max-bytes", "0.5"), "--max-bytes=0.5: must be above 0"),
+        (("recommend", folder.path, "--max-latency", "3"), "ms"),
+        (("recommend", folder.path, "--max-drop", "nan"), "--max-drop"),
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 2, arguments
+        assert part in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_nothing_finished_is_one_line(folder):
+    folder.add("a", status="failed", reason="no")
+    with pytest.raises(InputError, match="none of 1 jobs has finished"):
+        recommend(folder.path, Limits(max_drop=1.0))

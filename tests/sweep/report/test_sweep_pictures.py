@@ -1,0 +1,37 @@
+from compression.reporting.figures.accuracy_steps import Course
+from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.records import read_records
+from compression.sweep.report.sweep_pictures import make_courses
+
+STEP = {"step": 1, "sparsity": 0.5, "accuracy_after": 0.9}
+
+
+def courses(folder):
+    return make_courses(make_answer(read_records(folder.path)))
+
+
+def test_jobs_that_share_a_pruning_share_its_line(folder, metrics):
+    """Bits come after pruning, so they are not in the name of the line."""
+    for sparsity in (0.5, 0.9):
+        for bits in (6, 8):
+            made = metrics(prune=f"p{sparsity}", history=[STEP | {"sparsity": sparsity}], dense_val=0.98)
+            folder.add(f"{sparsity}-{bits}", {"sparsity": sparsity, "weight_bits": bits}, metrics=made)
+    assert courses(folder) == [
+        Course("sparsity 0.5", [0, 1], [0.0, 0.5], [0.98, 0.9]),
+        Course("sparsity 0.9", [0, 1], [0.0, 0.9], [0.98, 0.9]),
+    ]
+
+
+def test_a_pruning_with_one_job_is_named_as_all_others(folder, metrics):
+    for sparsity, bits in ((0.5, 6), (0.5, 8), (0.9, 8)):
+        made = metrics(prune=f"p{sparsity}", history=[STEP | {"sparsity": sparsity}], dense_val=0.98)
+        folder.add(f"{sparsity}-{bits}", {"sparsity": sparsity, "weight_bits": bits}, metrics=made)
+    assert [one.label for one in courses(folder)] == ["sparsity 0.5", "sparsity 0.9"]
+
+
+def test_baselines_are_marked_and_what_did_not_prune_has_no_line(folder, metrics):
+    folder.add("a", {"sparsity": 0.5}, metrics=metrics(prune="a", history=[STEP]))
+    folder.add("r", {"sparsity": 0.5}, kind="random", metrics=metrics(prune="r", history=[STEP]))
+    folder.add("d", {"sparsity": 0.0}, metrics=metrics(prune="d"))
+    folder.add("u", {"sparsity": 0.7}, metrics=metrics(prune="u", history=[STEP | {"accuracy_after": None}]))
+    assert [(one.label, one.baseline) for one in courses(folder)] == [("a", False), ("random pruning r", True)]

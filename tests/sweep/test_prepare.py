@@ -1,0 +1,96 @@
+"""What a command makes of a folder that earlier ones have filled."""
+
+import json
+from types import SimpleNamespace
+
+from sweep_folders import make_metrics
+
+from compression.config.compose import compose_job
+from compression.sweep.baselines import second_round
+from compression.sweep.baselines.second_round import run_second_round
+from compression.sweep.jobs import Job, JobState, Sweep, read_sweep
+from compression.sweep.prepare import name_folder
+from compression.sweep.report.records import read_records
+
+
+def finish(sweep, *, status="finished"):
+    """Leave what the sweep's own jobs leave."""
+    for job in sweep.own:
+        JobState(job.name, status).write(sweep.folder / job.name)
+        if status == "finished":
+            (sweep.folder / job.name / "metrics.json").write_text(json.dumps(make_metrics()))
+
+
+def names(jobs):
+    return [job.name.rpartition("-")[0] for job in jobs]
+
+
+def test_another_grid_of_the_same_name_adds_to_the_sweep(start, capsys):
+    first = start("sparsity=0.5,0.9", "weight_bits=6,8")
+    finish(first)
+    again = start("sparsity=0.5,0.7", "weight_bits=8")
+    assert names(again.jobs) == ["s50_w8", "s70_w8", "s50_w6", "s90_w6", "s90_w8"]
+    assert [job.kept for job in again.jobs] == [False, False, True, True, True]
+    assert again.jobs[0].name == first.jobs[1].name, "found in its folder"
+    assert again.axes == {"sparsity": [0.5, 0.7, 0.9], "weight_bits": [8, 6]}
+    assert [job.axes for job in again.own] == [{"sparsity": 0.5, "weight_bits": 8}, {"sparsity": 0.7, "weight_bits": 8}]
+    assert "3 jobs of earlier commands stay in its answer" in capsys.readouterr().out
+    assert read_sweep(again.folder) == again
+    assert len(read_records(again.folder).finished) == 4
+    # A third one knows of both, also on an axis that the first did not have.
+    third = start("sparsity=0.5", "weight_bits=8", "strategy=oneshot_random,oneshot_l1")
+    assert names(third.own) == ["oneshot_random_s50_w8", "s50_w8"]
+    assert all(job.kept for job in third.jobs[2:])
+    # The job at 0.7 was never begun.
+    assert names(third.jobs[2:]) == ["s50_w6", "s90_w6", "s90_w8"]
+    assert third.axes == {"strategy": ["oneshot_random", "oneshot_l1"], "sparsity": [0.5, 0.9], "weight_bits": [8, 6]}
+    assert all(job.axes["strategy"] == "oneshot_l1" for job in third.jobs[1:])
+
+
+def test_baselines_stay_without_being_asked_for(start, monkeypatch):
+    first = start("sparsity=0.5,0.9", "baselines=true")
+    dense = Job("small_dense_width0.5-d1d1d1", (), {"sparsity": 0.5, "width_mult": 0.5}, kind="small_dense")
+    first = Sweep(first.folder, first.command, first.axes, (*first.jobs, dense))
+    first.write()
+    finish(first)
+    again = start("sparsity=0.5,0.9")
+    assert [(job.kind, job.kept) for job in again.jobs] == [
+        *[("grid", False)] * 2,
+        *[("random", True)] * 2,
+        ("small_dense", True),
+    ]
+    assert again.axes == first.axes
+    again = start("sparsity=0.5", "baselines=true")
+    assert [(job.kind, job.kept) for job in again.jobs] == [
+        ("grid", False),
+        ("random", False),
+        ("grid", True),
+        ("random", True),
+        ("small_dense", True),
+    ]
+    # In the second round it becomes the command's own again, and what is kept runs not.
+    ran = []
+    monkeypatch.setattr(second_round, "make_small_dense", lambda _: [dense])
+    done = run_second_round(again, lambda sweep, number: ran.append(sweep.jobs[number].name))
+    assert ran == [again.jobs[1].name, dense.name]
+    assert [(job.kind, job.kept) for job in done.jobs[2:]] == [("small_dense", False), ("grid", True), ("random", True)]
+    assert read_sweep(done.folder) == done
+
+
+def test_all_jobs_look_for_configurations_where_the_command_does(start, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 7\n")
+    sweep = start(f"hydra.searchpath=['{tmp_path}']", "experiment=mine", "sparsity=0.5,0.7", "baselines=true")
+    assert [job.kind for job in sweep.jobs] == ["grid", "grid", "random", "random"]
+    assert {job.overrides[0] for job in sweep.jobs} == {f"hydra.searchpath=['file://{tmp_path}']"}
+    assert all(compose_job(job.overrides)[0].seed == 7 for job in sweep.jobs)
+
+
+def test_a_long_name_keeps_its_digest():
+    choices = {"data": "digits", "model": "vgg11"}
+    master = SimpleNamespace(hydra=SimpleNamespace(runtime=SimpleNamespace(choices=choices)))
+    axes = {f"model.{letter * 40}": [1, 2] for letter in "xyz"}
+    a, b = (name_folder(SimpleNamespace(name=None), master, axes, [job]) for job in ("one", "other"))
+    assert a[:-6] == b[:-6]
+    assert a != b
+    assert len(a) == len(b) == 120

@@ -1,0 +1,47 @@
+"""What is found in a sweep's folder before it is begun."""
+
+import pytest
+
+from compression.core.errors import InputError
+from compression.sweep.jobs import Job, JobState, Sweep
+from compression.sweep.previous_jobs import add_axes, join_axes, read_earlier
+
+
+def test_a_file_in_the_folders_place_is_told_before_the_plan(start, tmp_path, capsys):
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError, match=r"mine is a file: give another name=$"):
+        start("sparsity=0.5,0.7")
+    assert "to make" not in capsys.readouterr().out
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "search.json").write_text("{}")
+    with pytest.raises(InputError, match=r"mine holds a search .search.json.: give another name="):
+        read_earlier(tmp_path / "mine")
+    (tmp_path / "mine" / "search.json").unlink()
+    (tmp_path / "mine" / "sweep.json").write_text('{"schema_version": 9}')
+    with pytest.raises(InputError, match="schema_version is 9; known: 1; give another name="):
+        read_earlier(tmp_path / "mine")
+
+
+def test_jobs_that_were_begun_are_found(tmp_path):
+    assert read_earlier(tmp_path) == []
+    jobs = (Job("a-1", (), {"x": 1}), Job("b-2", (), {"x": 2}), Job("c-3", (), {"x": 3}))
+    Sweep(tmp_path, (), {"x": [1, 2, 3]}, jobs).write()
+    JobState("a-1", "finished").write(tmp_path / "a-1")
+    JobState("c-3", "failed").write(tmp_path / "c-3")
+    assert [job.name for job in read_earlier(tmp_path)] == ["a-1", "c-3"]
+
+
+def test_jobs_of_the_grid_get_their_places_on_new_axes():
+    """What a baseline lies beside is told by its axes alone."""
+    lines = ("sparsity=0.5", "seed=3", "weight_bits=8")
+    jobs = [Job("a-1", lines, {"sparsity": 0.5}), Job("r-2", lines, {"sparsity": 0.5}, kind="random")]
+    found = add_axes(jobs, ["sparsity", "seed", "model"])
+    assert [dict(job.axes) for job in found] == [{"sparsity": 0.5, "seed": 3}, {"sparsity": 0.5}]
+
+
+def test_values_of_earlier_jobs_come_after_those_of_the_command():
+    places = [{"x": 1, "y": "a"}, {"x": 2, "z": None}]
+    assert join_axes({"x": [2, 3]}, places) == {"x": [2, 3, 1], "y": ["a"], "z": [None]}

@@ -1,0 +1,78 @@
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from compression.system import processes
+from compression.system.processes import SILENCE, Process, describe_process, keep_touching
+
+ELSEWHERE = Process("a machine of another name", 1)
+
+
+def test_this_process():
+    me = describe_process()
+    assert me == describe_process(os.getpid())
+    assert me.begun == psutil.Process().create_time()
+    assert me.is_here
+    assert me.is_alive()
+    assert replace(me, begun=None).is_alive()
+
+
+def test_a_number_given_again_is_another_process():
+    me = describe_process()
+    assert not replace(me, begun=me.begun - 60).is_alive()
+
+
+def test_what_has_ended_is_gone():
+    child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    described = describe_process(child.pid)
+    assert described.is_alive()
+    child.communicate(b"\n")
+    assert not described.is_alive()
+    assert describe_process(child.pid).begun is None
+
+
+@pytest.mark.parametrize("pid", [-1, 1 << 40])
+def test_a_number_that_no_process_has(pid):
+    assert not replace(describe_process(), pid=pid).is_alive()
+
+
+def test_one_of_another_machine_is_known_by_its_sign(tmp_path):
+    sign = tmp_path / "sign"
+    assert not ELSEWHERE.is_here
+    assert not ELSEWHERE.is_alive(sign)
+    sign.touch()
+    assert ELSEWHERE.is_alive(sign)
+    then = sign.stat().st_mtime - SILENCE - 60
+    os.utime(sign, (then, then))
+    assert not ELSEWHERE.is_alive(sign)
+    # Without one it may be.
+    assert ELSEWHERE.is_alive()
+
+
+def test_touching_goes_on_until_the_file_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "BEAT", 0.001)
+    sign = tmp_path / "sign"
+    sign.touch()
+    os.utime(sign, (0, 0))
+    before = set(threading.enumerate())
+    keep_touching(sign)
+    [thread] = set(threading.enumerate()) - before
+    while sign.stat().st_mtime == 0:
+        assert thread.is_alive()
+    sign.unlink()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_touching_stops_when_told(tmp_path):
+    before = set(threading.enumerate())
+    stop = keep_touching(tmp_path / "sign")
+    [thread] = set(threading.enumerate()) - before
+    stop.set()
+    thread.join(60)
+    assert not thread.is_alive()
