@@ -1,22 +1,57 @@
-"""The user's own code in a stage's identity: an edited model or criterion is another one."""
+"""Hashes of user code in stage keys, so that edits of a model or criterion invalidate the cache."""
 
+import ast
 import hashlib
+import io
+import tokenize
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-# Installed packages, whose versions are recorded with every stage.
-_NOT_THE_USERS = ("torch", "torchvision", "timm", "lightning")
+# Installed packages. Their versions are recorded with every stage.
+_INSTALLED = ("torch", "torchvision", "timm", "lightning")
 
 
 def user_code(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of the file behind every ``_target_`` in ``settings`` that a user may have written.
 
-    Files of this package count as well: a new criterion is a user's as much as a module beside train.py. What a file
-    imports in turn is not followed.
+    Files of this package count too: a new criterion in it is user code as much as a module beside train.py. Imports
+    of these files are not followed. Comments, docstrings and blank lines do not count.
     """
-    return {target: _digest(target) for target in sorted(set(_targets(settings))) if _is_the_users(target)}
+    return {target: _digest(target) for target in sorted(set(_targets(settings))) if _may_be_edited(target)}
+
+
+def code_without_comments(source: str) -> str:
+    """Return Python ``source`` without comments, docstrings, blank lines and trailing spaces."""
+    lines = source.splitlines(keepends=True)
+    for start, end in sorted([*_docstrings(source), *_comments(source)], reverse=True):
+        (first, left), (last, right) = start, end
+        lines[first - 1 : last] = [lines[first - 1][:left] + lines[last - 1][right:]]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _docstrings(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield where docstrings begin and end: line from 1, column in characters."""
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if ast.get_docstring(node, clean=False) is None:
+            continue
+        text = node.body[0]
+        assert text.end_lineno is not None
+        assert text.end_col_offset is not None
+        # The syntax tree counts columns in bytes of UTF-8.
+        left = len(lines[text.lineno - 1].encode()[: text.col_offset].decode())
+        right = len(lines[text.end_lineno - 1].encode()[: text.end_col_offset].decode())
+        yield (text.lineno, left), (text.end_lineno, right)
+
+
+def _comments(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start, token.end
 
 
 def _targets(settings: Any) -> Iterator[str]:
@@ -27,12 +62,16 @@ def _targets(settings: Any) -> Iterator[str]:
             yield from _targets(value)
 
 
-def _is_the_users(target: str) -> bool:
-    return target.split(".")[0] not in _NOT_THE_USERS
+def _may_be_edited(target: str) -> bool:
+    return target.split(".")[0] not in _INSTALLED
 
 
 def _digest(target: str) -> str:
     spec = find_spec(target.rpartition(".")[0])
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         return "no source file"
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    path = Path(spec.origin)
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    with tokenize.open(path) as file:
+        return hashlib.sha256(code_without_comments(file.read()).encode()).hexdigest()

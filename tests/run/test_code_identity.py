@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from compression.run.code_identity import user_code
+from compression.run.code_identity import code_without_comments, user_code
 
 
 @pytest.fixture
@@ -33,3 +33,54 @@ def test_targets_are_found_at_every_depth_and_installed_packages_left_out():
 
 def test_without_targets_there_is_nothing():
     assert user_code({"epochs": 3}) == {}
+
+
+PLAIN = """import math
+class Net:
+    width = 2
+    def forward(self, x):
+        return x + "# no comment"  '''text, no docstring'''
+"""
+DOCUMENTED = """# A comment.
+\"\"\"A module with a docstring,
+
+of two lines: ünïcödé.\"\"\"
+import math  # why
+
+
+class Net:
+    \"\"\"A class.\"\"\"
+
+    width = 2   # pixels
+
+    def forward(self, x):
+        "A function."
+        return x + "# no comment"  '''text, no docstring'''
+"""
+
+
+def test_comments_docstrings_and_blank_lines_do_not_count(my_nets):
+    assert code_without_comments(DOCUMENTED) == code_without_comments(PLAIN)
+    my_nets.write_text(PLAIN)
+    before = user_code({"_target_": "my_nets.Net"})
+    my_nets.write_text(DOCUMENTED, encoding="utf-8")
+    assert user_code({"_target_": "my_nets.Net"}) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("width = 2", "width = 3"),
+        ("# no comment", "# another text"),
+        ("    def forward", "def forward"),
+        ("import math", "import cmath as math"),
+    ],
+)
+def test_everything_else_counts(old, new):
+    assert code_without_comments(DOCUMENTED.replace(old, new)) != code_without_comments(DOCUMENTED)
+
+
+def test_what_is_left_is_the_same_program():
+    assert code_without_comments(PLAIN) == PLAIN.rstrip()
+    source = 'def f():\n    """Only a docstring."""\n'
+    assert code_without_comments(source) == "def f():"
