@@ -8,8 +8,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE, TESTS = ROOT / "compression", ROOT / "tests"
 # What crosses modules: whole runs, and what holds for every implementation of a protocol.
 CROSSING = {"contracts", "end_to_end", "golden", "support"}
-# Modules without a decision in them: a protocol, an enumeration, the entry of `python -m`.
-BARE = {"runtimes/runtime.py", "__main__.py"}
+# Modules without a decision in them: a protocol, names of files, the entry of `python -m`.
+BARE = {"runtimes/runtime.py", "run/names.py", "__main__.py"}
 
 
 def modules() -> list[Path]:

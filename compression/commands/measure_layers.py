@@ -8,8 +8,8 @@ from compression.commands.text_table import format_table
 from compression.config.compose import compose_run
 from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.reporting.figures import save_figure
-from compression.run.pipeline import measure_sensitivity
 from compression.run.report.run_pictures import draw_sensitivity
+from compression.run.sensitivity_only import measure_sensitivity
 from compression.system.files import write_atomic
 
 

@@ -188,6 +188,11 @@ class StrategyConfig:
         """Whether there is anything to prune with."""
         return bool(self.criterion)
 
+    @property
+    def compacts(self) -> bool:
+        """Whether masked channels are removed after pruning."""
+        return self.prunes and self.compact
+
 
 @dataclass
 class SensitivityConfig:
@@ -328,6 +333,11 @@ class Config:
     def quantizes(self) -> bool:
         """Whether anything is rounded."""
         return min(self.weight_bits, self.activation_bits) < FULL_PRECISION
+
+    @property
+    def allocates_bits(self) -> bool:
+        """Whether layers get different bits, by a budget."""
+        return self.quantizes and self.quantization.allocation.wanted
 
     @property
     def trains_quantized(self) -> bool:

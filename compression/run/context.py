@@ -1,187 +1,130 @@
-"""What every stage of a run shares: configuration, data, device, store."""
+"""What the stages of one run share: configuration, data, machine, store, and the networks they build."""
 
 import copy
-import logging
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from hydra.utils import instantiate
+from torch import nn
 
 from compression.config.schema import Config
+from compression.config.sweep_name import INVOCATION
 from compression.core.seeding import derive_seed
-from compression.data.base import Dataset, ImageData
-from compression.data.batch_size import find_batch_size
-from compression.data.batches import Batches
+from compression.core.sizes import parse_size
+from compression.data.base import Dataset
 from compression.models.registry import build_model
-from compression.run.training.ddp import local_rank
+from compression.reporting.provenance import describe_making
+from compression.run.machine import Machine, find_machine
+from compression.run.run_data import RunData
 from compression.stage_store.store import Store
-
-log = logging.getLogger(__name__)
-
-# Where the images lie and how they reach the device changes nothing that is computed from them.
-_NOT_IN_DATA_IDENTITY = (
-    "root",
-    "num_workers",
-    "resident",
-    "resident_limit_mib",
-    "class_groups",
-    "stem",
-    "batch_size",
-)
 
 
 @dataclass(frozen=True)
 class Context:
-    """One run's configuration, resolved for this machine."""
+    """One run's configuration, resolved for this machine.
+
+    ``store`` decides what obtaining a stage means: find or make it (``Store``), say what would be made
+    (``PlanningStore``), or help in its training (``JoiningStore``).
+    """
 
     config: Config
-    dataset: Dataset
+    data: RunData
+    machine: Machine
     store: Store
     run_dir: Path
-    device: torch.device
-    precision: str
-    threads: int
-    # The run this one shares data with: it differs in the architecture alone.
-    base: "Context | None" = None
+    # Set in a student's context only: the context of the dense model.
+    teacher: "Context | None" = None
 
     def with_model(self, model: Mapping[str, Any]) -> "Context":
-        """Return this run with the architecture of ``model``, settings as in ``conf/model``, on the same data."""
+        """Return this run with the architecture of ``model`` (settings as in ``conf/model``), on the same data."""
         config = copy.copy(self.config)
         config.model = dict(model)
-        return replace(self, config=config, base=self.dense)
+        return replace(self, config=config, teacher=self.dense)
 
     @property
     def dense(self) -> "Context":
         """This run with the architecture of the dense model."""
-        return self.base or self
+        return self.teacher or self
 
     @cached_property
     def student(self) -> "Context":
-        """This run with the architecture that is compressed: that of ``distillation.student``, if there is one."""
+        """This run with the architecture that is compressed: ``distillation.student`` if given, else the dense one."""
         settings = self.config.distillation.student
-        return self.with_model(settings) if settings and self.base is None else self
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Return the digest of the dataset's files."""
-        if self.base is not None:
-            return self.base.fingerprint
-        return self.dataset.fingerprint()
-
-    @cached_property
-    def data(self) -> ImageData:
-        """Return the images; read when a stage first needs them."""
-        if self.base is not None:
-            return self.base.data
-        data = self.dataset.load(self.config.seed, cache_dir=self.store.root / "data")
-        for warning in data.warnings:
-            log.warning("data  %s", warning)
-        return data
+        return self.with_model(settings) if settings and self.teacher is None else self
 
     @property
-    def num_classes(self) -> int:
-        """How many classes the classifier's head has."""
-        return len(self.dataset.class_names)
+    def has_student(self) -> bool:
+        """Whether the compressed network has another architecture than the dense one."""
+        return self.student is not self.dense
 
     @property
     def architecture(self) -> dict[str, Any]:
         """What rebuilds the network: target, keyword arguments, number of classes."""
         kwargs = {key: value for key, value in self.config.model.items() if key not in ("_target_", "weights")}
-        return {"target": self.config.model["_target_"], "kwargs": kwargs, "num_classes": self.num_classes}
+        return {"target": self.config.model["_target_"], "kwargs": kwargs, "num_classes": self.data.num_classes}
 
     @property
     def allowed_imports(self) -> tuple[str, ...]:
-        """The user's own modules, which naming them in the configuration allows."""
+        """Packages of the user's own models. Naming one in the configuration allows its import."""
         named = (self.dense.config.model, self.config.distillation.student or self.config.model)
         return tuple(dict.fromkeys(settings["_target_"].split(".")[0] for settings in named))
 
     def build_model(self, *, pretrained: bool = True) -> nn.Module:
-        """Return a new network with seeded initial weights, or the pretrained ones the configuration asks for."""
+        """Return a new network with seeded initial weights, or with pretrained ones if the configuration says so."""
         architecture = self.architecture
         kwargs = architecture["kwargs"]
         if not pretrained and "pretrained" in kwargs:
             kwargs = kwargs | {"pretrained": False}
         torch.manual_seed(derive_seed(self.config.seed, "init"))
         return build_model(
-            architecture["target"], num_classes=self.num_classes, kwargs=kwargs, allow=self.allowed_imports
+            architecture["target"], num_classes=self.data.num_classes, kwargs=kwargs, allow=self.allowed_imports
         )
 
-    @cached_property
-    def batch_size(self) -> int:
-        """The training batch, found by trial for ``data.batch_size=auto``."""
-        if self.base is not None:
-            return self.base.batch_size
-        wanted = self.dataset.batch_size
-        if wanted != "auto":
-            return int(wanted)
-        # On the device first, so that the trial finds the memory training will find.
-        for part in (self.data.train, self.data.val):
-            part.to(self.device)
-        found = find_batch_size(
-            self.build_model(pretrained=False),
-            image_size=self.dataset.image_size,
-            num_classes=self.num_classes,
-            device=self.device,
-            num_images=len(self.data.train),
-        )
-        log.info("data  batch size %d", found)
-        return found
+    def example(self, device: torch.device | None = None) -> torch.Tensor:
+        """Return two black images, ``[2, 3, H, W]``: enough to run a network once."""
+        size = self.data.image_size
+        return torch.zeros(2, 3, size, size, device=device)
 
-    @property
-    def devices(self) -> int:
-        """In how many processes networks in float are trained."""
-        return self.config.trainer.devices
 
-    def train_batches(self, *, devices: int = 1) -> Batches:
-        """Return shuffled, augmented training batches; of ``devices`` processes this one's share of each."""
-        return self._batches("train", shuffle=True, augment=True, num_shares=devices)
+def make_dataset(config: Config) -> Dataset:
+    """Return the dataset of a run. No image is read yet."""
+    settings = {key: value for key, value in config.data.items() if key != "stem"}
+    dataset: Dataset = instantiate(settings, _convert_="all")
+    return dataset
 
-    def plain_train_batches(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """Return training batches as they are, in one shuffled order: for gradients and ranges of activations."""
-        return self._batches("train", shuffle=True, augment=False)
 
-    def val_batches(self) -> Batches:
-        """Return the held-out training images in order."""
-        return self._batches("val", shuffle=False, augment=False)
+def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) -> Context:
+    """Return the context of a run; raises ``InputError`` for a machine that lacks what ``config`` names.
 
-    def test_batches(self) -> Batches:
-        """Return the test images in order."""
-        return self._batches("test", shuffle=False, augment=False)
+    Runs that share ``dataset`` list its files once.
+    """
+    machine = find_machine(config)
+    torch.set_num_threads(machine.threads)
+    store = _make_store(config, run_dir)
+    data = RunData(
+        dataset=make_dataset(config) if dataset is None else dataset,
+        settings=config.data,
+        seed=config.seed,
+        device=machine.device,
+        cache_dir=store.root / "data",
+        build_probe=lambda: context.build_model(pretrained=False),
+    )
+    context = Context(config=config, data=data, machine=machine, store=store, run_dir=run_dir)
+    return context
 
-    def _batches(self, part: str, *, shuffle: bool, augment: bool, num_shares: int = 1) -> Batches:
-        return Batches(
-            split=getattr(self.data, part),
-            mean=self.data.mean,
-            std=self.data.std,
-            batch_size=self.batch_size,
-            device=self.device,
-            augment=self.dataset.augment if augment else None,
-            shuffle=shuffle,
-            seed=derive_seed(self.config.seed, part),
-            num_workers=self.dataset.num_workers,
-            num_shares=num_shares,
-            share=local_rank() if num_shares > 1 else 0,
-        )
 
-    @cached_property
-    def data_identity(self) -> dict[str, Any]:
-        """What of the data bears on results: the files' content, and how they are split and augmented."""
-        kept = {key: value for key, value in self.config.data.items() if key not in _NOT_IN_DATA_IDENTITY}
-        return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
-
-    @cached_property
-    def arithmetic_identity(self) -> dict[str, Any]:
-        """What changes the last bits of training: precision, threads, kind of device, torch."""
-        deterministic = self.config.trainer.deterministic
-        return {
-            "precision": self.precision,
-            "threads": self.threads,
-            "device": self.device.type,
-            "deterministic": deterministic,
-            "torch": torch.__version__,
-            **({"devices": self.devices} if self.devices > 1 else {}),
-        }
+def _make_store(config: Config, run_dir: Path) -> Store:
+    limit = config.store_max_bytes
+    return Store(
+        Path(config.output_dir) / "store",
+        invocation=os.environ.get(INVOCATION, f"process {os.getpid()}"),
+        overwrite=config.overwrite,
+        made_with=describe_making(),
+        max_bytes=None if limit is None else parse_size(limit, key="store_max_bytes"),
+        run_dir=run_dir,
+    )

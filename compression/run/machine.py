@@ -1,19 +1,65 @@
-"""What this machine gives a run: cores, device, precision."""
+"""The hardware and arithmetic of a run: device, precision, threads, processes."""
 
 import os
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from compression.config.schema import Config
 from compression.core.errors import InputError
+from compression.run.ranks import JOINED, LOCAL_RANK, is_helper, local_rank
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes, and in which arithmetic.
+
+    ``precision`` is Lightning's name, such as ``32-true``. ``devices`` is the number of processes that train a float
+    network together.
+    """
+
+    device: torch.device
+    precision: str
+    threads: int
+    devices: int = 1
+    deterministic: bool = True
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Settings that change the last bits of training; they are part of every stage's key."""
+        return {
+            "precision": self.precision,
+            "threads": self.threads,
+            "device": self.device.type,
+            "deterministic": self.deterministic,
+            "torch": torch.__version__,
+            **({"devices": self.devices} if self.devices > 1 else {}),
+        }
+
+
+def find_machine(config: Config) -> Machine:
+    """Return the machine that ``config`` chooses; raises ``InputError`` for a device that is not available."""
+    device = resolve_device(config.trainer.accelerator)
+    check_devices(config, device)
+    if is_helper() and device.type == "cuda":
+        device = torch.device(device.type, local_rank())
+    return Machine(
+        device=device,
+        precision=resolve_precision(config.trainer.precision, device),
+        threads=config.threads or available_cores(),
+        devices=config.trainer.devices,
+        deterministic=config.trainer.deterministic,
+    )
 
 
 def available_cores() -> int:
-    """Return the cores this process may use."""
+    """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve_device(accelerator: str) -> torch.device:
-    """Return the device for ``auto | cpu | cuda | mps``; raises ``InputError`` for one that is not there."""
+    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``mps``; raises ``InputError`` if it is not available."""
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and not torch.cuda.is_available():
@@ -31,3 +77,23 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         return precision
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16-mixed" if native else "32-true"
+
+
+def check_devices(config: Config, device: torch.device) -> None:
+    """Raise ``InputError`` if ``trainer.devices`` processes cannot train together on ``device``."""
+    devices = config.trainer.devices
+    if devices == 1:
+        return
+    asked, size = f"trainer.devices={devices}", config.data["batch_size"]
+    if device.type == "mps":
+        raise InputError(f"{asked}: a machine has one Apple GPU; must be 1")
+    if device.type == "cuda" and torch.cuda.device_count() < devices:
+        raise InputError(f"{asked}: there are {torch.cuda.device_count()} CUDA devices; must be at most as many")
+    if size == "auto" or size < 2 * devices:
+        raise InputError(
+            f"{asked} splits data.batch_size={size}: must be a number, with at least two images per process"
+        )
+    if config.distillation.name == "feature":
+        raise InputError(f"{asked} contradicts distillation=feature, which learns beside the student: must be 1")
+    if LOCAL_RANK in os.environ and JOINED not in os.environ:
+        raise InputError(f"{asked} starts its processes itself: start one, without {LOCAL_RANK} in the environment")

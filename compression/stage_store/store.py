@@ -249,16 +249,3 @@ class Store:
 
 def _replaced(final: Path) -> Path:
     return final.with_name(f"{final.name}{OLD}")
-
-
-class PlanStore(Store):
-    """A store seen without making anything: what it lacks is planned."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store.root, invocation=store.invocation, overwrite=store.overwrite, made_with=store.made_with)
-
-    def obtain(self, key: StageKey, make: Callable[[Path], Made]) -> StageRecord:
-        """Return the stage of ``key``, planned if it is not there."""
-        del make
-        path = self.root / key.name
-        return self.find(key) or StageRecord(key, path, {}, 0.0, reused=False, made_with={}, planned=True)

@@ -100,7 +100,8 @@ def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) ->
 def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> "list[Mapping[str, StageRecord]]":
     """Print what the jobs will make, and return the stages of each."""
     # Imported late, so that a mistyped key is answered before torch is loaded.
-    from compression.run.pipeline import make_dataset, plan_stages
+    from compression.run.context import make_dataset
+    from compression.run.pipeline import plan_stages
     from compression.sweep.sweep_plan import format_plan, plan_sweep
 
     if len(jobs) >= _MANY:

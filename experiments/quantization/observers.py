@@ -27,9 +27,9 @@ from compression.quantization.plan import Bits
 from compression.quantization.post_training import Calibration, quantized
 from compression.reporting.provenance import describe_making
 from compression.run.building.network_files import load_network
-from compression.run.building.validation_subset import held_out_images
-from compression.run.context import Context
-from compression.run.pipeline import check, make_context
+from compression.run.checks.check_run import check_run
+from compression.run.context import Context, make_context
+from compression.run.stage import Finished
 from compression.run.stages.dense import obtain_dense
 
 GRID = ((8, 8), (8, 6), (6, 8), (6, 6), (4, 8), (4, 4))
@@ -49,17 +49,17 @@ def main(out: Path, overrides: list[str]) -> None:
     """Measure, and write what is known after every width of bits."""
     config, run_dir = compose_run(overrides)
     context = make_context(config, run_dir)
-    check(context)
-    record = obtain_dense(context)
+    check_run(context)
+    record = obtain_dense(context, Finished())
     model = load_network(context, record).eval()
     result: dict[str, Any] = {
         "model": config.model["_target_"],
-        "data_settings": {key: value for key, value in context.data_identity.items() if key != "root"},
+        "data_settings": {key: value for key, value in context.data.identity.items() if key != "root"},
         "training_epochs": config.training.epochs,
         "seed": config.seed,
         "calibration_batches": config.quantization.calibration_batches,
-        "val_images": min(len(context.data.val), VAL_IMAGES),
-        "test_images": len(context.data.test),
+        "val_images": min(len(context.data.images.val), VAL_IMAGES),
+        "test_images": len(context.data.images.test),
         "dense": {"val": accuracy(context, model, "val"), "test": accuracy(context, model, "test")},
         "made_with": describe_making(),
         "rows": [],
@@ -100,7 +100,7 @@ def quantize(context: Context, model: nn.Module, bits: Bits, weights: str, obser
     calibration = Calibration(
         WEIGHTS[weights], ACTIVATIONS[observer][setting], context.config.quantization.calibration_batches
     )
-    made = quantized(model, plan, calibration, context.plain_train_batches())
+    made = quantized(model, plan, calibration, context.data.plain_train_batches())
     network = integer_network(trace(model), plan)
     network.load_state_dict(integer_state(made.network, plan))
     return network
@@ -108,9 +108,9 @@ def quantize(context: Context, model: nn.Module, bits: Bits, weights: str, obser
 
 def accuracy(context: Context, network: nn.Module, part: str) -> float:
     """Return the accuracy on held-out training images, or on all test images."""
-    batches = held_out_images(context, VAL_IMAGES) if part == "val" else context.test_batches()
+    batches = context.data.val_subset(VAL_IMAGES) if part == "val" else context.data.test_batches()
     with evaluating(network):
-        hits, totals = count_hits(network, batches, context.num_classes)
+        hits, totals = count_hits(network, batches, context.data.num_classes)
     return float(hits.sum() / totals.sum())
 
 

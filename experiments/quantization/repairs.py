@@ -29,9 +29,8 @@ from compression.quantization.repairs.adaround import AdaRound
 from compression.reporting.provenance import describe_making
 from compression.run.building.network_files import load_network
 from compression.run.context import Context
-from compression.run.pipeline import check, make_context
+from compression.run.pipeline import run_stages
 from compression.run.stages.bits import obtain_bit_table
-from compression.run.stages.dense import obtain_dense
 
 CORRECTED = Repairs(bias_correction_batches=10)
 ROWS: dict[str, Repairs] = {
@@ -49,17 +48,16 @@ GRID = ((4, 8), (4, 4))
 def main(out: Path, overrides: list[str]) -> None:
     """Measure, and write what is known after every row."""
     config, run_dir = compose_run(overrides)
-    context = make_context(config, run_dir)
-    check(context)
-    record = obtain_dense(context)
-    model = load_network(context, record).eval()
-    table = BitTable.from_json(obtain_bit_table(context, record).results)
+    config.until = "dense"
+    context, made = run_stages(config, run_dir=run_dir)
+    model = load_network(context, made["dense"]).eval()
+    table = BitTable.from_json(obtain_bit_table(context, made).results)
     result: dict[str, Any] = {
         "model": config.model["_target_"],
-        "data_settings": {key: value for key, value in context.data_identity.items() if key != "root"},
+        "data_settings": {key: value for key, value in context.data.identity.items() if key != "root"},
         "training_epochs": config.training.epochs,
         "seed": config.seed,
-        "test_images": len(context.data.test),
+        "test_images": len(context.data.images.test),
         "dense": accuracy(context, model),
         "made_with": describe_making(),
         "rows": [],
@@ -95,7 +93,7 @@ def measure(context: Context, model: nn.Module, bits: dict[str, Bits], repairs: 
             model,
             plan,
             calibration,
-            context.plain_train_batches(),
+            context.data.plain_train_batches(),
             repairs=repairs,
             generator=make_generator("adaround"),
         )
@@ -107,7 +105,7 @@ def measure(context: Context, model: nn.Module, bits: dict[str, Bits], repairs: 
 def accuracy(context: Context, network: nn.Module) -> float:
     """Return the accuracy on all test images."""
     with evaluating(network):
-        hits, totals = count_hits(network, context.test_batches(), context.num_classes)
+        hits, totals = count_hits(network, context.data.test_batches(), context.data.num_classes)
     return float(hits.sum() / totals.sum())
 
 

@@ -25,8 +25,8 @@ from compression.core.eval_mode import evaluating
 from compression.quantization.grid import FULL_PRECISION
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
+from compression.run.names import ARTIFACT
 from compression.run.pipeline import run_stages
-from compression.run.stages.export import ARTIFACT
 from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
 from compression.storage.blocks import split_payload, to_array
 from compression.storage.codec import Codec
@@ -138,9 +138,9 @@ def _decode_all(codec: Codec, encoded: dict[str, bytes], arrays: dict[str, Any])
 
 def accuracy(context: Context, model: nn.Module, part: str) -> float:
     """Return the accuracy on the test images, or on those held out of training."""
-    batches = context.val_batches() if part == "val" else context.test_batches()
+    batches = context.data.val_batches() if part == "val" else context.data.test_batches()
     with evaluating(model), torch.inference_mode():
-        hits, totals = count_hits(model, batches, context.num_classes)
+        hits, totals = count_hits(model, batches, context.data.num_classes)
     return round(float(hits.sum() / totals.sum()), 4)
 
 

@@ -2,7 +2,7 @@ from machine import THREADS
 from runs import WIDE, compose_config
 from teachers import STUDENT
 
-from compression.run.pipeline import make_context
+from compression.run.context import make_context
 
 
 def test_the_students_side_of_a_run_shares_its_data(tmp_path):
@@ -13,8 +13,7 @@ def test_the_students_side_of_a_run_shares_its_data(tmp_path):
     assert student.student is student
     assert (student.dense, context.dense) == (context, context)
     assert student.data is context.data
-    assert student.train_batches().split is context.train_batches().split
-    assert student.data_identity == context.data_identity
+    assert student.data.train_batches().split is context.data.train_batches().split
     assert student.architecture["kwargs"] == {"width": 16}
     assert context.architecture["kwargs"] == {"width": 32}
     plain = make_context(compose_config(*WIDE, f"output_dir={tmp_path}"), tmp_path)
@@ -26,7 +25,7 @@ def identities(tmp_path, *commands):
         make_context(compose_config(*WIDE, *command.split(), f"output_dir={tmp_path}"), tmp_path)
         for command in commands
     ]
-    return [context.data_identity for context in contexts], [context.arithmetic_identity for context in contexts]
+    return [context.data.identity for context in contexts], [context.machine.identity for context in contexts]
 
 
 def test_what_changes_no_image_is_no_part_of_what_a_stage_is_made_from(tmp_path):

@@ -2,9 +2,10 @@ import os
 
 import pytest
 import torch
+from runs import compose_config
 
 from compression.core.errors import InputError
-from compression.run.machine import available_cores, resolve_device, resolve_precision
+from compression.run.machine import available_cores, check_devices, resolve_device, resolve_precision
 
 
 def test_cores_are_those_this_process_may_use(monkeypatch):
@@ -39,3 +40,23 @@ def test_auto_precision_is_bf16_only_where_it_is_native(monkeypatch, native, exp
     assert resolve_precision("auto", torch.device("cuda", 0)) == expected
     assert resolve_precision("auto", torch.device("cpu")) == "32-true"
     assert resolve_precision("16-mixed", torch.device("cuda", 0)) == "16-mixed"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("data.batch_size=auto",), "trainer.devices=2 splits data.batch_size=auto"),
+        (("data.batch_size=3",), "trainer.devices=2 splits data.batch_size=3"),
+        (("distillation=feature",), "trainer.devices=2 contradicts distillation=feature"),
+    ],
+)
+def test_devices_that_cannot_train_together_are_refused(overrides, message) -> None:
+    with pytest.raises(InputError, match=message):
+        check_devices(compose_config("trainer.devices=2", *overrides), torch.device("cpu"))
+    check_devices(compose_config("trainer.devices=1", *overrides), torch.device("cpu"))
+
+
+def test_a_process_somebody_else_started_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(InputError, match="starts its processes itself"):
+        check_devices(compose_config("trainer.devices=2"), torch.device("cpu"))

@@ -7,7 +7,8 @@ from hydra.errors import HydraException
 from runs import WIDE, compose_config
 
 from compression.config.explain import explain
-from compression.run.pipeline import check, make_context
+from compression.run.checks.check_run import check_run
+from compression.run.context import make_context
 
 
 def check_command(tmp_path: Path, *overrides: str) -> None:
@@ -15,7 +16,7 @@ def check_command(tmp_path: Path, *overrides: str) -> None:
     own_model = any(override.startswith("model=") for override in overrides)
     base = ("threads=1",) if own_model else WIDE
     config = compose_config(*base, f"output_dir={tmp_path}", *overrides)
-    check(make_context(config, tmp_path / "run"))
+    check_run(make_context(config, tmp_path / "run"))
 
 
 def refusal(tmp_path: Path, *overrides: str) -> str:

@@ -1,4 +1,4 @@
-"""What of a network is quantized to how many bits, as configured and as this processor allows."""
+"""The quantization plan of a network, as configured and as this processor allows."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def plan_for(context: Context, model: nn.Module) -> Plan:
 
 
 def left_in_float(model: nn.Module, plan: Plan) -> list[str]:
-    """Return what of ``model`` keeps a float weight, with its type: layers that cannot be quantized or have 32 bits."""
+    """Return the layers of ``model`` that keep float weights, with their types: unsupported or of 32 bits."""
     held = {name for name, bits in plan.layers.items() if bits.weight != FULL_PRECISION}
     return [
         f"{name or 'itself'} ({type(module).__name__})"
@@ -47,14 +47,14 @@ def left_in_float(model: nn.Module, plan: Plan) -> list[str]:
 
 
 def reduces_range(context: Context) -> bool:
-    """Whether weights of 8 bits are held to 7: where this CPU would saturate sums of their products."""
+    """Return whether 8-bit weights are limited to 7 bits, because this CPU saturates sums of their products."""
     wanted = context.config.quantization.reduce_range
     return saturates_u8s8(read_cpu_features()) if wanted is None else wanted
 
 
 def reduced(context: Context, plan: Plan) -> Plan:
-    """Return ``plan`` with 8-bit weights held to 7, where this processor would saturate sums of their products."""
-    # Dynamic layers multiply uint8 by uint8, which does not saturate; weights alone are multiplied as floats.
+    """Return ``plan`` with 8-bit weights limited to 7 bits if this processor saturates sums of their products."""
+    # Dynamic layers multiply uint8 by uint8, which does not saturate. Layers with float inputs multiply floats.
     eight = [
         name for name, bits in plan.layers.items() if bits.weight == MAX_BITS and bits.activation != FULL_PRECISION
     ]

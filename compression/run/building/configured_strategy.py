@@ -1,8 +1,7 @@
-"""The strategy of the configuration, for a model, and when its steps fall."""
+"""The configured strategy for a model, and the updates at which its steps fall."""
 
 import math
 
-import torch
 from hydra.utils import instantiate
 from torch import nn
 
@@ -12,6 +11,9 @@ from compression.pruning.strategy import Strategy, find_units
 from compression.pruning.timeline import Timeline
 from compression.run.context import Context
 
+# Channels per group that compaction rounds up to, for strategies that mask single weights.
+ROUND_TO = 8
+
 
 def make_strategy(context: Context, model: nn.Module, *, sensitivity: SensitivityTable | None = None) -> Strategy:
     """Return the configured strategy for ``model``; raises ``InputError`` for a bad parameter."""
@@ -19,8 +21,7 @@ def make_strategy(context: Context, model: nn.Module, *, sensitivity: Sensitivit
     allocation = instantiate(settings.allocation)
     if sensitivity is not None:
         allocation = allocation.measured(sensitivity.highest_sparsities(allocation.max_drop))
-    size = context.dataset.image_size
-    example = torch.zeros(2, 3, size, size, device=next(model.parameters()).device)
+    example = context.example(next(model.parameters()).device)
     amount = context.config.target_sparsity
     return Strategy(
         criterion=instantiate(settings.criterion),
@@ -41,8 +42,14 @@ def make_strategy(context: Context, model: nn.Module, *, sensitivity: Sensitivit
     )
 
 
+def channel_multiple(context: Context) -> int:
+    """Return the number that the channels kept in each group are rounded up to a multiple of."""
+    multiple: int = context.config.strategy.granularity.get("round_to", ROUND_TO)
+    return multiple
+
+
 def make_timeline(context: Context, num_steps: int, updates_per_epoch: int) -> Timeline:
-    """Return when the steps fall: ``recovery.epochs``, more where they hold fewer than ``min_updates``."""
+    """Return when the steps fall. ``recovery.epochs`` grow until they hold ``recovery.min_updates`` updates."""
     recovery = context.config.strategy.recovery
     epochs = context.config.training.epochs if recovery.epochs is None else recovery.epochs
     if epochs > 0:

@@ -1,4 +1,4 @@
-"""The network of a finished stage, as a file between stages."""
+"""Networks of finished stages: written, read and rebuilt between stages."""
 
 import json
 from collections.abc import Mapping
@@ -13,9 +13,8 @@ from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network
 from compression.quantization.plan import Plan
 from compression.run.context import Context
+from compression.run.names import WEIGHTS
 from compression.stage_store.store import StageRecord
-
-WEIGHTS = "model.safetensors"
 
 
 def save_tensors(state: Mapping[str, Tensor], path: Path) -> None:
@@ -24,13 +23,16 @@ def save_tensors(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def load_network(context: Context, record: StageRecord) -> nn.Module:
-    """Return the network that a stage made, with the channels it left."""
+    """Return the network that a stage left in the store."""
     state = load_file(record.path / WEIGHTS)
     return build_network(context, state, compacted=is_compacted(record), plan=plan_of(record))
 
 
 def build_network(context: Context, state: Mapping[str, Tensor], *, compacted: bool, plan: Plan | None) -> nn.Module:
-    """Return the run's network with the tensors of ``state``; of integers where there is a ``plan``."""
+    """Return the run's network with the tensors of ``state``; an integer network if there is a ``plan``.
+
+    ``compacted`` says that ``state`` may have fewer channels than the architecture.
+    """
     model = context.build_model(pretrained=False)
     if compacted:
         fit_widths_(model, {name: value.shape for name, value in state.items()})
@@ -41,17 +43,17 @@ def build_network(context: Context, state: Mapping[str, Tensor], *, compacted: b
 
 
 def plan_of(record: StageRecord) -> Plan | None:
-    """Return how the stage's network is quantized, None where it is not."""
+    """Return how the stage's network is quantized, or None if it is not."""
     plan = record.results.get("plan")
     return None if plan is None else Plan.from_json(plan)
 
 
 def is_compacted(record: StageRecord) -> bool:
-    """Whether channels of the stage's network are gone."""
+    """Return whether the stage's network has fewer channels than its architecture."""
     return bool(record.results.get("compacted"))
 
 
 def describe_architecture(context: Context, *, compacted: bool) -> dict[str, Any]:
-    """Return what an artifact says of the architecture, as plain JSON says it: tuples become lists here as there."""
+    """Return the description of the architecture for an artifact, as plain JSON: tuples become lists."""
     described: dict[str, Any] = json.loads(json.dumps({**context.architecture, "compacted": compacted}))
     return described

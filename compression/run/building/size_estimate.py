@@ -1,31 +1,46 @@
-"""How large a network's file will be, known before it is trained."""
+"""Parameters and file size of a network, known before it is trained."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.utils import instantiate
 from torch import Tensor
 
 from compression.artifact import save_artifact
+from compression.config.schema import Config
+from compression.core.counting import count_parameters
 from compression.core.seeding import make_generator
 from compression.quantization.network.integer_network import integer_state
 from compression.quantization.network.narrowing import Narrowing
 from compression.quantization.post_training import Calibration, quantized
 from compression.run.building.configured_plan import plan_for
 from compression.run.building.network_files import build_network, describe_architecture
-from compression.run.context import Context
+from compression.run.context import Context, make_context
+
+
+def count_network_parameters(config: Config, *, model: Mapping[str, Any]) -> int:
+    """Return the number of parameters of the dense network with the settings ``model``; raises ``InputError``."""
+    context = make_context(config, Path()).with_model(model)
+    return count_parameters(context.build_model(pretrained=False))
+
+
+def estimate_network_bytes(config: Config, *, model: Mapping[str, Any]) -> int:
+    """Return the bytes of ``model.cmp`` with the settings ``model``, quantized but not pruned, before training."""
+    return estimate_bytes(make_context(config, Path()).with_model(model))
 
 
 def estimate_bytes(context: Context) -> int:
-    """Return the bytes of ``model.cmp`` of the untrained network, quantized as configured and pruned of nothing.
+    """Return the bytes of ``model.cmp`` for the untrained network, quantized as configured but not pruned.
 
-    Grids of 8 bits are spread over each channel's range, so that trained weights cost nearly what initial ones do.
+    Grids of 8 bits span each channel's range, so trained weights cost nearly the same bytes as initial ones.
     """
     model = context.build_model(pretrained=False).eval()
-    size, settings = context.dataset.image_size, context.config.quantization
+    size, settings = context.data.image_size, context.config.quantization
     plan = plan_for(context, model)
     calibration = Calibration(
         weights=partial(instantiate, settings.weights),
@@ -44,7 +59,7 @@ def estimate_bytes(context: Context) -> int:
             Path(folder) / "model.cmp",
             network,
             architecture=describe_architecture(context, compacted=False),
-            class_names=context.dataset.class_names,
+            class_names=context.data.class_names,
             input={"size": size, "mean": [0.0] * 3, "std": [1.0] * 3},
             plan=made.plan,
             **asdict(context.config.storage),

@@ -1,4 +1,4 @@
-"""What can be known of a model before anything is trained: that it is built, runs, and can be optimized."""
+"""Checks of a model before training: it can be built, it runs on the data's images, and the optimizer accepts it."""
 
 import torch
 from hydra.utils import instantiate
@@ -9,7 +9,7 @@ from compression.run.context import Context
 
 
 def check_model(context: Context) -> nn.Module:
-    """Return the network as training will build it; raises ``InputError`` where it does not fit data or optimizer."""
+    """Return the network that training will build; raises ``InputError`` if data or optimizer do not fit it."""
     settings = context.config.model
     pretrained = bool(settings.get("pretrained"))
     if pretrained and settings.get("weights") is not None:
@@ -24,14 +24,14 @@ def check_model(context: Context) -> nn.Module:
 
 
 def _check_forward(context: Context, model: nn.Module) -> None:
-    size = context.dataset.image_size
+    size = context.data.image_size
     target = context.config.model["_target_"]
     try:
         with torch.no_grad():
-            logits = model.eval()(torch.zeros(2, 3, size, size))
+            logits = model.eval()(context.example())
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         raise InputError(f"model {target} does not run on data.image_size={size}: {_first_line(error)}") from error
-    expected = (2, context.num_classes)
+    expected = (2, context.data.num_classes)
     if tuple(logits.shape) != expected:
         raise InputError(
             f"model {target} gives {list(logits.shape)} for two images: must be {list(expected)}, a logit a class"

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a quantization before anything is trained."""
+"""Checks of the quantization before training: the plan, the observers, and the budget of bytes."""
 
 import logging
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def check_quantization(context: Context, model: nn.Module) -> None:
-    """Raise ``InputError`` where ``model`` cannot be quantized as configured; say which layers stay in float."""
+    """Raise ``InputError`` if ``model`` cannot be quantized as configured; log which layers stay in float."""
     plan = plan_for(context, model)
     settings = context.config.quantization
     for key, observer in (("weights", settings.weights), ("activations", settings.activations)):
@@ -35,10 +35,10 @@ def check_quantization(context: Context, model: nn.Module) -> None:
 
 
 def _check_max_bytes(context: Context, model: nn.Module, plan: Plan) -> None:
-    """Raise ``InputError`` for a budget that no choice of bits fits, unless pruning may yet remove channels."""
+    """Raise ``InputError`` for a budget that no choice of bits can meet, unless pruning will remove channels first."""
     config = context.config
     allocation = config.quantization.allocation
-    if allocation.max_bytes is None or (config.strategy.prunes and config.strategy.compact):
+    if allocation.max_bytes is None or config.strategy.compacts:
         return
     sizes = {name: model.get_parameter(f"{name}.weight").numel() for name in plan.layers}
     fewest = packed_bytes(dict.fromkeys(sizes, min(allocation.choices)), sizes)

@@ -1,4 +1,4 @@
-"""What can be known of a strategy before anything is trained: that it fits the model, and reaches its target."""
+"""Checks of a strategy before training: it fits the model and can reach its target."""
 
 import copy
 import logging
@@ -15,20 +15,19 @@ from compression.pruning.compaction import compact
 from compression.pruning.evidence import Evidence
 from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.pruning.strategy import Strategy, protected_weights
+from compression.run.building.configured_sensitivity import configured_kind, needs_sensitivity, read_given_table
 from compression.run.building.configured_strategy import make_strategy
 from compression.run.context import Context
-from compression.run.stages import dense
-from compression.run.stages.sensitivity import kind_wanted, read_given_table, sensitivity_wanted
 
 log = logging.getLogger(__name__)
 
 
 def check_strategy(context: Context, model: nn.Module) -> None:
-    """Raise ``InputError`` where the configured strategy does not fit ``model``; say which layers it leaves whole."""
+    """Raise ``InputError`` if the configured strategy does not fit ``model``; log which layers it does not prune."""
     settings = context.config.strategy
     if not prunable_weights(model):
         raise InputError(f"model {context.config.model['_target_']} has no convolution or linear layer to prune")
-    dense.check_start(context)
+    _check_start(context)
     table = _given_table(context, model)
     strategy = make_strategy(context, model, sensitivity=table)
     strategy.check(model)
@@ -41,24 +40,33 @@ def check_strategy(context: Context, model: nn.Module) -> None:
         log.info("prune  %s leaves %d layers whole: %s", settings.name, len(unfit), names)
 
 
+def _check_start(context: Context) -> None:
+    """Raise ``InputError`` if the strategy returns to early weights, which given weights do not have."""
+    strategy = context.config.strategy
+    given = context.config.model.get("weights")
+    for key, wanted in (("strategy.start", strategy.start), ("strategy.recovery.rewind", strategy.recovery.rewind)):
+        if given is not None and wanted == "early":
+            raise InputError(f"{key}=early contradicts model.weights={given}: there are no early weights; use initial")
+
+
 def _given_table(context: Context, model: nn.Module) -> SensitivityTable | None:
-    """Return the table of sensitivity that the configuration names, None where none is; it is of this model."""
-    if not sensitivity_wanted(context):
+    """Return the sensitivity table that the configuration names, checked against ``model``; None without one."""
+    if not needs_sensitivity(context):
         return None
     table = read_given_table(context)
     if table is not None:
         units = make_strategy(context, model).units
         sizes = {name: score.numel() for name, score in units.reduce(_magnitudes(model)).items()}
         source = f"strategy.allocation.file={context.config.strategy.allocation['file']}"
-        table.check_fits(sizes, kind=kind_wanted(context), source=source)
+        table.check_fits(sizes, kind=configured_kind(context), source=source)
     return table
 
 
 def _check_criterion(context: Context, strategy: Strategy, model: nn.Module) -> None:
-    """Score the untrained model once: a criterion may want gradients, or batch norm."""
+    """Score the untrained model once, because a criterion may need gradients or batch norm."""
     generator = make_generator("check")
     shape = (16, *strategy.example.shape[1:])
-    batch = torch.randn(shape, generator=generator), torch.arange(16) % context.num_classes
+    batch = torch.randn(shape, generator=generator), torch.arange(16) % context.data.num_classes
     weights = prunable_weights(model)
     scores = strategy.criterion(weights, evidence=Evidence(model, strategy.example, generator, [batch]))
     for name, weight in weights.items():
@@ -73,14 +81,14 @@ def _magnitudes(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _check_compaction(strategy: Strategy, model: nn.Module) -> None:
-    """Remove the channels once from the untrained model: whether that can be done hangs on the architecture alone."""
+    """Remove channels once from the untrained model: the architecture alone decides whether that is possible."""
     scores = strategy.units.reduce(_magnitudes(model))
     num_kept = strategy.units.count(
         scores, amount=strategy.amount, final=strategy.amount, allocation=strategy.allocation
     )
     pruned = copy.deepcopy(model)
     MaskSet(strategy.units.masks(scores, num_kept)).mask_weights_(pruned)
-    # Statistics that fit, or the signal of a deep untrained network dies on the way and any two would agree.
+    # Without fitting statistics the signal of a deep untrained network dies out, and any two networks would agree.
     images = torch.randn((16, *strategy.example.shape[1:]), generator=make_generator("check"))
     reestimate_batch_norm_(pruned, [(images, torch.zeros(16))], 1)
     compact(pruned, torch.zeros_like(strategy.example), round_to=strategy.units.round_to)

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: the files it is for, metrics.json, report.md, and the summary in the logger."""
+"""The files a run writes into its folder: models, metrics.json, report.md, and a summary in the logger."""
 
 import json
 import shutil
@@ -21,29 +21,83 @@ from compression.reporting.pruning_steps import to_markdown as history_markdown
 from compression.reporting.pruning_steps import to_yaml as history_yaml
 from compression.reporting.quantization_table import to_markdown as quantization_markdown
 from compression.reporting.result_table import files_to_markdown, make_rows, to_markdown, to_rich
-from compression.run.building.network_files import WEIGHTS
 from compression.run.context import Context
+from compression.run.names import (
+    ARTIFACT,
+    DENSE_ONNX,
+    DENSE_WEIGHTS,
+    METRICS,
+    ONNX,
+    PICTURES,
+    PRUNING_HISTORY,
+    REPORT,
+    WEIGHTS,
+)
 from compression.run.report.run_pictures import draw_pruning
-from compression.run.stages import export
-from compression.run.training.loggers import close_logger, has_step, log_row, make_logger
+from compression.run.stage import Finished
+from compression.run.training.loggers import close_logger, log_row, make_logger
 from compression.run.training.teaching import describe_distillation
 from compression.stage_store.store import StageRecord
 from compression.system.files import write_atomic
 
-PICTURES = "pictures"
+
+def write_report(context: Context, made: Finished) -> dict[str, Any]:
+    """Copy the models, write and print the results of the run; return the document of ``metrics.json``."""
+    _gather_files(context, made)
+    # The export of the dense model is part of the export, as far as a reader is concerned.
+    records = {name: record for name, record in made.items() if name != "dense_export"}
+    metrics = make_metrics(
+        run=_describe_run(context, records),
+        evaluated=records["evaluate"].results,
+        pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
+        compaction=records["compact"].results if "compact" in records else None,
+        quantization=_describe_quantization(records),
+        stage_seconds=_stage_seconds(made),
+        provenance={
+            **context.store.made_with,
+            "command": sys.argv,
+            "finished": provenance.now(),
+            # A reused stage may have been made by another version, on another day.
+            "stages": {stage: record.made_with for stage, record in records.items()},
+        },
+    )
+    write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
+    rows = make_rows(metrics)
+    title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
+    markdown = f"# {title}\n\n{to_markdown(rows)}{files_to_markdown(metrics)}"
+    markdown += _describe_distillation(metrics)
+    # A run that only found finished stages has its pictures already.
+    reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))
+    figures: dict[str, Figure] = {}
+    if "prune" in records:
+        timed = metrics["timing"]["steps"]
+        history = make_history(metrics["pruning_history"], dense=_dense_step(metrics), timed=timed)
+        write_atomic(context.run_dir / PRUNING_HISTORY, history_yaml(history).encode())
+        markdown += _describe_pruning(metrics, history)
+        if not reported:
+            figures = draw_pruning(context.student, records, history=history, timed=timed)
+    if metrics["quantization"] is not None:
+        markdown += quantization_markdown(metrics["quantization"])
+    for name, figure in figures.items():
+        save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
+    write_atomic(context.run_dir / REPORT, markdown.encode())
+    if not reported:
+        _log_summary(context, metrics, markdown, figures)
+    log_row(context, make_hparams(asdict(context.config)), make_row(metrics))
+    terminal = sys.stdout.isatty()
+    Console(width=None if terminal else 100).print(to_rich(rows, title))
+    return metrics
 
 
-def gather_files(
-    context: Context, dense_model: StageRecord, files: Mapping[str, StageRecord], evaluated: StageRecord
-) -> None:
-    """Copy the models into the run's folder; the store keeps its own, so that no edit reaches it."""
-    # Where there are integers, the evaluation has put its parity record into the file.
-    executed = evaluated.path / export.ONNX
+def _gather_files(context: Context, made: Finished) -> None:
+    """Copy the models into the run's folder. The store keeps its own copies, so no edit of a user reaches them."""
+    # For a quantized model, the evaluation has written the parity record into its own copy of the file.
+    executed = made["evaluate"].path / ONNX
     wanted = {
-        "model.cmp": files["compressed"].path / export.ARTIFACT,
-        "model.onnx": executed if executed.exists() else files["compressed"].path / export.ONNX,
-        "dense.safetensors": dense_model.path / WEIGHTS,
-        "dense.onnx": files["dense"].path / export.ONNX,
+        ARTIFACT: made["export"].path / ARTIFACT,
+        ONNX: executed if executed.exists() else made["export"].path / ONNX,
+        DENSE_WEIGHTS: made["dense"].path / WEIGHTS,
+        DENSE_ONNX: made["dense_export"].path / ONNX,
     }
     for name, source in wanted.items():
         temporary = context.run_dir / f".{name}.tmp"
@@ -55,72 +109,11 @@ def gather_files(
             raise
 
 
-def write_report(
-    context: Context, records: Mapping[str, StageRecord], stage_seconds: Mapping[str, float]
-) -> dict[str, Any]:
-    """Write and print what the run found, and return the document of ``metrics.json``."""
-    metrics = make_metrics(
-        run=_describe_run(context, records),
-        evaluated=records["evaluate"].results,
-        pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
-        compaction=records["compact"].results if "compact" in records else None,
-        quantization=_describe_quantization(records),
-        stage_seconds=stage_seconds,
-        provenance={
-            **context.store.made_with,
-            "command": sys.argv,
-            "finished": provenance.now(),
-            # A stage that was found finished may have been made by another version, on another day.
-            "stages": {stage: record.made_with for stage, record in records.items()},
-        },
-    )
-    write_atomic(context.run_dir / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-    rows = make_rows(metrics)
-    title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
-    markdown = f"# {title}\n\n{to_markdown(rows)}{files_to_markdown(metrics)}"
-    markdown += _describe_distillation(metrics)
-    # What is answered from disk has its pictures already.
-    reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))
-    figures: dict[str, Figure] = {}
-    if "prune" in records:
-        timed = metrics["timing"]["steps"]
-        history = make_history(metrics["pruning_history"], dense=_dense_step(metrics), timed=timed)
-        write_atomic(context.run_dir / "pruning_history.yaml", history_yaml(history).encode())
-        markdown += _describe_pruning(metrics, history)
-        if not reported:
-            figures = draw_pruning(context.student, records, history=history, timed=timed)
-    if metrics["quantization"] is not None:
-        markdown += quantization_markdown(metrics["quantization"])
-    for name, figure in figures.items():
-        save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
-    write_atomic(context.run_dir / "report.md", markdown.encode())
-    if not reported:
-        _log_summary(context, metrics, markdown, figures)
-    log_row(context, make_hparams(asdict(context.config)), make_row(metrics))
-    terminal = sys.stdout.isatty()
-    Console(width=None if terminal else 100).print(to_rich(rows, title))
-    return metrics
-
-
-def replay_history(context: Context, record: StageRecord) -> None:
-    """Log the curves of a stage that was found finished, so that this run's picture is whole as well.
-
-    They may be here in part: this run was killed in the stage, and another finished it.
-    """
-    rows = record.results.get("history")
-    if not rows:
-        return
-    logger = make_logger(context, record.key.stage)
-    if has_step(logger, int(rows[-1]["update"])):
-        return
-    if logger.log_dir is not None:
-        # Or points would be there twice.
-        shutil.rmtree(logger.log_dir, ignore_errors=True)
-    for row in rows:
-        logger.log_metrics({key: value for key, value in row.items() if key != "update"}, step=int(row["update"]))
-    for update, sparsity in record.results.get("sparsity_steps", []):
-        logger.log_metrics(sparsity, step=update)
-    close_logger(logger)
+def _stage_seconds(made: Finished) -> dict[str, float]:
+    """Return the seconds of each stage; ``export`` counts both exports, once if they are the same."""
+    seconds = {name: record.seconds for name, record in made.items() if name != "dense_export"}
+    exports = {record.id: record for record in (made["dense_export"], made["export"])}
+    return seconds | {"export": sum(record.seconds for record in exports.values())}
 
 
 def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[str, Any]:
@@ -128,8 +121,8 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
     return {
         "name": context.run_dir.name,
         "data": config.data["_target_"],
-        "data_settings": context.data_identity,
-        "class_groups": {group: list(names) for group, names in context.dataset.class_groups.items()},
+        "data_settings": context.data.identity,
+        "class_groups": {group: list(names) for group, names in context.data.dataset.class_groups.items()},
         "model": config.model["_target_"],
         "model_settings": context.architecture["kwargs"],
         "strategy": config.strategy.name,
@@ -140,10 +133,10 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "weight_bits": config.weight_bits,
         "activation_bits": config.activation_bits,
         "seed": config.seed,
-        "threads": context.threads,
-        "precision": context.precision,
-        "device": context.device.type,
-        "batch_size": context.batch_size,
+        "threads": context.machine.threads,
+        "precision": context.machine.precision,
+        "device": context.machine.device.type,
+        "batch_size": context.data.batch_size,
         "stages": {stage: record.id for stage, record in records.items() if stage != "evaluate"},
         "epochs": {
             stage: len(record.results["history"]) for stage, record in records.items() if record.results.get("history")

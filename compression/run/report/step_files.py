@@ -1,41 +1,38 @@
-"""The model of every pruning step, as a file of its own."""
+"""The model of every pruning step, as a separate artifact."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from compression.artifact import save_artifact
 from compression.pruning.compaction import compact
+from compression.run.building.configured_strategy import channel_multiple
 from compression.run.building.network_files import describe_architecture
 from compression.run.context import Context
-from compression.run.stages.compact import ROUND_TO
-
-STEPS = "steps"
+from compression.run.names import STEPS
 
 
 def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
-    """Write the model of a step as a file of its own, without the channels it no longer reads."""
+    """Write the model of a pruning step into ``folder``; a strategy on channels writes it without the removed ones."""
     model = context.build_model(pretrained=False)
     model.load_state_dict(weights)
-    data = context.data
+    images = context.data.images
     settings = context.config.strategy
     compacted = settings.compact and settings.target != "weights"
     if compacted:
-        example = torch.zeros(2, 3, data.image_size, data.image_size)
-        model = compact(model, example, round_to=settings.granularity.get("round_to", ROUND_TO)).model
+        model = compact(model, context.example(), round_to=channel_multiple(context)).model
     save_artifact(
         folder / STEPS / f"{step:02d}.cmp",
         model.eval(),
         architecture=describe_architecture(context, compacted=compacted),
-        class_names=data.class_names,
-        input={"size": data.image_size, "mean": data.mean, "std": data.std},
+        class_names=images.class_names,
+        input={"size": images.image_size, "mean": images.mean, "std": images.std},
         info={"step": step},
     )
 
 
 def with_bytes(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of steps with the bytes of each one's file."""
+    """Return the rows of steps, each with the bytes of its file."""
     return [row | {"bytes": (folder / STEPS / f"{row['step']:02d}.cmp").stat().st_size} for row in rows]

@@ -1,4 +1,4 @@
-"""What a clock says of the files of a run: loading, memory, latency; everything compared is measured in turns."""
+"""Load time, memory and latency of a run's files. Whatever is compared is measured in turns."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from compression.artifact import Artifact, load_artifact
 from compression.core.seeding import derive_seed
 from compression.peak_memory import measure_peak_memory
 from compression.run.context import Context
-from compression.run.stages.export import ARTIFACT, ONNX
+from compression.run.names import ARTIFACT, ONNX
 from compression.runtimes.eager import EagerRuntime
 from compression.runtimes.measure import (
     LatencyRecord,
@@ -28,13 +28,13 @@ from compression.runtimes.runtime import Predictor, Runtime
 
 ONNX_ENGINES: tuple[Runtime, ...] = (OnnxRuntime(), OpenVinoRuntime())
 
-# The steps of a long schedule are many: so many of them are timed, so often.
+# A long schedule has many steps: at most this many of them are timed, each this often.
 TIMED_STEPS, STEP_REPEATS = 8, 5
 
 
 def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, Any]:
     """Return load time, memory and latency of the files of ``loaded``, each measured beside the other."""
-    settings, threads = context.config.runtime, context.threads
+    settings, threads = context.config.runtime, context.machine.threads
     timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
     for name, peak in _peak_memory(context, loaded, folders).items():
         load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
@@ -51,7 +51,7 @@ def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mappin
 def _peak_memory(
     context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]
 ) -> dict[str, int | None]:
-    """Measure both files at the same time, each in a process of its own: memory does not mind company."""
+    """Measure both files at the same time, each in its own process: unlike time, memory is not disturbed by that."""
     if not context.config.runtime.peak_memory:
         return dict.fromkeys(folders)
     with ThreadPoolExecutor() as pool:
@@ -61,7 +61,7 @@ def _peak_memory(
                 path / ARTIFACT,
                 image_size=loaded[name].image_size,
                 batch_size=max(context.config.runtime.batch_sizes),
-                threads=context.threads,
+                threads=context.machine.threads,
                 allow=context.allowed_imports,
             )
             for name, path in folders.items()
@@ -127,10 +127,10 @@ def time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> dic
         path.stem: load_artifact(path, allow=context.allowed_imports, max_bytes=None).model for path in _spaced(steps)
     }
     models["dense"] = dense
-    batch_size, size = max(settings.batch_sizes), context.dataset.image_size
+    batch_size, size = max(settings.batch_sizes), context.data.image_size
     generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
     records = measure_alternating(
-        {name: EagerRuntime().load(model, threads=context.threads) for name, model in models.items()},
+        {name: EagerRuntime().load(model, threads=context.machine.threads) for name, model in models.items()},
         batch=generator.standard_normal((batch_size, 3, size, size), dtype=np.float32),
         warmup=1,
         repeats=min(settings.repeats, STEP_REPEATS),

@@ -1,4 +1,4 @@
-"""The bits stage: what rounding each layer's weight alone costs, on held-out training images."""
+"""The bits stage: the cost of rounding each layer's weight alone, on held-out training images."""
 
 import json
 import logging
@@ -14,9 +14,9 @@ from torch.nn.functional import kl_div, log_softmax
 from compression.core.eval_mode import evaluating
 from compression.quantization.bits.bit_sensitivity import BitTable, measure_bit_sensitivity
 from compression.run.building.network_files import load_network
-from compression.run.building.validation_subset import held_out_images
 from compression.run.code_identity import user_code
 from compression.run.context import Context
+from compression.run.stage import Finished
 from compression.stage_store.store import RESUME, Made, StageKey, StageRecord
 from compression.system.files import write_atomic
 
@@ -25,24 +25,25 @@ log = logging.getLogger(__name__)
 VERSION = 1
 
 
-def obtain_bit_table(context: Context, parent: StageRecord) -> StageRecord:
-    """Return the cost of few bits in each layer of ``parent``'s network; a budget has no part in it."""
-    settings = context.config.quantization
+def obtain_bit_table(context: Context, made: Finished) -> StageRecord:
+    """Return the cost of few bits in each layer of the newest network. It does not depend on the budget."""
+    student, parent = context.student, made.network
+    settings = student.config.quantization
     inputs = {
         "weights": dict(settings.weights),
         "choices": settings.allocation.choices,
         "images": settings.allocation.images,
         "code": user_code({"weights": settings.weights}),
-        "arithmetic": context.arithmetic_identity,
+        "arithmetic": student.machine.identity,
     }
     key = StageKey("bits", VERSION, inputs, parents=(parent.id,))
-    return context.store.obtain(key, partial(_measure, context, parent))
+    return student.store.obtain(key, partial(_measure, student, parent))
 
 
 def _measure(context: Context, parent: StageRecord, folder: Path) -> Made:
     settings = context.config.quantization
-    model = load_network(context, parent).to(context.device).eval()
-    images = held_out_images(context, settings.allocation.images)
+    model = load_network(context, parent).to(context.machine.device).eval()
+    images = context.data.val_subset(settings.allocation.images)
     with torch.inference_mode():
         wanted = [log_softmax(model(batch).float(), dim=1) for batch, _ in images]
     done_file = folder / RESUME / "layers.json"
@@ -65,7 +66,7 @@ def _measure(context: Context, parent: StageRecord, folder: Path) -> Made:
 
 
 def _divergence(images: list[Tensor], wanted: list[Tensor], network: nn.Module) -> float:
-    """Return the mean KL divergence from the exact network: it needs no labels, and few images tell enough."""
+    """Return the mean KL divergence from the exact network, in nats per image. It needs no labels and few images."""
     total, count = 0.0, 0
     with evaluating(network), torch.inference_mode():
         for batch, target in zip(images, wanted, strict=True):

@@ -1,11 +1,12 @@
-"""The distil stage: a student of another architecture, trained from the beginning under the teacher."""
+"""The distil stage: a student of another architecture, trained from scratch under the teacher."""
 
 from dataclasses import asdict
 from functools import partial
 
 from compression.run.code_identity import user_code
 from compression.run.context import Context
-from compression.run.stages.dense import train_anew
+from compression.run.stage import Finished
+from compression.run.training.from_scratch import train_from_scratch
 from compression.run.training.teaching import (
     distillation_callbacks,
     distillation_identity,
@@ -17,29 +18,27 @@ from compression.stage_store.store import StageKey, StageRecord
 VERSION = 1
 
 
-def obtain_distilled(context: Context, dense_model: StageRecord) -> StageRecord:
-    """Return the trained student; ``context`` is the student's, ``dense_model`` teaches unless another is given.
-
-    It leaves initial and early weights as dense training does, so that strategies can go back to them.
-    """
-    config = context.config
-    num_epochs = student_epochs(context)
+def obtain_distilled(context: Context, made: Finished) -> StageRecord:
+    """Return the trained student. The dense model teaches it, unless the configuration names another teacher."""
+    student, dense_model = context.student, made["dense"]
+    config = student.config
+    num_epochs = student_epochs(student)
     inputs = {
-        "data": context.data_identity,
-        "model": context.architecture,
+        "data": student.data.identity,
+        "model": student.architecture,
         "code": user_code(config.model),
         "training": asdict(config.training) | {"epochs": num_epochs},
         "callbacks": config.callbacks or {},
         "seed": config.seed,
-        "arithmetic": context.arithmetic_identity,
-        **distillation_identity(context, dense_model),
+        "arithmetic": student.machine.identity,
+        **distillation_identity(student, dense_model),
     }
     settings = config.distillation
     if settings.inherit_weights:
         inputs["inherit_weights"] = True
-    # A given teacher makes the student whatever the dense model is.
+    # With a given teacher, the student does not depend on the dense model.
     parents = () if settings.teacher else (dense_model.id,)
-    teach = partial(distillation_callbacks, context, dense_model)
-    initialize = partial(inherit_from_teacher_, context, dense_model) if settings.inherit_weights else None
-    make = partial(train_anew, context, "distil", num_epochs=num_epochs, initialize=initialize, teach=teach)
-    return context.store.obtain(StageKey("distil", VERSION, inputs, parents), make)
+    teach = partial(distillation_callbacks, student, dense_model)
+    initialize = partial(inherit_from_teacher_, student, dense_model) if settings.inherit_weights else None
+    make = partial(train_from_scratch, student, "distil", num_epochs=num_epochs, initialize=initialize, teach=teach)
+    return student.store.obtain(StageKey("distil", VERSION, inputs, parents), make)

@@ -1,4 +1,4 @@
-"""The evaluate stage: load both written files anew, test them once, measure them side by side."""
+"""The evaluate stage: load both written files, test them once, and measure them side by side."""
 
 import gzip
 import io
@@ -23,11 +23,10 @@ from compression.core.counting import (
     model_sparsity,
 )
 from compression.reporting.provenance import describe_machine, describe_software
-from compression.run.building.network_files import WEIGHTS
 from compression.run.context import Context
-from compression.run.report.step_files import STEPS
+from compression.run.names import ARTIFACT, ONNX, STEPS, WEIGHTS
 from compression.run.report.timing import time_files, time_steps
-from compression.run.stages.export import ARTIFACT, ONNX
+from compression.run.stage import Finished
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
 from compression.runtimes.executed_layers import read_integer_layers
@@ -39,18 +38,16 @@ from compression.stage_store.store import Made, StageKey, StageRecord
 VERSION = 4
 
 
-def obtain_evaluated(
-    context: Context, dense: StageRecord, files: Mapping[str, StageRecord], pruned: StageRecord | None = None
-) -> StageRecord:
-    """Return test accuracy, counts, bytes and timings of the ``dense`` and the ``compressed`` of ``files``.
+def obtain_evaluated(context: Context, made: Finished) -> StageRecord:
+    """Return test accuracy, counts, bytes and timings of the dense and the compressed files, and of pruning steps.
 
-    ``pruned`` is the stage whose steps are timed as well.
-
-    Timings belong to a machine, so on another one, or with other packages, they are taken anew.
+    The machine and its software are part of the key: on another machine, timings are measured again.
     """
+    dense, files = made["dense"], {"dense": made["dense_export"], "compressed": made["export"]}
+    pruned = made.get("prune")
     inputs = {
         "runtime": asdict(context.config.runtime),
-        "arithmetic": context.arithmetic_identity,
+        "arithmetic": context.machine.identity,
         "machine": describe_machine(),
         "software": describe_software(),
     }
@@ -64,12 +61,12 @@ def obtain_evaluated(
 def _evaluate(
     context: Context, dense_weights: Path, folders: Mapping[str, Path], steps: Sequence[Path], folder: Path
 ) -> Made:
-    # Our own files: however large the model is, it was trained here.
+    # These are our own files, so no limit on their size is needed.
     loaded = {
         name: load_artifact(path / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
         for name, path in folders.items()
     }
-    # A student's sparsity is of its own weights, all of which the dense model need not even have.
+    # A student's sparsity counts the student's weights, not those of the dense model.
     whole = {
         "dense": count_layer_weights(loaded["dense"].model),
         "compressed": count_layer_weights(context.student.build_model(pretrained=False)),
@@ -86,30 +83,31 @@ def _evaluate(
     if loaded["compressed"].plan is not None:
         source, compressed = folders["compressed"] / ONNX, results["compressed"]
         parity = _execute(context, loaded["compressed"], source, compressed)
-        # The file that is executed says how that compares.
+        # The executed file itself records how it compares.
         compressed["bytes"]["onnx"] = write_with_metadata(
             onnx.load(source), folder / ONNX, {"parity": _summarize_parity(parity)}
         )
     timing = time_files(context, loaded, folders)
     timing["steps"] = time_steps(context, loaded["dense"].model, steps)
-    torch.set_num_threads(context.threads)
+    torch.set_num_threads(context.machine.threads)
     return Made({**results, "parity": parity, "timing": timing})
 
 
 def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dict[str, Any]) -> dict[str, Any]:
-    """Run the ONNX file of a quantized model over the test images, beside the simulation: what it says is what counts.
+    """Run the ONNX file of a quantized model over the test images, beside the simulation. The executed result counts.
 
-    Both run on the CPU, where integers are.
+    Both run on the CPU, which has the integer kernels.
     """
-    simulated = EagerRuntime().load(artifact.model, threads=context.threads)
-    executed = OnnxRuntime().load(onnx_file, threads=context.threads)
-    images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in context.test_batches())
+    simulated = EagerRuntime().load(artifact.model, threads=context.machine.threads)
+    executed = OnnxRuntime().load(onnx_file, threads=context.machine.threads)
+    batches = context.data.test_batches()
+    images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in batches)
     parity = compare_predictions(simulated, executed=executed, batches=images)
 
     def run(images: Tensor) -> Tensor:
         return torch.from_numpy(executed(images.cpu().contiguous().numpy())).to(images.device)
 
-    hits, totals = count_hits(run, context.test_batches(), context.num_classes)
+    hits, totals = count_hits(run, context.data.test_batches(), context.data.num_classes)
     counted["accuracy_simulated"] = parity.accuracy_simulated
     counted["accuracy"] = hits.sum().item() / totals.sum().item()
     counted["accuracy_per_class"] = _per_class(artifact, hits, totals)
@@ -122,7 +120,7 @@ def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dic
 
 
 def _summarize_parity(parity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parity record with how many layers ran in integers, and which did not, in place of a row for each."""
+    """Return the parity record with counts of integer layers and the names of float layers, without a row per layer."""
     executed = parity["executed_layers"]
     in_float = [layer["name"] for layer in executed["layers"] if not layer["integer"]]
     return {**parity, "executed_layers": {"counts": executed["counts"], "in_float": in_float}}
@@ -135,7 +133,7 @@ def _per_class(artifact: Artifact, hits: Tensor, totals: Tensor) -> dict[str, fl
 
 def _count(context: Context, artifact: Artifact, whole: Mapping[str, int]) -> dict[str, Any]:
     model = artifact.model
-    hits, totals = count_hits(model.to(context.device), context.test_batches(), context.num_classes)
+    hits, totals = count_hits(model.to(context.machine.device), context.data.test_batches(), context.data.num_classes)
     model.cpu()
     return {
         "accuracy": hits.sum().item() / totals.sum().item(),

@@ -1,4 +1,4 @@
-"""The export stage: validate a model a last time and write it as an artifact and as ONNX."""
+"""The export stages: write the dense and the compressed model as an artifact and as ONNX."""
 
 from dataclasses import asdict
 from functools import partial
@@ -12,24 +12,32 @@ import compression
 from compression.artifact import save_artifact
 from compression.callbacks.export_after_validation import ExportCallback
 from compression.core.counting import count_layer_weights, model_sparsity
-from compression.run.building.network_files import WEIGHTS, describe_architecture, is_compacted, load_network, plan_of
+from compression.run.building.network_files import describe_architecture, is_compacted, load_network, plan_of
 from compression.run.context import Context
-from compression.run.stages import dense
-from compression.run.training.fit import make_trainer
+from compression.run.names import ARTIFACT, ONNX, WEIGHTS
+from compression.run.stage import Finished
+from compression.run.training.task import validate
 from compression.runtimes.onnx_export import export_onnx
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 5
-ARTIFACT = "model.cmp"
-ONNX = "model.onnx"
 
 
-def obtain_exported(context: Context, parent: StageRecord, dense_model: StageRecord) -> StageRecord:
-    """Return the files of the model that ``parent`` made; they name the bytes of ``dense_model``, as safetensors."""
+def obtain_dense_export(context: Context, made: Finished) -> StageRecord:
+    """Return the files of the dense model."""
+    return _obtain(context, made["dense"], made["dense"])
+
+
+def obtain_exported(context: Context, made: Finished) -> StageRecord:
+    """Return the files of the newest network. They record the size of the dense model, to compute ratios."""
+    return _obtain(context.student, made.network, made["dense"])
+
+
+def _obtain(context: Context, parent: StageRecord, dense_model: StageRecord) -> StageRecord:
     inputs = {
         "storage": asdict(context.config.storage),
         "strategy": _strategy_name(context, parent),
-        "arithmetic": context.arithmetic_identity,
+        "arithmetic": context.machine.identity,
     }
     key = StageKey("export", VERSION, inputs, parents=(parent.id, dense_model.id))
     return context.store.obtain(key, partial(_export, context, parent, dense_model))
@@ -37,15 +45,12 @@ def obtain_exported(context: Context, parent: StageRecord, dense_model: StageRec
 
 def _export(context: Context, parent: StageRecord, dense_model: StageRecord, folder: Path) -> Made:
     dense_bytes = (dense_model.path / WEIGHTS).stat().st_size
-    task = dense.make_task(context, load_network(context, parent), dense.constant_lr)
     export = ExportCallback(partial(_write, context, parent, dense_bytes, folder))
-    trainer = make_trainer(context, callbacks=[export], logger=False, enable_checkpointing=False)
-    [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
-    return Made({"val_accuracy": metrics["val/accuracy"]})
+    return Made({"val_accuracy": validate(context, load_network(context, parent), callbacks=[export])})
 
 
 def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path, model: nn.Module) -> None:
-    data = context.data
+    images = context.data.images
     model = model.cpu().eval()
     info: dict[str, Any] = {
         "strategy": _strategy_name(context, parent),
@@ -59,8 +64,8 @@ def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path
         folder / ARTIFACT,
         model,
         architecture=describe_architecture(context, compacted=is_compacted(parent)),
-        class_names=data.class_names,
-        input={"size": data.image_size, "mean": data.mean, "std": data.std},
+        class_names=images.class_names,
+        input={"size": images.image_size, "mean": images.mean, "std": images.std},
         plan=plan_of(parent),
         codec=context.config.storage.codec,
         fold_bn=context.config.storage.fold_bn,
@@ -69,10 +74,10 @@ def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path
     export_onnx(
         model,
         folder / ONNX,
-        image_size=data.image_size,
-        class_names=data.class_names,
-        mean=data.mean,
-        std=data.std,
+        image_size=images.image_size,
+        class_names=images.class_names,
+        mean=images.mean,
+        std=images.std,
     )
 
 

@@ -1,4 +1,4 @@
-"""The prune stage: the strategy's steps, with recovery training after each."""
+"""The prune stage: the steps of a strategy, each followed by recovery training."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,43 +19,39 @@ from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import repeated_cosine
 from compression.core.masks import MaskSet
 from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.run.building.configured_sensitivity import needs_sensitivity, read_given_table
 from compression.run.building.configured_strategy import make_strategy, make_timeline
-from compression.run.building.network_files import WEIGHTS, load_network, save_tensors
+from compression.run.building.network_files import load_network, save_tensors
 from compression.run.code_identity import user_code
 from compression.run.context import Context
+from compression.run.names import EARLY, INITIAL, MASKS, WEIGHTS
 from compression.run.report.step_files import with_bytes, write_step
-from compression.run.stages import dense
+from compression.run.stage import Finished
 from compression.run.training.ddp import agree
 from compression.run.training.fit import fit
+from compression.run.training.task import make_task
 from compression.run.training.teaching import distillation_callbacks, distillation_identity
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 5
-MASKS = "masks.safetensors"
-# The cosine of each step ends here, as a fraction of where it starts.
+# The cosine of each step ends at this fraction of its start.
 _LR_FLOOR = 0.01
-_FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": dense.INITIAL, "early": dense.EARLY}
+_FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": INITIAL, "early": EARLY}
 
 
-def obtain_pruned(
-    context: Context,
-    parent: StageRecord,
-    sensitivity: SensitivityTable | None = None,
-    *,
-    teacher: StageRecord | None = None,
-) -> StageRecord:
-    """Return the pruned model of this run; ``sensitivity`` is for a strategy that asks for it.
+def obtain_pruned(context: Context, made: Finished) -> StageRecord:
+    """Return the pruned model of this run.
 
-    ``teacher`` is the dense model of the run, ``parent`` if left out: it teaches where there is distillation and no
-    other teacher is given.
+    With distillation, the dense model teaches during recovery unless the configuration names another teacher.
     """
-    teacher = teacher or parent
-    config = context.config
-    # What a recipe is called changes nothing, nor does what is done with the compacted model.
+    student, parent, teacher = context.student, made.network, made["dense"]
+    sensitivity = _sensitivity_table(student, made.get("sensitivity"))
+    config = student.config
+    # A recipe's name changes no result, nor does the training of the compacted model.
     strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
     training = _without(asdict(config.training), "warmup", "min_lr", "early_epoch")
     if config.strategy.recovery.epochs is not None:
-        # How long dense training took is in the parent.
+        # The parent's key has the length of dense training.
         training = _without(training, "epochs")
     inputs = {
         "strategy": strategy,
@@ -63,13 +59,22 @@ def obtain_pruned(
         "sparsity": config.target_sparsity,
         "training": training,
         "seed": config.seed,
-        "arithmetic": context.arithmetic_identity,
-        **distillation_identity(context, teacher),
+        "arithmetic": student.machine.identity,
+        **distillation_identity(student, teacher),
     }
     if sensitivity is not None:
         inputs["sensitivity"] = sensitivity.to_json()
     key = StageKey("prune", VERSION, inputs, parents=(parent.id,))
-    return context.store.obtain(key, partial(_prune, context, parent, teacher, sensitivity))
+    return student.store.obtain(key, partial(_prune, student, parent, teacher, sensitivity))
+
+
+def _sensitivity_table(context: Context, measured: StageRecord | None) -> SensitivityTable | None:
+    """Return the table that the strategy allocates by; None if it needs none, or if its measurement is only planned."""
+    if not needs_sensitivity(context):
+        return None
+    if measured is None:
+        return read_given_table(context)
+    return None if measured.planned else SensitivityTable.from_json(measured.results)
 
 
 def _prune(
@@ -78,25 +83,26 @@ def _prune(
     settings, training = context.config.strategy, context.config.training
     model = load_network(context, parent)
     model.load_state_dict(load_file(parent.path / _FIRST_WEIGHTS[settings.start]))
-    model.to(context.device)
+    model.to(context.machine.device)
     strategy = make_strategy(context, model, sensitivity=table)
-    timeline = make_timeline(context, strategy.num_steps, len(context.train_batches(devices=context.devices)))
+    devices = context.machine.devices
+    timeline = make_timeline(context, strategy.num_steps, len(context.data.train_batches(devices=devices)))
     drop = settings.max_accuracy_drop
     best = BestWeights()
     recorder = StepRecorder(
         best,
         measure=partial(_measure, context),
         write=partial(write_step, context, folder),
-        # Whole images: a drop of exactly the limit is within it.
+        # The margin lets a drop of exactly the limit pass.
         lowest=None if drop is None else parent.results["val_accuracy"] - drop / 100 - 1e-9,
     )
     rewind = settings.recovery.rewind
     pruning = PruningCallback(
         strategy,
         step_updates=timeline.step_updates,
-        batches=context.plain_train_batches(),
-        # Of its own, so it stays at one epoch: the same images whenever statistics are taken.
-        norm_batches=context.train_batches(),
+        batches=context.data.plain_train_batches(),
+        # A separate loader that stays in its first epoch, so that statistics always come from the same images.
+        norm_batches=context.data.train_batches(),
         num_batches=settings.recovery.batch_norm_batches,
         recorder=recorder,
         rewind_to=None if rewind == "none" else load_file(parent.path / _FIRST_WEIGHTS[rewind]),
@@ -111,7 +117,7 @@ def _prune(
             warmup=settings.recovery.warmup,
         )
         lr = settings.recovery.lr_factor * training.optimizer["lr"]
-        task = dense.make_task(context, model, lr_factor, lr=lr)
+        task = make_task(context, model, lr_factor, lr=lr)
         penalty = settings.recovery.batch_norm_l1
         callbacks: list[Callback] = [BatchNormPenalty(penalty)] if penalty else []
         fitted = fit(
@@ -122,12 +128,12 @@ def _prune(
             num_epochs=timeline.num_epochs,
             callbacks=[*callbacks, pruning, recorder, *distillation_callbacks(context, teacher, model)],
             best=best,
-            devices=context.devices,
+            devices=devices,
         )
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
         # Lightning leaves the network on the CPU.
-        model.to(context.device)
-        pruning.masks = pruning.masks.to(context.device)
+        model.to(context.machine.device)
+        pruning.masks = pruning.masks.to(context.machine.device)
     while not recorder.stopped and pruning.step < strategy.num_steps:
         pruning.advance(model, update=timeline.lead)
     recorder.finish_step(model, pruning.masks)
@@ -176,7 +182,7 @@ def _describe_stop(recorder: StepRecorder, kept: Mapping[str, Any], drop: float 
 
 def _measure(context: Context, model: nn.Module) -> float:
     with evaluating(model):
-        hits, totals = count_hits(model, context.val_batches(), context.num_classes)
+        hits, totals = count_hits(model, context.data.val_batches(), context.data.num_classes)
     # Where several processes train, they must also stop together.
     return agree(float(hits.sum() / totals.sum()))
 

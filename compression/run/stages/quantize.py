@@ -1,4 +1,4 @@
-"""The quantize stage: weights and activations on grids, calibrated or trained, and held as integers."""
+"""The quantize stage: weights and activations rounded to grids, calibrated or trained, and stored as integers."""
 
 import logging
 from collections.abc import Mapping
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from lightning.pytorch import Trainer
 from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
@@ -28,52 +27,52 @@ from compression.quantization.plan import Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
 from compression.quantization.repairs.adaround import AdaRound
 from compression.run.building.configured_plan import left_in_float, plan_for, reduced, reduces_range
-from compression.run.building.network_files import WEIGHTS, build_network, is_compacted, load_network, save_tensors
-from compression.run.building.validation_subset import held_out_images
+from compression.run.building.network_files import build_network, is_compacted, load_network, save_tensors
 from compression.run.code_identity import user_code
 from compression.run.context import Context
-from compression.run.stages import dense
-from compression.run.training.fit import Fitted, fit, make_trainer
+from compression.run.names import WEIGHTS
+from compression.run.stage import Finished
+from compression.run.training.fit import Fitted, fit
+from compression.run.training.task import make_task, validate
 from compression.run.training.teaching import distillation_callbacks, distillation_identity
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
 VERSION = 5
-# The cosine of training ends here, as a fraction of where it starts.
+# The cosine of training ends at this fraction of its start.
 _LR_FLOOR = 0.01
 
 
-def obtain_quantized(
-    context: Context, parent: StageRecord, table: StageRecord | None, *, teacher: StageRecord
-) -> StageRecord:
-    """Return the network of ``parent`` in integers.
+def obtain_quantized(context: Context, made: Finished) -> StageRecord:
+    """Return the newest network in integers.
 
-    ``table``, of the bits stage, is for bits that a budget shares out among layers. ``teacher`` is the dense model of
-    the run; it teaches quantization-aware training where there is distillation and no other teacher is given.
+    With distillation, the dense model teaches quantization-aware training unless the configuration names another
+    teacher. With a budget, the table of the bits stage decides the bits of each layer.
     """
-    config = context.config
+    student, parent, table, teacher = context.student, made.network, made.get("bits"), made["dense"]
+    config = student.config
     settings, training = asdict(config.quantization), asdict(config.training)
     inputs: dict[str, Any] = {
         "quantization": {key: value for key, value in settings.items() if key != "training"},
         "bits": [config.weight_bits, config.activation_bits],
-        "reduced_range": reduces_range(context),
+        "reduced_range": reduces_range(student),
         "code": user_code(settings),
         "seed": config.seed,
-        "arithmetic": context.arithmetic_identity,
+        "arithmetic": student.machine.identity,
     }
     if config.quantization.name == "qat":
         kept = {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")}
         inputs["training"] = {**settings["training"], **kept}
-        inputs |= distillation_identity(context, teacher)
+        inputs |= distillation_identity(student, teacher)
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
-    return context.store.obtain(key, partial(_quantize, context, parent, teacher, table))
+    return student.store.obtain(key, partial(_quantize, student, parent, teacher, table))
 
 
 def _quantize(
     context: Context, parent: StageRecord, teacher: StageRecord, table: StageRecord | None, folder: Path
 ) -> Made:
-    model = load_network(context, parent).to(context.device).eval()
+    model = load_network(context, parent).to(context.machine.device).eval()
     plan = plan_for(context, model)
     if table is not None:
         try:
@@ -81,7 +80,7 @@ def _quantize(
         except InputError as error:
             raise InputError(f"quantization.allocation.{error}") from error
     training = context.config.quantization.name == "qat"
-    batches = context.plain_train_batches()
+    batches = context.data.plain_train_batches()
     log.info("quantize  %s", describe_arithmetic(plan))
     rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
     if training:
@@ -100,15 +99,12 @@ def _quantize(
     save_tensors(state, folder / WEIGHTS)
     before, after = model_sparsity(model), model_sparsity(network)
     assert after >= before, f"rounding brought weights back: {before} zeros before, {after} after"
-    trainer: Trainer = make_trainer(context, logger=False, enable_checkpointing=False)
-    task = dense.make_task(context, network, dense.constant_lr)
-    [metrics] = trainer.validate(task, context.val_batches(), verbose=False)
     results = {
         "compacted": is_compacted(parent),
         "plan": plan.to_json(),
         "method": context.config.quantization.name,
         "reduced_range": plan.reduced_range,
-        "val_accuracy": metrics["val/accuracy"],
+        "val_accuracy": validate(context, network),
         "best_epoch": best_epoch,
         "history": rows,
         "sparsity_before": before,
@@ -121,7 +117,7 @@ def _quantize(
 
 
 def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -> Plan:
-    """Return ``plan`` with weight bits that fit the budget, by what each layer loses with fewer."""
+    """Return ``plan`` with weight bits that fit the budget; layers that lose most with few bits keep more."""
     settings = context.config.quantization.allocation
     sizes = {name: table.sizes[name] for name in plan.layers}
     most = context.config.weight_bits
@@ -130,16 +126,16 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
     )
     if settings.max_bytes is not None:
         return reduced(context, _with_bits(plan, allocate_bits(table, sizes, max_bytes=settings.max_bytes)))
-    images = held_out_images(context, settings.images)
+    images = context.data.val_subset(settings.images)
 
     def measure(network: nn.Module) -> float:
         with evaluating(network):
-            hits, totals = count_hits(network, images, context.num_classes)
+            hits, totals = count_hits(network, images, context.data.num_classes)
         return float(hits.sum() / totals.sum())
 
     def measure_bits(bits: Mapping[str, int]) -> float:
         tried = reduced(context, _with_bits(plan, bits))
-        batches = context.plain_train_batches()
+        batches = context.data.plain_train_batches()
         return measure(quantized(model, tried, _calibration(context), batches).network)
 
     assert settings.max_drop is not None, "no budget"
@@ -160,7 +156,7 @@ def _calibration(context: Context) -> Calibration:
         activations=partial(instantiate, settings.activations) if settings.activations else None,
         num_batches=settings.calibration_batches,
         batch_norm_batches=settings.batch_norm_batches,
-        norm_batches=context.train_batches(),
+        norm_batches=context.data.train_batches(),
     )
 
 
@@ -177,7 +173,7 @@ def _repairs(context: Context) -> Repairs:
 
 
 def _describe_repairs(made: Calibrated) -> dict[str, Any]:
-    """Return which pairs of layers were equalized and which not, what learned rounding won, and bits of all weights."""
+    """Return what the repairs did: equalized and skipped pairs of layers, rounding errors, bits of all weights."""
     return {
         "equalized": [list(pair) for pair in made.equalization.pairs],
         "not_equalized": [list(pair) for pair in made.equalization.skipped],
@@ -194,12 +190,12 @@ def _train(
         learn_steps_(prepared)
     prepared.train()
     zeros = MaskSet({f"{name}.weight": layer.weight.detach() != 0 for name, layer in fake_layers(prepared).items()})
-    num_updates = len(context.train_batches()) * settings.epochs
+    num_updates = len(context.data.train_batches()) * settings.epochs
     lr_factor = partial(
         warmup_cosine, num_updates=num_updates, num_warmup=round(num_updates * settings.warmup), floor=_LR_FLOOR
     )
     lr = settings.lr_factor * context.config.training.optimizer["lr"]
-    task = dense.make_task(context, prepared, lr_factor, lr=lr)
+    task = make_task(context, prepared, lr_factor, lr=lr)
     callbacks = [HeldZeros(zeros), *distillation_callbacks(context, teacher, prepared)]
     fitted = fit(
         context, "quantize", folder, task, num_epochs=settings.epochs, callbacks=callbacks, arithmetic=arithmetic
@@ -209,7 +205,7 @@ def _train(
 
 
 def describe_layers(state: dict[str, Tensor], plan: Plan) -> list[dict[str, Any]]:
-    """Return a row a layer: name, bits of weight and input, weights, zeros, and bytes of all it stores, packed."""
+    """Return one row per layer: name, bits of weight and input, number of weights and zeros, and packed bytes."""
     rows = []
     for name, bits in plan.layers.items():
         weight, others = state[f"{name}.weight"], [state.get(f"{name}.weight_scale"), state.get(f"{name}.bias")]

@@ -1,4 +1,4 @@
-"""One training of one stage: a Lightning Trainer that can be killed and resumed."""
+"""The training of one stage with Lightning; it can be killed and resumed."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,23 +18,29 @@ from compression.callbacks.line_progress import LineProgress
 from compression.callbacks.terminal_progress import TerminalProgress
 from compression.callbacks.turn_taking import TakesTurns
 from compression.run.context import Context
+from compression.run.ranks import is_helper
 from compression.run.training.checkpoint_io import AtomicCheckpointIO
-from compression.run.training.ddp import ddp_settings, helpers_join, is_helper, wait_for_helpers
+from compression.run.training.ddp import ddp_settings, helpers_join, wait_for_helpers
 from compression.run.training.loggers import close_logger, make_logger
 from compression.stage_store.store import RESUME, make_room_advice
 from compression.system.disk import check_room
 from compression.system.turns import join_queue
 from compression.tasks.classification import Classification
 
+
+class TrainingJoined(Exception):
+    """Raised in a helper process when the training it joined has ended: it has nothing else to do."""
+
+
 _LAST = "last"
-# Weights, the optimizer's momentum and the best weights stand in a checkpoint; and the stage's own files, and what a
-# logger writes. That is the least: with much less, a training only ends in a full disk.
+# A checkpoint holds weights, momentum and best weights; a stage also writes its own files and its logger's. With less
+# room than that, the training would end in a full disk.
 _COPIES, _MARGIN_BYTES = 3, 16 << 20
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The best weights by validation, every epoch's row, and the seconds that killed attempts had trained."""
+    """The best weights by validation accuracy, a row per epoch, and the seconds of earlier, killed attempts."""
 
     weights: dict[str, Tensor]
     val_accuracy: float
@@ -57,8 +63,8 @@ def fit(
 ) -> Fitted:
     """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one.
 
-    ``arithmetic`` stands behind every accuracy that is shown on the way. With several ``devices`` a process each trains
-    on its share of every batch; a process that only helps in that does not return.
+    ``arithmetic`` is printed behind every accuracy during training. With several ``devices``, each process trains on
+    its share of every batch; in a helper process this function ends by raising ``TrainingJoined``.
     """
     history, best = History(), best or BestWeights()
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
@@ -82,15 +88,15 @@ def fit(
         logger=logger,
         callbacks=[EpochSeed(context.config.seed, stage), *callbacks, best, history, progress, save_last],
         gradient_clip_val=context.config.training.gradient_clip,
-        **(ddp_settings(context.device, devices) if devices > 1 else {}),
+        **(ddp_settings(context.machine.device, devices) if devices > 1 else {}),
     )
     resume_from = str(checkpoint) if checkpoint.exists() else None
-    train, val = context.train_batches(devices=devices), context.val_batches()
-    with helpers_join(folder, threads=context.threads) if devices > 1 else nullcontext():
+    train, val = context.data.train_batches(devices=devices), context.data.val_batches()
+    with helpers_join(folder, threads=context.machine.threads) if devices > 1 else nullcontext():
         trainer.fit(task, train, val, ckpt_path=resume_from, weights_only=True)
     close_logger(logger)
     if is_helper():
-        sys.exit()
+        raise TrainingJoined
     if devices > 1:
         wait_for_helpers(trainer)
     return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
@@ -107,16 +113,16 @@ def _check_room(context: Context, stage: str, task: Classification) -> None:
 
 
 def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: Any) -> Trainer:
-    """Return a Trainer on the run's device, quiet but for our own callbacks."""
+    """Return a Trainer on the run's device that prints nothing but what our callbacks print."""
     deterministic = context.config.trainer.deterministic
-    # Processes that train together wait for each other in every batch: they cannot take turns.
-    alone = context.device.type == "cpu" and settings.get("devices", 1) == 1
-    turns = join_queue(threads=context.threads) if alone else None
+    # Processes that train together wait for each other in every batch, so they cannot take turns.
+    alone = context.machine.device.type == "cpu" and settings.get("devices", 1) == 1
+    turns = join_queue(threads=context.machine.threads) if alone else None
     return Trainer(
-        accelerator=context.device.type if context.device.type != "cuda" else "gpu",
-        precision=cast(Any, context.precision),
-        # Some CUDA kernels have no deterministic form; there it is a wish, and repetition is promised for the CPU.
-        deterministic="warn" if deterministic and context.device.type != "cpu" else deterministic,
+        accelerator=context.machine.device.type if context.machine.device.type != "cuda" else "gpu",
+        precision=cast(Any, context.machine.precision),
+        # Some CUDA kernels have no deterministic form. On a GPU this is a wish; only the CPU repeats results exactly.
+        deterministic="warn" if deterministic and context.machine.device.type != "cpu" else deterministic,
         callbacks=[*callbacks, *([TakesTurns(turns)] if turns else [])],
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),

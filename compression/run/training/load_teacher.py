@@ -1,11 +1,9 @@
 """The teacher of a run: its dense model, or the network of a file."""
 
 import hashlib
-import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from compression.artifact import load_artifact, read_contents, read_weights
@@ -20,24 +18,22 @@ from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.stage_store.store import StageRecord
 
-log = logging.getLogger(__name__)
-
 
 def load_teacher(context: Context, dense_model: StageRecord) -> Teacher:
     """Return the teacher that the configuration names, or the dense model of the run."""
     given = context.config.distillation.teacher
     if given is None:
         return Teacher(load_network(context.dense, dense_model))
-    net, card = _read_given(context, given)
+    net, card = read_given_teacher(context, given)
     teacher = Teacher(net)
     if card is not None:
-        data = context.data
-        teacher.renormalize(ours=(data.mean, data.std), its=(card.input.mean, card.input.std))
+        images = context.data.images
+        teacher.renormalize(ours=(images.mean, images.std), its=(card.input.mean, card.input.std))
     return teacher
 
 
 def teacher_identity(context: Context, dense_model: StageRecord) -> dict[str, Any]:
-    """Return what the teacher is: the dense model's id, or the content of its file and the code that reads it."""
+    """Return what identifies the teacher: the dense model's id, or the hashes of its file and of its model's code."""
     given = context.config.distillation.teacher
     if given is None:
         return {"dense": dense_model.id}
@@ -50,26 +46,6 @@ def teacher_identity(context: Context, dense_model: StageRecord) -> dict[str, An
     return {"sha256": digest, "model": context.dense.architecture, "code": user_code(model)}
 
 
-def check_teacher(context: Context, dense_model: nn.Module) -> nn.Module:
-    """Return the network that will teach, ``dense_model`` or a given one; raises ``InputError`` where it cannot."""
-    given = context.config.distillation.teacher
-    if given is None:
-        return dense_model
-    net, card = _read_given(context, given)
-    size = context.dataset.image_size
-    if card is not None and card.input.size != size:
-        log.info("distillation  the teacher was trained on %d pixels and is given %d", card.input.size, size)
-    try:
-        with torch.no_grad():
-            logits = net.eval()(torch.zeros(2, 3, size, size))
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"distillation.teacher={given} does not run on data.image_size={size}: {reason}") from error
-    if tuple(logits.shape) != (2, context.num_classes):
-        raise _other_classes(given, logits.shape[-1], context)
-    return net
-
-
 def _existing(given: str) -> Path:
     path = Path(given).expanduser()
     if not path.is_file():
@@ -77,7 +53,8 @@ def _existing(given: str) -> Path:
     return path
 
 
-def _read_given(context: Context, given: str) -> tuple[nn.Module, ModelCard | None]:
+def read_given_teacher(context: Context, given: str) -> tuple[nn.Module, ModelCard | None]:
+    """Return the network in the file ``given``, and its card if the file is an artifact; raises ``InputError``."""
     path = _existing(given)
     try:
         if not is_container(path):
@@ -92,9 +69,9 @@ def _read_given(context: Context, given: str) -> tuple[nn.Module, ModelCard | No
 
 
 def _check_card(context: Context, given: str, card: ModelCard) -> None:
-    names, ours = tuple(card.class_names), tuple(context.dataset.class_names)
+    names, ours = tuple(card.class_names), tuple(context.data.class_names)
     if len(names) != len(ours):
-        raise _other_classes(given, len(names), context)
+        raise wrong_classes(given, len(names), context)
     if names != ours:
         label = next(label for label, (its, name) in enumerate(zip(names, ours, strict=True)) if its != name)
         raise InputError(
@@ -113,12 +90,12 @@ def _read_weights(context: Context, given: str, path: Path) -> nn.Module:
     model, weights = context.dense.build_model(pretrained=False), read_weights(path)
     expected = model.state_dict()
     others = [name for name, value in expected.items() if name in weights and weights[name].shape != value.shape]
-    # The head alone differs, and in its outputs alone.
+    # Only the head differs, and only in its outputs.
     if others and all(
-        expected[name].shape[:1] == (context.num_classes,) and weights[name].shape[1:] == expected[name].shape[1:]
+        expected[name].shape[:1] == (context.data.num_classes,) and weights[name].shape[1:] == expected[name].shape[1:]
         for name in others
     ):
-        raise _other_classes(given, weights[others[0]].shape[0], context)
+        raise wrong_classes(given, weights[others[0]].shape[0], context)
     try:
         load_weights_(model, weights, source=given)
     except InputError as error:
@@ -129,7 +106,8 @@ def _read_weights(context: Context, given: str, path: Path) -> nn.Module:
     return model
 
 
-def _other_classes(given: str, found: int, context: Context) -> InputError:
+def wrong_classes(given: str, found: int, context: Context) -> InputError:
+    """Return the error about a teacher with ``found`` classes, which is not the number of the data."""
     return InputError(
-        f"distillation.teacher={given} has {found} classes, the data {context.num_classes}: must be the same ones"
+        f"distillation.teacher={given} has {found} classes, the data {context.data.num_classes}: must be the same ones"
     )

@@ -1,12 +1,10 @@
-"""The teacher in the trainings of a run: pruning's recovery, fine-tuning, a student's own, and quantization's."""
+"""Distillation in the trainings of a run: recovery, fine-tuning, a student's training, quantization-aware training."""
 
-import logging
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback
-from torch import Tensor, nn
+from torch import nn
 
 from compression.callbacks.distillation import DistillationCallback
 from compression.core.errors import InputError
@@ -18,23 +16,19 @@ from compression.distillation.features import (
     choose_hint_layers,
     feature_shapes,
 )
-from compression.distillation.inheritance import check_inheritance, inherit_weights_
+from compression.distillation.inheritance import inherit_weights_
 from compression.distillation.objective import Distillation
 from compression.distillation.transfer import USUAL_WEIGHT, FeatureTransfer, make_transfer
-from compression.quantization.network.graph import trace
 from compression.run.context import Context
-from compression.run.training.load_teacher import check_teacher, load_teacher, teacher_identity
+from compression.run.training.load_teacher import load_teacher, teacher_identity
 from compression.stage_store.store import StageRecord
 
-log = logging.getLogger(__name__)
-
-# Raised where a change of the loss, or of how layers are chosen, changes results: it is in the identity of every
-# stage that has a teacher, and of no other.
+# Part of the key of every stage with a teacher. Raise it when the loss or the choice of layers changes.
 VERSION = 1
 
 
 def distillation_callbacks(context: Context, dense_model: StageRecord, student: nn.Module) -> list[Callback]:
-    """Return what has ``student`` taught while it is fitted: nothing where the configuration has no teacher."""
+    """Return the callbacks that teach ``student`` during training; none if the configuration has no teacher."""
     settings = context.config.distillation
     if not settings.teaches:
         return []
@@ -44,18 +38,18 @@ def distillation_callbacks(context: Context, dense_model: StageRecord, student: 
         alpha=settings.alpha,
         temperature=settings.temperature,
         label_smoothing=context.config.training.label_smoothing,
-        transfer=_make_transfer(context, student, teacher.net) if settings.name == "feature" else None,
+        transfer=make_feature_transfer(context, student, teacher.net) if settings.name == "feature" else None,
     )
     return [DistillationCallback(distillation)]
 
 
 def inherit_from_teacher_(context: Context, dense_model: StageRecord, student: nn.Module) -> None:
-    """Fill ``student``, which has fewer channels, with the first ones of its teacher."""
+    """Copy the first channels of the teacher into ``student``, which has fewer of them."""
     inherit_weights_(student, load_teacher(context, dense_model).net)
 
 
 def distillation_identity(context: Context, dense_model: StageRecord) -> dict[str, Any]:
-    """Return what of the teaching bears on a stage's result, for its inputs: nothing where there is no teacher."""
+    """Return the settings of distillation that change a stage's result; empty without a teacher."""
     settings = context.config.distillation
     if not settings.teaches:
         return {}
@@ -69,37 +63,8 @@ def distillation_identity(context: Context, dense_model: StageRecord) -> dict[st
     return {"distillation": identity}
 
 
-def check_distillation(context: Context, dense_model: nn.Module, student: nn.Module) -> None:
-    """Raise ``InputError`` where teacher and student do not go together; say which layers are compared.
-
-    Both networks may be untrained.
-    """
-    settings = context.config.distillation
-    if not settings.teaches:
-        return
-    teacher = check_teacher(context, dense_model)
-    if settings.inherit_weights:
-        check_inheritance(student, teacher)
-    if settings.name == "feature":
-        transfer = _make_transfer(context, student, teacher)
-        pairs = ", ".join(f"{mine} from {its}" for mine, its in transfer.pairs)
-        log.info("distillation  %s of %s", settings.feature.kind, pairs)
-        if context.config.trains_quantized:
-            _check_traced(context, student)
-
-
-def _check_traced(context: Context, student: nn.Module) -> None:
-    """Quantization runs single layers one after the other; those around them, such as stages of a ResNet, are gone."""
-    check_layers(
-        context.config.distillation.feature.student_layers,
-        feature_shapes(trace(student), _example(context, student)),
-        key="distillation.feature.student_layers",
-        model=f"{type(student).__name__} as quantization=qat runs it",
-    )
-
-
 def describe_distillation(context: Context) -> dict[str, Any] | None:
-    """Return what a record says of the teaching: None where there was none."""
+    """Return the description of the teaching for ``metrics.json``; None without a teacher."""
     settings = context.config.distillation
     if not settings.teaches:
         return None
@@ -125,7 +90,7 @@ def describe_distillation(context: Context) -> dict[str, Any] | None:
 
 
 def student_epochs(context: Context) -> int:
-    """Return how long a student is trained."""
+    """Return the number of epochs a student is trained for."""
     return context.config.distillation.epochs or context.config.training.epochs
 
 
@@ -134,9 +99,10 @@ def _weight(context: Context) -> float:
     return USUAL_WEIGHT[feature.kind] if feature.weight is None else feature.weight
 
 
-def _make_transfer(context: Context, student: nn.Module, teacher: nn.Module) -> FeatureTransfer:
+def make_feature_transfer(context: Context, student: nn.Module, teacher: nn.Module) -> FeatureTransfer:
+    """Return what compares feature maps of ``student`` and ``teacher``; raises ``InputError`` for unknown layers."""
     feature = context.config.distillation.feature
-    mine, its = (feature_shapes(net, _example(context, net)) for net in (student, teacher))
+    mine, its = (feature_shapes(net, context.example(device_of(net))) for net in (student, teacher))
     if feature.student_layers:
         names = {"student": type(student).__name__, "teacher": type(teacher).__name__}
         for role, shapes in (("student", mine), ("teacher", its)):
@@ -158,8 +124,3 @@ def _make_transfer(context: Context, student: nn.Module, teacher: nn.Module) -> 
         generator=make_generator(context.config.seed, "regressors"),
         weight=_weight(context),
     )
-
-
-def _example(context: Context, model: nn.Module) -> Tensor:
-    size = context.dataset.image_size
-    return torch.zeros(2, 3, size, size, device=device_of(model))

@@ -172,7 +172,7 @@ class Files:
         return settle_width(width, widths=widths, count=self.count)
 
     def _count(self, width: float) -> int | None:
-        from compression.run.pipeline import count_network_parameters
+        from compression.run.building.size_estimate import count_network_parameters
 
         try:
             return count_network_parameters(self.config, model=self._model(width))
@@ -180,7 +180,7 @@ class Files:
             return None
 
     def _measure(self, width: float) -> int | None:
-        from compression.run.pipeline import estimate_network_bytes
+        from compression.run.building.size_estimate import estimate_network_bytes
 
         count = self.count(width)
         if count is not None and count not in self._sizes:

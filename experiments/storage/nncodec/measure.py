@@ -20,8 +20,8 @@ from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
 from compression.reporting.provenance import describe_machine
-from compression.run.building.network_files import WEIGHTS
-from compression.run.pipeline import make_context
+from compression.run.context import make_context
+from compression.run.names import WEIGHTS
 
 Batch = tuple[Tensor, Tensor]
 
@@ -31,7 +31,7 @@ def main(out: Path, folder: Path, stage: Path, overrides: list[str]) -> None:
     config, run_dir = compose_run(overrides)
     context = make_context(config, run_dir)
     torch.set_num_threads(1)
-    batches = list(context.test_batches())
+    batches = list(context.data.test_batches())
     model = context.build_model(pretrained=False)
     encoded = json.loads((folder / "rows.json").read_text())
     known = json.loads(out.read_text())["rows"] if out.exists() else []
@@ -44,15 +44,15 @@ def main(out: Path, folder: Path, stage: Path, overrides: list[str]) -> None:
         "processor": describe_machine()["processor"],
         "versions": encoded["versions"],
         "bytes_unencoded": (stage / WEIGHTS).stat().st_size,
-        "accuracy_unencoded": accuracy(model, stage / WEIGHTS, batches, context.num_classes),
-        "accuracy_dense": dense_accuracy(model, stage, batches, context.num_classes),
+        "accuracy_unencoded": accuracy(model, stage / WEIGHTS, batches, context.data.num_classes),
+        "accuracy_dense": dense_accuracy(model, stage, batches, context.data.num_classes),
         "rows": [],
     }
     print(json.dumps({key: value for key, value in result.items() if key != "rows"}), flush=True)
     for row in encoded["rows"]:
         same = [one for one in known if (one["name"], one["bytes"]) == (row["name"], row["bytes"])]
         decoded = folder / f"{row['name']}.safetensors"
-        hits = same[0]["accuracy"] if same else accuracy(model, decoded, batches, context.num_classes)
+        hits = same[0]["accuracy"] if same else accuracy(model, decoded, batches, context.data.num_classes)
         result["rows"].append({**row, "accuracy": hits})
         out.write_text(json.dumps(result, indent=1) + "\n")
         print(row["name"], row["bytes"], hits, flush=True)

@@ -5,7 +5,7 @@ from runs import WIDE, compose_config
 
 from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.run.building.configured_strategy import make_strategy, make_timeline
-from compression.run.pipeline import make_context
+from compression.run.context import make_context
 
 
 @pytest.fixture

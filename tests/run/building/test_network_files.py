@@ -13,7 +13,7 @@ from compression.run.building.network_files import (
     plan_of,
     save_tensors,
 )
-from compression.run.pipeline import make_context
+from compression.run.context import make_context
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from runs import TINY, compose_config
 
 from compression.run.building.size_estimate import estimate_bytes
-from compression.run.pipeline import make_context
+from compression.run.context import make_context
 
 
 def estimate(tmp_path, *overrides):

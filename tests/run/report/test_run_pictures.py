@@ -4,7 +4,7 @@ from runs import WIDE, compose_config
 
 from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.reporting.pruning_steps import make_history
-from compression.run.pipeline import make_context
+from compression.run.context import make_context
 from compression.run.report.run_pictures import draw_pruning, draw_sensitivity
 
 ALWAYS = {"weight_histograms", "layer_sparsity", "pruning_history", "first_filters"}

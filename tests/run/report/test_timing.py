@@ -8,7 +8,7 @@ from runs import WIDE, compose_config
 from tiny_net import TinyNet
 
 from compression.artifact import load_artifact
-from compression.run.pipeline import make_context
+from compression.run.context import make_context
 from compression.run.report.timing import time_files, time_steps
 
 
@@ -56,7 +56,7 @@ def test_both_files_are_timed_in_every_engine_at_every_batch_size(context, share
     folder = shared("strategy=none until=export")["export"].path
     loaded = {name: load_artifact(folder / "model.cmp", allow=["tiny_net"]) for name in ("dense", "compressed")}
     timing = time_files(context, loaded, dict.fromkeys(loaded, folder))
-    torch.set_num_threads(context.threads)
+    torch.set_num_threads(context.machine.threads)
     assert [(entry["engine"], entry["batch_size"]) for entry in timing["latency"]] == [("eager", 1), ("eager", 2)]
     assert {entry["best_dense_engine"] for entry in timing["latency"]} == {"eager"}
     assert all(entry["speedup"] == entry["speedup_over_best_dense"] for entry in timing["latency"])

@@ -8,10 +8,11 @@ import torch
 from runs import WIDE, compose_config
 
 from compression.artifact import load_artifact, read_contents
-from compression.run.pipeline import make_context, run_stages
-from compression.run.stages.export import obtain_exported
+from compression.run.context import make_context
+from compression.run.pipeline import run_stages
+from compression.run.stages.export import obtain_dense_export
 from compression.runtimes.onnxruntime import OnnxRuntime
-from compression.stage_store.store import PlanStore
+from compression.stage_store.planning import PlanningStore
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def test_it_is_validated_once_more(exported):
 def test_the_dense_files_are_the_same_for_every_strategy_and_others_for_another_storage(outputs):
     def planned(*command):
         context = make_context(compose_config(*WIDE, *command, f"output_dir={outputs}"), outputs / "run")
-        context = replace(context, store=PlanStore(context.store))
-        return obtain_exported(context, records["dense"], records["dense"])
+        context = replace(context, store=PlanningStore(context.store))
+        return obtain_dense_export(context, records)
 
     config = compose_config(*WIDE, "strategy=none", "until=export", f"output_dir={outputs}")
     _, records = run_stages(config, run_dir=outputs / "run")

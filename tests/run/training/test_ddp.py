@@ -8,12 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
-from runs import ROOT, TINY, compose_config, run_here, start_train, train
+from runs import ROOT, TINY, run_here, start_train, train
 from safetensors.torch import load_file
 
-from compression.core.errors import InputError
-from compression.run.training.ddp import JOINED, check_devices, helpers_join, is_helper, local_rank
+from compression.run.ranks import JOINED, is_helper, local_rank
+from compression.run.training.ddp import helpers_join
 
 TWO = (*TINY, "trainer.accelerator=cpu", "strategy=iterative_l1", "sparsity=0.7", "strategy.schedule.steps=2")
 
@@ -111,28 +110,7 @@ def test_a_killed_run_takes_its_helpers_along_and_is_resumed(tmp_path: Path) -> 
     assert [row["epoch"] for row in results(tmp_path, "dense")["history"]] == list(range(1, 41))
 
 
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (("data.batch_size=auto",), "trainer.devices=2 shares out data.batch_size=auto"),
-        (("data.batch_size=3",), "trainer.devices=2 shares out data.batch_size=3"),
-        (("distillation=feature",), "trainer.devices=2 contradicts distillation=feature"),
-    ],
-)
-def test_refusals(overrides, message) -> None:
-    with pytest.raises(InputError, match=message):
-        check_devices(compose_config("trainer.devices=2", *overrides), torch.device("cpu"))
-    check_devices(compose_config("trainer.devices=1", *overrides), torch.device("cpu"))
-
-
-def test_a_process_somebody_else_started_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    assert not is_helper()
-    with pytest.raises(InputError, match="starts its processes itself"):
-        check_devices(compose_config("trainer.devices=2"), torch.device("cpu"))
-
-
-def test_what_helpers_are_told_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_helpers_is_restored_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     before = dict(os.environ)
 

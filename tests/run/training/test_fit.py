@@ -7,9 +7,10 @@ import torch
 from runs import TINY, compose_config
 
 from compression.core.errors import InputError
-from compression.run.pipeline import _quiet_lightning, make_context
-from compression.run.stages.dense import constant_lr, make_task
+from compression.run.context import make_context
 from compression.run.training.fit import fit
+from compression.run.training.task import make_task
+from compression.run.workspace import quiet_libraries
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def train(tmp_path):
     context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path / "run")
 
     def run(folder, num_epochs):
-        _quiet_lightning()
-        task = make_task(context, context.build_model(), constant_lr)
+        quiet_libraries()
+        task = make_task(context, context.build_model(), lambda _: 1.0)
         return fit(context, "dense", tmp_path / folder, task, num_epochs=num_epochs)
 
     return run

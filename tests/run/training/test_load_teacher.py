@@ -79,7 +79,7 @@ def test_a_teacher_that_does_not_run_on_the_images(tmp_path, teacher):
 
 
 def test_what_is_right_passes(tmp_path, teacher, caplog):
-    caplog.set_level(logging.INFO, logger="compression.run.training.load_teacher")
+    caplog.set_level(logging.INFO, logger="compression.run.checks.check_distillation")
     # Another architecture, another normalization, another size: what a teacher may differ in.
     write_artifact(teacher, TinyNet(num_classes=10, width=16), size=48, width=16)
     check_command(tmp_path, f"distillation.teacher={teacher} {TINY_STUDENT}")

@@ -1,0 +1,63 @@
+"""Sensitivity as the configuration wants it: which kind, measured by this run or read from a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.pruning.strategy import find_units
+from compression.run.context import Context
+
+# What each kind prunes, and by which criterion. A strategy's schedule and allocation have no part in it.
+KINDS: dict[str, dict[str, dict[str, Any]]] = {
+    "weights": {
+        "criterion": {"_target_": "compression.pruning.criteria.magnitude.Magnitude"},
+        "granularity": {"_target_": "compression.pruning.granularities.weights.Weights"},
+    },
+    "channels": {
+        "criterion": {"_target_": "compression.pruning.criteria.channel_norm.ChannelNorm", "p": 1},
+        "granularity": {"_target_": "compression.pruning.granularities.channels.Channels", "round_to": 1},
+    },
+}
+
+
+def needs_sensitivity(context: Context) -> bool:
+    """Return whether the strategy allocates sparsity by sensitivity."""
+    if not context.config.strategy.prunes:
+        return False
+    allocation = instantiate(context.config.strategy.allocation)
+    return bool(getattr(allocation, "needs_sensitivity", False))
+
+
+def needs_measurement(context: Context) -> bool:
+    """Return whether this run measures sensitivity: the strategy needs a table, and no file gives one."""
+    return needs_sensitivity(context) and context.config.strategy.allocation.get("file") is None
+
+
+def configured_kind(context: Context) -> str:
+    """Return which kind of sensitivity the strategy needs: ``weights`` or ``channels``."""
+    return "weights" if context.config.strategy.target == "weights" else "channels"
+
+
+def read_given_table(context: Context) -> SensitivityTable | None:
+    """Return the table in the file ``strategy.allocation.file``, or None without one; raises ``InputError``."""
+    file = context.config.strategy.allocation.get("file")
+    if file is None:
+        return None
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise InputError(f"strategy.allocation.file={file}: no such file")
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"strategy.allocation.file={file} is not a table of sensitivity: {error}") from error
+    return SensitivityTable.from_json(content, source=f"strategy.allocation.file={file}")
+
+
+def check_kind(context: Context, model: nn.Module, kind: str) -> None:
+    """Raise ``InputError`` if ``model`` has nothing of this kind to prune."""
+    find_units(instantiate(KINDS[kind]["granularity"]), model, example=context.example(), amount=0.5, target=kind)

@@ -1,0 +1,39 @@
+"""All checks of a run: everything that can be known to be wrong before training."""
+
+import re
+
+from torch import nn
+
+from compression.core.errors import InputError
+from compression.run.building.given_weights import load_given_weights_
+from compression.run.checks.check_distillation import check_distillation
+from compression.run.checks.check_model import check_model
+from compression.run.checks.check_quantization import check_quantization
+from compression.run.checks.check_strategy import check_strategy
+from compression.run.context import Context
+from compression.storage.codec_registry import get_allowed
+
+
+def check_run(context: Context) -> None:
+    """Raise ``InputError`` for whatever can be known to be wrong before anything is trained."""
+    context.data.dataset.check()
+    config = context.config
+    get_allowed(config.storage.codec)
+    model = check_model(context)
+    student = _check_student(context.student) if context.has_student else model
+    if config.strategy.prunes:
+        check_strategy(context.student, student)
+    if config.quantizes:
+        check_quantization(context.student, student)
+    given = config.model.get("weights")
+    if given is not None:
+        load_given_weights_(model, given)
+    check_distillation(context, model, student)
+
+
+def _check_student(student: Context) -> nn.Module:
+    try:
+        return check_model(student)
+    except InputError as error:
+        # The message names the key "model"; here it must name the student's key.
+        raise InputError(re.sub(r"^model\b", "distillation.student", str(error))) from error

@@ -1,0 +1,22 @@
+"""File names that stages leave in the store and runs leave in their folder."""
+
+# In a stage's folder: the network as safetensors, and the weights that strategies can return to.
+WEIGHTS = "model.safetensors"
+INITIAL = "initial.safetensors"
+EARLY = "early.safetensors"
+MASKS = "masks.safetensors"
+# The model of every pruning step: steps/01.cmp, steps/02.cmp, ...
+STEPS = "steps"
+
+# In the folders of the export stage and of a run.
+ARTIFACT = "model.cmp"
+ONNX = "model.onnx"
+
+# In a run's folder only.
+DENSE_WEIGHTS = "dense.safetensors"
+DENSE_ONNX = "dense.onnx"
+METRICS = "metrics.json"
+REPORT = "report.md"
+PRUNING_HISTORY = "pruning_history.yaml"
+PICTURES = "pictures"
+LOCK = ".lock"

@@ -1,0 +1,27 @@
+"""Which of the processes of one training this is.
+
+With ``trainer.devices`` above 1, Lightning starts helper processes by the run's own command. A helper joins one
+training and exits.
+"""
+
+import os
+from pathlib import Path
+
+# Set for helpers: the folder of the stage whose training they join.
+JOINED = "COMPRESSION_JOINED"
+LOCAL_RANK = "LOCAL_RANK"
+
+
+def local_rank() -> int:
+    """Return the rank of this process in its training; 0 is the run itself."""
+    return int(os.environ.get(LOCAL_RANK, 0)) if JOINED in os.environ else 0
+
+
+def is_helper() -> bool:
+    """Return whether this process only helps in the training of another one."""
+    return local_rank() > 0
+
+
+def joined_stage() -> Path:
+    """Return the folder of the stage whose training this helper joins."""
+    return Path(os.environ[JOINED])

@@ -1,0 +1,58 @@
+"""What a run prints and logs after each stage."""
+
+import logging
+import shutil
+
+import torch
+
+from compression.quantization.plan import describe_arithmetic
+from compression.run.building.network_files import plan_of
+from compression.run.context import Context
+from compression.run.training.loggers import close_logger, has_step, make_logger
+from compression.stage_store.store import StageRecord
+
+log = logging.getLogger(__name__)
+
+
+def log_stage(context: Context, name: str, record: StageRecord) -> None:
+    """Print one line about a stage that was obtained. If it was found finished, log its curves again."""
+    if context.machine.device.type == "cuda":
+        # Give the memory of this stage back, to the next one and to other processes on this GPU.
+        torch.cuda.empty_cache()
+    accuracy = record.results.get("val_accuracy")
+    log.info(
+        "%s  %s%s",
+        name,
+        "found finished" if record.reused else f"done in {record.seconds:.1f} s",
+        "" if accuracy is None else f", validation accuracy {100 * accuracy:.2f} %{_arithmetic(record)}",
+    )
+    if record.reused:
+        replay_history(context, record)
+    if record.results.get("stopped"):
+        log.info("%s  %s", name, record.results["stopped"])
+
+
+def replay_history(context: Context, record: StageRecord) -> None:
+    """Log the curves of a stage that was found finished, so that this run's logger has all curves.
+
+    Some may exist already, if this run was killed in the stage and another run finished it.
+    """
+    rows = record.results.get("history")
+    if not rows:
+        return
+    logger = make_logger(context, record.key.stage)
+    if has_step(logger, int(rows[-1]["update"])):
+        return
+    if logger.log_dir is not None:
+        # Without this, the first points would appear twice.
+        shutil.rmtree(logger.log_dir, ignore_errors=True)
+    for row in rows:
+        logger.log_metrics({key: value for key, value in row.items() if key != "update"}, step=int(row["update"]))
+    for update, sparsity in record.results.get("sparsity_steps", []):
+        logger.log_metrics(sparsity, step=update)
+    close_logger(logger)
+
+
+def _arithmetic(record: StageRecord) -> str:
+    plan = plan_of(record)
+    return "" if plan is None else f" ({describe_arithmetic(plan)})"

@@ -1,0 +1,138 @@
+"""The images of a run, and the batches that stages read."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compression.core.seeding import derive_seed
+from compression.data.base import Dataset, ImageData
+from compression.data.batch_size import find_batch_size
+from compression.data.batches import Batches
+from compression.run.ranks import local_rank
+
+log = logging.getLogger(__name__)
+
+# Settings that say where images are and how they reach the device. They change no computed value.
+_NOT_IN_IDENTITY = ("root", "num_workers", "resident", "resident_limit_mib", "class_groups", "stem", "batch_size")
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The images of one run. Teacher and student share one object, so the images are read once.
+
+    ``settings`` is the group ``data`` of the configuration. ``build_probe`` returns the dense network; it is trained
+    for a moment to find the batch size of ``data.batch_size=auto``.
+    """
+
+    dataset: Dataset
+    settings: dict[str, Any]
+    seed: int
+    device: torch.device
+    cache_dir: Path
+    build_probe: Callable[[], nn.Module]
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of an image, in pixels."""
+        return self.dataset.image_size
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, in the order of their labels."""
+        return list(self.dataset.class_names)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of outputs of a classifier for these images."""
+        return len(self.dataset.class_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the dataset's files."""
+        return self.dataset.fingerprint()
+
+    @cached_property
+    def images(self) -> ImageData:
+        """Images and labels in three parts; read from disk at the first access."""
+        images = self.dataset.load(self.seed, cache_dir=self.cache_dir)
+        for warning in images.warnings:
+            log.warning("data  %s", warning)
+        return images
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Images per training batch. For ``data.batch_size=auto`` the largest that fits is found by trial."""
+        wanted = self.dataset.batch_size
+        if wanted != "auto":
+            return int(wanted)
+        # The images go to the device first, so that the trial finds the memory that training will find.
+        for part in (self.images.train, self.images.val):
+            part.to(self.device)
+        found = find_batch_size(
+            self.build_probe(),
+            image_size=self.image_size,
+            num_classes=self.num_classes,
+            device=self.device,
+            num_images=len(self.images.train),
+        )
+        log.info("data  batch size %d", found)
+        return found
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything about the data that changes results: file contents, splits, augmentation, batch size."""
+        kept = {key: value for key, value in self.settings.items() if key not in _NOT_IN_IDENTITY}
+        return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
+
+    def train_batches(self, *, devices: int = 1) -> Batches:
+        """Return shuffled, augmented training batches; with several ``devices``, this process's share of each."""
+        return self._batches("train", shuffle=True, augment=True, num_shares=devices)
+
+    def plain_train_batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """Return training batches without augmentation in one shuffled order, for gradients and activation ranges."""
+        return self._batches("train", shuffle=True, augment=False)
+
+    def val_batches(self) -> Batches:
+        """Return the held-out training images in order."""
+        return self._batches("val", shuffle=False, augment=False)
+
+    def test_batches(self) -> Batches:
+        """Return the test images in order."""
+        return self._batches("test", shuffle=False, augment=False)
+
+    def val_subset(self, num_images: int) -> list[tuple[Tensor, Tensor]]:
+        """Return ``num_images`` held-out training images in batches, or all of them if there are fewer.
+
+        They are spread evenly, because a folder lists its classes one after the other.
+        """
+        total = len(self.images.val)
+        chosen = torch.zeros(total, dtype=torch.bool)
+        chosen[torch.arange(min(num_images, total)) * total // min(num_images, total)] = True
+        batches, start = [], 0
+        for images, labels in self.val_batches():
+            here = chosen[start : start + len(labels)].to(images.device)
+            start += len(labels)
+            if here.any():
+                batches.append((images[here].contiguous(memory_format=torch.channels_last), labels[here]))
+        return batches
+
+    def _batches(self, part: str, *, shuffle: bool, augment: bool, num_shares: int = 1) -> Batches:
+        return Batches(
+            split=getattr(self.images, part),
+            mean=self.images.mean,
+            std=self.images.std,
+            batch_size=self.batch_size,
+            device=self.device,
+            augment=self.dataset.augment if augment else None,
+            shuffle=shuffle,
+            seed=derive_seed(self.seed, part),
+            num_workers=self.dataset.num_workers,
+            num_shares=num_shares,
+            share=local_rank() if num_shares > 1 else 0,
+        )

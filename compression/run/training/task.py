@@ -1,0 +1,40 @@
+"""The Lightning task of a network, and its accuracy on held-out training images."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning.pytorch import Callback
+from torch import nn
+
+from compression.run.context import Context
+from compression.run.training.fit import make_trainer
+from compression.tasks.classification import Classification
+
+
+def make_task(context: Context, model: nn.Module, lr_factor: Any, **optimizer_settings: Any) -> Classification:
+    """Return the task that trains ``model`` with the configured optimizer and loss.
+
+    ``lr_factor`` maps an update's number to the factor of the learning rate.
+    """
+    training = context.config.training
+    return Classification(
+        model,
+        num_classes=context.data.num_classes,
+        optimizer=instantiate(training.optimizer, **optimizer_settings),
+        lr_factor=lr_factor,
+        label_smoothing=training.label_smoothing,
+    )
+
+
+def validate(context: Context, model: nn.Module, *, callbacks: Iterable[Callback] = ()) -> float:
+    """Return the accuracy of ``model`` on the held-out training images, as a fraction."""
+    task = make_task(context, model, _constant_lr)
+    trainer = make_trainer(context, callbacks=callbacks, logger=False, enable_checkpointing=False)
+    [metrics] = trainer.validate(task, context.data.val_batches(), verbose=False)
+    return float(metrics["val/accuracy"])
+
+
+def _constant_lr(update: int) -> float:
+    del update
+    return 1.0

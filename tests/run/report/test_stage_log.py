@@ -1,0 +1,85 @@
+"""Curves of a stage that was found finished: complete in the run's folder, and logged once."""
+
+import csv
+from types import SimpleNamespace
+
+import pytest
+from runs import TINY, compose_config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from compression.run.report.stage_log import replay_history
+from compression.run.training.loggers import close_logger, make_logger
+from compression.stage_store.store import StageKey, StageRecord
+
+ROWS = [{"epoch": epoch, "update": 10 * epoch, "lr": 0.1, "val/accuracy": epoch / 4} for epoch in (1, 2, 3)]
+RECORD = StageRecord(
+    StageKey("prune", 1, {}),
+    None,
+    {"history": ROWS, "sparsity_steps": [[5, {"sparsity": 0.5}]]},
+    1.0,
+    reused=True,
+    made_with={},
+)
+
+
+def tensorboard_curve(folder, name):
+    read = EventAccumulator(str(folder / "tensorboard" / "prune")).Reload()
+    return [(one.step, one.value) for one in read.Scalars(name)]
+
+
+def csv_curve(folder, name):
+    with (folder / "csv" / "prune" / "metrics.csv").open() as stream:
+        return [(int(row["step"]), float(row[name])) for row in csv.DictReader(stream) if row[name]]
+
+
+@pytest.fixture(params=["tensorboard", "csv"])
+def logged(request, tmp_path):
+    """A run's folder with a configured logger; gives the context, and what reads a curve."""
+    config = compose_config(*TINY, f"logger={request.param}")
+    curve = {"tensorboard": tensorboard_curve, "csv": csv_curve}[request.param]
+    return SimpleNamespace(config=config, run_dir=tmp_path), lambda name: curve(tmp_path, name)
+
+
+def log(context, rows):
+    logger = make_logger(context, "prune")
+    for row in rows:
+        logger.log_metrics({"val/accuracy": row["val/accuracy"]}, step=row["update"])
+    close_logger(logger)
+
+
+WHOLE = [(10, 0.25), (20, 0.5), (30, 0.75)]
+
+
+@pytest.mark.parametrize("before", [0, 2], ids=["nothing", "torn"])
+def test_curves_that_are_not_whole_are_replayed_once(logged, before):
+    context, curve = logged
+    if before:
+        log(context, ROWS[:before])
+    for _ in range(2):
+        replay_history(context, RECORD)
+        assert curve("val/accuracy") == WHOLE
+        assert curve("sparsity") == [(5, 0.5)]
+
+
+def test_curves_that_are_whole_stay_as_they_were_logged(logged):
+    context, curve = logged
+    log(context, [{"update": 15, "val/accuracy": 0.125}, {"update": 30, "val/accuracy": 0.75}])
+    replay_history(context, RECORD)
+    assert curve("val/accuracy") == [(15, 0.125), (30, 0.75)]
+
+
+def test_a_file_that_a_kill_tore_is_replayed(logged):
+    context, curve = logged
+    log(context, ROWS)
+    [file] = [*context.run_dir.glob("*/prune/events*"), *context.run_dir.glob("*/prune/metrics.csv")]
+    data = file.read_bytes()
+    # Within the last point.
+    file.write_bytes(data[:-12] if file.suffix == ".csv" else data[:-6])
+    replay_history(context, RECORD)
+    assert curve("val/accuracy") == WHOLE
+
+
+def test_a_stage_without_a_history_leaves_nothing(logged):
+    context, _ = logged
+    replay_history(context, StageRecord(RECORD.key, None, {}, 1.0, reused=True, made_with={}))
+    assert not list(context.run_dir.iterdir())

@@ -1,0 +1,26 @@
+from types import SimpleNamespace
+
+import pytest
+
+from compression.run.stage import Finished, Stage, always
+
+
+def stage(name, **settings):
+    return Stage(name, always, lambda _, made: made[name], **settings)
+
+
+def test_the_newest_network_is_that_of_the_last_stage_that_left_one():
+    made = Finished()
+    with pytest.raises(KeyError):
+        _ = made.network
+    dense, table, small = (SimpleNamespace(id=name) for name in ("dense", "table", "small"))
+    made.add(stage("dense", leaves_network=always), dense)
+    made.add(stage("sensitivity"), table)
+    assert made.network is dense
+    # A stage may find at its end that it has nothing to change.
+    made.add(stage("compact", leaves_network=lambda record: record.id == "other"), small)
+    assert made.network is dense
+    made.add(stage("compact", leaves_network=lambda record: record.id == "small"), small)
+    assert made.network is small
+    assert list(made) == ["dense", "sensitivity", "compact"]
+    assert (made["sensitivity"], made.get("prune"), len(made)) == (table, None, 3)
