@@ -75,8 +75,8 @@ def print_bounds(rows: list[dict[str, Any]]) -> None:
     """What ships, against dense and against what bounds it."""
     print(
         "| zeros, bits | file, bytes | smaller | formula says | weights / order-0 | file / (order-0 + scales + biases) "
+        "| header and tables | scales | biases | accuracy |"
     )
-    print("| header and tables | scales | biases | accuracy |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         bound = row["order0"] + row["scales"] + row["biases"]
