@@ -1,4 +1,4 @@
-# Everything a bare machine needs is make, and uv or any Python with pip; the environment is made here.
+# Requirements: make, and either uv or any Python with pip. `make setup` creates the environment.
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -11,7 +11,7 @@ PACKAGES := compression tests experiments train.py
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: $(READY) ## make the environment in .venv, with the tested versions
+setup: $(READY) ## create the environment in .venv, with the tested versions
 
 $(READY): pyproject.toml constraints.txt .ci/make_environment
 	@.ci/make_environment
@@ -22,14 +22,14 @@ demo: setup ## train, prune to 90 % and measure on the embedded digits
 test: setup ## run the tests
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
-test-slow: setup ## run the long tests as well
+test-slow: setup ## run all tests, including the slow ones
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: setup ## lint and check the format
+lint: setup ## lint, and check the formatting
 	$(BIN)/ruff check $(PACKAGES)
 	$(BIN)/ruff format --check $(PACKAGES)
 
-format: setup ## format, and fix what can be fixed
+format: setup ## format, and apply automatic lint fixes
 	$(BIN)/ruff check --fix $(PACKAGES)
 	$(BIN)/ruff format $(PACKAGES)
 
@@ -39,10 +39,10 @@ types: setup ## check types
 imports: setup ## check the direction of imports
 	$(BIN)/lint-imports
 
-check: lint types imports test ## all of the above
+check: lint types imports test ## run lint, types, imports and test
 
-constraints: setup ## pin the newest versions that fit together
+constraints: setup ## pin the newest compatible versions in constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --no-header --no-annotate -o constraints.txt
 
-clean: ## remove the environment and caches; outputs stay
+clean: ## remove the environment and caches, and keep outputs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -100,7 +100,7 @@ def test_no_fitting_python_is_one_line(project):
     code, output, _ = make(project)
     assert code == 1
     assert output == (
-        "error: no Python >=3.11,<3.14 on PATH, and uv could not fetch one: install one, e.g. python3.13\n"
+        "error: no Python >=3.11,<3.14 on PATH, and uv could not download one: install one, e.g. python3.13\n"
     )
     assert not (project / ".venv" / ".ready").exists()
 
@@ -110,7 +110,7 @@ def test_a_python_that_was_asked_for_is_named(project):
     code, output, asked = make(project, PYTHON="python3.9")
     assert (code, output) == (
         1,
-        "error: PYTHON=python3.9: must be a Python >=3.11,<3.14 that is here, or that uv can fetch\n",
+        "error: PYTHON=python3.9: must be a Python >=3.11,<3.14 that is installed, or that uv can download\n",
     )
     assert "venv --quiet --no-project --python python3.9 .venv" in asked
 
@@ -128,7 +128,7 @@ def test_a_python_that_was_asked_for_and_does_not_fit_is_refused(project):
 def test_neither_uv_nor_python_is_one_line(project):
     code, output, _ = make(project)
     assert (code, output.count("\n")) == (1, 1)
-    assert output.startswith("error: no uv, and no Python whose pip could fetch it: install uv")
+    assert output.startswith("error: uv not found, and no Python with pip could download it: install uv")
 
 
 def test_an_environment_that_fits_is_kept(project):

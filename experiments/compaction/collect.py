@@ -1,4 +1,4 @@
-"""Collect what compaction did to each architecture into results.json and a table.
+"""Results of the compaction of each architecture: results.json and a table.
 
 python experiments/compaction/collect.py outputs/compaction
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: experiments/compaction/run.sh   Five architectures, trained and pruned on digits, masked against compacted.
+# usage: experiments/compaction/run.sh   Trains and prunes five architectures on digits; compares masked and compacted.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 run() {
@@ -11,7 +11,7 @@ run mobilenet_v2 model=mobilenet_v2
 run resnet18 model=resnet18
 run vgg11 model=vgg11
 run densenet121 model=custom model._target_=torchvision.models.densenet121
-# Two epochs are too few for this one: see the README.
+# Two epochs are too few for EfficientNet-B0: see the README.
 python train.py model=custom model._target_=torchvision.models.efficientnet_b0 training=adam training.epochs=8 \
   strategy=oneshot_structured_l2 sparsity=0.5 strategy.recovery.epochs=3 strategy.recovery.min_updates=0 \
   until=compact output_dir=outputs/compaction/efficientnet_b0

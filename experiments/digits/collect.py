@@ -1,4 +1,4 @@
-"""Print the table of this experiment, and keep its figures in results.json.
+"""Results of this experiment: results.json and a table.
 
 python experiments/digits/collect.py outputs/digits-seed*/metrics.json
 """
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Read the documents named on the command line; write results.json; print the table."""
+    """Read the metrics files named on the command line; write results.json; print the table."""
     documents = [json.loads(Path(path).read_text()) for path in sys.argv[1:]]
     documents.sort(key=lambda document: document["run"]["seed"])
     results = [

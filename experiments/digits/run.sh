@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo over three seeds. usage: experiments/digits/run.sh
+# Runs the demo with three seeds. usage: experiments/digits/run.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for seed in 42 1 2; do

@@ -1,4 +1,7 @@
-"""Accuracy with and without a teacher, from the runs of run.sh. usage: collect.py OUTPUTS"""
+"""Accuracy with and without a teacher, from the runs of run.sh.
+
+usage: collect.py OUTPUTS
+"""
 
 import json
 import sys
@@ -8,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 def main(outputs: Path) -> None:
-    """Write results.json, and print the README's rows."""
+    """Write results.json and print the rows of the README."""
     found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for data in ("digits", "cifar10"):
         for file in sorted(outputs.glob(f"{data}-*/metrics.json")):

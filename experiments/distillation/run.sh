@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: experiments/distillation/run.sh IMAGES   IMAGES: CIFAR-10 as a folder with train/ and test/
-# Pruned networks trained on with and without the dense model as teacher: digits with three seeds, CIFAR-10 with one.
+# Trains pruned networks with and without the dense model as teacher: digits with three seeds, CIFAR-10 with one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 quick=(threads=1 runtime.repeats=5 runtime.peak_memory=false)

@@ -1,4 +1,4 @@
-"""What keeping pruned weights at zero costs a training step: ResNet-18, masked and plain steps in turn.
+"""Cost of keeping pruned weights at zero in a training step of ResNet-18; masked and plain steps alternate.
 
 python experiments/mask_overhead/bench.py [--stem imagenet] [--batch 128] [--rounds 40]
 """
@@ -22,7 +22,7 @@ from compression.pruning.strategy import Strategy
 
 
 def main() -> None:
-    """Time both kinds of step in turn and print medians and the ratio's spread."""
+    """Time both kinds of step alternately; print medians and the spread of the ratio."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--stem", choices=("imagenet", "cifar"), default="imagenet")
     parser.add_argument("--batch", type=int, default=128)
@@ -45,7 +45,7 @@ def main() -> None:
         if masked:
             masks.mask_gradients_(model)
         masking = time.perf_counter() - before
-        # As training does by default (training.gradient_clip), after the masks.
+        # Training clips by default too (training.gradient_clip), after masking.
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         return time.perf_counter() - start, masking
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def prune(model: torch.nn.Module) -> MaskSet:
-    """Return masks of 90 % global magnitude sparsity."""
+    """Return masks of 90 % sparsity by global magnitude."""
     strategy = Strategy(Magnitude(), Weights(), Global(), OneShot(), target=0.9, seed=0)
     weights = prunable_weights(model)
     return strategy.masks_at(1, weights, dense_masks(weights))

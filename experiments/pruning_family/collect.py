@@ -1,4 +1,4 @@
-"""Collect the runs of one model into MODEL.json, a table and a picture.
+"""Results of the runs of one model: MODEL.json, tables and a picture.
 
 python experiments/pruning_family/collect.py MODEL outputs/family-MODEL-*/metrics.json
 """
@@ -36,7 +36,7 @@ NAIVE = {
 
 
 def main() -> None:
-    """Read the documents named on the command line; write json and png; print the tables."""
+    """Read the metrics files named on the command line; write MODEL.json and MODEL.png; print the tables."""
     model, paths = sys.argv[1], sys.argv[2:]
     documents = {}
     for path in paths:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def summarize(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of one run that the record keeps."""
+    """Return the figures of one run for the record."""
     latency = {
         f"{entry['engine']}/{entry['batch_size']}": {
             "dense_ms": entry["dense"]["latency_ms"],
@@ -107,7 +107,7 @@ def print_table(results: dict[str, Any]) -> None:
 
 
 def print_naive(results: dict[str, Any]) -> None:
-    """Print what saves structured pruning at 90 %."""
+    """Print the table of changes that save structured pruning at 90 % of the channels."""
     print("\n| 90 % of the channels | test accuracy | weights gone | MACs |")
     print("|---|---:|---:|---:|")
     for name, title in NAIVE.items():
@@ -120,7 +120,7 @@ def print_naive(results: dict[str, Any]) -> None:
 
 
 def timing(entry: dict[str, Any]) -> str:
-    """Return the compressed model's median and its speed-up over dense, with 10th to 90th percentile."""
+    """Return the compressed model's median latency and its speed-up over dense, with the 10th to 90th percentile."""
     speedup = entry["speedup"]
     return (
         f"{entry['compressed_ms']['median']:.2f} ms ({speedup['median']:.2f}x, {speedup['p10']:.2f} to "
@@ -129,12 +129,12 @@ def timing(entry: dict[str, Any]) -> str:
 
 
 def size_of(result: dict[str, Any]) -> str:
-    """Return e.g. 1.37 MiB."""
+    """Return the size of the file, e.g. 1.37 MiB."""
     return f"{result['artifact_bytes'] / 2**20:.2f} MiB"
 
 
 def draw(model: str, results: dict[str, Any]) -> Figure:
-    """Draw accuracy as bars, weights and channels in two colours, the dense model as a line."""
+    """Draw accuracy as bars, with two colours for weights and channels, and the dense model as a line."""
     shown = {name: results[name] for name in TITLES if name in results}
     first = next(iter(shown.values()))
     figure = Figure(figsize=(9, 4.6), layout="constrained")

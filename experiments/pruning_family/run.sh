@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # usage: experiments/pruning_family/run.sh IMAGES MODEL   (images: a folder with train/ and test/, see docs/data.md;
-# model: mobilenet_v2 | vgg11). One dense model, then every way of pruning it.
+# model: mobilenet_v2 | vgg11). Trains one dense model, then prunes it by every method.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 IMAGES=$1 MODEL=$2
 case $MODEL in
   mobilenet_v2) R=3 SCRATCH=9 SETTINGS="" ;;
-  # bf16 halves the time of these wide convolutions; so do fewer epochs.
+  # bf16 and fewer epochs each halve the time of these wide convolutions.
   vgg11) R=2 SCRATCH=4 SETTINGS="training.epochs=4 trainer.precision=bf16-mixed" ;;
 esac
 run() {
@@ -17,7 +17,7 @@ run() {
 once="strategy.recovery.epochs=$R" steps="strategy.schedule.steps=$R"
 structured=(strategy=iterative_structured_l2 "$steps")
 
-# The same extra training with (nearly) nothing pruned: what recovery alone is worth.
+# The control: the same extra training with (nearly) nothing pruned.
 run control strategy=oneshot_l1 sparsity=0.001 "$once"
 run oneshot_l1-50 strategy=oneshot_l1 sparsity=0.5 "$once"
 run oneshot_l1-90 strategy=oneshot_l1 sparsity=0.9 "$once"
@@ -30,7 +30,7 @@ run structured_l2-macs50 "${structured[@]}" strategy.target=macs sparsity=0.5
 run structured_l2-macs70 "${structured[@]}" strategy.target=macs sparsity=0.7
 run structured_l2-channels90 "${structured[@]}" sparsity=0.9
 
-# MobileNetV2, 90 % of the channels: from the naive way to ours, one change at a time.
+# MobileNetV2, 90 % of the channels: from the simplest method to ours, one change at a time.
 [ "$MODEL" = vgg11 ] || {
 naive=(strategy=oneshot_structured_l2 sparsity=0.9)
 plain="strategy.recovery.epochs=0" raw="strategy.granularity.normalize=false" no_floor="strategy.allocation.floor=0"

@@ -1,4 +1,4 @@
-"""Put pictures of the same width under each other: python experiments/pruning_family/stack.py OUT.png IN.png ..."""
+"""Vertical stack of pictures of the same width: python experiments/pruning_family/stack.py OUT.png IN.png ..."""
 
 import sys
 
@@ -6,7 +6,7 @@ from PIL import Image
 
 
 def main() -> None:
-    """Read the pictures named on the command line and write the first."""
+    """Stack the input pictures and write the result to the first path of the command line."""
     output, *inputs = sys.argv[1:]
     pictures = [Image.open(path).convert("RGB") for path in inputs]
     width = max(picture.width for picture in pictures)

@@ -1,4 +1,4 @@
-"""Collect the runs of this experiment into results.json, a table and a picture.
+"""Results of this experiment: results.json, a table and a picture.
 
 python experiments/pruning_order/collect.py outputs/order-*/metrics.json
 """
@@ -24,7 +24,7 @@ TITLES = {
 
 
 def main() -> None:
-    """Read the documents named on the command line; write results.json and accuracy.png; print the table."""
+    """Read the metrics files named on the command line; write results.json and accuracy.png; print the table."""
     documents = {}
     for path in sys.argv[1:]:
         document = json.loads(Path(path).read_text())
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def summarize(name: str, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of one run that the record keeps."""
+    """Return the figures of one run for the record."""
     latency = {
         f"{entry['engine']}/{entry['batch_size']}": {
             "dense_ms": entry["dense"]["latency_ms"],
@@ -90,7 +90,7 @@ def spread(speedup: dict[str, float]) -> str:
 
 
 def plot(results: list[dict[str, Any]]) -> None:
-    """Draw accuracy as bars, the dense model as a line."""
+    """Draw accuracy as bars and the dense model as a line."""
     dense = 100 * results[0]["dense_accuracy"]
     colours = ["#9ecae1", "#08519c", "#3182bd", "#6baed6", "#bdbdbd"]
     figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")

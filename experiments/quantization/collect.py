@@ -1,4 +1,7 @@
-"""What the runs of run.sh found: accuracy, bytes and parity of each. usage: collect.py OUTPUTS"""
+"""Accuracy, bytes and parity of each run of run.sh.
+
+usage: collect.py OUTPUTS
+"""
 
 import json
 import sys
@@ -9,7 +12,7 @@ RUNS = ("w8a8-mobilenet_v2", "w8a8-resnet18", "w8a8-vgg11", "qat-w4a4-mobilenet_
 
 
 def main(outputs: Path) -> None:
-    """Write runs.json, and print the rows of the README's tables."""
+    """Write runs.json and print the rows of the tables in the README."""
     rows = {}
     for name in RUNS:
         file = outputs / name / "metrics.json"

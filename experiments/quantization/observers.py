@@ -1,4 +1,6 @@
-"""Accuracy of post-training quantization by bits and observer, each observer at its best by held-out training images.
+"""Accuracy of post-training quantization by bits and observer.
+
+Each observer uses its best setting by held-out training images.
 
 usage: experiments/quantization/observers.py OUT.json KEY=VALUE...   with the overrides of a dense run of train.py
 """
@@ -34,7 +36,7 @@ from compression.run.stages.dense import obtain_dense
 
 GRID = ((8, 8), (8, 6), (6, 8), (6, 6), (4, 8), (4, 4))
 WEIGHTS = {"min_max": MinMax, "mse": MeanSquaredError}
-# What is tried of each observer of activations.
+# The settings tried for each observer of activations.
 ACTIVATIONS: dict[str, dict[str, Any]] = {
     "min_max": {"": MinMax},
     "moving_average": {"": MovingAverage},
@@ -46,7 +48,7 @@ VAL_IMAGES = 1000
 
 
 def main(out: Path, overrides: list[str]) -> None:
-    """Measure, and write what is known after every width of bits."""
+    """Measure, and write the rows so far after every pair of bit widths."""
     config, run_dir = compose_run(overrides)
     context = make_context(config, run_dir)
     check_run(context)
@@ -73,9 +75,9 @@ def main(out: Path, overrides: list[str]) -> None:
 
 
 def measure(context: Context, model: nn.Module, bits: Bits, observer: str) -> dict[str, Any]:
-    """Return the row of one observer: its best setting, by held-out images, and that one's test accuracy.
+    """Return the row of one observer: its best setting by held-out images, and the test accuracy of that setting.
 
-    Weights are observed by least squared error; plain min-max is min-max on both sides.
+    Weights use least squared error. The plain min-max row uses min-max for weights and activations.
     """
     weights = "min_max" if observer == "min_max" else "mse"
     networks = {
@@ -107,7 +109,7 @@ def quantize(context: Context, model: nn.Module, bits: Bits, weights: str, obser
 
 
 def accuracy(context: Context, network: nn.Module, part: str) -> float:
-    """Return the accuracy on held-out training images, or on all test images."""
+    """Return the accuracy, in [0, 1]: ``part`` "val" uses held-out training images, "test" all test images."""
     batches = context.data.val_subset(VAL_IMAGES) if part == "val" else context.data.test_batches()
     with evaluating(network):
         hits, totals = count_hits(network, batches, context.data.num_classes)

@@ -1,4 +1,4 @@
-"""Accuracy by bits and observer, from the records beside this file."""
+"""Picture of accuracy by bits and observer, from the records in this folder."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ NAMES = {
 
 
 def main() -> None:
-    """Draw one panel a model."""
+    """Draw one panel for each model."""
     figure, axes = plt.subplots(1, len(MODELS), figsize=(11, 4.2), layout="constrained")
     runs = json.loads((HERE / "runs.json").read_text())
     for axis, (model, title) in zip(axes, MODELS.items(), strict=True):

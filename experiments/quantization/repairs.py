@@ -1,4 +1,4 @@
-"""What repairs 4-bit weights after training: bias correction, equalization, learned rounding, bits by layer.
+"""Repairs of 4-bit weights after training: bias correction, equalization, learned rounding, bits by layer.
 
 usage: experiments/quantization/repairs.py OUT.json KEY=VALUE...   with the overrides of a dense run of train.py
 """
@@ -46,7 +46,7 @@ GRID = ((4, 8), (4, 4))
 
 
 def main(out: Path, overrides: list[str]) -> None:
-    """Measure, and write what is known after every row."""
+    """Measure, and write the rows so far after every row."""
     config, run_dir = compose_run(overrides)
     config.until = "dense"
     context, made = run_stages(config, run_dir=run_dir)
@@ -85,7 +85,7 @@ def main(out: Path, overrides: list[str]) -> None:
 
 
 def measure(context: Context, model: nn.Module, bits: dict[str, Bits], repairs: Repairs) -> float:
-    """Return the test accuracy of the integer network."""
+    """Return the test accuracy of the integer network, in [0, 1]."""
     plan = make_plan(model, bits, activation_bits=next(iter(bits.values())).activation)
     calibration = Calibration(MeanSquaredError, MeanSquaredError, context.config.quantization.calibration_batches)
     with torch.enable_grad():
@@ -103,7 +103,7 @@ def measure(context: Context, model: nn.Module, bits: dict[str, Bits], repairs: 
 
 
 def accuracy(context: Context, network: nn.Module) -> float:
-    """Return the accuracy on all test images."""
+    """Return the accuracy on all test images, in [0, 1]."""
     with evaluating(network):
         hits, totals = count_hits(network, context.data.test_batches(), context.data.num_classes)
     return float(hits.sum() / totals.sum())

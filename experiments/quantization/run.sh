@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: experiments/quantization/run.sh IMAGES   IMAGES: CIFAR-10 as a folder with train/ and test/
-# Two cores, about two hours: dense training of both models, then observers, repairs, 8 bits and training with 4.
+# About two hours on two cores: dense training of both models, then observers, repairs, 8 bits, and training at 4 bits.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 common=(data=image_folder "data.root=$1" data.image_size=32 model.stem=imagenet training.epochs=15 threads=1)

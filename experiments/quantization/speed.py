@@ -1,8 +1,8 @@
-"""INT8 against the best dense FP32 engine, all in one alternating run: MobileNetV2 and ResNet-18, CIFAR stem.
+"""INT8 against the best dense FP32 engine, alternating in one run: MobileNetV2 and ResNet-18, CIFAR stem.
 
 usage: experiments/quantization/speed.py OUT.json [THREADS] [ROUNDS]
 
-What a network has learned does not bear on its speed: weights are He-initialized, calibration is on noise.
+Trained weights do not change the speed, so weights are He-initialized and calibration uses noise.
 """
 
 import json
@@ -40,7 +40,7 @@ SIZE = 32
 
 
 def main(out: Path, threads: int, rounds: int) -> None:
-    """Measure, and write every engine's latency and its speed-up over the best dense one."""
+    """Measure, and write the latency of every engine and its speed-up over the best dense engine."""
     found: dict[str, Any] = {
         "threads": threads,
         "rounds": rounds,
@@ -57,7 +57,7 @@ def main(out: Path, threads: int, rounds: int) -> None:
 
 
 def measure(model: nn.Module, folder: Path, threads: int, rounds: int) -> dict[str, Any]:
-    """Return latencies of one model, by batch size."""
+    """Return the latencies of one model, in ms, by batch size."""
     networks = {"fp32": model, "int8": quantize(model), "int8_dynamic": quantize(model, dynamic=True)}
     for form, network in networks.items():
         spec: dict[str, Any] = {"class_names": [str(one) for one in range(10)], "mean": [0.0] * 3, "std": [1.0] * 3}
@@ -73,7 +73,7 @@ def measure(model: nn.Module, folder: Path, threads: int, rounds: int) -> dict[s
 
 
 def compare(engines: dict[str, Predictor], batch_size: int, rounds: int) -> dict[str, Any]:
-    """Return every engine's latency, and how many times faster it is than the best dense one."""
+    """Return the latency of every engine in ms, and its speed-up over the best dense engine."""
     images = np.random.default_rng(0).standard_normal((batch_size, 3, SIZE, SIZE), dtype=np.float32)
     records = measure_alternating(engines, batch=images, warmup=5, repeats=rounds)
     dense = {name: record for name, record in records.items() if name.endswith("fp32")}

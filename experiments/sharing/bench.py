@@ -1,8 +1,8 @@
-"""Two runs at once against one after the other: wall time, with and without turns on the cores.
+"""Wall time of two runs at once and one after the other, with and without turn-taking on the cores.
 
     python experiments/sharing/bench.py --rounds 3 --epochs 4
 
-Each round runs, by each setting in turn, one training alone and then two at once. Nothing else may be running.
+In each round, each setting in turn runs one training alone and then two at once. Nothing else may be running.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from compression.reporting.provenance import describe_machine
 
 HERE = Path(__file__).resolve().parent
 TRAIN = HERE.parents[1] / "train.py"
-# As PyTorch's GNU OpenMP has it, and each run with a folder of its own, where it meets no other.
+# "before" restores the default of PyTorch's GNU OpenMP. Its runs get separate TMPDIRs, so that they take no turns.
 SETTINGS = {"before": {"GOMP_SPINCOUNT": "300000"}, "now": {}}
 
 
 def start(folder: Path, setting: str, epochs: int) -> subprocess.Popen[bytes]:
-    """Start a training of MobileNetV2 on digits by all cores."""
+    """Start a training of MobileNetV2 on digits with all cores."""
     apart = {"TMPDIR": str(folder)} if setting == "before" else {}
     command = [sys.executable, str(TRAIN), "strategy=none", "until=dense", f"training.epochs={epochs}", "name=run"]
     return subprocess.Popen(
@@ -35,7 +35,7 @@ def start(folder: Path, setting: str, epochs: int) -> subprocess.Popen[bytes]:
 
 
 def time_runs(num_runs: int, setting: str, epochs: int) -> dict[str, float]:
-    """Return the seconds until all runs have ended, and the seconds of training of the slowest."""
+    """Return the seconds until all runs have ended, and the training seconds of the slowest run."""
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / str(number) for number in range(num_runs)]
         for folder in folders:

@@ -1,10 +1,11 @@
-"""Make the files of a grid of configurations, and record what each holds: bytes by codec, bounds, accuracy, seconds.
+"""Files of a grid of configurations, with a record of each: bytes by codec, bounds, accuracy, seconds.
 
 usage: experiments/storage/files.py OUT.json KEY=VALUE[,VALUE]...
 
-Overrides are those of train.py; each with commas makes the grid wider. `codecs=true` tries every codec on the weights,
-`part=val` measures accuracy on held-out training images instead of the test images. Rows are added to OUT.json after
-those there; a configuration that stands there is not measured again. Accuracy is of the file, loaded anew.
+The overrides are those of train.py. Commas separate values, and the grid has all combinations. `codecs=true` tries
+every codec on the weights. `part=val` measures accuracy on held-out training images instead of the test images.
+Rows are appended to OUT.json; a configuration that is already in it is not measured again. Accuracy is measured on
+the file, loaded again.
 """
 
 import itertools
@@ -32,13 +33,13 @@ from compression.storage.blocks import split_payload, to_array
 from compression.storage.codec import Codec
 from compression.storage.codec_registry import CODECS
 
-# Repetitions of decoding and loading; the median counts.
+# Repetitions of decoding and loading. The record holds the median.
 _TURNS = 3
 _SCALES = ("weight_scale", "scale")
 
 
 def main(out: Path, options: list[str]) -> None:
-    """Measure the grid, and write what is known after every row."""
+    """Measure the grid, and write the rows so far after every row."""
     own = dict(option.split("=", 1) for option in options if option.startswith(("codecs=", "part=")))
     common = [option for option in options if option.split("=", 1)[0] not in own]
     grid = [[f"{key}={one}" for one in values.split(",")] for key, values in (one.split("=", 1) for one in common)]
@@ -57,7 +58,7 @@ def main(out: Path, options: list[str]) -> None:
 
 
 def measure(overrides: list[str], *, part: str, codecs: bool) -> dict[str, Any]:
-    """Return what there is to know of the file of one configuration."""
+    """Return the record of the file of one configuration."""
     config, run_dir = compose_run([*overrides, "until=export"])
     context, records = run_stages(config, run_dir=run_dir)
     path = records["export"].path / ARTIFACT
@@ -80,7 +81,7 @@ def measure(overrides: list[str], *, part: str, codecs: bool) -> dict[str, Any]:
 
 
 def describe_bytes(path: Path, *, codecs: bool) -> dict[str, Any]:
-    """Return where the bytes of an artifact are, what bounds them, and what every codec would make of its weights."""
+    """Return the bytes of an artifact by part, their bounds, and the size of its weights with every codec."""
     contents = read_contents(path)
     state, plan = contents.decode(max_bytes=None), contents.plan
     weights = [block for block in contents.blocks if len(block.shape) > 1]
@@ -117,7 +118,7 @@ def describe_bytes(path: Path, *, codecs: bool) -> dict[str, Any]:
 
 
 def try_codecs(arrays: dict[str, Any]) -> dict[str, Any]:
-    """Return bytes and seconds of each codec that takes the weights."""
+    """Return bytes and seconds of each codec that accepts the weights."""
     tried = {}
     for name, codec in CODECS.items():
         if all(codec.accepts(array.dtype) for array in arrays.values()):
@@ -137,7 +138,7 @@ def _decode_all(codec: Codec, encoded: dict[str, bytes], arrays: dict[str, Any])
 
 
 def accuracy(context: Context, model: nn.Module, part: str) -> float:
-    """Return the accuracy on the test images, or on those held out of training."""
+    """Return the accuracy, in [0, 1]: ``part`` "val" uses held-out training images, anything else the test images."""
     batches = context.data.val_batches() if part == "val" else context.data.test_batches()
     with evaluating(model), torch.inference_mode():
         hits, totals = count_hits(model, batches, context.data.num_classes)

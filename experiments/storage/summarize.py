@@ -1,4 +1,4 @@
-"""The tables and pictures of this folder's README, from the records beside it.
+"""Tables and pictures of the README in this folder, from its records.
 
 usage: experiments/storage/summarize.py     prints the tables, draws codecs.png and curves.png
 """
@@ -42,24 +42,24 @@ def main() -> None:
 
 
 def read(name: str) -> dict[str, Any]:
-    """Return a record of this folder."""
+    """Return the record NAME.json of this folder."""
     found: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text())
     return found
 
 
 def target(row: dict[str, Any]) -> float:
-    """Return the sparsity that was asked for."""
+    """Return the requested sparsity, in [0, 1)."""
     [sparsity] = [text.partition("=")[2] for text in row["overrides"] if text.startswith("sparsity=")]
     return float(sparsity)
 
 
 def option(row: dict[str, Any], key: str) -> str:
-    """Return the value of an override."""
+    """Return the value of an override, "-" if the row does not have it."""
     return next((text.partition("=")[2] for text in row["overrides"] if text.startswith(f"{key}=")), "-")
 
 
 def print_codecs(rows: list[dict[str, Any]]) -> None:
-    """Bytes of the whole file, with each codec for its weights."""
+    """Print the bytes of the complete file with each codec for its weights."""
     print(f"| zeros, bits | {' | '.join(CODECS)} | formula | order-0 bound |")
     print(f"|---|{'---:|' * (len(CODECS) + 2)}")
     for row in rows:
@@ -72,11 +72,11 @@ def print_codecs(rows: list[dict[str, Any]]) -> None:
 
 
 def print_bounds(rows: list[dict[str, Any]]) -> None:
-    """What ships, against dense and against what bounds it."""
+    """Print the written files against dense and against their bounds."""
     print(
         "| zeros, bits | file, bytes | smaller | formula says | weights / order-0 | file / (order-0 + scales + biases) "
+        "| header and tables | scales | biases | accuracy |"
     )
-    print("| header and tables | scales | biases | accuracy |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         bound = row["order0"] + row["scales"] + row["biases"]
@@ -96,7 +96,7 @@ def print_bounds(rows: list[dict[str, Any]]) -> None:
 
 
 def print_curve(name: str) -> None:
-    """Ours by price, beside the comparator at equal accuracy."""
+    """Print our files by price, next to NNCodec at equal accuracy."""
     theirs = best(comparator(name))
     print("| bits, price of one | file, bytes | smaller | accuracy | NNCodec at this accuracy | ours / NNCodec |")
     print("|---|---:|---:|---:|---:|---:|")
@@ -112,13 +112,13 @@ def print_curve(name: str) -> None:
 
 
 def comparator(name: str) -> list[tuple[float, float]]:
-    """Return bytes and accuracy of everything NNCodec made of the same weights."""
+    """Return (bytes, accuracy) of every NNCodec file of the same weights."""
     rows = json.loads((HERE / "nncodec" / f"{name}.json").read_text())["rows"]
     return [(row["bytes"], row["accuracy"]) for row in rows]
 
 
 def best(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the points that nothing beats in both, by bytes."""
+    """Return the Pareto front of (bytes, accuracy), by rising bytes."""
     front: list[tuple[float, float]] = []
     for size, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or accuracy > front[-1][1]:
@@ -127,7 +127,7 @@ def best(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def at_accuracy(front: list[tuple[float, float]], accuracy: float) -> float | None:
-    """Return the bytes at which a front reaches an accuracy, by straight lines; None where it never does."""
+    """Return the bytes at which a front reaches an accuracy, interpolated linearly; None if it never does."""
     for (small, low), (large, high) in itertools.pairwise(front):
         if low <= accuracy <= high:
             return small + (large - small) * (accuracy - low) / (high - low)
@@ -135,7 +135,7 @@ def at_accuracy(front: list[tuple[float, float]], accuracy: float) -> float | No
 
 
 def draw_codecs() -> None:
-    """Bytes of the weights over the order-0 bound, by sparsity."""
+    """Draw the bytes of the weights over the order-0 bound, by sparsity, into codecs.png."""
     figure, grid = plt.subplots(len(MODELS), 3, figsize=(12, 6.4), layout="constrained", sharex=True, sharey=True)
     for axes, (model, title) in zip(grid, MODELS.items(), strict=True):
         rows = [row for row in read(model)["rows"] if row["by_codec"]]
@@ -162,7 +162,7 @@ def draw_codecs() -> None:
 
 
 def draw_curves() -> None:
-    """Accuracy against bytes, ours and the comparator's."""
+    """Draw accuracy against bytes for our files and NNCodec's into curves.png."""
     figure, grid = plt.subplots(2, 2, figsize=(11, 7.6), layout="constrained")
     for axis, (name, title) in zip(grid.flat, CURVES.items(), strict=True):
         record = json.loads((HERE / "nncodec" / f"{name}.json").read_text())
@@ -193,7 +193,7 @@ def draw_curves() -> None:
 
 
 def scaled(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """Return KiB and percent."""
+    """Return the points in KiB and percent."""
     return [size / 1024 for size, _ in points], [100 * accuracy for _, accuracy in points]
 
 

@@ -1,4 +1,4 @@
-"""Keep a sweep's table and pictures beside this file, and print the comparison with the known result.
+"""Table and pictures of a sweep, copied to this folder, and the comparison with the known result.
 
 python experiments/sweeps/collect.py outputs/sweep-cifar10-mobilenet_v2
 """
@@ -17,7 +17,7 @@ KNOWN_DENSE = 89.45
 
 
 def main() -> None:
-    """Copy what a reader needs, and print two tables."""
+    """Copy results.csv and the pictures, and print two tables."""
     folder = Path(sys.argv[1])
     KEPT.mkdir(exist_ok=True)
     shutil.copy(folder / "results.csv", KEPT)

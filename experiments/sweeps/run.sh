@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The sweeps of this folder. usage: experiments/sweeps/run.sh IMAGES   (a folder with train/ and test/, a folder a class)
+# Runs the sweeps of this folder. usage: experiments/sweeps/run.sh IMAGES   (train/ and test/, a folder per class)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 IMAGES=$1
@@ -9,10 +9,10 @@ SETTINGS=(data=image_folder "data.root=$IMAGES" data.image_size=32 model.stem=im
 SWEEP=("${SETTINGS[@]}" training.epochs=15 name=sweep-cifar10-mobilenet_v2)
 
 "$PYTHON" train.py -m +sweep=grid "${SWEEP[@]}"
-# Baselines of two of its points, in the same folder.
+# Baselines of two configurations, in the same folder.
 "$PYTHON" train.py -m +sweep=grid "${SWEEP[@]}" sparsity=0.5,0.9 weight_bits=6 activation_bits=8 baselines=true
-# The dense network, trained as long as the pruned ones in all.
+# The dense network, trained as long as a pruned network in all.
 "$PYTHON" train.py strategy=none "${SETTINGS[@]}" training.epochs=20 name=dense-20
-# Table and pictures beside this file.
+# Copy the table and pictures to this folder.
 "$PYTHON" experiments/sweeps/collect.py "$OUT/sweep-cifar10-mobilenet_v2"
 "$PYTHON" experiments/sweeps/sharing.py "$OUT/sharing"

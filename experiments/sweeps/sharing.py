@@ -1,9 +1,9 @@
-"""Run twelve points on digits three ways: what was made how often, how long it took, whether it is the same.
+"""Twelve configurations on digits, run in three ways: stages made, time, and whether the results are equal.
 
 python experiments/sweeps/sharing.py /tmp/sharing
 
-Twelve separate runs share no store; a sweep shares one, job after job or with two workers. All with one thread a job.
-Wall time is that of whole commands, processor time that of all their processes.
+Twelve separate runs share no store. A sweep shares one, with one job at a time or two workers. Each job has one thread.
+Wall time covers complete commands; processor time covers all their processes.
 """
 
 import csv
@@ -23,12 +23,12 @@ AXES = {"sparsity": (0.5, 0.7, 0.9), "weight_bits": (6, 8), "activation_bits": (
 NETWORK = ("model.width_mult=0.25", "training.epochs=15", "runtime.repeats=5", "runtime.peak_memory=false", "threads=1")
 WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 STAGES = ("dense", "prune", "quantize", "export", "evaluate")
-# What is the same for every run of one configuration, whatever the clock says.
+# Columns that are equal for every run of one configuration. No times.
 SAME = ("accuracy", "val_accuracy", "sparsity", "bytes", "compression_ratio", "macs")
 
 
 def main() -> None:
-    """Run all, write sharing.json and print its table."""
+    """Run all commands, write sharing.json and print its table."""
     out = Path(sys.argv[1])
     ways = {
         "twelve separate runs": (out / "separate", separate_runs(out / "separate")),
@@ -62,22 +62,22 @@ def main() -> None:
 
 
 def count_stages(folder: Path) -> Counter[str]:
-    """How many finished stages of each kind lie in the stores of a folder."""
+    """Return the number of finished stages of each kind in the stores of a folder."""
     return Counter(path.parent.name.partition("-")[0] for path in folder.rglob("stage.json"))
 
 
 def points() -> list[tuple[object, ...]]:
-    """The twelve points, as the sweep has them."""
+    """Return the twelve configurations of the sweep."""
     return list(itertools.product(*AXES.values()))
 
 
 def folder_of(point: tuple[object, ...], folder: Path) -> Path:
-    """The output folder of a point run alone."""
+    """Return the output folder of a configuration that runs alone."""
     return folder / "-".join(map(str, point))
 
 
 def separate_runs(folder: Path) -> list[list[str]]:
-    """Twelve commands, none of which sees what another made."""
+    """Return twelve commands that share no stages."""
     return [
         [
             *NETWORK,
@@ -90,12 +90,12 @@ def separate_runs(folder: Path) -> list[list[str]]:
 
 
 def sweep(folder: Path, *launcher: str) -> list[str]:
-    """The command of the sweep."""
+    """Return the command of the sweep."""
     return ["-m", "+sweep=grid", *NETWORK, *launcher, f"output_dir={folder}", "name=sweep"]
 
 
 def measure(commands: list[list[str]]) -> tuple[float, float]:
-    """Run commands one after the other; return seconds of wall and processor time."""
+    """Run commands one after the other; return wall and processor time in seconds."""
     begun, used = time.perf_counter(), processor_time()
     for command in commands:
         subprocess.run([sys.executable, str(ROOT / "train.py"), *command], check=True, stdout=subprocess.DEVNULL)
@@ -103,26 +103,26 @@ def measure(commands: list[list[str]]) -> tuple[float, float]:
 
 
 def processor_time() -> float:
-    """Seconds that all children which have ended took of the processor, with children of their own."""
+    """Return the processor time of all ended child processes and their children, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def read_table(path: Path) -> dict[tuple[str, ...], dict[str, str]]:
-    """The columns of a sweep's table that no clock fills, by point."""
+    """Return the ``SAME`` columns of a sweep's table by configuration."""
     with path.open() as file:
         rows = list(csv.DictReader(file))
     return {tuple(row[f"axis.{key}"] for key in AXES): {key: row[key] for key in SAME} for row in rows}
 
 
 def read_metrics(path: Path) -> dict[str, object]:
-    """The same of a run alone."""
+    """Return accuracy and bytes of a run alone."""
     metrics = json.loads(path.read_text())
     return {"accuracy": metrics["compressed"]["accuracy"], "bytes": metrics["compressed"]["bytes"]["artifact"]}
 
 
 def to_markdown(document: dict) -> str:
-    """A row a way of running."""
+    """Return a table with one row for each way of running."""
     base = document["ways"][0]
     lines = [
         f"| | {' | '.join(STAGES)} | wall time | processor time | against separate runs |",

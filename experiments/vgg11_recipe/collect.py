@@ -1,4 +1,4 @@
-"""Collect the recipe's runs into results.json and the table of its four models.
+"""Results of the recipe: results.json and the table of its four models.
 
 python experiments/vgg11_recipe/collect.py outputs/recipe-*/metrics.json
 """
@@ -17,14 +17,14 @@ TITLES = {
 
 
 def main() -> None:
-    """Read the documents named on the command line; write results.json; print the table."""
+    """Read the metrics files named on the command line; write results.json; print the table."""
     documents = {}
     for path in sys.argv[1:]:
         document = json.loads(Path(path).read_text())
         documents[document["run"]["name"]] = document
     results = {name: documents[name] for name in TITLES}
     for document in results.values():
-        # It names folders of one machine.
+        # The command contains folder names of one machine.
         del document["provenance"]["command"]
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print("| model | file | test accuracy | parameters | MACs | bytes | ONNX Runtime, batch 64 |")
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def batch_64(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the row of ONNX Runtime at batch 64."""
+    """Return the latency row of ONNX Runtime at batch 64."""
     rows = document["timing"]["latency"]
     return next(row for row in rows if (row["engine"], row["batch_size"]) == ("onnxruntime", 64))
 

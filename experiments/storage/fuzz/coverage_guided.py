@@ -2,10 +2,11 @@
 
 usage: PYTHONPATH=.:tests/support python experiments/storage/fuzz/coverage_guided.py OUT.json CORPUS SECONDS [SEED]
 
-needs `pip install atheris`. An input is the header's JSON, a zero byte, and the payload: the harness packs them under
-right checksums, so that every change gets past those. The seeds are the golden files and small files of each codec. The
-package alone is instrumented, so new inputs are kept where they reach new code of it. Allowed: `InputError`, or
-tensors. All else is written to OUT.json, once for each place it comes from, and the run goes on.
+Needs `pip install atheris`. An input is the header's JSON, a zero byte, and the payload. The harness packs them with
+correct checksums, so that every change gets past the checks. The seeds are the golden files and small files of each
+codec. Only the package is instrumented, so an input is kept if it reaches new code of the package. Allowed results are
+`InputError` and tensors. Anything else is written to OUT.json, once for each place that raises it, and the run
+continues.
 """
 
 import contextlib
@@ -42,13 +43,13 @@ LIES = (
 
 
 def to_input(data: bytes) -> bytes:
-    """Return header and payload of a file, as inputs hold them."""
+    """Return the input of a file: its header and payload."""
     header, sections = read_container(data)
     return json.dumps(header, separators=(",", ":")).encode() + b"\0" + sections["tensors"]
 
 
 def to_file(data: bytes) -> bytes | None:
-    """Return the file of an input; None where its header is no JSON object."""
+    """Return the file of an input; None if its header is not a JSON object."""
     head, _, payload = data.partition(b"\0")
     with contextlib.suppress(ValueError, RecursionError):
         header = json.loads(head)
@@ -58,7 +59,7 @@ def to_file(data: bytes) -> bytes | None:
 
 
 class Harness:
-    """Tries inputs, counts what they give, and keeps what is a finding."""
+    """Harness that runs inputs, counts their results and keeps findings."""
 
     def __init__(self, out: Path, folder: Path, *, seconds: float, seed: int) -> None:
         self.out, self.path = out, folder / "input.cmp"
@@ -68,7 +69,7 @@ class Harness:
         self.slowest = 0.0
 
     def try_one(self, data: bytes) -> None:
-        """Read the file of an input in every way."""
+        """Decode, inspect and load the file of an input."""
         self.counts["executions"] += 1
         file = to_file(data)
         if file is None:
@@ -84,7 +85,7 @@ class Harness:
             self.counts["loaded"] += 1
         except InputError:
             self.counts["error"] += 1
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+        except Exception as error:  # noqa: BLE001 - any other exception is a finding
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
             if place not in self.findings:
@@ -106,7 +107,7 @@ class Harness:
 
 
 def mutate(data: bytes, max_size: int, seed: int) -> bytes:
-    """Change bytes of header or payload, as libFuzzer does, or what the header says, as a liar would."""
+    """Change bytes of the header or payload like libFuzzer, or falsify values in the header."""
     rng = random.Random(seed)
     head, _, payload = data.partition(b"\0")
     way = rng.random()
@@ -122,7 +123,7 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
 
 
 def main(out: Path, corpus: Path, *, seconds: int, seed: int) -> None:
-    """Run for ``seconds``; libFuzzer then ends the process."""
+    """Run for ``seconds``; then libFuzzer ends the process."""
     torch.set_num_threads(1)
     corpus.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

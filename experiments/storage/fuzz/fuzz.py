@@ -1,15 +1,15 @@
-"""Damaged artifacts by the ten thousand: each gives one clear error or tensors, in bounded time and memory.
+"""Fuzz test with damaged artifacts: each must give one clear error or tensors, in bounded time and memory.
 
 usage: PYTHONPATH=.:tests/support python experiments/storage/fuzz/fuzz.py OUT.json [NUM_FILES] [SEED]
 
-Every file is the mutation of a sound one (`tests/support/mutations.py`) that NUM_FILES and SEED alone decide. It is
-inspected, loaded (if inspecting fails, each third) and, each 200th, compared over codecs. Allowed: `InputError` of one
-line; the right tensors; and, where the mutation repairs the checksums so that the file says something else, other
-tensors. All else is a finding.
+Every file is a mutation of a valid one (`tests/support/mutations.py`). SEED and the number of the file alone
+determine it. Each file is inspected and loaded (every third one if inspecting fails); every 200th is compared over
+codecs. Allowed results are `InputError` with one line, the right tensors, and other tensors if the mutation repairs
+the checksums of the changed content. Anything else is a finding.
 
-It runs in a child process. Tensors may take 64 MiB (``max_bytes``), the address space what it has after imports and
-1 GiB more. An alarm goes off after 10 s of computing on one file; if native code does not let it through, the process
-is ended after 60 s, and a new one goes on behind that file.
+The files are read in a child process. Tensors may take 64 MiB (``max_bytes``). The address space may grow by 1 GiB
+after imports. An alarm interrupts a file after 10 s of CPU time. If native code blocks the alarm, the process ends
+after 60 s, and a new one continues after that file.
 """
 
 import faulthandler
@@ -44,11 +44,11 @@ from compression.storage.codec_registry import CODECS
 ALARM_SECONDS, EXIT_SECONDS = 10, 60
 EXTRA_BYTES = 1 << 30
 COMPARE_EVERY = 200
-# What cannot even be inspected is loaded this often.
+# Load one in this many of the files that cannot be inspected.
 LOAD_EVERY = 3
-# What tensors of a file may take. The command line asks for it as well: --max-bytes.
+# Bytes that the tensors of a file may take, like --max-bytes of the command line.
 MAX_BYTES = 64 << 20
-# Where lies get past the checksums there is more to find.
+# Mutations that repair the checksums find more, so they are more frequent.
 MIX = (*KINDS, *(3 * (lie_in_header,)), *(3 * (change_block,)), *(2 * (lie_in_shapes,)), swap_bytes, change_payload)
 KEPT_FINDINGS = 100
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden"
@@ -56,11 +56,11 @@ PACKAGES = ("torch", "numpy", "constriction", "zstandard")
 
 
 class Hang(BaseException):
-    """Raised by the alarm; no handler of errors takes it."""
+    """Timeout raised by the alarm. As a BaseException it passes every handler of errors."""
 
 
 def main(out: Path, *, num_files: int, seed: int) -> None:
-    """Run children until every file was tried, and write the record."""
+    """Run child processes until every file has been tried; write the record."""
     start_time, commit = time.perf_counter(), _commit()
     with tempfile.TemporaryDirectory() as folder:
         record, next_file, ended = Path(folder) / "record.json", 0, []
@@ -89,7 +89,7 @@ def main(out: Path, *, num_files: int, seed: int) -> None:
 
 
 def child(record: Path, *, start: int, stop: int, seed: int) -> None:
-    """Try files ``start`` to ``stop`` and add to the record as it goes."""
+    """Try the files ``start`` to ``stop`` and update the record after each."""
     torch.set_num_threads(1)
     bases = make_bases(record.parent)
     path, picture = record.parent / "damaged.cmp", record.parent / "picture.png"
@@ -142,7 +142,7 @@ def child(record: Path, *, start: int, stop: int, seed: int) -> None:
 
 
 def attempt(read: Any, *, expected: dict[str, Tensor] | None, right: dict[str, Tensor]) -> dict[str, str]:
-    """Return what reading a damaged file gives: error, right tensors, other tensors, or a finding."""
+    """Return the result of reading a damaged file: error, right tensors, other tensors, text, or a finding."""
     faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
     signal.setitimer(signal.ITIMER_PROF, ALARM_SECONDS)
     try:
@@ -150,7 +150,7 @@ def attempt(read: Any, *, expected: dict[str, Tensor] | None, right: dict[str, T
     except InputError as error:
         message = str(error)
         if not message or len(message.splitlines()) > 1 or not message.isprintable():
-            return {"kind": "finding", "what": f"a message that is no line: {message[:200]!r}"}
+            return {"kind": "finding", "what": f"a message that is not one printable line: {message[:200]!r}"}
         return {"kind": "error"}
     except Hang:
         return {
@@ -158,7 +158,7 @@ def attempt(read: Any, *, expected: dict[str, Tensor] | None, right: dict[str, T
             "what": f"over {ALARM_SECONDS} s of computing",
             "traceback": traceback.format_exc()[-1500:],
         }
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+    except Exception as error:  # noqa: BLE001 - any other exception is a finding
         return {"kind": "finding", "what": repr(error)[:300], "traceback": traceback.format_exc()[-1500:]}
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -173,7 +173,7 @@ def attempt(read: Any, *, expected: dict[str, Tensor] | None, right: dict[str, T
 
 
 def make_bases(folder: Path) -> dict[str, tuple[bytes, dict[str, Tensor], Path]]:
-    """Return sound files by name, with their tensors: every codec on floats and on integers, and two families."""
+    """Return valid files by name, with their tensors: every codec on floats and on integers, and two families."""
     model = make_narrow_vgg()
     integers, plan = make_integers(model)
     residual = mobilenet_v2(num_classes=3, width_mult=0.01).eval()
@@ -229,7 +229,7 @@ def _empty_record() -> dict[str, Any]:
 
 
 def _limit_memory() -> int:
-    """Limit the address space to 1 GiB more than now; return the peak of resident memory so far."""
+    """Limit the address space to 1 GiB above its current size; return the peak resident memory so far, in bytes."""
     limit = psutil.Process().memory_info().vms + EXTRA_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

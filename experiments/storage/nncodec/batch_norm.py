@@ -1,19 +1,19 @@
-"""Which convolution a batch norm belongs to, by the names in a state dict, and what NNCodec has to know of it."""
+"""Pairs of batch norm and convolution by the names in a state dict, as NNCodec needs them."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-# The names of NNCodec for the tensors of a batch norm.
+# NNCodec's names for the tensors of a batch norm.
 KINDS = {"weight": "bn.gamma", "bias": "bn.beta", "running_mean": "bn.mean", "running_var": "bn.var"}
-# What NNCodec folds with; PyTorch's default as well.
+# NNCodec folds with this value. It is also the default of PyTorch.
 EPSILON = 1e-5
 
 State = dict[str, np.ndarray]
 
 
 def list_pairs(state: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Return the convolution of each batch norm: ``conv1`` for ``bn1``, the index before in a Sequential."""
+    """Return the convolution of each batch norm: ``conv1`` for ``bn1``, the previous index in a Sequential."""
     norms = [name.removesuffix(".running_mean") for name in state if name.endswith(".running_mean")]
     return {norm: _owner(norm, state) for norm in norms}
 
@@ -28,7 +28,7 @@ def _owner(norm: str, state: Mapping[str, np.ndarray]) -> str:
 
 
 def describe_blocks(state: State) -> dict[str, dict[str, str | None]]:
-    """Return what NNCodec's folding asks for: the kind of each tensor, and the tensors that make one block."""
+    """Return the input of NNCodec's folding: the kind of each tensor, and the block that each tensor belongs to."""
     kinds: dict[str, str | None] = {}
     blocks: dict[str, str | None] = {}
     pairs = list_pairs(state)
@@ -40,17 +40,17 @@ def describe_blocks(state: State) -> dict[str, dict[str, str | None]]:
             continue
         prefix, _, last = name.rpartition(".")
         kinds[name] = "weight" if value.ndim > 1 else "bias" if last == "bias" else "unspecified"
-        # A bias in the block of its weight needs no name and header of its own.
+        # A bias in the block of its weight needs no separate name and header.
         together = prefix in pairs.values() or {f"{prefix}.bias", f"{prefix}.weight"} <= state.keys()
         blocks[name] = prefix if together else None
     return {"parameter_type": kinds, "block_identifier": blocks}
 
 
 def unfold(decoded: State, names: Mapping[str, np.ndarray]) -> State:
-    """Give folded batch norms their four tensors back, which nncodec 2.1.3 leaves undone for plain dicts.
+    """Return ``decoded`` with the four tensors of each folded batch norm; nncodec 2.1.3 omits them for plain dicts.
 
-    The scale of a channel is in the decoded weights already, so the batch norm only adds: gamma 1, beta b', mu 0,
-    sigma^2 = 1 - epsilon. Only names and shapes of ``names`` are read.
+    The decoded weights already include the scale of each channel. So the batch norm only adds a bias: gamma 1, beta b',
+    mu 0, sigma^2 = 1 - epsilon. Only names and shapes of ``names`` are read.
     """
     decoded = dict(decoded)
     for norm, conv in list_pairs(names).items():

@@ -1,10 +1,10 @@
-"""Encode a float state dict with NNCodec (ISO/IEC 15938-17) and decode it again: bytes, times, decoded tensors.
+"""NNCodec (ISO/IEC 15938-17) on a float state dict: bytes, times and decoded tensors.
 
 usage: python experiments/storage/nncodec/encode.py STATE.safetensors OUT_FOLDER --qp -32 -28 -24 [--bnf ...]
 
-Runs in the environment of requirements.txt, not in the project's own. For each qp it writes OUT_FOLDER/NAME.nnc, the
-decoded OUT_FOLDER/NAME.safetensors and a row of OUT_FOLDER/rows.json, which measure.py reads. The file from which
-bytes are counted is decoded, three times; ``num_batches_tracked``, which no network uses here, is not in it.
+Runs in the environment of requirements.txt, not in that of the project. For each qp it writes OUT_FOLDER/NAME.nnc, the
+decoded OUT_FOLDER/NAME.safetensors and a row of OUT_FOLDER/rows.json, which measure.py reads. It counts the bytes of
+NAME.nnc and decodes this file three times. ``num_batches_tracked`` is left out, because no network here uses it.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-# Before numpy and torch read it.
+# Set this before numpy and torch read it.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -31,10 +31,10 @@ PACKAGES = ("nncodec", "numpy", "torch", "torchvision", "safetensors")
 
 
 def import_codec() -> Any:
-    """Return ``nncodec.nnc``, whose package imports torchvision for data sets that are not used here.
+    """Return ``nncodec.nnc``. Its package imports torchvision for datasets that are not used here.
 
-    A torchvision built for CUDA fails beside a CPU torch, because two operators it describes are absent. So they are
-    named.
+    A torchvision built for CUDA fails to import with a CPU build of torch, because two operators that it describes are
+    missing. So this function defines them.
     """
     try:
         import torchvision  # noqa: F401
@@ -49,7 +49,7 @@ def import_codec() -> Any:
 
 
 def read(path: Path) -> State:
-    """Return the tensors of a state dict as NNCodec takes them: float32 with at least one dimension."""
+    """Return the tensors of a state dict; raise ``ValueError`` unless all are float32 with at least one dimension."""
     state = {name: value for name, value in load_file(path).items() if not name.endswith("num_batches_tracked")}
     for name, value in state.items():
         if value.dtype != np.float32 or value.ndim == 0:
@@ -58,7 +58,7 @@ def read(path: Path) -> State:
 
 
 def spread_qp(state: State, qp: int, strength: float, density: int) -> dict[str, int]:
-    """Return a qp for each weight: the step follows its standard deviation to the power of ``strength``."""
+    """Return a qp for each weight; the step is proportional to its standard deviation to the power ``strength``."""
     spreads = {name: float(value[value != 0].std()) for name, value in state.items() if value.ndim > 1}
     middle = statistics.median(spreads.values())
     steps = {name: strength * np.log2(spread / middle) * 2**density for name, spread in spreads.items()}
@@ -83,8 +83,8 @@ def encode(nnc: Any, state: State, options: dict[str, Any]) -> bytes:
 
 
 def decode(nnc: Any, path: Path, names: State, *, folded: bool) -> State:
-    """Return the state dict in the file ``path``, whose names and shapes are those of ``names``."""
-    # A bytearray or a path is taken, not bytes.
+    """Return the state dict in the file ``path``. ``names`` gives its names and shapes."""
+    # NNCodec accepts a bytearray or a path, not bytes.
     data = bytearray(path.read_bytes())
     with contextlib.redirect_stdout(io.StringIO()):
         decoded = nnc.decompress(data, reconstruct_bnf=False, reconstruct_lsa=folded)
@@ -92,7 +92,7 @@ def decode(nnc: Any, path: Path, names: State, *, folded: bool) -> State:
 
 
 def measure(nnc: Any, state: State, options: dict[str, Any], target: Path) -> dict[str, Any]:
-    """Return bytes and seconds of one setting; the bitstream and what it decodes to are left beside ``target``."""
+    """Return bytes and seconds of one setting; write TARGET.nnc and the decoded TARGET.safetensors."""
     begun = time.perf_counter()
     coded = encode(nnc, state, options)
     encode_s = time.perf_counter() - begun
@@ -120,24 +120,24 @@ def measure(nnc: Any, state: State, options: dict[str, Any], target: Path) -> di
 
 
 def main() -> None:
-    """Encode with every qp, and write what is known after each."""
+    """Encode with every qp, and write the rows so far after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("state", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--qp", type=int, nargs="+", required=True, help="quantization of weights")
-    parser.add_argument("--qp-density", type=int, default=2, help="2**this steps of qp double the step size")
+    parser.add_argument("--qp-density", type=int, default=2, help="2**this many steps of qp double the step size")
     parser.add_argument("--nonweight-qp", type=int, default=-75, help="qp of biases, normalization and scales")
     parser.add_argument("--no-dq", action="store_true", help="without dependent (trellis-coded) quantization")
-    parser.add_argument("--no-param-opt", action="store_true", help="without searching the coder's parameters")
+    parser.add_argument("--no-param-opt", action="store_true", help="without a search for the coder's parameters")
     parser.add_argument("--no-row-skipping", action="store_true", help="without a flag for rows of zeros")
-    parser.add_argument("--opt-qp", action="store_true", help="NNCodec's own change of qp by layer")
+    parser.add_argument("--opt-qp", action="store_true", help="NNCodec's own adjustment of qp by layer")
     parser.add_argument("--bnf", action="store_true", help="batch norm folded to a scale and a bias of each channel")
     parser.add_argument("--lambda-scale", type=float, default=0.0, help="rate-distortion optimization, 0 is off")
-    parser.add_argument("--codebook", action="store_true", help="codebooks, where they are shorter")
+    parser.add_argument("--codebook", action="store_true", help="codebooks, if they are shorter")
     parser.add_argument("--scan-order", type=int, default=0, help="0: by rows; 1 to 4: in blocks")
     parser.add_argument("--unary", type=int, default=10, help="values coded by context bits before Golomb codes")
-    parser.add_argument("--spread", type=float, default=0.0, help="steps follow each layer's deviation to this power")
-    parser.add_argument("--tag", default="", help="starts the names of these rows")
+    parser.add_argument("--spread", type=float, default=0.0, help="scale steps by each layer's deviation to this power")
+    parser.add_argument("--tag", default="", help="prefix of the names of these rows")
     given = parser.parse_args()
     torch.set_num_threads(1)
     nnc, state = import_codec(), read(given.state)

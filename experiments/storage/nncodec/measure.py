@@ -1,10 +1,10 @@
-"""Test accuracy of what encode.py decoded: one result file of bytes, accuracy and seconds.
+"""Test accuracy of the networks that encode.py decoded: one result file of bytes, accuracy and seconds.
 
 usage: python experiments/storage/nncodec/measure.py RESULT.json OUT_FOLDER STAGE_FOLDER KEY=VALUE...
 
-Runs in the project's own environment. STAGE_FOLDER is the prune stage whose weights were encoded, and KEY=VALUE are
-overrides of train.py (model, data, seed). Everything is computed in float: only weights are rounded. Rows that the
-result file has already are not measured again where their bytes are the same.
+Runs in the environment of the project. STAGE_FOLDER is the prune stage whose weights were encoded. KEY=VALUE are
+overrides of train.py (model, data, seed). Only weights are rounded; everything is computed in float. A row that is
+already in the result file with the same bytes is not measured again.
 """
 
 import json
@@ -27,7 +27,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def main(out: Path, folder: Path, stage: Path, overrides: list[str]) -> None:
-    """Measure, and write what is known after every row."""
+    """Measure, and write the rows so far after every row."""
     config, run_dir = compose_run(overrides)
     context = make_context(config, run_dir)
     torch.set_num_threads(1)
@@ -59,13 +59,13 @@ def main(out: Path, folder: Path, stage: Path, overrides: list[str]) -> None:
 
 
 def dense_accuracy(model: nn.Module, stage: Path, batches: list[Batch], num_classes: int) -> float:
-    """Return the accuracy of the dense network that the stage began from, its first parent."""
+    """Return the accuracy of the dense network that the stage started from: its first parent."""
     parents = json.loads((stage / "stage.json").read_text())["key"]["parents"]
     return accuracy(model, stage.with_name(f"dense-{parents[0]}") / WEIGHTS, batches, num_classes)
 
 
 def accuracy(model: nn.Module, path: Path, batches: list[Batch], num_classes: int) -> float:
-    """Return the share of test images that ``model`` names rightly with the tensors in ``path``."""
+    """Return the accuracy, in [0, 1], of ``model`` on the test images with the tensors in ``path``."""
     missing, unexpected = model.load_state_dict(load_file(path), strict=False)
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
