@@ -1,1 +1,1 @@
-"""Callbacks: they say when; the maths is elsewhere."""
+"""Lightning callbacks: they decide when something happens in training; other packages compute it."""

@@ -1,4 +1,4 @@
-"""An L1 penalty on batch-norm scales while training: network slimming (arXiv:1708.06519)."""
+"""An L1 penalty on batch-norm scales during training: network slimming (arXiv:1708.06519)."""
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -8,7 +8,7 @@ from compression.tasks.classification import network
 
 
 class BatchNormPenalty(Callback):
-    """Adds the subgradient ``strength * sign(gamma)`` of every batch norm before each optimizer step."""
+    """The penalty ``strength * |gamma|`` on every batch-norm scale gamma that is trained."""
 
     def __init__(self, strength: float) -> None:
         self.strength = strength
@@ -17,7 +17,7 @@ class BatchNormPenalty(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Push scales towards zero."""
+        """Add the subgradient ``strength * sign(gamma)`` to the gradients of all scales."""
         del trainer, optimizer
         for module in network(pl_module).modules():
             if isinstance(module, _BatchNorm) and module.weight is not None and module.weight.grad is not None:

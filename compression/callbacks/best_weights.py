@@ -1,4 +1,4 @@
-"""Keep the weights of the best validated epoch."""
+"""A copy of the weights of the epoch with the best validation accuracy."""
 
 from typing import Any
 
@@ -9,23 +9,24 @@ from compression.tasks.classification import network
 
 
 class BestWeights(Callback):
-    """Keeps a copy of the network with the highest ``val/accuracy`` since the beginning, or since ``restart``.
+    """The weights with the highest ``val/accuracy`` since the start of training or the last ``restart``.
 
-    Among equals the latest wins: it has trained longest. Pruning restarts it at every step, so that what is kept has
-    the sparsity of the last one.
+    Among equal accuracies the latest epoch wins, because it has trained longest. Pruning calls ``restart`` at every
+    step, so that the kept weights have the sparsity of the last step. ``accuracy`` is a fraction (0 to 1), and
+    ``weights`` is a state dict on the CPU; before the first validation they are -1 and empty.
     """
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was kept."""
+        """Discard the kept weights and their accuracy."""
         self.accuracy = -1.0
         self.epoch = -1
         self.weights: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare this epoch with the best so far."""
+        """Keep the weights of this epoch if none before had a higher accuracy."""
         accuracy = trainer.callback_metrics["val/accuracy"].item()
         if accuracy >= self.accuracy:
             self.accuracy, self.epoch = accuracy, trainer.current_epoch
@@ -33,10 +34,10 @@ class BestWeights(Callback):
             self.weights = {name: value.detach().cpu().clone() for name, value in state.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best so far."""
+        """Return accuracy, epoch and weights of the best epoch so far."""
         return {"accuracy": self.accuracy, "epoch": self.epoch, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best so far."""
+        """Restore the best epoch that ``state_dict`` returned."""
         self.accuracy, self.epoch = state_dict["accuracy"], state_dict["epoch"]
         self.weights = state_dict["weights"]

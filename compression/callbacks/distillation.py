@@ -1,4 +1,4 @@
-"""When a student is taught: from the beginning of a training to its end."""
+"""Distillation during training: the student's objective replaces that of the task."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from compression.tasks.classification import Classification, Objective
 
 
 class DistillationCallback(Callback):
-    """Puts ``distillation`` in the place of the task's objective while it is fitted.
+    """Use of ``distillation`` as the objective of a ``Classification`` task while the task is fitted.
 
-    What is learned beside the student goes to its optimizer, and into this callback's state; the teacher goes nowhere.
+    Parameters that are trained besides the student join its optimizer and the state of this callback. The teacher does
+    not enter any optimizer or checkpoint.
     """
 
     def __init__(self, distillation: Distillation) -> None:
@@ -19,7 +20,7 @@ class DistillationCallback(Callback):
         self._usual: Objective | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin, before the optimizer is made and a checkpoint is read."""
+        """Replace the objective, before the optimizer is created and a checkpoint is loaded."""
         if stage != "fit":
             return
         assert isinstance(pl_module, Classification)
@@ -30,12 +31,12 @@ class DistillationCallback(Callback):
         self.distillation.attach(pl_module.net)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put the task's own objective back."""
+        """Restore the task's own objective."""
         del trainer
         self._end(pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Put it back as well where training breaks off."""
+        """Restore the task's own objective if training ends with an error."""
         del trainer, exception
         self._end(pl_module)
 
@@ -47,9 +48,9 @@ class DistillationCallback(Callback):
         self.distillation.detach()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was learned beside the student."""
+        """Return the parameters that are trained besides the student, by name."""
         return dict(self.distillation.learned.state_dict())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it up."""
+        """Restore the parameters that ``state_dict`` returned."""
         self.distillation.learned.load_state_dict(state_dict)

@@ -1,4 +1,4 @@
-"""Keep the weights of an early epoch, for strategies that go back to them."""
+"""Storage of the weights of an early epoch, for strategies that rewind to them."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,18 @@ from compression.tasks.classification import network
 
 
 class EarlyWeights(Callback):
-    """Hands the network to ``write`` after ``epoch`` epochs of training, counted from 1."""
+    """A single call of ``write(network)`` after ``epoch`` epochs of training, at least 1."""
 
     def __init__(self, epoch: int, write: Callable[[nn.Module], None]) -> None:
         self.epoch = epoch
         self.write = write
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write, if this epoch is the one."""
+        """Write the weights if ``epoch`` epochs are complete."""
         if trainer.current_epoch + 1 == self.epoch:
             self.write(network(pl_module))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the last weights where training stopped before that epoch."""
+        """Write the last weights if training ended before ``epoch`` epochs."""
         if trainer.current_epoch < self.epoch:
             self.write(network(pl_module))

@@ -1,4 +1,4 @@
-"""A record of every epoch's metrics, kept in checkpoints so that a resumed run's record is whole."""
+"""A record of the metrics of every epoch; checkpoints contain it, so the record of a resumed run is complete."""
 
 import time
 from typing import Any
@@ -7,9 +7,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class History(Callback):
-    """Collects one row of plain numbers an epoch, and the seconds trained.
+    """One row of numbers per epoch, and the training time in seconds.
 
-    ``earlier_seconds`` are those of killed attempts at the same training.
+    ``seconds`` is the time of all attempts at this training. ``earlier_seconds`` is the part before the last resume.
     """
 
     def __init__(self) -> None:
@@ -19,12 +19,12 @@ class History(Callback):
         self._started = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the time."""
+        """Store the start time of the epoch."""
         del trainer, pl_module
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the row of this epoch."""
+        """Add the row of this epoch: epoch (from 1), update, learning rate and all metrics."""
         del pl_module
         metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         lr = trainer.optimizers[0].param_groups[0]["lr"]
@@ -35,10 +35,10 @@ class History(Callback):
         self.seconds += time.perf_counter() - self._started
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows so far."""
+        """Return the rows and seconds so far."""
         return {"rows": self.rows, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the rows so far."""
+        """Restore the rows and seconds that ``state_dict`` returned."""
         self.rows, self.seconds = state_dict["rows"], state_dict["seconds"]
         self.earlier_seconds = self.seconds

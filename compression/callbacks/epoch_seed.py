@@ -1,4 +1,4 @@
-"""Random state that a resumed run shares with an undisturbed one."""
+"""Seeds per epoch, so that a resumed run has the same random state as an uninterrupted one."""
 
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
@@ -6,17 +6,17 @@ from compression.core.seeding import derive_seed
 
 
 class EpochSeed(Callback):
-    """Seeds the global generators (dropout draws from them) from the seed and the epoch.
+    """A new seed of the global generators at every epoch, derived from ``parts`` and the epoch.
 
-    The epoch is in every checkpoint, so the random state is as well; nothing depends on earlier draws. Of several
-    processes that train together each draws its own.
+    Dropout draws from these generators. Every checkpoint contains the epoch, so a resumed run restores the random
+    state, whatever was drawn before. Processes that train together have different seeds.
     """
 
     def __init__(self, *parts: str | int) -> None:
         self.parts = parts
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed this epoch."""
+        """Seed the global generators for this epoch."""
         del pl_module
         rank = (trainer.global_rank,) if trainer.global_rank else ()
         seed = derive_seed(*self.parts, "epoch", trainer.current_epoch, *rank)

@@ -1,4 +1,4 @@
-"""When a model is written: once it has been validated a last time."""
+"""Export of a model at the end of a validation."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from compression.tasks.classification import network
 
 
 class ExportCallback(Callback):
-    """Hands the network to ``write`` at the end of validation, as it was validated."""
+    """A call of ``write(network)`` at the end of every validation, with the network as validated."""
 
     def __init__(self, write: Callable[[nn.Module], None]) -> None:
         self.write = write

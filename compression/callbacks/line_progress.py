@@ -1,4 +1,4 @@
-"""Progress as plain lines, for output that is no terminal."""
+"""Progress as plain lines, for output that is not a terminal."""
 
 import logging
 import time
@@ -9,7 +9,10 @@ log = logging.getLogger(__name__)
 
 
 class LineProgress(Callback):
-    """Logs one line an epoch, with the time left; ``arithmetic`` labels accuracies that are not of plain floats."""
+    """One log line per epoch, with the remaining time of ``stage``.
+
+    ``arithmetic`` labels accuracies of a network that does not compute in plain floats.
+    """
 
     def __init__(self, stage: str, *, arithmetic: str = "") -> None:
         self.stage = stage
@@ -18,12 +21,12 @@ class LineProgress(Callback):
         self._started = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the time."""
+        """Store the start time and the first epoch."""
         del pl_module
         self._first_epoch, self._started = trainer.current_epoch, time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log this epoch's line."""
+        """Log loss, validation accuracy and remaining seconds."""
         del pl_module
         done, total = trainer.current_epoch + 1, trainer.max_epochs or 0
         per_epoch = (time.perf_counter() - self._started) / (done - self._first_epoch)

@@ -1,4 +1,4 @@
-"""When weights are pruned: before given updates; and that they stay pruned: at every optimizer step."""
+"""Pruning during training: steps at scheduled updates, and pruned weights kept at zero."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,12 +17,13 @@ from compression.tasks.classification import network
 
 
 class PruningCallback(Callback):
-    """Takes step k of ``strategy`` before update ``step_updates[k - 1]``.
+    """The steps of ``strategy`` in training: step k is taken before update ``step_updates[k - 1]``.
 
-    The first ``num_batches`` of ``norm_batches``, images augmented as in training, re-estimate batch-norm statistics
-    whenever the masks change and before each validation: weights expect the statistics that they were trained with.
-    ``batches`` are training images as they are, for criteria that look at some. With ``rewind_to``, a state dict, every
-    step sets the weights that are kept back to it (the lottery ticket, arXiv:1803.03635).
+    The first ``num_batches`` of ``norm_batches`` (images augmented as in training) re-estimate batch-norm statistics
+    whenever the masks change and before each validation, because weights depend on the statistics that they were
+    trained with. ``batches`` are training images without augmentation, for criteria that need gradients. ``recorder``
+    records the accuracy of every step. With ``rewind_to``, a state dict, every step sets the kept weights back to it
+    (the lottery ticket, arXiv:1803.03635).
     """
 
     def __init__(
@@ -45,20 +46,20 @@ class PruningCallback(Callback):
         self.rewind_to = rewind_to
         self.step = 0
         self.masks = strategy.units.dense_masks()
-        # (update, sparsity in all and by layer) of every step that pruned
+        # (update, sparsity by layer and of the model) of every step that pruned
         self.sparsity_steps: list[tuple[int, dict[str, float]]] = []
 
     def is_due(self, update: int) -> bool:
-        """Whether the next step is to be taken before ``update``."""
+        """Return whether the next step must be taken before ``update``."""
         return self.step < len(self.step_updates) and self.step_updates[self.step] <= update
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Bring the masks, or those of a checkpoint, to where the weights are."""
+        """Move the masks, which may come from a checkpoint, to the device of the weights."""
         del trainer
         self.masks = self.masks.to(pl_module.device)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Prune, where a step is due."""
+        """Take all steps that are due, unless the recorder has stopped pruning."""
         del batch, batch_idx
         while self.is_due(trainer.global_step) and not self.recorder.stopped:
             self.advance(network(pl_module), update=trainer.global_step, optimizers=trainer.optimizers)
@@ -68,7 +69,10 @@ class PruningCallback(Callback):
                 trainer.logger.log_metrics(self.sparsity_steps[-1][1], step=trainer.global_step)
 
     def _follow_first(self, trainer: Trainer, net: nn.Module) -> None:
-        """Take masks and weights from the first process: on a GPU the last bits differ, and with them ranks."""
+        """Copy masks and weights from the first process.
+
+        On GPUs the last bits of weights differ between processes, so their rankings could differ too.
+        """
         ours = {"masks": dict(self.masks.to("cpu")), "weights": {k: v.cpu() for k, v in net.state_dict().items()}}
         firsts = trainer.strategy.broadcast(ours)
         device = next(iter(self.masks.values())).device
@@ -78,14 +82,17 @@ class PruningCallback(Callback):
             self.masks.mask_optimizer_state_(net, optimizer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the recovery of a step where the next is due."""
-        # Weights that only move belong to the step before.
+        """End the recovery of a step if the next one is due, and stop training if the recorder says so."""
+        # A step that only moves weights belongs to the pruning step before it.
         if self.is_due(trainer.global_step) and self.strategy.prunes_at(self.step + 1):
             self.recorder.finish_step(network(pl_module), self.masks)
             trainer.should_stop = trainer.should_stop or self.recorder.stopped
 
     def advance(self, net: nn.Module, *, update: int, optimizers: Sequence[torch.optim.Optimizer] = ()) -> None:
-        """Take the next step: new masks, masked weights and optimizer state, fresh batch norm."""
+        """Take the next step: compute new masks, mask weights and optimizer state, re-estimate batch norm.
+
+        ``update`` is the number of the current optimizer update. Also rewinds the weights if ``rewind_to`` is set.
+        """
         pruning = self.strategy.prunes_at(self.step + 1)
         if pruning and self.step:
             self._refresh(net)
@@ -94,7 +101,7 @@ class PruningCallback(Callback):
         self.masks = self.strategy.masks_at(self.step, net, masks=self.masks, batches=self.batches)
         self.masks.mask_weights_(net)
         self._refresh(net)
-        # Weights that moved are another model, but not a step of the history.
+        # Moved weights are a different model, so the best weights restart, but they are not a step of the history.
         self.recorder.begin_step(net, self.masks, step=self.step, update=update, pruning=pruning)
         if pruning:
             self.sparsity_steps.append((update, _name(self.masks)))
@@ -109,7 +116,7 @@ class PruningCallback(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Keep pruned weights at zero through the step; let criteria that watch training look."""
+        """Set the gradients of pruned weights to zero, and let an observing criterion see all gradients."""
         del trainer, optimizer
         self.masks.mask_gradients_(network(pl_module))
         if isinstance(self.strategy.criterion, Observer):
@@ -117,7 +124,7 @@ class PruningCallback(Callback):
             self.strategy.criterion.observe({name: parameters[name] for name in self.masks.weight_names})
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validate with statistics that fit the weights as they are."""
+        """Re-estimate batch-norm statistics, so that validation uses ones that fit the current weights."""
         del trainer
         self._refresh(network(pl_module))
 
@@ -125,7 +132,7 @@ class PruningCallback(Callback):
         reestimate_batch_norm_(net, self.norm_batches, self.num_batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the masks, the position in the schedule, and what the criterion has seen."""
+        """Return the masks, the position in the schedule, and the observations of the criterion."""
         criterion = self.strategy.criterion
         return {
             "step": self.step,
@@ -135,7 +142,7 @@ class PruningCallback(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up all of it."""
+        """Restore everything that ``state_dict`` returned."""
         self.step, self.sparsity_steps = state_dict["step"], state_dict["sparsity_steps"]
         self.masks = MaskSet(state_dict["masks"])
         if isinstance(self.strategy.criterion, Observer):

@@ -1,4 +1,4 @@
-"""What every pruning step cost and what recovery gave back; and the end of pruning where it costs too much."""
+"""Accuracy before and after recovery for every pruning step, and the end of pruning if accuracy becomes too low."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,11 +13,12 @@ Weights = Mapping[str, Tensor]
 
 
 class StepRecorder(Callback):
-    """Keeps a row a pruning step: step, update, sparsity, accuracy before and after recovery.
+    """One row per pruning step: step, update, sparsity, accuracy before and after recovery.
 
-    ``measure`` gives validation accuracy. ``write(step, weights)`` gets the best weights of each step. Once the
-    accuracy after recovery is below ``lowest``, pruning is ``stopped``, and ``accepted`` are (weights, masks, row) of
-    the last step that was not, None if there was none.
+    ``measure`` returns the validation accuracy of a network as a fraction (0 to 1). ``write(step, weights)`` gets the
+    best weights of each step. If the accuracy after recovery is below ``lowest``, ``stopped`` becomes True and pruning
+    ends. If ``lowest`` is given, ``accepted`` is (weights, masks, row) of the last step that was accurate enough, or
+    None if there is no such step.
     """
 
     def __init__(
@@ -37,12 +38,15 @@ class StepRecorder(Callback):
         self.accepted: tuple[Weights, Weights, dict[str, Any]] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stay stopped after a resume."""
+        """Stop training at once if a checkpoint says that pruning has ended."""
         del pl_module
         trainer.should_stop = trainer.should_stop or self.stopped
 
     def begin_step(self, net: nn.Module, masks: MaskSet, *, step: int, update: int, pruning: bool) -> None:
-        """Note the accuracy before recovery, and forget the best weights of the step before."""
+        """Add a row with the accuracy before recovery, and discard the best weights of the step before.
+
+        A step that only moves weights (``pruning=False``) adds no row.
+        """
         self.best.restart()
         if pruning:
             self.rows.append(
@@ -56,7 +60,11 @@ class StepRecorder(Callback):
             )
 
     def finish_step(self, net: nn.Module, masks: MaskSet) -> None:
-        """Note the accuracy after recovery; where no epoch has ended since the step, that of ``net`` as it is."""
+        """Complete the row of the current step with the accuracy after recovery, and write its best weights.
+
+        If no epoch was validated since the step, the weights and accuracy are those of ``net``. Does nothing if the row
+        is complete.
+        """
         if not self.rows or self.rows[-1]["accuracy_after"] is not None:
             return
         row, weights = self.rows[-1], self.best.weights or _copy(net.state_dict())
@@ -70,11 +78,11 @@ class StepRecorder(Callback):
             self.accepted = (weights, _copy(masks), row)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows and the last accepted model."""
+        """Return the rows, whether pruning has stopped, and the last accepted model."""
         return {"rows": self.rows, "stopped": self.stopped, "accepted": self.accepted}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up both."""
+        """Restore what ``state_dict`` returned."""
         self.rows, self.stopped = state_dict["rows"], state_dict["stopped"]
         self.accepted = state_dict["accepted"]
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar an epoch, with the time left to the whole training."""
+"""Progress on a terminal: one bar per epoch, with the remaining time of the complete training."""
 
 import time
 from typing import Any
@@ -8,9 +8,9 @@ from lightning.pytorch.callbacks import RichProgressBar
 
 
 class TerminalProgress(RichProgressBar):
-    """Lightning's bar; beside it validation accuracy, and the time left until the last epoch.
+    """Lightning's progress bar, with validation accuracy and the time left until the end of the last epoch.
 
-    ``arithmetic`` labels accuracies that are not of plain floats.
+    ``arithmetic`` labels accuracies of a network that does not compute in plain floats.
     """
 
     def __init__(self, *, arithmetic: str = "") -> None:
@@ -20,14 +20,14 @@ class TerminalProgress(RichProgressBar):
         self._started = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the time."""
+        """Store the start time and the first update."""
         super().on_train_start(trainer, pl_module)
         self._first_update, self._started = trainer.global_step, time.perf_counter()
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """Return what stands beside the bar."""
+        """Return the values to show beside the bar, by label."""
         items = super().get_metrics(trainer, pl_module)
-        # The logger's version: here the name of the stage, cut to its last letters.
+        # The logger's version: the bar would show the last letters of the stage's name.
         items.pop("v_num", None)
         if self._arithmetic:
             items["arithmetic"] = self._arithmetic

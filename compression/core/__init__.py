@@ -1,1 +1,1 @@
-"""Building blocks that need nothing but torch. Every other package may import them."""
+"""Building blocks that need no package but torch. Every other package may import them."""

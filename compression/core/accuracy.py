@@ -1,4 +1,4 @@
-"""Accuracy, in all and class by class."""
+"""Counts of correctly classified images, for accuracy overall and per class."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,9 +10,10 @@ from torch import Tensor
 def count_hits(
     model: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], num_classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Return (hits, images) per class, int64 ``[K]`` each.
+    """Return (correctly classified images, all images) per class, both int64 ``[C]`` on the CPU.
 
-    ``batches`` give (images ``[B, 3, H, W]``, labels ``[B]``) where ``model``, or what else gives logits, wants them.
+    ``model`` is a network or any other function that returns ``logits: [B, C]`` for images. ``batches`` yield
+    (``images: [B, 3, H, W]``, ``labels: [B]``) on the device of ``model``.
     """
     hits = torch.zeros(num_classes, dtype=torch.int64)
     totals = torch.zeros(num_classes, dtype=torch.int64)

@@ -1,4 +1,7 @@
-"""Batch norm: which layer it belongs to, and its statistics, which go stale when weights are pruned or rounded."""
+"""Batch norm: new running statistics, and the layer that each batch norm follows.
+
+Running statistics are out of date once weights are pruned or rounded.
+"""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -16,8 +19,8 @@ from compression.core.selection import PRUNABLE, prunable_weights
 def reestimate_batch_norm_(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], num_batches: int) -> None:
     """Replace running statistics by the plain average over the first ``num_batches`` of ``batches``.
 
-    Only batch-norm layers run in training mode meanwhile, so dropout draws nothing. A model without batch
-    norm, or ``num_batches`` of 0, is left as it is. ``batches`` give (images ``[B, 3, H, W]``, labels).
+    ``batches`` yield (``images: [B, 3, H, W]``, labels). Only batch-norm layers run in training mode meanwhile, so
+    dropout draws no random numbers. Does nothing for a model without batch norm or with ``num_batches=0``.
     """
     layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not layers or num_batches == 0:
@@ -27,7 +30,7 @@ def reestimate_batch_norm_(model: nn.Module, batches: Iterable[tuple[Tensor, Ten
     model.eval()
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = None  # torch's word for a cumulative average
+        layer.momentum = None  # makes torch compute a cumulative average
         layer.train()
     for images, _ in islice(batches, num_batches):
         model(images)
@@ -39,13 +42,13 @@ def reestimate_batch_norm_(model: nn.Module, batches: Iterable[tuple[Tensor, Ten
 
 @torch.no_grad()
 def following_batch_norms(model: nn.Module, example: Tensor) -> dict[str, _BatchNorm]:
-    """Return the batch norm that directly follows, by the name of the prunable weight before it.
+    """Return the batch norms that directly follow a prunable layer, by the name of the layer's weight.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``, which runs on it once, in evaluation mode, and is left as it
-    was. A layer has none where something comes between, as in networks that normalize before they convolve.
+    ``example: [B, 3, H, W]`` is an input of ``model``. The model runs on it once, in evaluation mode, and is not
+    changed. A layer is absent if another operation comes between, as in networks that normalize before they convolve.
     """
     names = {id(weight): name for name, weight in prunable_weights(model).items()}
-    # The outputs themselves are kept: the identity of one that is freed could be that of the next.
+    # Keep the outputs alive: Python may reuse the id of a freed tensor for a later one.
     outputs: dict[int, tuple[nn.Parameter, Tensor, int]] = {}
     found: dict[str, _BatchNorm] = {}
 
@@ -56,7 +59,7 @@ def following_batch_norms(model: nn.Module, example: Tensor) -> dict[str, _Batch
         if id(inputs[0]) not in outputs:
             return
         weight, output, version = outputs[id(inputs[0])]
-        # An activation in place hands on the same tensor, but changed.
+        # An in-place activation passes on the same tensor object with changed values.
         if output._version == version and norm.num_features == weight.shape[0]:
             found.setdefault(names[id(weight)], norm)
 

@@ -1,15 +1,15 @@
-"""The container of an artifact: a JSON header and named sections of bytes, every one under a checksum.
+"""The file format of an artifact: a JSON header and named sections of bytes, each with a checksum.
 
 Layout, little endian::
 
-    8 bytes   magic  89 43 4D 50 0D 0A 1A 0A   (shows text-mode damage, as PNG's does)
+    8 bytes   magic  89 43 4D 50 0D 0A 1A 0A   (reveals damage by text-mode transfer, as in PNG)
     u16       format version, 2
     u16       reserved, 0
-    u32       bytes of the compressed header
-    u32       bytes of the header, decompressed
-    u64       bytes of all sections together
+    u32       size of the compressed header in bytes
+    u32       size of the decompressed header in bytes
+    u64       size of all sections together in bytes
     ...       header: zlib of JSON {"header": {...}, "sections": [[name, bytes, checksum], ...]}
-    16 bytes  BLAKE2b-128 of everything before
+    16 bytes  BLAKE2b-128 of everything before it
     ...       the sections, one after the other, in the order of the table
 """
 
@@ -28,12 +28,15 @@ MAGIC = b"\x89CMP\r\n\x1a\n"
 FORMAT_VERSION = 2
 PREFIX = struct.Struct("<8sHHIIQ")
 CHECKSUM_BYTES = 16
-# Bounds what a hostile header can make the JSON reader allocate; 60,000 tensors fit.
+# Limits the memory that the JSON reader allocates for a hostile header. 60,000 tensors fit.
 MAX_HEADER_BYTES = 4 << 20
 
 
 def write_container(header: Mapping[str, Any], *, sections: Mapping[str, bytes]) -> bytes:
-    """Return the file's bytes, the same for the same input; raises InputError for a header above 4 MiB."""
+    """Return the bytes of an artifact file; equal inputs give equal bytes.
+
+    Raises ``InputError`` if the header is larger than 4 MiB.
+    """
     table = [[name, len(data), _checksum(data).hex()] for name, data in sections.items()]
     raw = json.dumps(
         {"header": header, "sections": table},
@@ -50,10 +53,11 @@ def write_container(header: Mapping[str, Any], *, sections: Mapping[str, bytes])
 
 
 def read_container(source: bytes | Path, *, name: str = "") -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return header and sections of a file, or of its bytes, with every checksum verified.
+    """Return (header, sections by name) of an artifact, and verify every checksum.
 
-    Memory stays within the file's size and a few times MAX_HEADER_BYTES, whatever the file claims. ``name``
-    is what errors call it. Raises ArtifactError for anything but a whole file of this format.
+    ``source`` is the path or the bytes of the file. Errors call it ``name``, or its path if there is no name. Memory
+    use stays within the file's size plus a few times ``MAX_HEADER_BYTES``, whatever sizes the file claims. Raises
+    ``ArtifactError`` for a file that is damaged, truncated, of another format or of another version.
     """
     if isinstance(source, Path):
         name = name or str(source)
@@ -63,7 +67,7 @@ def read_container(source: bytes | Path, *, name: str = "") -> tuple[dict[str, A
 
 
 def is_container(path: Path) -> bool:
-    """Return whether the file at ``path`` begins as an artifact does."""
+    """Return whether the file at ``path`` starts with the magic bytes of an artifact. Nothing else is checked."""
     with path.open("rb") as stream:
         return stream.read(len(MAGIC)) == MAGIC
 

@@ -1,4 +1,4 @@
-"""What a model consists of, counted on the model itself."""
+"""Counts of a model: parameters, zeros, sparsity and multiply-accumulates (MACs)."""
 
 from collections.abc import Mapping
 
@@ -11,32 +11,35 @@ from compression.core.selection import PRUNABLE, HoldsIntegers, device_of, layer
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the number of parameters."""
+    """Return the number of parameters. Integer weights and their scales count as parameters."""
     return sum(value.numel() for value in learned_values(model))
 
 
 def count_nonzero_parameters(model: nn.Module) -> int:
-    """Return the number of parameters that are not zero."""
+    """Return the number of parameters that are not exactly zero, counted as in ``count_parameters``."""
     return sum(int(value.count_nonzero()) for value in learned_values(model))
 
 
 def count_macs(model: nn.Module, image_size: int) -> int:
-    """Return the multiply-accumulates of one image; zeros count like any weight, as in a dense engine."""
+    """Return the MACs for one image of ``image_size`` x ``image_size`` pixels.
+
+    Zero weights count like any other, because an engine for dense networks computes them too.
+    """
     with evaluating(model), FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, image_size, image_size, device=device_of(model)))
     return int(counter.get_total_flops()) // 2
 
 
 def count_layer_weights(model: nn.Module) -> dict[str, int]:
-    """Return the number of weights, zeros too, by prunable weight."""
+    """Return the number of values, zeros included, of each convolution and linear weight, by name."""
     return {name: weight.numel() for name, weight in layer_weights(model).items()}
 
 
 def layer_sparsity(model: nn.Module, dense: Mapping[str, int] | None = None) -> dict[str, float]:
-    """Return the fraction of every prunable weight that is zero, or gone.
+    """Return the fraction (0 to 1) of each prunable weight that is zero or has been removed, by name.
 
-    ``dense`` are the layers' weights before anything was removed: ``count_layer_weights`` of the dense model, of
-    ``model`` itself if left out.
+    ``dense`` is ``count_layer_weights`` of the model before channels were removed. By default it is counted on
+    ``model`` itself.
     """
     dense = dense or count_layer_weights(model)
     weights = layer_weights(model)
@@ -44,16 +47,16 @@ def layer_sparsity(model: nn.Module, dense: Mapping[str, int] | None = None) -> 
 
 
 def model_sparsity(model: nn.Module, dense: Mapping[str, int] | None = None) -> float:
-    """Return the fraction of all prunable weights that is zero, or gone; ``dense`` as in ``layer_sparsity``."""
+    """Return the fraction (0 to 1) of all prunable weights that are zero or removed; see ``layer_sparsity``."""
     total = sum((dense or count_layer_weights(model)).values())
     return 1 - sum(int(weight.count_nonzero()) for weight in layer_weights(model).values()) / total
 
 
 def layer_macs(model: nn.Module, example: Tensor) -> dict[str, int]:
-    """Return the multiply-accumulates of one image by convolution and linear weight.
+    """Return the MACs for one image by convolution and linear weight.
 
-    ``example: [B, 3, H, W]``. Each weight is used once at every position of its layer's output. The layers stand in the
-    order in which they ran last.
+    ``example: [B, 3, H, W]`` is an input of ``model``. Each weight is used once at every position of its layer's
+    output. The layers are in the order in which they ran; a layer that ran several times counts at its last run.
     """
     macs: dict[str, int] = {}
 

@@ -1,20 +1,20 @@
-"""The one error type that means "the input is wrong", told to the user in one line."""
+"""The error type for wrong input. The user sees its message as one line, without a traceback."""
 
 
 class InputError(ValueError):
-    """A bad value, file or image; the message names it and what is allowed, in one line that any terminal can show."""
+    """A bad value, file or image. The message names it and what is allowed, in one line that any terminal can show."""
 
     def __init__(self, message: object = "") -> None:
-        # Names and texts come from files of strangers: newlines, escape codes, halves of surrogate pairs.
+        # Texts from files of unknown origin may hold newlines, escape codes or single halves of surrogate pairs.
         super().__init__(printable(" ".join(str(message).splitlines())))
 
 
 class ArtifactError(InputError):
-    """A model file that cannot be read: not ours, truncated, damaged or inconsistent."""
+    """A model file that cannot be read: of another format, truncated, damaged or inconsistent."""
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with what cannot be shown as it is written out, such as a newline as backslash and n."""
+    r"""Return ``text`` with unprintable characters as escapes, such as ``\n`` for a newline."""
     if text.isprintable():
         return text
     return "".join(
@@ -24,5 +24,5 @@ def printable(text: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what ``error`` says, or its type where it says nothing."""
+    """Return the first line of the message of ``error``, or the name of its type if the message is empty."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,4 +1,4 @@
-"""A model in evaluation mode for a while."""
+"""A context manager for evaluation mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put ``model`` into evaluation mode, and every module back into the mode it was in."""
+    """Put ``model`` into evaluation mode inside the ``with`` block, then restore the mode of every module."""
     training = {module: module.training for module in model.modules()}
     model.eval()
     try:

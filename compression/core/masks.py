@@ -1,4 +1,4 @@
-"""Masks beside the parameters: which weights are kept, and what keeps the others at exactly zero."""
+"""Pruning masks, stored apart from the parameters; they keep pruned weights at exactly zero."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 
 class MaskSet(Mapping[str, Tensor]):
-    """Bool masks by parameter name, True = keep, each of its parameter's shape.
+    """Bool masks by parameter name, each of its parameter's shape; True means keep.
 
-    Where channels are pruned there are masks of biases and normalization as well. They hold zeros like any other, and
-    are not counted: sparsity is of weights.
+    Channel pruning also masks biases and normalization parameters. These masks keep zeros like any other, but they are
+    not counted: sparsity refers to weights alone.
 
-    A pruned weight stays zero if weights and optimizer state are masked when the masks change and gradients
-    at every step: momentum and moments of a pruned weight then stay zero, and weight decay of zero is zero.
+    A pruned weight stays zero if two things happen: weights and optimizer state are masked when the masks change, and
+    gradients are masked at every step. Then momentum and moments of a pruned weight stay zero, and weight decay of
+    zero is zero.
     """
 
     def __init__(self, masks: Mapping[str, Tensor]) -> None:
@@ -21,7 +22,7 @@ class MaskSet(Mapping[str, Tensor]):
             if mask.dtype != torch.bool:
                 raise ValueError(f"mask of {name} is {mask.dtype}, must be torch.bool")
         self._masks = dict(masks)
-        # The same masks as factors: multiplying floats in one multi-tensor call is what makes a step cheap.
+        # The same masks as factors 0 and 1. Multiplying floats in one multi-tensor call keeps a step cheap.
         self._factors: dict[str, Tensor] = {}
 
     def __getitem__(self, name: str) -> Tensor:
@@ -35,27 +36,27 @@ class MaskSet(Mapping[str, Tensor]):
 
     @property
     def num_weights(self) -> int:
-        """How many weights are under a mask."""
+        """Number of weights that have a mask, kept or pruned."""
         return sum(mask.numel() for mask in self._weights.values())
 
     @property
     def num_kept(self) -> int:
-        """How many of them are kept."""
+        """Number of weights that are kept."""
         return sum(int(mask.sum()) for mask in self._weights.values())
 
     @property
     def sparsity(self) -> float:
-        """Fraction of pruned weights, in [0, 1)."""
+        """Fraction of weights that are pruned (0 to 1)."""
         return 1 - self.num_kept / self.num_weights
 
     @property
     def layer_sparsity(self) -> dict[str, float]:
-        """Fraction of pruned weights by parameter name."""
+        """Fraction of weights that are pruned (0 to 1), by parameter name."""
         return {name: 1 - int(mask.sum()) / mask.numel() for name, mask in self._weights.items()}
 
     @property
     def weight_names(self) -> list[str]:
-        """The names of the weights under a mask."""
+        """Names of the weights that have a mask."""
         return list(self._weights)
 
     @property
@@ -63,7 +64,7 @@ class MaskSet(Mapping[str, Tensor]):
         return {name: mask for name, mask in self.items() if mask.ndim > 1}
 
     def to(self, device: torch.device | str) -> "MaskSet":
-        """Return the masks on ``device``."""
+        """Return a new mask set with the same masks on ``device``."""
         return MaskSet({name: mask.to(device) for name, mask in self.items()})
 
     @torch.no_grad()
@@ -86,7 +87,10 @@ class MaskSet(Mapping[str, Tensor]):
 
     @torch.no_grad()
     def mask_optimizer_state_(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Set momentum and moments of pruned weights to zero, whatever the optimizer calls them."""
+        """Set momentum and moments of pruned weights to zero, whatever their names in the optimizer.
+
+        These are all state tensors that have the shape of their parameter.
+        """
         for name, parameter in model.named_parameters():
             if name not in self._masks:
                 continue

@@ -1,4 +1,7 @@
-"""Random generators that depend on names alone, so a resumed run draws what an undisturbed one draws."""
+"""Seeds and random generators that depend on names alone.
+
+A resumed run thus draws the same numbers as an uninterrupted one.
+"""
 
 import hashlib
 
@@ -6,7 +9,7 @@ import torch
 
 
 def derive_seed(*parts: str | int) -> int:
-    """Return a 63-bit seed for a named purpose, e.g. ``derive_seed(42, "augment", epoch)``."""
+    """Return a 63-bit seed for a named purpose, such as ``derive_seed(42, "augment", epoch)``."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -1,4 +1,4 @@
-"""Which parameters may be pruned, and where weights are once they are integers."""
+"""Selection of a model's tensors: prunable weights, weights stored as integers, and all learned values."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ PRUNABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the convolution and linear weights by parameter name, in the model's order.
 
-    Never biases or normalization; a weight shared by two layers is named once.
+    Biases and normalization parameters are never included. A weight that two layers share appears once.
     """
     owners = {
         f"{name}.weight" if name else "weight" for name, module in model.named_modules() if isinstance(module, PRUNABLE)
@@ -20,7 +20,10 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 class HoldsIntegers(nn.Module):
-    """A layer whose weight, scales and bias are buffers: what counts weights counts them as well."""
+    """Base class of quantized layers, which store weight, scales and bias as buffers.
+
+    Functions that count or size parameters count these buffers too.
+    """
 
     weight: Tensor
     weight_scale: Tensor
@@ -28,7 +31,10 @@ class HoldsIntegers(nn.Module):
 
 
 def layer_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of convolutions and linear layers by name, floats or integers, in the model's order."""
+    """Return the weights of convolutions and linear layers by name: first float weights, then integer weights.
+
+    Both groups are in the model's order.
+    """
     floats = prunable_weights(model)
     integers = {
         f"{name}.weight": module.weight for name, module in model.named_modules() if isinstance(module, HoldsIntegers)
@@ -37,7 +43,7 @@ def layer_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def learned_values(model: nn.Module) -> Iterator[Tensor]:
-    """Yield what a model has learned: its parameters, and the buffers that hold integers and their scales."""
+    """Yield all learned tensors: parameters, then buffers of quantized layers such as integer weights and scales."""
     yield from model.parameters()
     for module in model.modules():
         if isinstance(module, HoldsIntegers):
@@ -45,5 +51,5 @@ def learned_values(model: nn.Module) -> Iterator[Tensor]:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Return where a model's tensors are; the CPU if it has none."""
+    """Return the device of a model's first learned tensor, or the CPU if the model has no learned tensors."""
     return next((value.device for value in learned_values(model)), torch.device("cpu"))

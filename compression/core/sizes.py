@@ -1,4 +1,4 @@
-"""Sizes in bytes, as people write and read them."""
+"""Sizes in bytes as text such as "1.5 GiB"."""
 
 import re
 
@@ -15,13 +15,17 @@ _UNITS = {
     "GiB": 2**30,
     "TiB": 2**40,
 }
-# 1 EiB: no disk has more.
+# 1 EiB: more than any disk has.
 _MOST = 2**60
 ALLOWED = "a size such as 300KiB, 1.5MB or 5GiB (KB, MB, GB, KiB, MiB, GiB, TiB), or a number of bytes"
 
 
 def parse_size(text: str, *, key: str) -> int:
-    """Return the bytes of e.g. ``1.5GiB``, rounded down; raises ``InputError``, which says that ``key`` asked."""
+    """Return the number of bytes in a text such as ``1.5GiB``, rounded down.
+
+    Raises ``InputError`` for a text that is not a size, or a size above 1 EiB. The error names ``key``, the setting
+    that holds the text.
+    """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
     unit = found and next((factor for name, factor in _UNITS.items() if name.lower() == found[2].lower()), None)
     if not found or unit is None:
@@ -32,7 +36,7 @@ def parse_size(text: str, *, key: str) -> int:
 
 
 def format_size(count: int) -> str:
-    """Return e.g. ``512 bytes``, ``8.5 KiB``, ``8.54 MiB``, ``1.20 GiB``."""
+    """Return ``count`` bytes as text, such as ``512 bytes``, ``8.5 KiB``, ``8.54 MiB`` or ``1.20 GiB``."""
     if count >= _UNITS["GiB"]:
         return f"{count / _UNITS['GiB']:.2f} GiB"
     if count >= _UNITS["MiB"]:

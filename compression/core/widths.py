@@ -1,4 +1,4 @@
-"""A network with fewer channels than its architecture has: the same modules, smaller."""
+"""Networks with fewer channels than their architecture defines: the same modules with smaller tensors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,12 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 def fit_widths_(model: nn.Module, shapes: Shapes) -> nn.Module:
-    """Shrink convolutions, linear layers and batch norms of ``model`` to the tensors of a compacted network.
+    """Shrink 2D convolutions, linear layers and batch norms of ``model`` to given shapes, and return ``model``.
 
-    ``shapes`` are those of its state dict, by name. New tensors are uninitialized, on the device of the old ones (meta
-    included), for ``load_state_dict``. What a network reads besides channel counts (kernel, stride, ...) stays. Raises
-    ``InputError`` naming a tensor that no shrinking explains.
+    ``shapes`` are the shapes of a compacted network's state dict, by name. Names without a matching layer are ignored.
+    New tensors are uninitialized, on the device of the old ones (meta included); fill them with ``load_state_dict``.
+    Kernel size, stride and other settings stay. Raises ``InputError`` naming a tensor that is not a narrower form of
+    the model's own.
     """
     for name, module in model.named_modules():
         prefix = f"{name}." if name else ""
@@ -55,7 +56,7 @@ def _resize_(module: nn.Module, shape: Sequence[int]) -> None:
             empty = torch.empty(*new, dtype=parameter.dtype, device=parameter.device)
             setattr(module, name, nn.Parameter(empty, requires_grad=parameter.requires_grad))
     for name, buffer in list(module.named_buffers(recurse=False)):
-        # The counter of batches is a scalar.
+        # num_batches_tracked is a scalar and keeps its shape.
         if buffer.ndim == 1 and len(buffer) != shape[0]:
             setattr(module, name, torch.empty(shape[0], dtype=buffer.dtype, device=buffer.device))
 
@@ -67,5 +68,5 @@ def _within(shape: Sequence[int], dense: Sequence[int]) -> bool:
 def _require(condition: bool, name: str, shape: Sequence[int], dense: Sequence[int]) -> None:
     if not condition:
         raise InputError(
-            f"{name}.weight of shape {list(shape)} is no narrower form of {list(dense)}, which the architecture has"
+            f"{name}.weight of shape {list(shape)} is not a narrower form of {list(dense)}, which the architecture has"
         )

@@ -1,1 +1,1 @@
-"""Data sets and the one way from their images to batches on a device."""
+"""Data sets, and the single pipeline from their images to batches on a device."""

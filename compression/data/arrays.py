@@ -1,4 +1,4 @@
-"""Data sets that are one array already: hashing, resizing, and the way from array to ImageData."""
+"""Data sets that are stored as arrays: hashing, resizing and conversion to ``ImageData``."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from compression.data.splits import order_by_seed, split_stratified
 
 
 def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256, in hex, over names, types, shapes and content."""
+    """Return the SHA-256, in hex, over names, dtypes, shapes and content of ``arrays``."""
     digest = hashlib.sha256()
     for name, array in arrays.items():
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
@@ -23,7 +23,10 @@ def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def resize_images(images: Tensor, *, size: int, chunk: int = 1024) -> Tensor:
-    """Resize uint8 [N, 3, H, W] to [N, 3, size, size]: bilinear, antialiased; no copy when equal."""
+    """Return uint8 ``images: [N, 3, H, W]`` resized to ``[N, 3, size, size]``, bilinear and antialiased.
+
+    Works on ``chunk`` images at a time to limit memory. Returns ``images`` itself if the size is right already.
+    """
     if tuple(images.shape[-2:]) == (size, size):
         return images
     parts = [functional.resize(part, [size, size], antialias=True) for part in images.split(chunk)]
@@ -31,9 +34,10 @@ def resize_images(images: Tensor, *, size: int, chunk: int = 1024) -> Tensor:
 
 
 def assemble(dataset: Dataset, *, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> ImageData:
-    """Hold out the validation part, resize, and measure the normalization that was not given.
+    """Return ``ImageData`` of the arrays, with the options of ``dataset``.
 
-    ``train`` and ``test`` are (uint8 [N, 3, H, W], int64 [N]).
+    ``train`` and ``test`` are (images: uint8 ``[N, 3, H, W]``, labels: int64 ``[N]``). Holds out a validation part of
+    the training images by ``seed``, resizes all images, and measures mean and std unless ``dataset`` gives them.
     """
     images, labels = train
     order = order_by_seed(len(labels), seed, "val")

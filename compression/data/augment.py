@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the device the images are on; every draw comes from a given generator."""
+"""Augmentation of batches on the device of the images; all random numbers come from a given generator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,36 +14,40 @@ LUMA = (0.2989, 0.587, 0.114)
 
 
 def random_crop(images: Tensor, *, padding: int, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to ``padding`` pixels each way, filling with zeros (crop of the padded image).
+    """Return each image shifted by up to ``padding`` pixels in each direction and filled with zeros.
 
-    images: [B, C, H, W], any dtype; same shape and dtype back.
+    This is a random crop of the zero-padded image. ``images: [B, C, H, W]`` keep their shape and dtype.
     """
     offsets = torch.randint(0, 2 * padding + 1, (2, len(images)), generator=generator, device=generator.device)
     return crop_at(images, padding=padding, top=offsets[0], left=offsets[1])
 
 
 def crop_at(images: Tensor, *, padding: int, top: Tensor, left: Tensor) -> Tensor:
-    """Crop each zero-padded image at its own offset, ``top`` and ``left`` int64 [B] in [0, 2 * padding]."""
+    """Return a crop of each zero-padded image at its own offset, in the shape of ``images: [B, C, H, W]``.
+
+    The offsets ``top`` and ``left`` are int64 ``[B]`` in [0, 2 * padding].
+    """
     height, width = images.shape[-2:]
     windows = pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(len(images), device=images.device), :, top, left]
 
 
 def random_horizontal_flip(images: Tensor, *, generator: torch.Generator) -> Tensor:
-    """Mirror each image left to right with probability 1/2; images: [B, C, H, W]."""
+    """Return ``images: [B, C, H, W]``, each mirrored left to right with probability 1/2."""
     flipped = torch.rand(len(images), generator=generator, device=generator.device) < 0.5
     return flip_where(images, flipped=flipped)
 
 
 def flip_where(images: Tensor, *, flipped: Tensor) -> Tensor:
-    """Mirror the images whose entry of ``flipped`` (bool [B]) is True."""
+    """Return ``images: [B, C, H, W]``, mirrored left to right where ``flipped`` (bool ``[B]``) is True."""
     return torch.where(flipped.view(-1, 1, 1, 1), images.flip(-1), images)
 
 
 def random_colour_jitter(images: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Change brightness, contrast and saturation by factors from U[max(0, 1 - strength), 1 + strength].
+    """Return images with random brightness, contrast and saturation.
 
-    images: [B, 3, H, W] uint8, or float32 on the 0..1 scale; returns float32 on the 0..1 scale.
+    Each image draws three factors, uniform in [max(0, 1 - strength), 1 + strength]. ``images: [B, 3, H, W]`` are uint8,
+    or float32 on the 0..1 scale; the result is float32 on the 0..1 scale.
     """
     low = max(0.0, 1.0 - strength)
     noise = torch.rand((3, len(images)), generator=generator, device=generator.device)
@@ -51,9 +55,10 @@ def random_colour_jitter(images: Tensor, *, strength: float, generator: torch.Ge
 
 
 def adjust_colour(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
-    """Apply the three factors (float32 [B] each) in this order, clamping to 0..1 after each, as torchvision.
+    """Return images with the three factors applied in this order, as in torchvision.
 
-    images: [B, 3, H, W] uint8, or float32 on the 0..1 scale; returns float32 on the 0..1 scale.
+    Each factor is float32 ``[B]``. Values are clamped to 0..1 after each factor. ``images: [B, 3, H, W]`` are uint8, or
+    float32 on the 0..1 scale; the result is float32 on the 0..1 scale.
     """
     values = images if images.is_floating_point() else images.to(torch.float32) / 255
     values = (values * brightness.view(-1, 1, 1, 1)).clamp_(0, 1)
@@ -72,10 +77,10 @@ def _blend(values: Tensor, other: Tensor, factor: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Augment:
-    """What is done to training images, in this order: crop, horizontal flip, colour jitter; default nothing.
+    """Augmentation of training images, in this order: crop, horizontal flip, colour jitter. The default does nothing.
 
-    ``crop_padding`` in pixels, ``colour_jitter`` the largest relative change of the three colour factors.
-    Raises InputError for values out of range.
+    ``crop_padding`` is in pixels. ``colour_jitter`` is the largest relative change of brightness, contrast and
+    saturation. Raises ``InputError`` for values out of range.
     """
 
     crop_padding: int = 0
@@ -89,7 +94,10 @@ class Augment:
 
     @classmethod
     def parse(cls, value: "Augment | Mapping[str, object] | None") -> "Augment":
-        """Build from a yaml mapping; raise InputError for an unknown key or a bad value."""
+        """Return an ``Augment`` from a yaml mapping; None stands for the default.
+
+        Raises ``InputError`` for an unknown key or a bad value.
+        """
         if isinstance(value, cls):
             return value
         known = [field.name for field in fields(cls)]
@@ -102,7 +110,10 @@ class Augment:
         return cls(**options)  # type: ignore[arg-type]
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Augment a batch [B, 3, H, W]; uint8 stays uint8 unless colours change (then float32, 0..1)."""
+        """Return the augmented batch of ``images: [B, 3, H, W]``.
+
+        uint8 stays uint8 unless colours change; then the result is float32 on the 0..1 scale.
+        """
         if self.crop_padding:
             images = random_crop(images, padding=self.crop_padding, generator=generator)
         if self.horizontal_flip:

@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the framework: images and labels in three parts, and how to get them."""
+"""The interface of data sets: images and labels in the parts train, val and test, and the class that loads them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from compression.data.options import (
 
 
 class ImageSource(Protocol):
-    """Images made on demand: ``source[i]`` is a uint8 tensor [3, H, W]."""
+    """A sequence of images made on demand: ``source[i]`` is a uint8 tensor ``[3, H, W]``."""
 
     def __len__(self) -> int: ...
 
@@ -32,7 +32,7 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a data set: images, uint8 [N, 3, H, W] or a source of them, and labels, int64 [N]."""
+    """One part of a data set: images (uint8 ``[N, 3, H, W]`` or an ``ImageSource``) and labels (int64 ``[N]``)."""
 
     images: Tensor | ImageSource
     labels: Tensor
@@ -46,13 +46,14 @@ class Split:
 
     @property
     def resident(self) -> bool:
-        """True when the images are held in memory as one tensor."""
+        """True if the images are in memory as one tensor."""
         return isinstance(self.images, Tensor)
 
     def to(self, device: torch.device | str) -> "Split":
-        """Return the split with labels and, where they fit in half of the free memory, images on ``device``.
+        """Return the split with its labels on ``device``, and its images too if they fit.
 
-        Asking again for the same device gives the same tensors, so several readers share one copy.
+        On CUDA, images fit if they take at most half of the free GPU memory. Repeated calls for one device return the
+        same tensors, so several readers share one copy.
         """
         device = torch.device(device)
         if self.labels.device == device:
@@ -71,7 +72,11 @@ def _fits(images: Tensor, device: torch.device) -> bool:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A loaded data set; ``mean`` and ``std`` are on the 0..1 scale, ``warnings`` what the intake noticed."""
+    """A loaded data set.
+
+    ``image_size`` is height and width in pixels. ``mean`` and ``std`` per channel are on the 0..1 scale. ``warnings``
+    are the findings of the intake check, one line each.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -91,11 +96,11 @@ class ImageData:
 
 
 class Dataset(ABC):
-    """What ``_target_`` of a ``conf/data`` file builds; arguments are plain yaml values, checked at once.
+    """Base class of data sets, which ``_target_`` of a ``conf/data`` file names.
 
-    ``val_fraction`` of the training images is held out for validation. ``mean`` and ``std`` (0..1 scale)
-    are measured from the remaining training images when null. ``num_workers`` = auto takes the cores this
-    process may use, 16 at most. Raises InputError for a bad value.
+    Arguments are plain yaml values and are checked at once; a bad value raises ``InputError``. ``val_fraction`` of the
+    training images is held out for validation. If ``mean`` or ``std`` (0..1 scale) is null, it is measured on the
+    remaining training images. ``num_workers=auto`` uses the cores that this process may use, at most 16.
     """
 
     name: str
@@ -113,7 +118,7 @@ class Dataset(ABC):
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.image_size = check_int("image_size", image_size, minimum=8, maximum=2048)
-        # A batch of one image has no variance to normalize by.
+        # Batch norm cannot train on a batch of one image: it has no variance.
         self.batch_size = check_int_or_auto("batch_size", batch_size, minimum=2)
         workers = check_int_or_auto("num_workers", num_workers, minimum=0)
         self.num_workers = workers if isinstance(workers, int) else count_threads()
@@ -126,19 +131,20 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in label order, found without decoding an image."""
+        """Names of the classes in label order, available without decoding an image."""
 
     def check(self) -> None:
-        """Raise InputError for everything wrong that shows within seconds; decodes no image."""
+        """Raise ``InputError`` for any problem that shows within seconds. Decodes no image."""
         check_group_members(self.class_groups, self.class_names)
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return the SHA-256, in hex, of the names, sizes and content of all images."""
+        """Return a SHA-256, in hex, that changes with any image: the identity of the data in caches and stages."""
 
     @abstractmethod
     def load(self, seed: int, *, cache_dir: Path | None = None) -> ImageData:
-        """Return the images in three parts; ``seed`` decides which training images validate, nothing else.
+        """Return the images in the parts train, val and test.
 
-        ``cache_dir`` keeps decoded images for the next run, where decoding takes time.
+        ``seed`` decides only which training images become validation images. Data sets that are slow to decode keep
+        decoded images in ``cache_dir`` for the next run.
         """

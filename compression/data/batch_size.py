@@ -1,4 +1,4 @@
-"""Finds the largest batch that fits, for ``data.batch_size=auto``."""
+"""Search for the largest batch size that fits in memory, for ``data.batch_size=auto``."""
 
 import copy
 
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import cross_entropy
 
-# Fewer updates than this in an epoch learn little, however well the batch fits.
+# With fewer updates per epoch than this a network learns little, even if the batch fits.
 MIN_UPDATES = 8
 
-# Gradients, two moments of AdamW and a copy of the best weights stand beside the activations.
+# Memory besides activations, in copies of the weights: gradients, two moments of AdamW and the best weights so far.
 _COPIES_BESIDE = 4
 
 
@@ -24,11 +24,11 @@ def find_batch_size(
     device: torch.device | str,
     limit: int = 1024,
 ) -> int:
-    """Return the largest power of two that trains in memory, at most ``limit`` and ``num_images / 8``.
+    """Return the largest power of two that fits in memory as batch size, at most ``limit`` and ``num_images / 8``.
 
-    On CUDA by trying a float32 forward and backward pass; on the CPU by counting the activations saved for
-    the backward pass against half of the machine's memory. Never below 2. ``model`` and the random state
-    stay as they are.
+    On CUDA the function tries a float32 forward and backward pass. On the CPU it compares the activations saved for
+    the backward pass with half of the machine's memory. The result is at least 2. ``model`` and the random state do
+    not change.
     """
     device = torch.device(device)
     largest = _floor_power_of_two(min(limit, num_images // MIN_UPDATES))
@@ -42,7 +42,7 @@ def find_batch_size(
 
 
 def measure_saved_bytes(model: nn.Module, *, image_size: int, num_classes: int) -> int:
-    """Return the bytes of activations per image that a forward pass keeps for the backward pass (CPU)."""
+    """Return the bytes of activations per image that a forward pass on the CPU saves for the backward pass."""
     small, large = (_count_saved(model, image_size, num_classes, num_images) for num_images in (2, 4))
     return max((large - small) // 2, 1)
 

@@ -1,4 +1,4 @@
-"""Turns a split into normalized batches on a device; order and augmentation depend on (seed, epoch) alone."""
+"""Normalized batches of a split on a device; order and augmentation depend only on seed and epoch."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal
@@ -15,18 +15,18 @@ from compression.data.options import Triple
 
 
 class Batches:
-    """Iterable of (images, labels): float32 [B, 3, H, W], normalized, channels-last, and int64 [B].
+    """Iterable of (images: float32 ``[B, 3, H, W]``, normalized, channels-last; labels: int64 ``[B]``).
 
-    Epoch e is drawn by ``set_epoch(e)``, which Lightning calls through ``sampler``; every pass over one
-    epoch gives the same batches. Images held in memory and images streamed from files give equal batches,
-    whatever ``num_workers`` (worker processes, used for streaming alone). A shuffled last batch of a
-    single image is left out, since batch normalization cannot train on it.
+    ``set_epoch(e)`` selects the epoch; Lightning calls it through ``sampler``. Every pass over one epoch gives the same
+    batches. Images in memory and images streamed from files give equal batches, for any ``num_workers`` (worker
+    processes, used only for streaming). A shuffled last batch of a single image is left out, because batch norm cannot
+    train on it.
 
-    Of ``num_shares`` processes that train together each takes its ``share`` of every batch, all shares together the
-    batch; a last batch with less than two images for each is left out.
+    If ``num_shares`` processes train together, each takes its ``share`` (0 to ``num_shares - 1``) of every batch; the
+    shares do not overlap. A shuffled last batch with fewer than two images per process is left out.
     """
 
-    # Lightning asks everything that has a `sampler` for this as well.
+    # Lightning reads this attribute of every object that has a `sampler`.
     batch_sampler = None
 
     def __init__(
@@ -69,15 +69,15 @@ class Batches:
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that passes begun from now on draw."""
+        """Select the epoch for all passes that start from now on."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return -(-self.num_images // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        # A generator function: the epoch is read at the first batch, because Lightning makes the first
-        # iterator before it calls set_epoch.
+        # As this is a generator function, the epoch is read at the first batch. Lightning creates the first iterator
+        # before it calls set_epoch.
         parts = (self.share,) if self.share else ()
         noise = make_generator(self.seed, "augment", self.epoch, *parts, device=self.device)
         chunks = tuple(batch[self.share :: self.num_shares] for batch in self._draw_order().split(self.batch_size))
@@ -106,7 +106,7 @@ class Batches:
 
 
 class _Plan:
-    """The index lists of the coming pass; a DataLoader reads them when the pass begins."""
+    """Index lists of the next pass; a DataLoader reads them when the pass begins."""
 
     def __init__(self) -> None:
         self.chunks: list[list[int]] = []
@@ -119,7 +119,7 @@ class _Plan:
 
 
 class _Stack(Dataset[Tensor]):
-    """Whole batches of a source, so that workers send one tensor each: uint8 [B, 3, H, W]."""
+    """Data set of complete batches, uint8 ``[B, 3, H, W]``, so that a worker sends one tensor per batch."""
 
     def __init__(self, images: ImageSource) -> None:
         self.images = images
@@ -136,7 +136,7 @@ def _make_loader(images: ImageSource, plan: _Plan, num_workers: int, device: tor
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
         persistent_workers=num_workers > 0,
-        # Its own, so that streaming does not draw from the global generator that dropout uses.
+        # A separate generator, so that streaming does not draw from the global one, which dropout uses.
         generator=torch.Generator(),
     )
 
@@ -152,7 +152,7 @@ def make_batches(
     seed: int = 0,
     num_workers: int = 0,
 ) -> Batches:
-    """Return the batches of one part; ``training`` shuffles and augments, otherwise images come in order."""
+    """Return the batches of one part of ``data``, shuffled and augmented if ``training``, else in order."""
     return Batches(
         split=getattr(data, part),
         mean=data.mean,

@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009) by torchvision's download, whose checksum torchvision verifies."""
+"""CIFAR-10 (Krizhevsky 2009), downloaded by torchvision, which verifies the checksum."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData
 from compression.data.options import Triple
 
-# A host that never answers must be reported before a person gives up on the command.
+# Seconds. A server that never answers must be reported before the user gives up on the command.
 CONNECT_SECONDS = 8.0
 
 CLASS_NAMES = (
@@ -37,7 +37,7 @@ CLASS_NAMES = (
 
 
 class Cifar10(Dataset):
-    """50,000 training and 10,000 test images of 32x32 pixels, downloaded into ``root`` when absent."""
+    """50,000 training and 10,000 test images of 32x32 pixels, downloaded into ``root`` if absent."""
 
     name = "cifar10"
 
@@ -70,16 +70,19 @@ class Cifar10(Dataset):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The ten classes in label order."""
+        """The ten class names in label order."""
         return CLASS_NAMES
 
     def check(self) -> None:
-        """Download when absent; raise InputError when that fails, or for an unknown class in a group."""
+        """Download the images if absent.
+
+        Raises ``InputError`` if the download fails or if ``class_groups`` names an unknown class.
+        """
         super().check()
         self._read(train=False)
 
     def fingerprint(self) -> str:
-        """Return the SHA-256, in hex, of the images and labels, downloading them when absent."""
+        """Return the SHA-256, in hex, of all images and labels. Downloads them if absent."""
         arrays: dict[str, np.ndarray] = {}
         for part in ("train", "test"):
             images, labels = self._read(train=part == "train")
@@ -87,18 +90,18 @@ class Cifar10(Dataset):
         return hash_arrays(arrays)
 
     def load(self, seed: int, *, cache_dir: Path | None = None) -> ImageData:  # noqa: ARG002
-        """Return CIFAR-10; ``cache_dir`` is not used, there is nothing slow to keep."""
+        """Return the images in the parts train, val and test. ``cache_dir`` is not used: reading is fast."""
         parts = []
         for train in (True, False):
             images, labels = self._read(train=train)
-            # torchvision turns the stored [N, 3, 32, 32] into a view with the channels last.
+            # torchvision returns the stored [N, 3, 32, 32] as a view [N, 32, 32, 3].
             parts.append((torch.from_numpy(images.transpose(0, 3, 1, 2)), labels))
         return assemble(self, train=parts[0], test=parts[1], seed=seed)
 
     def _read(self, *, train: bool) -> tuple[np.ndarray, Tensor]:
         try:
             with _limit_connect_time(), warnings.catch_warnings():
-                # The batches were pickled by a NumPy that wrote this flag as an integer.
+                # An old NumPy pickled the batches with this flag as an integer, of which a newer one warns.
                 warnings.filterwarnings("ignore", message=r"dtype\(\): align")
                 source = CIFAR10(str(self.root), train=train, download=True)
         except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:

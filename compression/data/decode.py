@@ -1,4 +1,4 @@
-"""From an image file to uint8 pixels: the one way, used in training, evaluation and prediction alike."""
+"""Decoding of image files to uint8 pixels, the same in training, evaluation and prediction."""
 
 import io
 import struct
@@ -15,10 +15,10 @@ from compression.core.errors import InputError
 
 EXTENSIONS: tuple[str, ...] = IMG_EXTENSIONS
 
-# Raised in cached results' place when this file changes what pixels come out.
+# Part of the cache key of decoded images. Increase it when a change of this file changes the decoded pixels.
 DECODE_VERSION = 1
 
-# What Pillow's decoders raise for damaged files.
+# Errors that Pillow's decoders raise for damaged files.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -35,15 +35,15 @@ _DAMAGE = (
 
 
 class DamagedImageError(Exception):
-    """Bytes that cannot be decoded; the message is the reason, without a file name."""
+    """Image content that cannot be decoded. The message is the reason, without a file name."""
 
 
 def decode_image(content: bytes, *, image_size: int) -> np.ndarray:
-    """Return uint8 [3, image_size, image_size]: the centre square, resized (bilinear, antialiased), as RGB.
+    """Return the centre square of an image as RGB pixels, uint8 ``[3, image_size, image_size]``.
 
-    The camera's orientation tag is honoured, transparency dropped, 16-bit grey scaled to 8. A JPEG far
-    larger than needed is decoded at a half, quarter or eighth of its size first. Raises
-    DamagedImageError.
+    Resizing is bilinear and antialiased. The camera's orientation tag is applied, transparency is dropped, and 16-bit
+    grey is scaled to 8 bits. A JPEG that is much larger than needed is first decoded at 1/2, 1/4 or 1/8 of its size.
+    Raises ``DamagedImageError`` for content that cannot be decoded.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -55,7 +55,7 @@ def decode_image(content: bytes, *, image_size: int) -> np.ndarray:
 
 def _to_array(image: Image.Image, size: int) -> np.ndarray:
     if image.format == "JPEG":
-        # Twice the size wanted is left, so that the resize below still averages.
+        # Keep at least twice the final size, so that the resize below still averages pixels.
         image.draft("RGB", (2 * size, 2 * size))
     image = _to_rgb(ImageOps.exif_transpose(image))
     width, height = image.size
@@ -72,7 +72,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I"):
-        # Pillow would clip 16-bit levels to 255, which makes most of such an image white.
+        # Pillow would clip 16-bit levels to 255, which turns most of the image white.
         grey = np.clip(np.asarray(image).astype(np.int64) // 257, 0, 255)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.mode == "F":
@@ -83,7 +83,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def read_image(path: Path | str, *, image_size: int) -> Tensor:
-    """Decode one file to uint8 [3, image_size, image_size]; raise InputError naming one that is no image."""
+    """Return the pixels of one image file, uint8 ``[3, image_size, image_size]``, as ``decode_image`` does.
+
+    Raises ``InputError`` naming the file if it cannot be read or decoded.
+    """
     content = read_file(path)
     try:
         return torch.from_numpy(decode_image(content, image_size=image_size).copy())
@@ -93,7 +96,7 @@ def read_image(path: Path | str, *, image_size: int) -> Tensor:
 
 
 def read_file(path: Path | str) -> bytes:
-    """Return the content of a file; raise InputError when it cannot be read."""
+    """Return the content of a file in bytes. Raises ``InputError`` naming the file if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -101,5 +104,5 @@ def read_file(path: Path | str) -> bytes:
 
 
 def list_extensions() -> str:
-    """Return the extensions of the image files we look at, for a message."""
+    """Return the file extensions that count as images, separated by spaces, for a message."""
     return " ".join(EXTENSIONS)

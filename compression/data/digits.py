@@ -14,25 +14,25 @@ TEST_FRACTION = 0.2
 
 
 class Digits(Dataset):
-    """Grey levels 0..16 become 0..255 in three equal channels, resized to ``image_size``.
+    """The digits as RGB images: grey levels 0..16 become 0..255 in three equal channels, resized to ``image_size``.
 
-    The test part is the same 360 images whatever the seed.
+    The test part is the same 360 images for any seed.
     """
 
     name = "digits"
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The ten digits."""
+        """The class names "0" to "9"."""
         return tuple("0123456789")
 
     def fingerprint(self) -> str:
-        """Return the SHA-256, in hex, of the two arrays scikit-learn carries."""
+        """Return the SHA-256, in hex, of scikit-learn's arrays of images and labels."""
         levels, labels = _read_digits()
         return hash_arrays({"digits": levels, "labels": labels})
 
     def load(self, seed: int, *, cache_dir: Path | None = None) -> ImageData:  # noqa: ARG002
-        """Return the digits; ``cache_dir`` is not used, there is nothing slow to keep."""
+        """Return the images in the parts train, val and test. ``cache_dir`` is not used: reading is fast."""
         levels, targets = _read_digits()
         grey = torch.from_numpy(np.rint(levels * (255 / 16)).astype(np.uint8))
         images = grey[:, None].expand(-1, 3, -1, -1)

@@ -1,4 +1,4 @@
-"""Content hashes of many files, read by several threads."""
+"""Content hashes of many files, computed by several threads."""
 
 import hashlib
 import os
@@ -13,23 +13,26 @@ Result = TypeVar("Result")
 
 
 def count_threads() -> int:
-    """Return how many threads to read and decode with: the cores this process may use, 16 at most."""
+    """Return the number of threads for reading and decoding: the cores this process may use, at most 16."""
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return min(len(usable), 16)
 
 
 def map_chunks(function: Callable[[int, int], Result], length: int, *, chunk: int) -> list[Result]:
-    """Return ``function(start, stop)`` for consecutive chunks of ``range(length)``, run by threads."""
+    """Return the results of ``function(start, stop)`` for consecutive chunks of ``range(length)``, in order.
+
+    Several threads run the chunks. Each chunk has ``chunk`` indices; the last may have fewer.
+    """
     spans = [(start, min(start + chunk, length)) for start in range(0, length, chunk)]
     with ThreadPoolExecutor(count_threads()) as threads:
         return list(threads.map(lambda span: function(*span), spans))
 
 
 def hash_files(root: Path, names: Sequence[str]) -> tuple[list[str], str]:
-    """Return each file's SHA-256 and the SHA-256 over all names, sizes and contents, in hex.
+    """Return (SHA-256 of each file's content, SHA-256 over all names, sizes and contents), in hex.
 
-    ``names`` are relative to ``root``, whose own place does not count. Raises InputError for a file that
-    cannot be read.
+    ``names`` are relative to ``root``; the path of ``root`` is not part of the hash. Raises ``InputError`` for a file
+    that cannot be read.
     """
     folder = str(root)
 

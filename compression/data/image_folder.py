@@ -1,4 +1,4 @@
-"""A user's own images: a folder of class folders, already in train and test parts or split here."""
+"""Images of the user: a folder of class folders, already divided into train and test or divided here."""
 
 import os
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from compression.data.splits import order_by_content, order_by_seed, split_strat
 
 
 class FileImages:
-    """Images decoded from their files when asked for; ``source[i]`` is uint8 [3, S, S]."""
+    """Images decoded from their files at each access; ``source[i]`` is uint8 ``[3, image_size, image_size]``."""
 
     def __init__(self, paths: list[str], *, image_size: int) -> None:
         self.paths = paths
@@ -38,11 +38,12 @@ class FileImages:
 
 
 class ImageFolder(Dataset):
-    """Images under ``root/{train,test[,val]}/<class>`` or ``root/<class>``; the latter is split here.
+    """Images under ``root/{train,test[,val]}/<class>``, or under ``root/<class>``.
 
-    The test part of a folder split here (``test_fraction`` of it) depends on the images' content alone,
-    whatever the seed and the names. ``resident`` = auto holds the pixels in memory when they fit in
-    ``resident_limit_mib`` (MiB) and half of the machine's memory; otherwise they are decoded at each use.
+    In the second case ``test_fraction`` of the images become the test part. Which ones depends on their content alone,
+    not on names or the seed. ``resident=auto`` keeps all pixels in memory if they fit in ``resident_limit_mib`` (MiB)
+    and in half of the machine's memory. Otherwise images are decoded at each use. ``skip_corrupt`` leaves damaged
+    images out instead of raising an error.
     """
 
     name = "image_folder"
@@ -94,22 +95,23 @@ class ImageFolder(Dataset):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the class folders, sorted; raises InputError for a folder that is not in order."""
+        """Sorted names of the class folders. Raises ``InputError`` for a folder that ``list_folder`` refuses."""
         return self._listing.class_names
 
     def check(self) -> None:
-        """Raise InputError for anything wrong with folders and names; opens no image."""
+        """Raise ``InputError`` for any problem of folders, names and class sizes. Opens no image."""
         super().check()
         check_can_split(self._listing)
 
     def fingerprint(self) -> str:
-        """Return the SHA-256, in hex, of the names, sizes and content of all images under the root."""
+        """Return the SHA-256, in hex, of the names, sizes and content of all images under ``root``."""
         return self._hashes[1]
 
     def load(self, seed: int, *, cache_dir: Path | None = None) -> ImageData:
-        """Decode every image once and return the three parts.
+        """Return the images in the parts train, val and test.
 
-        Raises InputError for damaged images unless ``skip_corrupt``, which leaves them out.
+        Decodes every image once, or reads decoded images from ``cache_dir``. Raises ``InputError`` for damaged images
+        unless ``skip_corrupt`` is set, and for a class that has no readable image left in some part.
         """
         self.check()
         listing, keep = self._listing, self._is_resident()

@@ -1,4 +1,4 @@
-"""One pass over all image files: pixels (where they are kept), pixel sums and damage, remembered on disk."""
+"""One pass over all image files: pixel sums, damaged files and, if wanted, all pixels, with a cache on disk."""
 
 import hashlib
 import json
@@ -24,9 +24,10 @@ _STALE_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Decoded:
-    """``pixel_sums``: int64 [N, 3, 2]; ``images``: uint8 [N, 3, S, S] or None; ``damaged``: index -> reason.
+    """Result of a pass over N image files.
 
-    Rows of damaged files are zero.
+    ``pixel_sums`` are int64 ``[N, 3, 2]`` from ``sum_pixels``. ``images`` are uint8 ``[N, 3, H, W]``, or None if pixels
+    are not kept. Rows of damaged files are zero. ``damaged`` maps a file's index to the reason.
     """
 
     pixel_sums: np.ndarray
@@ -43,9 +44,10 @@ def decode_files(
     fingerprint: str,
     cache_dir: Path | None = None,
 ) -> Decoded:
-    """Decode all files with threads, or read what an earlier pass left in ``cache_dir``.
+    """Decode all files with several threads, or read the result of an earlier pass from ``cache_dir``.
 
-    ``keep`` holds the pixels too. A missing, truncated or altered cache is made anew.
+    ``keep=True`` also returns the pixels. ``fingerprint`` is the hash of the files' content; it identifies the cache. A
+    missing, truncated or altered cache is rebuilt.
     """
     if cache_dir is None:
         images = np.empty(_shape(names, image_size), np.uint8) if keep else None
@@ -94,7 +96,7 @@ def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
             return None
         if keep and "images.npy" not in checksums:
             return None
-        # Mapped, so that the parts copied out of it are the only pixels held in memory.
+        # Map the file, so that memory holds only the rows that are copied out of it.
         images = np.load(folder / "images.npy", mmap_mode="r") if keep else None
         damaged = {int(index): reason for index, reason in record["damaged"].items()}
         return Decoded(np.load(folder / "pixel_sums.npy"), images, damaged)
@@ -123,13 +125,16 @@ def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep
             "damaged": {str(index): reason for index, reason in decoded.damaged.items()},
         }
         (scratch / "record.json").write_text(json.dumps(record, indent=1))
-        # The record goes last: without it, or with an older one, the arrays do not count.
+        # Move the record last: without it, or with an older one, the arrays are not used.
         for path in [*arrays, scratch / "record.json"]:
             os.replace(path, folder / path.name)  # noqa: PTH105
 
 
 def _claim(path: Path) -> None:
-    """Take the room of a file that is all holes; a full disk is an error here, and a crash where pixels are mapped."""
+    """Allocate the disk space of a sparse file, so that a full disk raises an error here.
+
+    Without it, writing to the mapped file on a full disk would crash the process.
+    """
     if hasattr(os, "posix_fallocate"):
         with path.open("rb+") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -1,4 +1,4 @@
-"""The intake check: damaged files, images in train and test both, heavy imbalance, told in plain lines."""
+"""The intake check of a folder of images: damaged files, images in both train and test, class imbalance."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,16 @@ from pathlib import Path
 from compression.core.errors import InputError
 from compression.data.options import shorten
 
-# Beyond this many images of the largest class per image of the smallest, accuracy says little.
+# Images of the largest class per image of the smallest. Above this ratio accuracy says little.
 MAX_IMBALANCE = 10.0
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What was noticed about a folder of images.
+    """Findings about a folder of images.
 
-    ``damaged`` maps file names to reasons, ``repeated`` pairs a training image with the test image of the
-    same content, ``train_counts`` maps class names to training images (validation ones included).
+    ``damaged`` maps file names to reasons. ``repeated`` holds pairs of a training image and a test image with the same
+    content. ``train_counts`` maps class names to the number of training and validation images.
     """
 
     damaged: Mapping[str, str]
@@ -26,17 +26,17 @@ class Intake:
 
     @property
     def imbalance(self) -> float:
-        """Training images of the largest class per image of the smallest."""
+        """Number of training images of the largest class divided by that of the smallest class."""
         return max(self.train_counts.values()) / min(self.train_counts.values())
 
     def list_warnings(self) -> tuple[str, ...]:
-        """Return one line for each finding that does not stop us."""
+        """Return one line for each finding that is worth a warning."""
         lines = []
         if self.damaged:
             lines.append(f"{len(self.damaged)} damaged images left out: {_name_first(self.damaged)}")
         if self.repeated:
             pairs = shorten([f"{train} = {test}" for train, test in self.repeated], limit=3)
-            lines.append(f"{len(self.repeated)} test images stand in train too, so test accuracy flatters: {pairs}")
+            lines.append(f"{len(self.repeated)} test images are in train too, so test accuracy is too high: {pairs}")
         if self.imbalance > MAX_IMBALANCE:
             most = max(self.train_counts, key=lambda name: self.train_counts[name])
             least = min(self.train_counts, key=lambda name: self.train_counts[name])
@@ -55,7 +55,11 @@ def inspect_images(
     is_test: Sequence[bool],
     damaged: Mapping[str, str],
 ) -> Intake:
-    """Compare training with test images by content hash, and count classes; sequences run along images."""
+    """Return the findings about a set of images.
+
+    The sequences have one entry per readable image: file name, content hash, class name, and whether it is a test
+    image. ``damaged`` is copied into the result.
+    """
     in_train: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for name, digest, class_name, test in zip(names, digests, class_of, is_test, strict=True):
@@ -71,7 +75,7 @@ def inspect_images(
 
 
 def refuse_damaged(root: Path, damaged: Mapping[str, str]) -> None:
-    """Raise InputError that counts the damaged files and names the first few, if there are any."""
+    """Raise ``InputError`` with the number of damaged files and the first three names, if there are any."""
     if damaged:
         noun = "image" if len(damaged) == 1 else "images"
         raise InputError(

@@ -1,4 +1,4 @@
-"""Finds the images of a folder of class folders, and everything wrong that shows without opening one."""
+"""List of the images in a folder of class folders, with all checks that need no image content."""
 
 import os
 from collections import Counter
@@ -15,9 +15,10 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class FolderListing:
-    """Images of a folder, sorted by name; ``parts`` is None for a folder that we split ourselves.
+    """Images of a folder, sorted by name.
 
-    ``names`` are paths relative to ``root`` with forward slashes, ``labels`` indices into ``class_names``.
+    ``names`` are paths relative to ``root`` with forward slashes. ``labels`` are indices into ``class_names``.
+    ``parts`` holds train, val or test for each image; it is None for a folder that this package divides itself.
     """
 
     root: Path
@@ -28,10 +29,10 @@ class FolderListing:
 
 
 def list_folder(root: Path) -> FolderListing:
-    """List ``root/{train,test[,val]}/<class>/...`` or ``root/<class>/...``, whichever stands there.
+    """Return the images under ``root/{train,test[,val]}/<class>/...``, or else under ``root/<class>/...``.
 
-    Hidden files and folders are passed over. Raises InputError for a missing root, a missing part, fewer
-    than two classes, a class without images, or parts whose classes differ.
+    Hidden files and folders are skipped. Raises ``InputError`` for a missing root, a missing test part, fewer than two
+    classes, a class without images, or parts with different classes.
     """
     if not root.is_dir():
         kind = "not a folder" if root.exists() else "no such folder"
@@ -44,7 +45,7 @@ def list_folder(root: Path) -> FolderListing:
         for odd in sorted(set(classes) ^ set(parts["train"])):
             here, there = (part, "train") if odd in classes else ("train", part)
             raise InputError(
-                f"data.root={root}: class {odd} stands in {here} but not in {there}; "
+                f"data.root={root}: class {odd} is in {here} but not in {there}; "
                 "allowed is the same class folders in every part"
             )
     return _combine(root, parts)
@@ -54,7 +55,7 @@ def _is_split(root: Path) -> bool:
     train, test = root / "train", root / "test"
     if train.is_dir() and test.is_dir():
         return True
-    # A lone `train` that holds images itself is a class of that name (say, of vehicles).
+    # A folder `train` without `test` that directly holds images is a class of that name (such as the vehicle).
     if train.is_dir() and any(_scan(train, directories=True)):
         raise InputError(f"data.root={root}: holds train but no test folder; allowed is both, or neither")
     return False
@@ -104,7 +105,10 @@ def _combine(root: Path, parts: dict[str, dict[str, list[Path]]]) -> FolderListi
 
 
 def check_can_split(listing: FolderListing) -> None:
-    """Raise InputError when a class is too small to leave an image on each side of a split."""
+    """Raise ``InputError`` if a class has too few images to be in every part.
+
+    A class needs 3 images if train, val and test are divided here, and 2 training images if only val is.
+    """
     splits_train = listing.parts is None or "val" not in listing.parts
     if not splits_train:
         return

@@ -1,4 +1,4 @@
-"""Input normalization: per-channel mean and standard deviation, measured exactly, applied in one pass."""
+"""Input normalization: exact mean and standard deviation per channel, and their application in one pass."""
 
 from functools import lru_cache
 
@@ -8,14 +8,14 @@ from torch import Tensor
 
 from compression.data.options import Triple
 
-# A channel that never changes has no spread to divide by; one grey level is the finest there is.
+# A constant channel has a standard deviation of 0, by which one cannot divide. One grey level is the lower limit.
 MIN_STD = 1 / 255
 
 
 def sum_pixels(images: np.ndarray) -> np.ndarray:
-    """Return the sums of x and of x^2 over the pixels of each image and channel.
+    """Return the sums of x and of x^2 over the pixels of each image and channel, int64 ``[N, 3, 2]``.
 
-    images: uint8 [N, 3, H, W]; returns int64 [N, 3, 2]. Integers, so any grouping adds up to the same.
+    ``images`` are uint8 ``[N, 3, H, W]``. Integer sums are exact, so the order of addition does not matter.
     """
     squares = np.square(images, dtype=np.uint16)
     sums = [values.sum(axis=(2, 3), dtype=np.int64) for values in (images, squares)]
@@ -23,9 +23,9 @@ def sum_pixels(images: np.ndarray) -> np.ndarray:
 
 
 def measure_normalization(pixel_sums: np.ndarray, *, pixels_per_image: int) -> tuple[Triple, Triple]:
-    """Return (mean, std) per channel on the 0..1 scale; std is the population's, at least 1/255.
+    """Return (mean, std) per channel on the 0..1 scale. The std is that of the population, at least 1/255.
 
-    pixel_sums: int64 [N, 3, 2] of ``sum_pixels``, N >= 1.
+    ``pixel_sums`` are int64 ``[N, 3, 2]`` from ``sum_pixels``, with N >= 1.
     """
     count = len(pixel_sums) * pixels_per_image
     first, second = pixel_sums.sum(axis=0, dtype=np.int64).astype(np.float64).T / count
@@ -39,9 +39,9 @@ def _as_triple(values: np.ndarray) -> Triple:
 
 
 def normalize(images: Tensor, *, mean: Triple, std: Triple) -> Tensor:
-    """Return ``(x - mean) / std`` as float32 in channels-last memory.
+    """Return ``(x - mean) / std`` of the pixels x on the 0..1 scale, float32 ``[B, 3, H, W]`` in channels-last memory.
 
-    images: uint8 [B, 3, H, W] on the 0..255 scale, or float32 on the 0..1 scale.
+    ``images: [B, 3, H, W]`` are uint8 on the 0..255 scale, or float32 on the 0..1 scale.
     """
     levels = 1.0 if images.is_floating_point() else 255.0
     shift, scale = _make_constants(mean, std, levels, images.device)
@@ -50,7 +50,7 @@ def normalize(images: Tensor, *, mean: Triple, std: Triple) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _make_constants(mean: Triple, std: Triple, levels: float, device: torch.device) -> tuple[Tensor, Tensor]:
-    # Remembered because a copy from the host at each batch would make a GPU wait.
+    # Cached, because a copy from the host at each batch would make a GPU wait.
     shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device)
     scale = torch.tensor([1 / (levels * s) for s in std], device=device)
     return shift.view(1, 3, 1, 1), scale.view(1, 3, 1, 1)

@@ -1,4 +1,4 @@
-"""Checks of plain yaml values; each returns the value as the code uses it or raises one line."""
+"""Checks of plain yaml values. Each returns the value as the code uses it, or raises ``InputError`` in one line."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ def _refuse(name: str, value: object, allowed: str) -> InputError:
 
 
 def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
-    """Return ``value`` when it is an integer in [minimum, maximum]; raise InputError otherwise."""
+    """Return ``value`` if it is an integer in [minimum, maximum]; raise ``InputError`` otherwise."""
     span = f"an integer from {minimum}" + ("" if maximum is None else f" to {maximum}")
     if isinstance(value, bool) or not isinstance(value, int):
         raise _refuse(name, value, span)
@@ -23,7 +23,7 @@ def check_int(name: str, value: object, *, minimum: int, maximum: int | None = N
 
 
 def check_int_or_auto(name: str, value: object, *, minimum: int) -> int | str:
-    """Return ``value`` when it is an integer from ``minimum`` or auto; raise InputError otherwise."""
+    """Return ``value`` if it is "auto" or an integer of at least ``minimum``; raise ``InputError`` otherwise."""
     if value == "auto":
         return "auto"
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
@@ -32,7 +32,7 @@ def check_int_or_auto(name: str, value: object, *, minimum: int) -> int | str:
 
 
 def check_number(name: str, value: object, *, minimum: float) -> float:
-    """Return ``value`` as a finite float of at least ``minimum``; raise InputError otherwise."""
+    """Return ``value`` as a float if it is finite and at least ``minimum``; raise ``InputError`` otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refuse(name, value, f"a number from {minimum}")
     if not math.isfinite(value) or value < minimum:
@@ -41,21 +41,24 @@ def check_number(name: str, value: object, *, minimum: float) -> float:
 
 
 def check_fraction(name: str, value: object) -> float:
-    """Return ``value`` as a float strictly between 0 and 1; raise InputError otherwise."""
+    """Return ``value`` as a float if it is strictly between 0 and 1; raise ``InputError`` otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise _refuse(name, value, "a number above 0 and below 1")
     return float(value)
 
 
 def check_bool(name: str, value: object) -> bool:
-    """Return ``value`` when it is true or false; raise InputError otherwise."""
+    """Return ``value`` if it is true or false; raise ``InputError`` otherwise."""
     if not isinstance(value, bool):
         raise _refuse(name, value, "true or false")
     return value
 
 
 def check_triple(name: str, value: object, *, positive: bool = False) -> Triple | None:
-    """Return one float per colour channel, or None for null; raise InputError for anything else."""
+    """Return one float per colour channel, or None for null; raise ``InputError`` for anything else.
+
+    With ``positive`` every number must be above 0.
+    """
     if value is None:
         return None
     allowed = "null or three " + ("numbers above 0" if positive else "numbers")
@@ -72,7 +75,7 @@ def check_triple(name: str, value: object, *, positive: bool = False) -> Triple 
 
 
 def check_groups(value: object) -> dict[str, tuple[str, ...]]:
-    """Return ``class_groups`` as group name -> class names; raise InputError when it is no such mapping."""
+    """Return ``class_groups`` as class names by group name; raise ``InputError`` for any other structure."""
     allowed = "a mapping of group names to lists of class names"
     if value is None:
         return {}
@@ -87,7 +90,7 @@ def check_groups(value: object) -> dict[str, tuple[str, ...]]:
 
 
 def check_group_members(groups: Mapping[str, tuple[str, ...]], class_names: Sequence[str]) -> None:
-    """Raise InputError when a group names an unknown class, or two groups (or one, twice) the same class."""
+    """Raise ``InputError`` if a group names an unknown class, or if a class is named more than once."""
     seen: dict[str, str] = {}
     for group, members in groups.items():
         for member in members:
@@ -95,13 +98,13 @@ def check_group_members(groups: Mapping[str, tuple[str, ...]], class_names: Sequ
                 raise _refuse(f"class_groups.{group}", member, "one of the classes " + shorten(class_names))
             if member in seen:
                 raise InputError(
-                    f"data.class_groups: class {member} stands in {seen[member]} and in {group}; "
+                    f"data.class_groups: class {member} is in {seen[member]} and in {group}; "
                     "allowed is one group per class"
                 )
             seen[member] = group
 
 
 def shorten(names: Sequence[str], *, limit: int = 12) -> str:
-    """Join names with commas, at most ``limit`` of them, for a message of one line."""
+    """Return the first ``limit`` names joined by commas, and the number of the others, for a message of one line."""
     rest = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,4 +1,4 @@
-"""Stratified splits of a label vector: exact totals, every class in both parts where it has two images."""
+"""Stratified splits: exact totals, and every class of two or more images in both parts."""
 
 import math
 
@@ -9,11 +9,10 @@ from compression.core.seeding import make_generator
 
 
 def count_part(class_counts: Tensor, *, fraction: float) -> Tensor:
-    """Return how many images of each class go into a part of ``ceil(fraction * N)`` images.
+    """Return how many images of each class go into a part of ``ceil(fraction * N)`` of all N images.
 
-    class_counts: int64 [K]; returns int64 [K]. A class gets its proportional share, rounded so that the
-    total is exact; a class of two images or more leaves at least one on each side, even where this moves
-    the total.
+    ``class_counts`` are int64 ``[C]``, and so is the result. Each class gets its proportional share, rounded so that
+    the total is exact. A class of two or more images has at least one on each side, even if this changes the total.
     """
     sizes = [int(size) for size in class_counts]
     total = sum(sizes)
@@ -34,9 +33,10 @@ def count_part(class_counts: Tensor, *, fraction: float) -> Tensor:
 
 
 def split_stratified(labels: Tensor, *, fraction: float, order: Tensor) -> tuple[Tensor, Tensor]:
-    """Split indices into (rest, part); ``part`` takes each class's first images along ``order``.
+    """Return indices of images as (rest, part), both int64 and ascending.
 
-    labels: int64 [N]; order: a permutation, int64 [N]. Both results are ascending int64 vectors.
+    ``labels`` are int64 ``[N]``; ``order`` is a permutation, int64 ``[N]``. ``part`` gets the first images of each
+    class along ``order``; ``count_part`` says how many.
     """
     assert sorted(order.tolist()) == list(range(len(labels))), "order must be a permutation"
     num_classes = int(labels.max()) + 1 if len(labels) else 0
@@ -49,14 +49,14 @@ def split_stratified(labels: Tensor, *, fraction: float, order: Tensor) -> tuple
 
 
 def order_by_seed(length: int, *purpose: str | int) -> Tensor:
-    """Return the permutation of ``length`` that belongs to a named purpose, e.g. ``(seed, "val")``."""
+    """Return a random permutation of ``range(length)`` that depends only on ``purpose``, such as ``(seed, "val")``."""
     return torch.randperm(length, generator=make_generator(*purpose))
 
 
 def order_by_content(digests: list[str], names: list[str]) -> Tensor:
-    """Return the permutation that sorts images by content digest, then name: the same in any listing order.
+    """Return the permutation that sorts images by content hash, then by name; the input order has no effect.
 
-    Equal images are neighbours, so a split along this order keeps nearly all of them on one side.
+    Images of equal content are neighbours, so a split along this order keeps nearly all of them on one side.
     """
     ranked = sorted(range(len(names)), key=lambda i: (digests[i], names[i]))
     return torch.tensor(ranked, dtype=torch.int64)

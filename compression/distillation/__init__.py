@@ -1,1 +1,1 @@
-"""Knowledge distillation: what a student is asked to share with its teacher."""
+"""Knowledge distillation: losses that make a student match the logits and feature maps of its teacher."""

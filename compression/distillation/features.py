@@ -1,4 +1,4 @@
-"""What layers inside a network give: found, chosen, and captured while it runs."""
+"""Feature maps of layers inside a network: which exist, which to compare, and their capture during a run."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,15 +13,15 @@ Shape = tuple[int, ...]
 
 
 def resize_to(features: Tensor, like: Tensor) -> Tensor:
-    """Return ``[B, C, H, W]`` averaged over, or repeated to, the height and width of ``like``."""
+    """Return ``features: [B, C, H, W]`` averaged over, or repeated to, the height and width of ``like``."""
     return adaptive_avg_pool2d(features, (like.shape[2], like.shape[3]))
 
 
 class FeatureTap:
-    """Keeps what ``layers`` of ``model`` gave in its last run, until ``take`` or ``remove``.
+    """A recorder of the outputs of ``layers`` in the last run of ``model``, until ``take`` or ``remove``.
 
-    A layer that runs more than once gives its last output. An activation that works in place changes what the layer
-    before it gave, so that is read behind the activation.
+    For a layer that runs more than once it keeps the last output. An in-place activation after a layer overwrites the
+    layer's output; the recorded values are then those after the activation.
     """
 
     def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
@@ -32,7 +32,7 @@ class FeatureTap:
     def _hook(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
         outputs = self._outputs
 
-        # A plain function: a copy of the model shares it instead of copying the tensors of a graph, which fails.
+        # A plain function: a deep copy of the model shares it. Copying the tensors of an autograd graph would fail.
         def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
             del module, inputs
             outputs[name] = output
@@ -40,23 +40,23 @@ class FeatureTap:
         return keep
 
     def take(self) -> list[Tensor]:
-        """Return the outputs in the order of ``layers``, and forget them."""
+        """Return the recorded outputs in the order of ``layers``, and clear them."""
         taken = [self._outputs[name] for name in self.layers]
         self._outputs.clear()
         return taken
 
     def remove(self) -> None:
-        """Leave the model as it was."""
+        """Remove the hooks from the model, and clear the recorded outputs."""
         self._outputs.clear()
         for handle in self._handles:
             handle.remove()
 
 
 def feature_shapes(model: nn.Module, example: Tensor) -> dict[str, Shape]:
-    """Return the shape ``[B, C, H, W]`` that each layer of ``model`` gives for ``example``, in the order they end.
+    """Return the shape ``[B, C, H, W]`` of each layer's feature map for ``example``, in the order in which layers end.
 
-    Only layers that give one feature map; the whole model is none. Of a layer and the one around it, which give the
-    same, the outer ends last.
+    Only layers whose output is a single feature map count; the model itself does not. A container ends after the layers
+    inside it.
     """
     shapes: dict[str, Shape] = {}
 
@@ -80,16 +80,20 @@ def feature_shapes(model: nn.Module, example: Tensor) -> dict[str, Shape]:
 
 
 def choose_attention_layers(student: Mapping[str, Shape], teacher: Mapping[str, Shape]) -> list[tuple[str, str]]:
-    """Return pairs (student layer, teacher layer): the last of each resolution, matched by number from the end.
+    """Return pairs (student layer, teacher layer) for attention transfer.
 
-    Resolutions of one position are left out: where they look is no question.
+    The candidates are the last layer of each resolution in both networks. They are paired from the end, so the numbers
+    of resolutions may differ. Maps of one position are left out: their attention map has no information.
     """
     mine, theirs = (list(_last_of_resolutions(shapes).values()) for shapes in (student, teacher))
     return list(zip(mine[::-1], theirs[::-1], strict=False))[::-1]
 
 
 def choose_hint_layers(student: Mapping[str, Shape], teacher: Mapping[str, Shape]) -> list[tuple[str, str]]:
-    """Return one pair: the last feature map of each, with more than one position where there is such a map."""
+    """Return one pair (student layer, teacher layer) for a hint, or an empty list if a network has no feature map.
+
+    In each network this is the last layer whose map has more than one position, or else the last layer with a map.
+    """
     if not student or not teacher:
         return []
     last = [[*shapes, *_last_of_resolutions(shapes).values()][-1] for shapes in (student, teacher)]
@@ -97,7 +101,10 @@ def choose_hint_layers(student: Mapping[str, Shape], teacher: Mapping[str, Shape
 
 
 def check_layers(layers: Sequence[str], shapes: Mapping[str, Shape], *, key: str, model: str) -> None:
-    """Raise ``InputError`` naming ``key`` and the layer of ``layers`` that gives no feature map in ``model``."""
+    """Raise ``InputError`` for the first of ``layers`` without an entry in ``shapes``.
+
+    The error names the setting ``key``, the layer and the ``model``, and lists layers that have a feature map.
+    """
     for name in layers:
         if name not in shapes:
             shown = ", ".join(list(_last_of_resolutions(shapes).values()) or list(shapes)[-4:]) or "none"

@@ -12,26 +12,27 @@ from compression.distillation.precision import at_least_float32
 
 
 class Hint(nn.Module):
-    """Mean squared difference between a teacher's features and a learned 1x1 convolution of the student's.
+    """Mean squared difference between the teacher's features and a learned 1x1 convolution of the student's.
 
-    ``widths`` are (student channels, teacher channels) of each pair of layers. The convolutions, the paper's regressor,
-    are trained with the student and are no part of it. They start from ``generator``.
+    ``widths`` are (student channels, teacher channels) of each pair of layers. The convolutions (regressors in the
+    paper) are trained together with the student but do not belong to it. ``generator`` draws their initial weights.
     """
 
     def __init__(self, widths: Sequence[tuple[int, int]], *, generator: torch.Generator) -> None:
         super().__init__()
         self.regressors = nn.ModuleList()
         for student, teacher in widths:
-            # Torch's own initialization would draw from the global generator.
+            # Skip torch's initialization, which would draw from the global generator.
             layer = skip_init(nn.Conv2d, student, teacher, kernel_size=1)
             nn.init.normal_(layer.weight, std=student**-0.5, generator=generator)
             nn.init.zeros_(layer.bias)
             self.regressors.append(layer)
 
     def forward(self, student_features: Sequence[Tensor], teacher_features: Sequence[Tensor]) -> Tensor:
-        """Return the sum over pairs of layers; features ``[B, C, H, W]``.
+        """Return the sum of the mean squared differences over pairs of layers, a scalar.
 
-        Where height or width differ, the teacher's are averaged over (or repeated to) the student's positions.
+        Features are ``[B, C, H, W]``. If height or width differ, the teacher's features are averaged over, or repeated
+        to, the student's positions.
         """
         total = student_features[0].new_zeros(())
         for regress, student, teacher in zip(self.regressors, student_features, teacher_features, strict=True):

@@ -1,4 +1,4 @@
-"""A narrower student that begins with weights of its teacher (weight subcloning, arXiv:2312.09299)."""
+"""Initialization of a narrower student with weights of its teacher (weight subcloning, arXiv:2312.09299)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,11 @@ from compression.core.errors import InputError
 
 
 def check_inheritance(student: nn.Module, teacher: nn.Module) -> None:
-    """Raise ``InputError`` naming the first tensor of ``student`` that is no leading part of the teacher's."""
+    """Raise ``InputError`` naming the first tensor of ``student`` that does not fit into the teacher's.
+
+    A tensor fits if the teacher has one of the same name, dtype and number of dimensions that is at least as large in
+    every dimension.
+    """
     given = teacher.state_dict()
     for name, tensor in student.state_dict().items():
         if name not in given or not _fits(tensor, given[name]):
@@ -20,12 +24,12 @@ def check_inheritance(student: nn.Module, teacher: nn.Module) -> None:
 
 @torch.no_grad()
 def inherit_weights_(student: nn.Module, teacher: nn.Module) -> None:
-    """Fill every tensor of ``student`` with the leading part of the teacher's of the same name.
+    """Fill every tensor of ``student`` with the leading part of the teacher's tensor of the same name.
 
-    ``student[i_1, ..., i_d] = teacher[i_1, ..., i_d]``: the first channels of each layer and the weights between
-    those, so that what is added or concatenated still belongs together. The paper sorts channels by importance
-    first, which needs to know what belongs together; here the order is the teacher's own.
-    Raises ``InputError`` where the two do not fit.
+    ``student[i_1, ..., i_d] = teacher[i_1, ..., i_d]``: the student gets the first channels of each layer and the
+    weights between them, so channels that are added or concatenated still match. The paper first sorts channels by
+    importance, which requires the groups of coupled channels; here they stay in the teacher's order. Raises
+    ``InputError`` if the two networks do not fit.
     """
     check_inheritance(student, teacher)
     given = teacher.state_dict()

@@ -17,7 +17,8 @@ def distillation_loss(
 ) -> Tensor:
     """Return ``alpha * T^2 * KL(teacher/T || student/T) + (1 - alpha) * CE``, a scalar.
 
-    ``student_logits, teacher_logits: [B, K]``, ``labels: [B]``. Its gradient by the student's logits is
+    ``student_logits, teacher_logits: [B, C]`` and ``labels: [B]``; T is the temperature and CE the cross-entropy. The
+    gradient with respect to the student's logits s, without label smoothing, is
     ``(alpha * T * (softmax(s/T) - softmax(t/T)) + (1 - alpha) * (softmax(s) - onehot)) / B``.
     """
     hard = cross_entropy(student_logits, labels, label_smoothing=label_smoothing)
@@ -26,9 +27,9 @@ def distillation_loss(
 
 
 def soft_loss(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> Tensor:
-    """Return ``T^2 * KL(softmax(t/T) || softmax(s/T))``, the mean over the batch; logits ``[B, K]``.
+    """Return ``T^2 * KL(softmax(t/T) || softmax(s/T))``, averaged over the batch, for ``logits: [B, C]``.
 
-    ``T^2`` keeps the size of its gradient about the same at any temperature.
+    The factor ``T^2`` keeps the size of the gradient about the same at any temperature T.
     """
     student, teacher = (
         log_softmax(at_least_float32(logits) / temperature, dim=1) for logits in (student_logits, teacher_logits)
@@ -37,5 +38,5 @@ def soft_loss(student_logits: Tensor, teacher_logits: Tensor, *, temperature: fl
 
 
 def mix_losses(soft: Tensor, hard: Tensor, *, alpha: float) -> Tensor:
-    """Return ``alpha * soft + (1 - alpha) * hard``; at ``alpha=0`` it is ``hard`` itself, whatever ``soft`` is."""
+    """Return ``alpha * soft + (1 - alpha) * hard``; for ``alpha=0`` exactly ``hard``, whatever ``soft`` is."""
     return hard if alpha == 0 else alpha * soft + (1 - alpha) * hard

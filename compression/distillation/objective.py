@@ -1,4 +1,4 @@
-"""The objective of a student in training."""
+"""The training objective of a student: distillation loss, cross-entropy and feature loss."""
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,10 @@ from compression.distillation.transfer import FeatureTransfer, own_module
 
 
 class Distillation:
-    """``alpha * T^2 * KL(teacher/T || student/T) + (1 - alpha) * CE``, plus what ``transfer`` asks of feature maps.
+    """The loss ``alpha * T^2 * KL(teacher/T || student/T) + (1 - alpha) * CE``, plus the loss of ``transfer`` if given.
 
-    Between ``attach`` and ``detach`` it watches the layers it needs, and is called once after each run of the student.
-    ``learned`` is what is trained beside the student: the regressors of hints.
+    Between ``attach`` and ``detach`` it records the layers it compares; call it once after each run of the student.
+    ``learned`` is a module with the parameters that are trained besides the student: the regressors of hints.
     """
 
     def __init__(
@@ -35,26 +35,26 @@ class Distillation:
         self._taps: list[FeatureTap] = []
 
     def to(self, device: torch.device) -> None:
-        """Move the teacher, and what is learned, to where the student is trained."""
+        """Move the teacher and ``learned`` to ``device``, where the student is trained."""
         self.teacher.to(device)
         self.learned.to(device)
 
     def attach(self, student: nn.Module) -> None:
-        """Watch the layers of ``student`` and teacher that are compared."""
+        """Start to record the compared layers of ``student`` and teacher."""
         if self.transfer is not None:
             mine, its = zip(*self.transfer.pairs, strict=True)
             self._taps = [FeatureTap(student, mine), FeatureTap(self.teacher.net, its)]
 
     def detach(self) -> None:
-        """Leave student and teacher as they were."""
+        """Remove all hooks from student and teacher."""
         for tap in self._taps:
             tap.remove()
         self._taps = []
 
     def __call__(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return the ``loss`` of one batch and, detached, what it is made of.
+        """Return the ``loss`` of one batch, and its parts without gradient, by name.
 
-        ``images: [B, 3, H, W]``, the student's ``logits: [B, K]`` for them, ``labels: [B]``.
+        ``images: [B, 3, H, W]`` are the student's input, ``logits: [B, C]`` its output, ``labels: [B]`` the classes.
         """
         taught = self.teacher(images)
         hard = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)

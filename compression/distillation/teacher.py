@@ -1,4 +1,4 @@
-"""The network that teaches: frozen, and fed what it was trained on."""
+"""The teacher: a frozen network that gets images normalized as in its own training."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class Teacher:
-    """``net`` in evaluation mode, without gradient.
+    """A frozen network ``net`` in evaluation mode, which runs without gradient.
 
-    It is no submodule of whatever holds it, so it enters no state dict, checkpoint or optimizer.
+    It is not a module, so it does not enter a state dict, a checkpoint or an optimizer of the object that holds it.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -21,19 +21,23 @@ class Teacher:
     def renormalize(
         self, *, ours: tuple[Sequence[float], Sequence[float]], its: tuple[Sequence[float], Sequence[float]]
     ) -> None:
-        """Take images normalized by ``ours`` (mean and std of each channel) for a network trained on ``its``."""
+        """Convert the normalization of images before each run.
+
+        ``ours`` are (mean, std) per channel of the images that this object gets; ``its`` are those that the network was
+        trained with.
+        """
         mean, std, its_mean, its_std = (torch.tensor(values).view(1, -1, 1, 1) for values in (*ours, *its))
         self._scale, self._shift = std / its_std, (mean - its_mean) / its_std
         self._same_input = bool((mean == its_mean).all() and (std == its_std).all())
 
     def to(self, device: torch.device) -> None:
-        """Move to ``device``, in the memory format that images have."""
+        """Move the network to ``device``, in channels-last memory like the images."""
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._scale, self._shift = self._scale.to(device), self._shift.to(device)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Return logits ``[B, K]`` of normalized images ``[B, 3, H, W]``."""
+        """Return ``logits: [B, C]`` of normalized ``images: [B, 3, H, W]``."""
         if not self._same_input:
             images = images * self._scale + self._shift
         logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))

@@ -1,4 +1,4 @@
-"""What is asked of feature maps beside the logits."""
+"""Transfer of feature maps: the pairs of layers, their comparison and its weight in the loss."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ from compression.distillation.features import Shape
 from compression.distillation.hint import Hint
 
 KINDS = ("attention", "hint")
-# The paper's beta of attention transfer, for means over positions and images; a hint's squares are large by themselves.
+# For attention transfer the paper's beta, which suits means over positions and images. Squared differences of hints are
+# large enough without a factor.
 USUAL_WEIGHT = {"attention": 1000.0, "hint": 1.0}
 Compare = Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
 
 
 @dataclass(frozen=True)
 class FeatureTransfer:
-    """``weight`` times what ``compare`` finds between the feature maps of pairs (student layer, teacher layer)."""
+    """The loss ``weight * compare(student_features, teacher_features)`` on ``pairs`` (student layer, teacher layer)."""
 
     pairs: Sequence[tuple[str, str]]
     compare: Compare
@@ -34,7 +35,11 @@ def make_transfer(
     generator: torch.Generator,
     weight: float | None = None,
 ) -> FeatureTransfer:
-    """Return the transfer of one of ``KINDS``; ``student`` and ``teacher`` are the shapes of their layers."""
+    """Return the transfer of kind ``attention`` or ``hint`` for ``pairs`` (student layer, teacher layer).
+
+    ``student`` and ``teacher`` are the shapes ``[B, C, H, W]`` of their layers, by name. ``generator`` draws the
+    initial weights of hints. ``weight`` is the factor in the loss, by default ``USUAL_WEIGHT`` of the kind.
+    """
     compare: Compare = attention_loss
     if kind == "hint":
         compare = Hint([(student[mine][1], teacher[its][1]) for mine, its in pairs], generator=generator)
@@ -42,7 +47,7 @@ def make_transfer(
 
 
 def own_module(transfer: FeatureTransfer | None) -> nn.Module:
-    """Return what a transfer learns beside the student: a module without parameters where it learns nothing."""
+    """Return the module that a transfer trains besides the student, or an empty module if there is none."""
     if transfer is not None and isinstance(transfer.compare, nn.Module):
         return transfer.compare
     return nn.Module()

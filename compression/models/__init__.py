@@ -1,1 +1,1 @@
-"""Classifier architectures: one family a file, its function named for the file."""
+"""Classifier architectures: one file per model family, with a function of the same name that builds the model."""

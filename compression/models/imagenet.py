@@ -1,4 +1,4 @@
-"""ImageNet weights as torchvision publishes them, and what the families share."""
+"""Torchvision's ImageNet weights, and the option checks that all model families share."""
 
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
@@ -9,28 +9,28 @@ STEMS = ("cifar", "imagenet")
 
 
 def check_stem(stem: str) -> None:
-    """Raise InputError unless ``stem`` is one of STEMS."""
+    """Raise ``InputError`` unless ``stem`` is one of ``STEMS``."""
     if stem not in STEMS:
         raise InputError(f"model.stem={stem!r} is unknown; allowed: {', '.join(STEMS)}")
 
 
 def check_fraction(value: float, *, name: str) -> None:
-    """Raise InputError unless ``value`` is in [0, 1)."""
+    """Raise ``InputError`` naming ``model.{name}`` unless ``value`` is in [0, 1)."""
     if not 0.0 <= value < 1.0:
         raise InputError(f"model.{name}={value!r} is out of range; allowed: 0 <= {name} < 1")
 
 
 def check_num_classes(num_classes: int) -> None:
-    """Raise InputError unless there is at least one class."""
+    """Raise ``InputError`` unless ``num_classes`` is at least 1."""
     if num_classes < 1:
         raise InputError(f"num_classes={num_classes!r} is out of range; allowed: 1 or more")
 
 
 def load_imagenet_(model: nn.Module, weights: WeightsEnum, *, without: str) -> None:
-    """Copy ImageNet weights into ``model``, but for the keys that begin with ``without`` (the head).
+    """Copy ImageNet weights into ``model``, except for the keys that begin with ``without`` (the head).
 
-    Downloads once, into torch's cache, with the published hash checked. Raises InputError when the
-    download fails.
+    Downloads the weights into torch's cache if they are not there, and checks the published hash. Raises ``InputError``
+    if the download fails.
     """
     state = {key: value for key, value in _download(weights).items() if not key.startswith(without)}
     missing, unexpected = model.load_state_dict(state, strict=False)

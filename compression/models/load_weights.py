@@ -1,4 +1,4 @@
-"""Weights from somebody else's file, into a model, with every difference named."""
+"""Loading of weights from files of other programs, with errors that name every difference."""
 
 import pickle
 import struct
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from compression.core.errors import InputError, first_line
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
-# What the two readers raise for a damaged file or one that would run code.
+# Errors that the two readers raise for a damaged file, or for a file that would run code.
 UNREADABLE = (
     SafetensorError,
     pickle.UnpicklingError,
@@ -32,15 +32,16 @@ UNREADABLE = (
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a plain state dict or of a Lightning checkpoint, on the CPU.
+    """Return the tensors of a state dict or of a Lightning checkpoint by name, on the CPU.
 
-    Reads ``.pt``, ``.pth``, ``.ckpt``, ``.bin`` (never unpickling code) and ``.safetensors``. Of a Lightning
-    checkpoint it keeps what stands under ``net.``, without that prefix. Raises InputError.
+    Reads ``.pt``, ``.pth``, ``.ckpt``, ``.bin`` (without running pickled code) and ``.safetensors``. If names in a
+    Lightning checkpoint begin with ``net.``, only those are returned, without the prefix. Raises ``InputError`` for a
+    missing, unreadable or damaged file, and for a file without a state dict.
     """
     if not path.is_file():
         raise InputError(f"weights file {str(path)!r} does not exist")
     if path.suffix not in SUFFIXES:
-        raise InputError(f"weights file {str(path)!r} is of no known kind; allowed: {', '.join(SUFFIXES)}")
+        raise InputError(f"weights file {str(path)!r} has an unknown suffix; allowed: {', '.join(SUFFIXES)}")
     content = _read(path)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
@@ -50,7 +51,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise InputError(f"weights file {str(path)!r} holds no state dict")
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise InputError(f"weights file {str(path)!r} holds no state dict: {key!r} is no tensor")
+            raise InputError(f"weights file {str(path)!r} holds no state dict: {key!r} is not a tensor")
     return dict(content)
 
 
@@ -65,9 +66,12 @@ def _read(path: Path) -> Any:
 
 
 def load_weights_(model: nn.Module, weights: Mapping[str, Tensor], *, source: str | Path) -> None:
-    """Copy ``weights`` into ``model``; raises InputError naming the keys that do not fit."""
+    """Copy ``weights`` into ``model``.
+
+    Raises ``InputError`` naming ``source`` and all keys that are missing, unexpected or of another shape.
+    """
     expected = model.state_dict()
-    # A file of torch before 0.4, or of an averaged model, has no batch counters; they bear on no output.
+    # A file from torch before 0.4, or of an averaged model, has no batch counters. They do not affect any output.
     missing = [key for key in expected if key not in weights and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in weights if key not in expected]
     mismatched = [

@@ -8,7 +8,7 @@ from torchvision import models
 from compression.core.errors import InputError
 from compression.models.imagenet import check_fraction, check_num_classes, check_stem, load_imagenet_
 
-# Table 2 of the paper: expansion t, channels c, repeats n, stride s of the first.
+# Table 2 of the paper: expansion t, channels c, repeats n, stride s of the first repeat.
 SETTING = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -28,11 +28,11 @@ def mobilenet_v2(
     stem: str = "cifar",
     pretrained: bool = False,
 ) -> nn.Module:
-    """Return MobileNetV2; input [B, 3, H, W], logits [B, num_classes].
+    """Return MobileNetV2: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
 
-    ``stem="cifar"`` sets the first two strides of 2 to 1 (32x32 images reach the head at 4x4); every
-    weight keeps its shape, so ``pretrained=True`` goes with either stem, though only with
-    ``width_mult=1``. Raises InputError.
+    ``width_mult`` in (0, 16] scales the number of channels. ``stem="cifar"`` sets the first two strides of 2 to 1, so
+    that 32x32 images reach the head at 4x4. Every weight keeps its shape, so ``pretrained=True`` works with either
+    stem, but only with ``width_mult=1``. Raises ``InputError`` for an option out of range or a failed download.
     """
     check_stem(stem)
     check_num_classes(num_classes)

@@ -1,4 +1,4 @@
-"""From a dotted name to a model, importing nothing that was not allowed."""
+"""Models built from a dotted name; only allowed modules are imported."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +14,17 @@ BUILT_IN = re.compile(r"compression\.models\.([a-z][a-z0-9_]*)\.\1")
 
 
 def is_built_in(target: str) -> bool:
-    """Return whether ``target`` has the form of a family of this package: its file's name, twice."""
+    """Return whether ``target`` has the form ``compression.models.NAME.NAME`` of this package's model families."""
     return BUILT_IN.fullmatch(target) is not None
 
 
 def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], allow: Sequence[str] = ()) -> nn.Module:
     """Return ``target(num_classes=..., **kwargs)``, a new model in training mode.
 
-    ``target`` is a dotted name such as ``compression.models.resnet18.resnet18``. A name outside this
-    package is imported only when it is one of the modules in ``allow``, or inside one. Initial weights
-    come from torch's global generator. Raises InputError.
+    ``target`` is a dotted name such as ``compression.models.resnet18.resnet18``. A name outside
+    ``compression.models`` is imported only if it lies inside one of the packages or modules in ``allow``. Initial
+    weights come from torch's global generator. Raises ``InputError`` for a name that is not allowed or not found, for
+    wrong ``kwargs``, and for a result that is not a module.
     """
     factory = _import_target(target, allow=allow)
     try:
@@ -31,14 +32,14 @@ def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], all
     except TypeError as error:
         raise InputError(f"model {target}: {first_line(error)}") from error
     if not isinstance(model, nn.Module):
-        raise InputError(f"model {target} gave a {type(model).__name__}; allowed: a torch.nn.Module")
+        raise InputError(f"model {target} returned {type(model).__name__}; allowed: a torch.nn.Module")
     return model
 
 
 def _import_target(target: str, *, allow: Sequence[str]) -> Callable[..., Any]:
     parts = target.split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):
-        raise InputError(f"model {target!r} is no dotted name; allowed: package.module.name")
+        raise InputError(f"model {target!r} is not a dotted name; allowed: package.module.name")
     if not is_built_in(target) and not any(target.startswith(f"{prefix}.") for prefix in allow):
         raise InputError(
             f"model {target} is not one of compression.models and would run code of {parts[0]!r}; "

@@ -9,11 +9,12 @@ from compression.models.imagenet import check_num_classes, check_stem, load_imag
 
 
 def resnet18(*, num_classes: int, width_mult: float = 1.0, stem: str = "cifar", pretrained: bool = False) -> nn.Module:
-    """Return ResNet-18; input [B, 3, H, W], logits [B, num_classes].
+    """Return ResNet-18: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
 
-    ``width_mult`` in (0, 1] scales the channels of every layer, rounded to 8 as in MobileNetV2. ``stem="cifar"`` is a
-    3x3 convolution of stride 1 without max pooling. ImageNet weights have no such convolution, nor fewer channels, so
-    ``pretrained=True`` wants ``stem="imagenet"`` and ``width_mult=1``. Raises InputError.
+    ``width_mult`` in (0, 1] scales the channels of every layer, rounded to a multiple of 8. ``stem="cifar"`` is a 3x3
+    convolution of stride 1 without max pooling. ImageNet weights exist only for the other stem and the full width, so
+    ``pretrained=True`` needs ``stem="imagenet"`` and ``width_mult=1``. Raises ``InputError`` for an option out of
+    range or a failed download.
     """
     check_stem(stem)
     check_num_classes(num_classes)
@@ -38,7 +39,7 @@ def resnet18(*, num_classes: int, width_mult: float = 1.0, stem: str = "cifar", 
 
 
 def _narrow_(net: nn.Module, width_mult: float) -> None:
-    """Give every layer of a ResNet fewer channels, with fresh weights: torchvision builds one width only."""
+    """Give every layer of ``net`` fewer channels and new random weights; torchvision builds only one width."""
 
     def scale(channels: int) -> int:
         return max(8, 8 * round(channels * width_mult / 8)) if channels >= 64 else channels

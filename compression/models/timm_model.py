@@ -1,4 +1,4 @@
-"""Any image classifier of timm, by its name; needs the extra `timm`."""
+"""Image classifiers of timm by name; they need the extra `timm`."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -9,15 +9,15 @@ from compression.core.errors import InputError, first_line
 from compression.models.imagenet import check_num_classes
 from compression.system.extras import require_packages
 
-# These make timm read a file or an address, which a model's description must not be able to do.
+# These make timm read a file or a URL. The description of a model in an artifact must not be able to do that.
 REFUSED = ("cache_dir", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict")
 
 
 def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """Return timm's model ``name`` with a head for ``num_classes``; input [B, 3, H, W].
+    """Return timm's model ``name``: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
 
-    ``kwargs`` go to ``timm.create_model``. Raises InputError without timm, for a name it does not know
-    and when pretrained weights cannot be downloaded.
+    ``kwargs`` are passed to ``timm.create_model``. Raises ``InputError`` if timm is not installed, for a name that timm
+    does not know, for an argument that is refused or unknown, and if pretrained weights cannot be downloaded.
     """
     check_num_classes(num_classes)
     require_packages("timm")
@@ -26,7 +26,7 @@ def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwarg
     if not timm.is_model(name):
         close = get_close_matches(str(name), timm.list_models(), n=3)
         hint = f"; close to it: {', '.join(close)}" if close else "; allowed: a name of timm.list_models()"
-        raise InputError(f"model.name={name!r} is no model of timm {timm.__version__}{hint}")
+        raise InputError(f"model.name={name!r} is not a model of timm {timm.__version__}{hint}")
     refused = sorted(set(kwargs) & set(REFUSED))
     if refused:
         raise InputError(f"model.{refused[0]} is not allowed for timm models; use model.weights=FILE")
@@ -38,5 +38,5 @@ def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwarg
         if not pretrained:
             raise
         reason = first_line(error)
-        raise InputError(f"model.pretrained=true: weights of {name} could not be had ({reason})") from error
+        raise InputError(f"model.pretrained=true: weights of {name} could not be downloaded ({reason})") from error
     return net

@@ -20,12 +20,14 @@ def vgg11(
     stem: str = "cifar",
     pretrained: bool = False,
 ) -> nn.Module:
-    """Return VGG-11; input [B, 3, H, W], logits [B, num_classes].
+    """Return VGG-11: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
 
-    ``head="compact"`` is a global average pool, dropout and one linear layer; ``"torchvision"`` its three
-    linear layers (120 million weights). ``stem="cifar"`` leaves out the first max pool. ``pretrained=True``
-    keeps every ImageNet weight but the compact head's, or the last linear layer's. ``width_mult`` in (0, 1] scales the
-    channels of every convolution, rounded to 8; only the compact head and fresh weights fit fewer. Raises InputError.
+    ``head="compact"`` is a global average pool, dropout and one linear layer. ``head="torchvision"`` is the original
+    head of three linear layers (120 million weights). ``stem="cifar"`` leaves out the first max pool.
+    ``pretrained=True`` loads all ImageNet weights except those of the compact head, or of the last linear layer of the
+    original head. ``width_mult`` in (0, 1] scales the channels of every convolution, rounded to a multiple of 8; values
+    below 1 need the compact head and ``pretrained=False``. Raises ``InputError`` for an option out of range or a failed
+    download.
     """
     check_stem(stem)
     check_num_classes(num_classes)

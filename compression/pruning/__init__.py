@@ -1,1 +1,1 @@
-"""Pruning as criterion x granularity x allocation x schedule: pure functions, and thin classes for the yamls."""
+"""Pruning as criterion x granularity x allocation x schedule: pure functions, and thin classes for yaml files."""

@@ -1,4 +1,4 @@
-"""What a network costs when some of its channels are gone: channels, parameters or multiply-accumulates."""
+"""Cost of a network after channel removal, in channels, parameters or multiply-accumulates (MACs)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from compression.pruning.channel_groups import ChannelGroup
 
 
 class ChannelCost:
-    """Counts what is left of ``target`` (channels | params | macs) with given numbers of channels.
+    """The fraction of ``target`` (channels | params | macs) that is removed for given numbers of kept channels.
 
-    A layer's MACs are proportional to its weights, so both follow from the sizes of its dimensions. ``macs`` are those
-    of every weight at its full size.
+    A layer's MACs are proportional to its weights, so both follow from the sizes of its dimensions. ``macs`` are the
+    MACs of each weight before pruning, by name.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class ChannelCost:
         self.target = target
         self.channels = {group.name: group.num_channels for group in groups}
         shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-        # By parameter and dimension: its size, and how many indices it loses with a channel of each group.
+        # By parameter and dimension: how many indices the dimension loses with each channel of a group, by group.
         losses: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
         for group in groups:
             for coupling in group.couplings:
@@ -34,7 +34,7 @@ class ChannelCost:
             self._weight_of = {name: shape.numel() for name, shape in shapes.items()}
 
     def removed(self, num_kept: Mapping[str, int]) -> float:
-        """Return the fraction of the target that is gone, in [0, 1), with ``num_kept`` channels of each group."""
+        """Return the fraction of the target that is removed, in [0, 1), if each group keeps ``num_kept`` channels."""
         if self.target == "channels":
             return 1 - sum(num_kept.values()) / sum(self.channels.values())
         left: dict[str, float] = {name: float(cost) for name, cost in self._weight_of.items()}

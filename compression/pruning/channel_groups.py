@@ -1,6 +1,7 @@
-"""Channels that can only go together: coupled by residual sums, depthwise convolutions and concatenations.
+"""Groups of coupled channels, which can only be removed together (DepGraph, arXiv:2301.12900).
 
-Found by the dependency graph of Torch-Pruning (DepGraph, arXiv:2301.12900).
+Residual sums, depthwise convolutions and concatenations couple channels. The dependency graph of Torch-Pruning finds
+the groups.
 """
 
 import sys
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coupling:
-    """One dimension of a parameter that loses an index with each channel of a group.
+    """One dimension of a parameter that loses indices when channels of a group are removed.
 
-    ``channel: [size]`` int64 is the group's channel at each index of the dimension, -1 where it has none.
+    ``channel`` is int64, with one entry per index of the dimension: the group's channel at this index, or -1 if the
+    index does not belong to the group.
     """
 
     parameter: str
@@ -38,9 +40,10 @@ class Coupling:
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """Channels ``0 .. num_channels - 1`` of ``name``, the first layer that makes them, and all they are tied to.
+    """Channels ``0 .. num_channels - 1`` that can only be removed together, with all parameters they belong to.
 
-    ``outputs`` make and normalize the channels, ``inputs`` read them.
+    ``name`` is the first layer that makes the channels. ``outputs`` are the parameters that make and normalize them;
+    ``inputs`` are the weights that read them.
     """
 
     name: str
@@ -50,15 +53,16 @@ class ChannelGroup:
 
     @property
     def couplings(self) -> tuple[Coupling, ...]:
-        """All of them."""
+        """All couplings, outputs first."""
         return self.outputs + self.inputs
 
 
 def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]:
-    """Return the groups of channels that can be removed, in the model's order; the logits' are not among them.
+    """Return the groups of channels that can be removed, in the model's order.
 
-    ``example: [B, 3, H, W]``. Channels around a grouped convolution that is not depthwise are left out: whole. Raises
-    ``InputError`` naming the layer for a model whose channels cannot be removed safely.
+    ``example: [B, 3, H, W]`` is an input of ``model``. The logits, and channels around a grouped convolution that is
+    not depthwise, cannot be removed and are left out. Raises ``InputError``, naming the layer if possible, for a model
+    whose channels cannot be removed safely.
     """
     refuse_unsafe(model)
     # The layer that runs last makes the logits.
@@ -69,15 +73,18 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
         groups = [_read(model, group) for group in found]
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"channels of this model cannot be followed from layer to layer: {reason}") from error
-    # What nothing reads is the model's output: a part of the logits, where several layers make them.
+        raise InputError(f"channels of this model cannot be traced from layer to layer: {reason}") from error
+    # Channels that no layer reads are outputs of the model: part of the logits, if several layers make them.
     removable = [group for group in groups if group.inputs and head not in _owners(group.outputs)]
     return sorted(removable, key=lambda group: positions[group.name])
 
 
 def trace(model: nn.Module, example: Tensor) -> "torch_pruning.DependencyGraph":
-    """Return Torch-Pruning's graph of ``model``; parameters, statistics and training flags stay as they are."""
-    # Traced by gradient functions, which frozen parameters would not have.
+    """Return Torch-Pruning's dependency graph of ``model``, traced with ``example: [B, 3, H, W]``.
+
+    Parameters, running statistics and training flags do not change.
+    """
+    # Torch-Pruning traces gradient functions, which frozen parameters do not have.
     frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(True)
@@ -91,8 +98,9 @@ def trace(model: nn.Module, example: Tensor) -> "torch_pruning.DependencyGraph":
 
 
 def _import_torch_pruning() -> ModuleType:
-    # Imported late, as most processes remove no channels. For its own count of operations, not used here, it imports
-    # timm where that is installed, and with it Weights & Biases: a fifth of the start of a run.
+    # Imported late, because most processes remove no channels. Torch-Pruning imports timm, if installed, for its own
+    # count of operations, which is not used here. Timm imports Weights & Biases. Hiding timm saves a fifth of the
+    # start-up time of a run.
     hidden = "timm" not in sys.modules and "torch_pruning" not in sys.modules
     if hidden:
         sys.modules["timm"] = None  # type: ignore[assignment]
@@ -104,9 +112,13 @@ def _import_torch_pruning() -> ModuleType:
 
 
 def refuse_unsafe(model: nn.Module) -> None:
-    """Raise ``InputError`` naming the first layer whose function depends on channels in a way not followed here."""
+    """Raise ``InputError`` naming the first layer that prevents safe removal of channels.
+
+    These are layers that share a parameter, layers with parameters other than convolutions, linear layers and batch
+    norm, and layers that normalize or shuffle across channels.
+    """
     allowed = (nn.Conv2d, nn.Linear, _BatchNorm)
-    # Without parameters, but they normalize over channels: removing one changes the others.
+    # Some of these have no parameters, but they mix channels: removing one channel changes the others.
     across_channels = (nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm, nn.ChannelShuffle)
     names: dict[nn.Parameter, str] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -126,7 +138,7 @@ def _read(model: nn.Module, group: "torch_pruning.Group") -> ChannelGroup:
     outputs, inputs = [], []
     for item in group:
         module = item.dep.target.module
-        # Sums and concatenations are nodes of the graph without parameters.
+        # Sums and concatenations are nodes of the graph, but have no parameters.
         if module not in names or not isinstance(module, (nn.Conv2d, nn.Linear, _BatchNorm)):
             continue
         reads = isinstance(module, (nn.Conv2d, nn.Linear)) and not _makes(item.dep.handler, module)
@@ -141,7 +153,7 @@ def _read(model: nn.Module, group: "torch_pruning.Group") -> ChannelGroup:
     outputs.sort(key=lambda coupling: positions[coupling.parameter])
     inputs.sort(key=lambda coupling: positions[coupling.parameter])
     size = len(group[0].idxs)
-    # The graph begins at any of the layers that make a group's channels; the first in the model names it.
+    # The graph may list the layers that make a group's channels in any order. The first in the model names the group.
     name = next(
         _owner(c.parameter)
         for c in outputs
@@ -151,7 +163,7 @@ def _read(model: nn.Module, group: "torch_pruning.Group") -> ChannelGroup:
 
 
 def _makes(handler: object, module: nn.Conv2d | nn.Linear) -> bool:
-    # A depthwise convolution makes each channel from the same one: its one handler stands for both sides.
+    # A depthwise convolution makes each channel from the same input channel: one handler stands for both sides.
     if isinstance(module, nn.Conv2d) and module.groups > 1 and module.groups == module.in_channels:
         return True
     return getattr(handler, "__name__", "").endswith("out_channels")

@@ -1,7 +1,8 @@
-"""Compaction: channels that nothing reads are removed for good; the smaller network computes the same function.
+"""Compaction: removal of channels that no weight reads. The smaller network computes the same function.
 
-Channel masks leave such channels, and so do masks of single weights that happen to empty all that reads a channel. A
-channel that is only constant (nothing makes it, but a batch norm shifts it and a padded convolution reads it) stays.
+Channel masks leave such channels. So do masks of single weights if they happen to remove all weights that read a
+channel. A channel that is constant but still read stays: for example, all weights that make it are zero, but batch
+norm shifts it and a padded convolution reads it.
 """
 
 import copy
@@ -15,13 +16,17 @@ from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
 from compression.pruning.channel_groups import ChannelGroup, find_channel_groups, trace
 
-# Largest difference of logits between the network before and after, relative to the largest logit.
+# Largest allowed difference of logits before and after compaction, relative to the largest logit.
 TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class Compacted:
-    """The smaller network, and the (old, new) number of channels of every group that changed."""
+    """Result of a compaction.
+
+    ``model`` is the smaller network. ``channels`` gives the (old, new) number of channels of each group that changed.
+    ``difference`` is the largest difference of logits to the original, relative to the largest logit.
+    """
 
     model: nn.Module
     channels: Mapping[str, tuple[int, int]]
@@ -29,22 +34,22 @@ class Compacted:
 
 
 def compact(model: nn.Module, example: Tensor, *, round_to: int = 8) -> Compacted:
-    """Return a copy of ``model`` without the channels that nothing reads.
+    """Return a copy of ``model`` without the channels that no weight reads.
 
-    ``example: [B, 3, H, W]``, on the model's device. Kept channels of a group are rounded up to a multiple of
-    ``round_to``, or all are kept; batch norm stays, so the result can be trained on. Raises ``InputError`` for a model
-    whose channels cannot be removed safely, also where only a comparison of the two networks shows it.
+    ``example: [B, 3, H, W]`` is an input on the model's device. The number of kept channels of a group is rounded up to
+    a multiple of ``round_to``, at most to all of them. Batch norm stays, so training can continue on the result. Raises
+    ``InputError`` if channels cannot be removed safely, which may show only in the comparison of the two networks.
     """
     small = copy.deepcopy(model)
     channels: dict[str, tuple[int, int]] = {}
     try:
-        # What made a removed channel is gone as well, so that something else may have lost its last reader.
+        # Removing a channel also removes the weights that make it. They may have been the last to read another channel.
         while removed := _remove_unread_(small, example, round_to):
             for name, (old, new) in removed.items():
                 channels[name] = (channels[name][0] if name in channels else old, new)
         compacted = Compacted(small, channels, relative_difference(model, small, example))
     except RuntimeError as error:
-        # A shape written into the code of `forward` shows only when the channels are gone.
+        # A shape that is hard-coded in `forward` causes an error only once channels are removed.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"channels of this model cannot be removed safely: without them it does not run: {reason}"
@@ -57,7 +62,7 @@ def _refuse_difference(model: nn.Module, compacted: Compacted, example: Tensor) 
     """Raise ``InputError`` unless the smaller network computes the same, up to rounding."""
     difference = compacted.difference
     if not difference <= TOLERANCE:
-        # Where logits cancel, float32 alone may round as much; then float64 does not.
+        # If logits nearly cancel, rounding in float32 alone may exceed the limit. Float64 tells the two cases apart.
         exact, small = (copy.deepcopy(net).cpu().double() for net in (model, compacted.model))
         difference = relative_difference(exact, small, example.cpu().double())
     if not difference <= TOLERANCE:
@@ -69,7 +74,11 @@ def _refuse_difference(model: nn.Module, compacted: Compacted, example: Tensor) 
 
 @torch.no_grad()
 def relative_difference(model: nn.Module, other: nn.Module, example: Tensor) -> float:
-    """Return the largest difference of logits on random images like ``example``, over the largest logit."""
+    """Return the largest absolute difference of logits, divided by the largest absolute logit of ``model``.
+
+    Both networks run on random images in the shape ``[B, 3, H, W]`` of ``example``. Returns infinity if the shapes of
+    the logits differ.
+    """
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(example.shape, generator=generator).to(example)
     with evaluating(model), evaluating(other):
@@ -80,8 +89,11 @@ def relative_difference(model: nn.Module, other: nn.Module, example: Tensor) -> 
 
 
 def unread_channels(group: ChannelGroup, parameters: Mapping[str, Tensor]) -> Tensor:
-    """Return which channels of ``group`` are read with weights of zero alone: bool ``[C]``."""
-    # A group without readers reaches something that is not followed: then all of it counts as read.
+    """Return a bool mask ``[C]`` of the channels of ``group`` that are read only with weights of zero.
+
+    ``parameters`` are those of the model, by name.
+    """
+    # A group without readers reaches an operation that is not traced, so all its channels count as read.
     readers = torch.zeros(group.num_channels, dtype=torch.int64) + (not group.inputs)
     for coupling in group.inputs:
         weight = parameters[coupling.parameter].detach().transpose(0, coupling.dim).flatten(1)
@@ -99,7 +111,7 @@ def _remove_unread_(model: nn.Module, example: Tensor, round_to: int) -> dict[st
         unread = unread_channels(group, parameters).nonzero().flatten().tolist()
         kept = max(1, group.num_channels - len(unread))
         kept = min(group.num_channels, -(-kept // round_to) * round_to)
-        # The last ones first: which of them stay for a round number makes no difference.
+        # Remove the last unread channels. Which of them stay to reach a round number makes no difference.
         going = unread[len(unread) - (group.num_channels - kept) :] if kept < group.num_channels else []
         if going:
             removed[group.name], sizes[group.name] = going, group.num_channels

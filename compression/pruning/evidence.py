@@ -1,4 +1,4 @@
-"""What a criterion may look at besides the values of the weights."""
+"""Inputs of a criterion other than the weights: model, example, generator and gradients of training images."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Evidence:
-    """The model with its weights, an input it takes, a seeded generator, and training images if there are any.
+    """Everything besides the weights that a criterion or a regrowth may use.
 
-    ``example: [B, 3, H, W]`` says what an input looks like, its values mean nothing. ``batches`` give (images, labels)
-    on the model's device; they were looked at ``turn`` times before, and now others are wanted.
+    ``example: [B, 3, H, W]`` shows the shape of an input; its values have no meaning. ``batches`` yield training images
+    as (``images: [B, 3, H, W]``, ``labels: [B]``) on the model's device, or are None. ``turn`` counts earlier uses of
+    ``batches``, so that each use gets other batches.
     """
 
     model: nn.Module
@@ -31,10 +32,10 @@ class Evidence:
     turn: int = 0
 
     def gradients(self, num_batches: int) -> Iterator[dict[str, Tensor]]:
-        """Yield the gradient of the mean cross-entropy of each of ``num_batches`` batches, by prunable weight.
+        """Yield, for each of ``num_batches`` batches, the gradients of the mean cross-entropy by prunable weight.
 
-        Pruned weights have a gradient as well. Batch norm uses the batch's statistics, as in training, dropout is
-        off; neither the model, its ``.grad`` nor any random state is changed. Raises ``InputError`` without images.
+        Pruned weights have a gradient too. Batch norm uses batch statistics, as in training; dropout is off. The model,
+        its ``.grad`` and random states do not change. Raises ``InputError`` if there are no training images.
         """
         if self.batches is None or next(iter(self.batches), None) is None:
             raise InputError("this criterion needs gradients, and there are no training images: give `batches`")

@@ -1,4 +1,4 @@
-"""Sensitivity: what pruning one layer alone, without retraining, costs (Han et al., arXiv:1506.02626, figure 6)."""
+"""Sensitivity: loss of accuracy when one layer alone is pruned, without retraining (arXiv:1506.02626, figure 6)."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ from compression.pruning.granularities import Units
 
 @dataclass(frozen=True)
 class SensitivityTable:
-    """Accuracy, in [0, 1], of a model with one layer (or group of channels) pruned: layer -> sparsity -> accuracy.
+    """Accuracy of a model with one layer (or one group of channels) pruned, by layer and sparsity.
 
-    ``kind`` is ``weights`` or ``channels``, ``sizes`` how many units each layer has, ``baseline`` the accuracy of the
-    model as it is, on the same ``images`` held-out training images.
+    ``kind`` is ``weights`` or ``channels``; ``sizes`` are their numbers by layer. ``baseline`` is the accuracy of the
+    unchanged model. All accuracies are fractions (0 to 1), measured on the same ``images`` held-out training images.
     """
 
     kind: str
@@ -30,13 +30,17 @@ class SensitivityTable:
     accuracy: Mapping[str, Mapping[float, float]]
 
     def highest_sparsities(self, max_drop: float) -> dict[str, float]:
-        """Return by layer the highest sparsity measured up to which no drop is above ``max_drop`` points; 0 if none."""
+        """Return the highest measured sparsity by layer up to which accuracy drops by at most ``max_drop`` points.
+
+        A layer that no measured sparsity satisfies gets 0.
+        """
         return {name: _highest(row, self.baseline - max_drop / 100) for name, row in self.accuracy.items()}
 
     def check_fits(self, units: Mapping[str, int], *, kind: str, source: str) -> None:
-        """Raise ``InputError`` if ``source``, where this table is from, is not about these units: of another model.
+        """Raise ``InputError`` if this table was measured on another model or on another kind of unit.
 
-        Layers of the table that may not be pruned, being protected, are not missed.
+        ``units`` are the sizes of the layers that may be pruned, by name. The table may contain further layers, such as
+        protected ones. ``source`` names the origin of the table in the error.
         """
         if self.kind != kind:
             raise InputError(f"{source} is about {self.kind}: must be about {kind}, which this strategy prunes")
@@ -78,10 +82,10 @@ def measure_sensitivity(
     measure: Callable[[nn.Module], float],
     skip: Sequence[str] = (),
 ) -> Iterator[tuple[str, dict[float, float]]]:
-    """Yield (layer, accuracy by sparsity), layer by layer but for those in ``skip``.
+    """Yield (layer, accuracy by sparsity) for each layer that is not in ``skip``.
 
-    The lowest scores of the layer go, all others stay; ``measure`` gives the accuracy of a network. The model itself
-    is left as it is.
+    At each sparsity a copy of ``model`` loses the lowest scores of ``criterion`` in this one layer. ``measure`` returns
+    the accuracy of a network as a fraction (0 to 1). ``model`` does not change.
     """
     scores = units.reduce(criterion(prunable_weights(model), evidence=evidence))
     sizes = {name: score.numel() for name, score in scores.items()}
@@ -100,7 +104,7 @@ def measure_sensitivity(
 def _highest(row: Mapping[float, float], lowest: float) -> float:
     highest = 0.0
     for sparsity in sorted(row):
-        # Beyond the first that costs too much, a better one is luck.
+        # A better accuracy at a sparsity beyond the first that costs too much is due to chance.
         if row[sparsity] < lowest - 1e-9:
             break
         highest = sparsity

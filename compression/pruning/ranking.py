@@ -1,13 +1,14 @@
-"""Exact selection of the lowest scores, also where scores tie."""
+"""Exact selection of the lowest scores, also among equal scores."""
 
 import torch
 from torch import Tensor
 
 
 def lowest(scores: Tensor, count: int) -> Tensor:
-    """Return a bool mask of the ``count`` lowest of ``scores: [N]``; among equal scores the first in order go first.
+    """Return a bool mask ``[N]`` of the ``count`` lowest of ``scores: [N]``.
 
-    Linear in N, and exact where a threshold alone would take too many or too few.
+    Among equal scores the first in order are chosen, so the number is exact; a threshold alone would choose too many or
+    too few. Takes time linear in N.
     """
     assert 0 <= count <= scores.numel()
     if count == 0:

@@ -1,4 +1,4 @@
-"""A strategy: criterion x granularity x allocation x schedule, and the masks they make together."""
+"""Pruning strategies: criterion x granularity x allocation x schedule, and the masks they produce together."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,10 @@ from compression.pruning.schedules import Schedule
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way of pruning a model until ``amount``, in [0, 1), of its weights (or channels, ...) is gone.
+    """A plan to prune a model until the fraction ``amount``, in [0, 1), of its weights (or channels, ...) is removed.
 
-    ``units`` are those that a granularity found in the model; ``example: [B, 3, H, W]`` is an input it takes. With
-    ``regrowth`` only the first step prunes, the others move weights.
+    ``units`` come from a granularity and belong to one model; ``example: [B, 3, H, W]`` is an input of that model. With
+    ``regrowth`` only the first step prunes; later steps move weights at constant sparsity.
     """
 
     criterion: Criterion
@@ -39,15 +39,15 @@ class Strategy:
 
     @property
     def num_steps(self) -> int:
-        """How many pruning steps lead to the amount."""
+        """Number of pruning steps, at least 1."""
         return self.schedule.num_steps(self.amount)
 
     def prunes_at(self, step: int) -> bool:
-        """Whether ``step`` makes the model sparser, and does not only move weights."""
+        """Return whether ``step`` (from 1) makes the model sparser, rather than only moving weights."""
         return self.regrowth is None or step == 1
 
     def check(self, model: nn.Module) -> None:
-        """Raise ``InputError`` if the amount cannot be reached on this model."""
+        """Raise ``InputError`` if the amount cannot be reached on ``model``, or if ``regrowth`` does not fit."""
         if self.regrowth is not None and type(self.units) is not WeightUnits:
             raise InputError("strategy.regrowth moves single weights: it needs the granularity weights.Weights")
         if self.regrowth is not None and self.num_steps < 2:
@@ -59,9 +59,10 @@ class Strategy:
     def masks_at(
         self, step: int, model: nn.Module, *, masks: MaskSet, batches: Iterable[Batch] | None = None
     ) -> MaskSet:
-        """Return the masks after ``step``: what ``masks`` prune stays pruned, unless weights regrow.
+        """Return the masks after ``step`` (from 1), given the masks before it.
 
-        ``batches`` are training images for criteria that need gradients. Every step looks at other ones.
+        Pruned weights stay pruned, unless they regrow. ``batches`` are training images for criteria that need
+        gradients; every step uses other batches. Raises ``InputError`` if scores are not finite.
         """
         weights = prunable_weights(model)
         device = next(iter(weights.values())).device
@@ -98,9 +99,10 @@ def find_units(
     target: str = "weights",
     protect: Sequence[str] = (),
 ) -> Units:
-    """Return what ``granularity`` removes together in ``model``; ``protect`` may name ``first`` and ``last``.
+    """Return the units (weights or channel groups) that ``granularity`` finds in ``model``.
 
-    Raises ``InputError`` if the pattern cannot have ``amount`` or does not fit the model.
+    ``protect`` may contain ``first`` and ``last``, the prunable weights that stay dense. Raises ``InputError`` if the
+    granularity cannot reach ``amount`` or does not fit the model.
     """
     fixed = granularity.fixed_sparsity
     if fixed is not None and not math.isclose(fixed, amount):
@@ -109,7 +111,10 @@ def find_units(
 
 
 def protected_weights(model: nn.Module, protect: Sequence[str]) -> frozenset[str]:
-    """Return the names of the ``first`` and ``last`` prunable weight, in the order the model defines them."""
+    """Return the weight names that ``protect`` stands for.
+
+    ``first`` and ``last`` are the first and last prunable weight in the order in which the model defines them.
+    """
     names = list(prunable_weights(model))
     ends = {"first": names[0], "last": names[-1]}
     return frozenset(ends[end] for end in protect)

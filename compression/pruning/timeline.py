@@ -1,14 +1,15 @@
-"""When the steps of a strategy fall, in optimizer updates."""
+"""Positions of pruning steps in training, in optimizer updates."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The training of ``num_steps`` pruning steps.
+    """The training around ``num_steps`` pruning steps.
 
-    ``lead_epochs`` of training come first. Then each step is followed by ``epochs`` of recovery; or, with ``spread``,
-    there is one training of ``epochs``, and the steps fall evenly into the first ``spread`` of it.
+    First come ``lead_epochs`` of training. Without ``spread``, each step is then followed by ``epochs`` of recovery.
+    With ``spread``, a fraction (0 to 1), there is one training of ``epochs``, and the steps are spaced evenly over its
+    first ``spread``.
     """
 
     num_steps: int
@@ -19,22 +20,22 @@ class Timeline:
 
     @property
     def num_epochs(self) -> int:
-        """Epochs in all."""
+        """Total number of epochs."""
         return self.lead_epochs + self.epochs * (self.num_steps if self.spread is None else 1)
 
     @property
     def cycle(self) -> int:
-        """Updates of one recovery, or of the one training."""
+        """Number of updates of one recovery, or with ``spread`` of the one training."""
         return self.epochs * self.updates_per_epoch
 
     @property
     def lead(self) -> int:
-        """Updates before the first step."""
+        """Number of updates before the first step."""
         return self.lead_epochs * self.updates_per_epoch
 
     @property
     def step_updates(self) -> list[int]:
-        """The update before which each step is taken."""
+        """The update (from 0) before which each step is taken."""
         if self.spread is None:
             return [self.lead + step * self.cycle for step in range(self.num_steps)]
         last = max(1, self.num_steps - 1)

@@ -1,1 +1,1 @@
-"""The machine underneath: files, disks, processes, signals, cores and optional packages."""
+"""Access to the operating system: files, disks, processes, signals, CPU cores and optional packages."""

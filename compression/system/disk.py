@@ -1,4 +1,4 @@
-"""A disk without room: known before, and told in one line when it happens."""
+"""Checks for free disk space, and one-line errors for a full disk."""
 
 import errno
 import shutil
@@ -11,19 +11,19 @@ from compression.core.sizes import format_size
 
 # Windows has no quota errors by this name.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-# torch.save and safetensors raise errors of their own, without the system's number.
+# torch.save and safetensors raise their own error types, without the errno of the operating system.
 _SAID = ("PytorchStreamWriter failed writing file", "No space left on device", "Disk quota exceeded")
 
-# How lines begin that say it, here and in what another process has printed.
+# Beginnings of the error lines about a full disk. They also identify such a line in the output of another process.
 _FULL_LINE, _LITTLE_LINE = "the disk is full", "too little room in"
 
 
 class DiskFullError(OSError):
-    """There is no room left to write; the message is one line that names the folder and what to do."""
+    """A write that failed because the disk is full. The message is one line: the folder, its free space, what to do."""
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return whether ``error`` or what it was raised from says that a disk, or a quota of it, is full."""
+    """Return whether ``error``, or an error in its chain of causes, means that a disk or a disk quota is full."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, DiskFullError) or (isinstance(link, OSError) and link.errno in _FULL):
@@ -36,9 +36,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 @contextmanager
 def disk_full_told(folders: Sequence[Path], *, advice: str) -> Iterator[None]:
-    """Raise ``DiskFullError`` for whatever inside fails because a disk is full: which folder, what is free, ``advice``.
+    """Turn any error inside the ``with`` block that means a full disk into a ``DiskFullError``.
 
-    ``folders`` are those that are written to; the one with the least room is named.
+    ``folders`` are all folders that the block writes to. The message names the one with the least free space, how much
+    is free there, and ``advice``.
     """
     try:
         yield
@@ -46,15 +47,18 @@ def disk_full_told(folders: Sequence[Path], *, advice: str) -> Iterator[None]:
         if isinstance(error, DiskFullError) or not is_disk_full(error):
             raise
         folder = min(folders, key=free_bytes)
-        # Not chained to the text of the first: what cannot be written is the same whatever was being written.
+        # The message leaves out the text of the first error: the remedy is the same whatever was being written.
         raise DiskFullError(
-            f"{_FULL_LINE}: {format_size(free_bytes(folder))} free in {folder}; what was finished is kept, and the "
-            f"same command goes on where it stopped once there is room: {advice}"
+            f"{_FULL_LINE}: {format_size(free_bytes(folder))} free in {folder}; finished work is kept, and the same "
+            f"command continues once there is room: {advice}"
         ) from error
 
 
 def check_room(folder: Path, *, needed: int, what: str, advice: str) -> None:
-    """Raise ``InputError`` if fewer than ``needed`` bytes are free where ``folder`` lies."""
+    """Raise ``InputError`` if fewer than ``needed`` bytes are free on the disk of ``folder``.
+
+    The message says that ``what`` needs the space, and ends with ``advice``. ``folder`` need not exist yet.
+    """
     free = free_bytes(folder)
     if free < needed:
         raise InputError(
@@ -63,12 +67,15 @@ def check_room(folder: Path, *, needed: int, what: str, advice: str) -> None:
 
 
 def tells_of_no_room(line: str) -> bool:
-    """Whether the line that a process ended with says that there is no room: another would end the same way."""
+    """Return whether ``line``, the last output of a process, is an error about a full disk.
+
+    A process that starts after it would fail in the same way.
+    """
     return line.startswith((_FULL_LINE, _LITTLE_LINE))
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the bytes that this user may still write where ``folder`` lies, or will lie."""
+    """Return the free space in bytes for this user on the disk of ``folder``, which need not exist yet."""
     folder = folder.resolve()
     while not folder.exists():
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""Packages that come with an extra, and the one line about a missing one."""
+"""Packages that pip extras install, and one-line errors for a missing package."""
 
 import sys
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from compression.core.errors import InputError
 
-# The extra that brings a package, by the name it is imported under, which is often not the name it is installed under.
+# The extra that installs a package, by the import name, which is often not the name on the package index.
 EXTRAS = {
     "filelock": "train",
     "hydra": "train",
@@ -38,13 +38,16 @@ EXTRAS = {
 
 
 def describe_missing(module: str) -> str:
-    """Return the line that says that the package imported as ``module`` is missing, and what installs it."""
+    """Return the error line that the package imported as ``module`` is missing, with the command that installs it.
+
+    ``module`` is a key of ``EXTRAS``.
+    """
     return f'{module.rpartition(".")[2]} is not installed: pip install "{_own_name()}[{EXTRAS[module]}]"'
 
 
 def _own_name() -> str:
-    # pip keeps the compression that is installed, editable or not, and adds what the extra brings. Run from a checkout
-    # without being installed, the name would be looked up in an index, where it may be a stranger's.
+    # If this package is installed, editable or not, pip keeps it and adds the packages of the extra. In a checkout that
+    # is not installed, pip would look up the name in an index, where it may belong to someone else.
     try:
         distribution("compression")
     except PackageNotFoundError:
@@ -53,9 +56,9 @@ def _own_name() -> str:
 
 
 def explain_import(error: BaseException) -> str | None:
-    """Return the line about an extra that ``error`` shows to be missing; None for a defect.
+    """Return the error line about a missing extra if ``error`` is due to one, else None.
 
-    A module that no extra brings is a defect, and so is one that is missing inside an installed package.
+    None means a defect: a module that no extra installs, or one that is missing inside an installed package.
     """
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         return describe_missing(error.name)
@@ -64,7 +67,10 @@ def explain_import(error: BaseException) -> str | None:
 
 @contextmanager
 def missing_extra_in_one_line() -> Iterator[None]:
-    """End the process with ``error: ...`` where an import needs an extra that is missing; let a defect through."""
+    """End the process with ``error: ...`` if an import in the ``with`` block fails because an extra is missing.
+
+    Any other error passes through.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
@@ -75,10 +81,10 @@ def missing_extra_in_one_line() -> Iterator[None]:
 
 
 def require_packages(*modules: str) -> None:
-    """Raise InputError for the first of ``modules``, packages of ``EXTRAS``, that is not installed."""
+    """Raise ``InputError`` for the first of ``modules`` (keys of ``EXTRAS``) that is not installed."""
     for module in modules:
-        # Looked for, not imported: that takes half a second, and this is asked before anything else is done.
+        # Search without importing: an import takes half a second, and this check runs before anything else.
         spec = find_spec(module)
-        # Without a file it is a folder of that name where the command is given, such as `onnx/`.
+        # A spec without a file is only a folder of that name in the working directory, such as `onnx/`.
         if spec is None or spec.origin is None:
             raise InputError(describe_missing(module))

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Atomic file writes: a file is either complete or absent."""
 
 import contextlib
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def write_atomic(path: Path | str, data: bytes) -> None:
-    """Write ``data`` to ``path``, so that at every moment the old file or the new one stands there.
+    """Write ``data`` to ``path`` so that at every moment either the old or the new file is complete.
 
-    The folder is made if need be, a link followed, a device or pipe simply written to. On any failure, a full disk
-    included (OSError that names the file), the old file stays and no other is left behind; after a kill there may be
-    one called ``.NAME.*.tmp``.
+    Creates missing parent folders, follows a link, and writes directly to a device or pipe. Raises ``OSError`` naming
+    the file if writing fails, for example on a full disk; then the old file stays and no temporary file remains. A
+    process that is killed may leave a file ``.NAME.*.tmp``.
     """
     path = Path(path).resolve()
     try:
@@ -21,7 +21,7 @@ def write_atomic(path: Path | str, data: bytes) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, data)
     except OSError as error:
-        # What writes to an open file knows nothing of its name.
+        # Writes to an open file descriptor raise errors without a file name.
         if error.errno is not None:
             error.filename = error.filename or str(path)
         raise
@@ -44,7 +44,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def sync_files(folder: Path) -> None:
-    """Wait until every file under ``folder`` is on the disk, so that a rename of it publishes whole files."""
+    """Wait until all files under ``folder`` are on the disk, so that renaming the folder publishes complete files."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb+") as stream:
@@ -58,7 +58,7 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Only after this does the new name survive a power cut; Windows cannot open a folder.
+    # Only after this does the new name survive a power failure. Windows cannot open a folder.
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,7 @@
-"""Which process did something, and whether it is still there: a number alone is given again to another."""
+"""Identity of a process across machines, and whether the process still runs.
+
+PIDs are reused, so a PID alone does not identify a process: host and start time belong to it.
+"""
 
 import os
 import socket
@@ -9,14 +12,17 @@ from pathlib import Path
 
 import psutil
 
-# How often a process says that it is there, and after how long a silence it is taken for gone. Clocks of machines
-# that share a disk differ, and what one writes another may see a minute later.
+# Seconds between two heartbeats of a process, and seconds without one after which it counts as gone. SILENCE is long
+# because the clocks of machines that share a disk differ, and one machine may see a write of another a minute later.
 BEAT, SILENCE = 60, 900
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process of a machine. ``begun``: when it began, in seconds by that machine's clock; None where not known."""
+    """A process of a machine.
+
+    ``begun`` is its start time in seconds since 1970 by that machine's clock, or None if unknown.
+    """
 
     host: str
     pid: int
@@ -24,19 +30,20 @@ class Process:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is one of this machine."""
+        """True if the process belongs to this machine."""
         return self.host == socket.gethostname()
 
     def is_alive(self, sign: Path | None = None) -> bool:
-        """Whether the process may still be there; one on another machine is where the file ``sign`` was touched lately.
+        """Return whether the process may still run.
 
-        Without a ``sign`` that is not known, and it may be.
+        A process on another machine counts as running if its heartbeat file ``sign`` was touched in the last
+        ``SILENCE`` seconds, or if there is no ``sign`` to judge by.
         """
         if not self.is_here:
             return sign is None or time.time() - _touched(sign) < SILENCE
         try:
             process = psutil.Process(self.pid)
-            # What has ended and was not waited for does nothing any more.
+            # A zombie has ended; only its parent has not collected the exit status yet.
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
             return self.begun is None or abs(process.create_time() - self.begun) < 1
@@ -47,7 +54,7 @@ class Process:
 
 
 def describe_process(pid: int | None = None) -> Process:
-    """Return the process ``pid`` of this machine, this one if left out."""
+    """Return the process ``pid`` of this machine, by default the current process."""
     pid = os.getpid() if pid is None else pid
     try:
         begun = psutil.Process(pid).create_time()
@@ -57,7 +64,10 @@ def describe_process(pid: int | None = None) -> Process:
 
 
 def keep_touching(path: Path) -> threading.Event:
-    """Touch the file now and then as long as it is there and this process is; set what is returned to stop it."""
+    """Touch ``path`` every ``BEAT`` seconds in a daemon thread, as a heartbeat of this process.
+
+    The thread ends when the file is removed or when the returned event is set.
+    """
     stop = threading.Event()
 
     def beat() -> None:

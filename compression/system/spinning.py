@@ -1,15 +1,17 @@
-"""How long a thread that waits for another one spins before it sleeps."""
+"""A limit on how long waiting OpenMP threads spin before they sleep."""
 
 import os
 
-# Passes of GNU OpenMP's waiting loop: about as long as it takes to wake a thread. Its own 300,000 outlast a time slice.
+# Iterations of GNU OpenMP's waiting loop: about as long as it takes to wake a thread. Its default of 300,000 takes
+# longer than a time slice.
 PASSES = 4000
 
 
 def limit_spinning() -> None:
-    """Let threads of this process and its children spin briefly, unless the user has decided.
+    """Limit how long OpenMP threads of this process and its children spin.
 
-    It has to be called before PyTorch is loaded, which reads these variables once.
+    Does nothing if the user has set ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT``. Call it before PyTorch is imported:
+    OpenMP reads these environment variables only once, when it is loaded.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", str(PASSES))

@@ -1,4 +1,4 @@
-"""Being told to stop, by a shutdown or a session that is closed: as from the keyboard, with time to tell of it."""
+"""Clean shutdown on SIGTERM and SIGHUP, as on Ctrl-C: the process can still report that it stopped."""
 
 import signal
 from types import FrameType
@@ -6,7 +6,7 @@ from typing import NoReturn
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal told this process to end; ``number`` is the signal's."""
+    """The exception for a signal that asks this process to end; ``number`` is the signal number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -14,7 +14,10 @@ class Stopped(KeyboardInterrupt):
 
 
 def stop_in_order() -> None:
-    """Let SIGTERM and SIGHUP raise ``Stopped`` where they would end this process; what nohup ignores stays ignored."""
+    """Make SIGTERM and SIGHUP raise ``Stopped`` instead of ending this process at once.
+
+    A signal that has a handler already, or is ignored (SIGHUP under nohup), is left as it is.
+    """
     for name in ("SIGTERM", "SIGHUP"):
         # Windows has no SIGHUP.
         number = getattr(signal, name, None)
@@ -28,18 +31,21 @@ def _raise(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def find_stop(error: BaseException) -> KeyboardInterrupt | None:
-    """Return what told this process to end, if ``error`` is that; Lightning makes an exit of it."""
+    """Return the interrupt behind ``error``, or None if ``error`` has another cause.
+
+    Lightning turns an interrupt into ``SystemExit``; then the interrupt is the context of that exit.
+    """
     if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
         return error.__context__
     return error if isinstance(error, KeyboardInterrupt) else None
 
 
 def describe_stop(stop: KeyboardInterrupt) -> str:
-    """Return in a line what it was, and what to do."""
+    """Return one line for the user: what stopped the process, and that the same command continues."""
     how = str(stop) if isinstance(stop, Stopped) else "stopped from the keyboard"
     return f"{how}; the same command goes on"
 
 
 def exit_code(stop: KeyboardInterrupt) -> int:
-    """Return the exit code of what a signal ended, as shells have it."""
+    """Return 128 plus the signal number, the exit code that shells use for a process ended by a signal."""
     return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)

@@ -1,8 +1,8 @@
-"""Turns on the cores of a machine: trainings that need more cores than there are run one after the other, in slices.
+"""Time sharing of CPU cores: runs that together need more cores than available train in turn, in time slices.
 
-Threads that work together wait for each other by spinning. Where two processes share the same cores, one spins while
-the thread it waits for is not running, and both are many times slower than in turn. A turn is held by file locks, so
-that it ends with its process, however that ends.
+Threads that work together wait for each other by spinning. If two processes share the same cores, one process spins
+while the thread it waits for does not run, and both are many times slower than in turn. A turn consists of file locks,
+so it ends with its process, however the process ends.
 """
 
 import logging
@@ -16,18 +16,21 @@ from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 
-# Seconds: how long a process computes while others wait, how often a waiting one looks, and when it waits no more, for
-# a process that was stopped by hand holds its turn.
+# Seconds: how long a process computes while others wait, how often a waiting process checks, and after how long it
+# gives up waiting. The last one is needed because a process suspended by hand keeps its turn.
 SLICE, LOOK, PATIENCE = 0.25, 0.005, 120.0
 
 
 class Turns:
-    """A place in the queue for ``needed`` of ``cores``; ``take`` it before each piece of work, ``leave`` at the end."""
+    """A place in the queue for ``needed`` of ``cores``.
+
+    Call ``take`` before each piece of work and ``leave`` at the end. The lock files are in ``folder``.
+    """
 
     def __init__(self, folder: Path, *, cores: Sequence[int], needed: int) -> None:
         assert 1 <= needed <= len(cores)
         self._needed = needed
-        # Only the process that holds it may wait for cores, so that each gets its turn, and gets all of it.
+        # Only the holder of this lock may wait for cores. So each process gets a turn, and gets all its cores at once.
         self._queue = FileLock(folder / "queue.lock")
         self._cores = [FileLock(folder / f"core-{core}.lock") for core in cores]
         self._held: list[FileLock] = []
@@ -35,9 +38,10 @@ class Turns:
         self._given_up = False
 
     def take(self) -> None:
-        """Return once this process has its cores; a process that has had them for a slice lets the next one have them.
+        """Wait until this process holds its cores.
 
-        Processes that get none for ``PATIENCE`` seconds go on without.
+        If it has held them for ``SLICE`` seconds and another process waits, it releases them and queues again. After
+        ``PATIENCE`` seconds without cores it logs a warning and continues without turns from then on.
         """
         if self._given_up:
             return
@@ -53,11 +57,11 @@ class Turns:
         except Timeout:
             self.leave()
             self._given_up = True
-            log.warning("another run has held this machine's cores for %.0f s; going on beside it", PATIENCE)
+            log.warning("another run has held this machine's cores for %.0f s; continuing beside it", PATIENCE)
         self._since = time.monotonic()
 
     def leave(self) -> None:
-        """Let others have the cores."""
+        """Release the cores for other processes."""
         while self._held:
             self._held.pop().release()
 
@@ -89,9 +93,10 @@ class Turns:
 
 
 def join_queue(*, threads: int) -> Turns | None:
-    """Return this process's place in the queue of this user's trainings on this machine, for ``threads`` threads.
+    """Return a place in the queue that all runs of this user share on this machine, for ``threads`` cores.
 
-    None where the system does not tell which cores there are, or gives no folder of the user's own.
+    ``threads`` is capped at the cores that this process may use. Returns None if the system does not report these
+    cores (no ``os.sched_getaffinity``), or if no private folder for the lock files can be created.
     """
     if not hasattr(os, "sched_getaffinity"):
         return None

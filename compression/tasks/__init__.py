@@ -1,1 +1,1 @@
-"""LightningModules: how a network is trained and validated."""
+"""LightningModules, which define the training and the validation of a network."""

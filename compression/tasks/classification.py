@@ -1,4 +1,4 @@
-"""Image classification with cross-entropy, or with another objective in its place."""
+"""Image classification with cross-entropy or another objective."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,16 +10,16 @@ from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
 Batch = tuple[Tensor, Tensor]
-# (images, logits, labels) -> the "loss", and whatever else of it is worth a curve
+# (images, logits, labels) -> the "loss" to minimize, and other values to log, by name.
 Objective = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
 
 
 class Classification(LightningModule):
-    """Trains ``net: [B, 3, H, W] -> logits [B, K]``.
+    """The training of ``net``, which maps ``[B, 3, H, W]`` to ``logits: [B, C]``.
 
-    ``optimizer`` makes an optimizer of parameters; ``lr_factor`` gives the factor of its learning rate at
-    an update. ``objective`` is what is minimized, cross-entropy unless a callback replaces it; ``trained_beside`` are
-    parameters that one learns with the network.
+    ``optimizer`` makes an optimizer of a list of parameters. ``lr_factor`` returns the factor of its learning rate at
+    an update (from 0). ``objective`` is minimized; it is cross-entropy unless a callback replaces it.
+    ``trained_beside`` are parameters of such a callback that are trained with the network.
     """
 
     def __init__(
@@ -42,17 +42,17 @@ class Classification(LightningModule):
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``[B, K]`` of normalized images ``[B, 3, H, W]``."""
+        """Return ``logits: [B, C]`` of normalized ``images: [B, 3, H, W]``."""
         logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))
         return logits
 
     def cross_entropy(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return cross-entropy as the loss."""
+        """Return the cross-entropy with label smoothing as ``loss``, averaged over the batch."""
         del images
         return {"loss": cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Return the loss of one batch."""
+        """Return the loss of one batch; log all values of the objective and the accuracy, averaged over the epoch."""
         images, labels = batch
         logits = self(images)
         losses = self.objective(images, logits, labels)
@@ -64,7 +64,7 @@ class Classification(LightningModule):
         return losses["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Count hits on held-out training images."""
+        """Log cross-entropy and accuracy on a batch of validation images."""
         images, labels = batch
         logits = self(images)
         self.val_accuracy(logits, labels)
@@ -73,14 +73,14 @@ class Classification(LightningModule):
         self.log("val/accuracy", self.val_accuracy, batch_size=size, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizer, and its schedule by update."""
+        """Return the optimizer, and the schedule that changes its learning rate at every update."""
         optimizer = self.optimizer_factory([*self.net.parameters(), *self.trained_beside])
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def network(module: LightningModule) -> nn.Module:
-    """Return the network that ``module`` trains: what is pruned, saved and exported."""
+    """Return the network that ``module`` trains, which is the part to prune, save and export."""
     net = module.net
     assert isinstance(net, nn.Module)
     return net

@@ -22,7 +22,7 @@ NUM_UPDATES = 3
 
 @pytest.fixture(autouse=True)
 def leave_no_trace():
-    """Puts back what Lightning's seeding sets."""
+    """Restore the random state and the environment variables that Lightning's seeding sets."""
     state, environment = torch.get_rng_state(), dict(os.environ)
     yield
     torch.set_rng_state(state)
@@ -41,7 +41,7 @@ def make_split(num_images, seed):
 
 @pytest.fixture
 def make_batches():
-    """Three shuffled, augmented training batches an epoch, or two validation batches."""
+    """Return a function that makes three shuffled, augmented training batches per epoch, or two validation batches."""
 
     def make(part="train", *, augment=True):
         train = part == "train"
@@ -61,7 +61,7 @@ def make_batches():
 
 @pytest.fixture
 def make_task():
-    """A tiny convolutional network with batch norm and dropout, and its task."""
+    """Return a function that makes a task with a tiny convolutional network with batch norm and dropout."""
 
     def make(optimizer=None, *, dropout=0.25, cycle=NUM_UPDATES):
         torch.manual_seed(0)
@@ -89,7 +89,7 @@ def make_task():
 
 @pytest.fixture
 def make_trainer(tmp_path):
-    """A Trainer on the CPU that prints nothing."""
+    """Return a function that makes a Trainer on the CPU that prints nothing."""
 
     def make(callbacks, *, max_epochs, **settings):
         settings = {"logger": False, "enable_checkpointing": False} | settings
@@ -111,7 +111,7 @@ def make_trainer(tmp_path):
 
 @pytest.fixture
 def fit(make_task, make_trainer, make_batches):
-    """Trains the tiny network with ``callbacks`` and returns (task, trainer)."""
+    """Return a function that trains the tiny network with ``callbacks`` and returns (task, trainer)."""
 
     def run(callbacks, *, max_epochs, task=None, ckpt_path=None, **settings):
         task = task or make_task()
@@ -124,7 +124,7 @@ def fit(make_task, make_trainer, make_batches):
 
 @pytest.fixture
 def measure(make_batches):
-    """Accuracy of a network on the validation batches."""
+    """Return a function that measures the accuracy of a network on the validation batches."""
 
     @torch.no_grad()
     def run(net):
@@ -137,7 +137,7 @@ def measure(make_batches):
 
 @pytest.fixture
 def make_pruning(make_batches, make_task, measure):
-    """Pruning before ``step_updates``; what its recorder writes is kept in ``written``, by step."""
+    """Return a function that makes a callback pruning before ``step_updates``; ``written`` keeps weights by step."""
 
     def make(
         *, step_updates=(0, NUM_UPDATES), num_batches=2, rewind_to=None, lowest=None, written=None, net=None, **settings
@@ -160,7 +160,10 @@ def make_pruning(make_batches, make_task, measure):
 
 @pytest.fixture
 def prune(fit):
-    """Trains with ``pruning`` as the prune stage does: its recorder and best weights come behind it, then ``after``."""
+    """Return a function that trains with ``pruning`` as the prune stage does.
+
+    The recorder and the best weights come after the pruning callback, then the callbacks ``after``.
+    """
 
     def run(pruning, after=(), *, before=(), **settings):
         recorder = pruning.recorder

@@ -38,7 +38,7 @@ def test_nothing_else_is_penalized():
         assert name == "1.weight" or (parameter.grad == 1).all()
 
 
-def test_scales_that_are_not_trained_are_left_alone():
+def test_frozen_scales_are_not_penalized():
     net = make_net([1.0] * 4)
     net[1].weight.grad = None
     assert penalize(net, 0.25)[1].weight.grad is None
@@ -46,7 +46,7 @@ def test_scales_that_are_not_trained_are_left_alone():
 
 @quiet
 def test_a_step_of_descent_moves_scales_towards_zero(fit, make_task):
-    """One update from scales of 1 under SGD: lr * strength further down than without."""
+    """After one update of SGD, scales of 1 are lower by lr * strength than without the penalty."""
     scales = []
     for callbacks in ([], [BatchNormPenalty(0.5)]):
         found = []

@@ -12,7 +12,7 @@ quiet = pytest.mark.filterwarnings(
 
 
 def validate(best, accuracies):
-    """Show ``best`` one epoch per accuracy; the only weight is the epoch's number."""
+    """Pass one epoch per accuracy to ``best``; the single weight is the number of the epoch."""
     net = nn.Linear(1, 1, bias=False)
     module = types.SimpleNamespace(net=net)
     for epoch, accuracy in enumerate(accuracies):
@@ -34,7 +34,7 @@ def test_highest_accuracy_and_the_latest_of_equals(accuracies, epoch):
     assert best.weights["weight"].item() == epoch
 
 
-def test_a_restart_forgets_what_was_better():
+def test_a_restart_discards_better_epochs():
     best = validate(BestWeights(), [0.9, 0.8])
     best.restart()
     assert (best.accuracy, best.epoch, best.weights) == (-1, -1, {})
@@ -43,11 +43,11 @@ def test_a_restart_forgets_what_was_better():
     assert best.accuracy == pytest.approx(0.3)
 
 
-def test_before_any_epoch_there_is_none():
+def test_before_any_epoch_there_are_no_weights():
     assert (BestWeights().accuracy, BestWeights().epoch, BestWeights().weights) == (-1, -1, {})
 
 
-def test_an_accuracy_that_is_no_number_is_never_best():
+def test_an_accuracy_of_nan_is_never_best():
     assert validate(BestWeights(), [0.5, float("nan")]).epoch == 0
 
 

@@ -1,4 +1,4 @@
-"""A student in training: what its teacher does to it, and what it does not do to its teacher."""
+"""Tests of distillation in training: the teacher changes the student, and the student does not change the teacher."""
 
 from functools import partial
 
@@ -55,7 +55,7 @@ def make_callback(student, *, kind="logit", alpha=0.9, teacher=None, **settings)
 
 
 class Losses(Callback):
-    """Keeps the losses of every batch, as they are logged."""
+    """A recorder of the losses that each epoch logs."""
 
     def __init__(self):
         self.rows = []
@@ -65,7 +65,7 @@ class Losses(Callback):
         self.rows.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
 
-def test_the_loss_is_that_of_the_formula(fit, make_task, make_batches):
+def test_the_loss_equals_the_formula(fit, make_task, make_batches):
     task, teacher, losses = make_task(partial(torch.optim.SGD, lr=0.0), dropout=0.0), make_teacher(), Losses()
     student = copy_tensors(task.net.state_dict())
     fit([make_callback(task.net, teacher=teacher, alpha=0.7), losses], max_epochs=1, task=task)
@@ -83,7 +83,7 @@ def test_the_loss_is_that_of_the_formula(fit, make_task, make_batches):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_teacher_stays_as_it_was(fit, make_task, tmp_path, kind):
+def test_the_teacher_does_not_change(fit, make_task, tmp_path, kind):
     task, teacher = make_task(), make_teacher()
     before = copy_tensors(teacher.state_dict())
     save = ModelCheckpoint(tmp_path, filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
@@ -131,7 +131,7 @@ def test_the_student_learns_from_its_teacher(fit, make_task, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_training_goes_on_as_if_nothing_had_been(fit, make_task, tmp_path, kind):
+def test_a_killed_training_resumes_exactly(fit, make_task, tmp_path, kind):
     def train(folder, kill=()):
         task = make_task(OPTIMIZERS["sgd_momentum"])
         callback, history = make_callback(task.net, kind=kind), History()
@@ -158,7 +158,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(fit, make_task, tmp_pa
     assert other_history.rows == history.rows
 
 
-def test_broken_off_training_leaves_the_task_as_it_was(fit, make_task):
+def test_an_error_in_training_restores_the_task(fit, make_task):
     task = make_task()
     callback = make_callback(task.net, kind="hint")
     with pytest.raises(KilledError):
@@ -188,7 +188,7 @@ def test_the_teacher_runs_in_the_precision_of_the_student(fit, make_task):
     assert set(seen) == {(torch.bfloat16, False)}
 
 
-def test_a_teacher_of_other_normalization_sees_what_it_was_trained_on():
+def test_a_teacher_with_another_normalization_gets_its_own_input():
     net = nn.Flatten()
     teacher = Teacher(net)
     ours, its = ((0.5, 0.4, 0.3), (0.2, 0.25, 0.5)), ((0.1, 0.2, 0.3), (0.5, 0.5, 0.25))

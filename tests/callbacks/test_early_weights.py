@@ -29,14 +29,14 @@ def test_weights_after_the_epoch_counted_from_one(fit, epoch):
     assert_equal_states(weights, every.weights[epoch - 1])
 
 
-def test_where_training_stops_before_that_epoch_the_last_weights_are_written(fit):
+def test_the_last_weights_are_written_if_training_ends_early(fit):
     written = []
     task, _ = fit([EarlyWeights(4, lambda net: written.append(copy_tensors(net.state_dict())))], max_epochs=3)
     [weights] = written
     assert_equal_states(weights, task.net.state_dict())
 
 
-def test_a_run_that_goes_on_later_does_not_write_again(fit, tmp_path):
+def test_a_resumed_run_does_not_write_again(fit, tmp_path):
     written = []
     early = EarlyWeights(1, lambda net: written.append(copy_tensors(net.state_dict())))
     _, trainer = fit([early], max_epochs=2)

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.filterwarnings(
 METRICS = ["train/accuracy", "train/loss", "val/accuracy", "val/loss"]
 
 
-def test_a_row_an_epoch(fit):
+def test_one_row_per_epoch(fit):
     history = History()
     _, trainer = fit([history], max_epochs=3)
     assert [row["epoch"] for row in history.rows] == [1, 2, 3]

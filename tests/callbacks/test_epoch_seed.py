@@ -14,7 +14,7 @@ def draw(epoch, *parts, rank=0):
     return torch.rand(3).tolist(), random.random(), np.random.rand(3).tolist()
 
 
-def test_an_epoch_draws_the_same_whatever_came_before():
+def test_an_epoch_draws_the_same_after_any_earlier_draws():
     first = draw(4, 42, "dense")
     torch.rand(100)
     assert draw(4, 42, "dense") == first
@@ -26,7 +26,7 @@ def test_epochs_seeds_and_stages_differ():
     assert len({number for _, number, _ in draws}) == 4
 
 
-def test_processes_that_train_together_draw_their_own():
+def test_processes_that_train_together_draw_differently():
     assert draw(0, 42, "dense", rank=1) != draw(0, 42, "dense")
 
 

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def test_what_is_written_is_the_bare_network_as_it_was_validated(make_task, make_trainer, make_batches):
+def test_the_bare_network_is_written_as_validated(make_task, make_trainer, make_batches):
     written, task = [], make_task()
     before = copy_tensors(task.net.state_dict())
     trainer = make_trainer([ExportCallback(lambda net: written.append((net, net.training)))], max_epochs=1)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def prune_rows(task):
-    """Set the first row of every kernel of the first layer to zero, and return the mask that says so."""
+    """Set the first row of every kernel of the first layer to zero, and return the matching mask."""
     mask = torch.ones_like(task.net[0].weight, dtype=torch.bool)
     mask[:, :, 0] = False
     masks = MaskSet({"0.weight": mask})
@@ -20,7 +20,7 @@ def prune_rows(task):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd_momentum", "adamw_amsgrad"])
-def test_what_is_zero_when_training_starts_stays_zero_and_the_rest_trains(fit, make_task, optimizer):
+def test_weights_that_start_at_zero_stay_zero_and_the_rest_trains(fit, make_task, optimizer):
     task = make_task(OPTIMIZERS[optimizer])
     masks = prune_rows(task)
     before = task.net[0].weight.detach().clone()
@@ -30,7 +30,7 @@ def test_what_is_zero_when_training_starts_stays_zero_and_the_rest_trains(fit, m
     assert (after[:, :, 1:] != before[:, :, 1:]).any()
 
 
-def test_without_it_they_would_move(fit, make_task):
+def test_without_the_callback_zeros_would_change(fit, make_task):
     task = make_task()
     prune_rows(task)
     fit([], max_epochs=1, task=task)

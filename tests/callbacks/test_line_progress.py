@@ -23,7 +23,7 @@ def lines(caplog):
     return read
 
 
-def test_a_line_an_epoch(fit, lines):
+def test_one_line_per_epoch(fit, lines):
     _, trainer = fit([LineProgress("dense")], max_epochs=3)
     matches = [LINE.fullmatch(line) for line in lines()]
     assert all(matches)
@@ -33,12 +33,12 @@ def test_a_line_an_epoch(fit, lines):
     assert matches[-1][5] == "0"
 
 
-def test_the_arithmetic_stands_behind_the_accuracy(fit, lines):
+def test_the_arithmetic_follows_the_accuracy(fit, lines):
     fit([LineProgress("quantize", arithmetic="W4A4, simulated")], max_epochs=1)
     assert " % (W4A4, simulated)  0 s left" in lines()[0]
 
 
-def test_time_left_is_counted_from_where_this_attempt_began(fit, lines, tmp_path, monkeypatch):
+def test_time_left_is_estimated_from_this_attempt(fit, lines, tmp_path, monkeypatch):
     _, trainer = fit([], max_epochs=2)
     trainer.save_checkpoint(tmp_path / "half.ckpt")
     # 8 seconds for the one epoch of this attempt, so 16 for the two that are left.
@@ -56,7 +56,7 @@ def test_time_left_is_counted_from_where_this_attempt_began(fit, lines, tmp_path
     assert left == ["16", "8"]
 
 
-def test_nothing_is_drawn_for_a_terminal(fit, capsys):
+def test_no_progress_bar_is_drawn(fit, capsys):
     fit([LineProgress("dense")], max_epochs=1)
     output = capsys.readouterr()
     assert "\r" not in output.out + output.err

@@ -1,4 +1,4 @@
-"""Pruning in training: when, what stays zero, what rewinds, regrows or watches, and what a kill leaves."""
+"""Tests of pruning in training: step times, weights that stay zero, rewinding, regrowth, observers and resumes."""
 
 import pytest
 import torch
@@ -69,7 +69,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step(prune, make_task, make
     assert pruning.masks.sparsity == 281 / 312
 
 
-def test_kept_weights_do_train(prune, make_task, make_pruning):
+def test_kept_weights_are_trained(prune, make_task, make_pruning):
     task = make_task()
     before = copy_tensors(prunable_weights(task.net))
     pruning = make_pruning(amount=0.5, schedule=OneShot(), step_updates=[0])
@@ -107,7 +107,7 @@ def test_steps_fall_where_the_timeline_says(prune, make_pruning, timeline, expec
 
 
 def test_first_step_comes_before_the_first_update(prune, make_task, make_pruning):
-    """The weights that are given, not weights trained further, are what one-shot pruning ranks."""
+    """One-shot pruning ranks the given weights, before any further training."""
     task = make_task()
     expected = make_strategy(task.net, schedule=OneShot()).masks_at(1, task.net, masks=dense(task))
     pruning = make_pruning(schedule=OneShot(), step_updates=[0])
@@ -115,7 +115,7 @@ def test_first_step_comes_before_the_first_update(prune, make_task, make_pruning
     assert all(torch.equal(pruning.masks[name], expected[name]) for name in expected)
 
 
-def test_lead_epochs_train_without_masks_and_are_what_the_first_step_ranks(prune, make_task, make_pruning):
+def test_lead_epochs_train_without_masks_before_the_first_step(prune, make_task, make_pruning):
     task, pruning = make_task(), make_pruning(schedule=OneShot(), step_updates=[3])
     ranked = RankAt(3, pruning)
     prune(pruning, before=[ranked], max_epochs=2, task=task)
@@ -125,7 +125,7 @@ def test_lead_epochs_train_without_masks_and_are_what_the_first_step_ranks(prune
     assert any(not torch.equal(pruning.masks[name], mask) for name, mask in at_first.items())
 
 
-def test_validation_runs_on_statistics_of_the_weights_as_they_are(prune, make_task, make_pruning, make_batches):
+def test_validation_uses_statistics_of_the_current_weights(prune, make_task, make_pruning, make_batches):
     task = make_task()
     prune(make_pruning(num_batches=3), max_epochs=2, task=task)
     images = torch.cat([images for images, _ in make_batches()])
@@ -137,7 +137,7 @@ def test_validation_runs_on_statistics_of_the_weights_as_they_are(prune, make_ta
     assert norm.momentum == 0.1
 
 
-def test_no_batches_leave_the_running_statistics_of_training(prune, make_task, make_pruning):
+def test_without_batches_the_running_statistics_of_training_stay(prune, make_task, make_pruning):
     task = make_task()
     prune(make_pruning(num_batches=0), max_epochs=2, task=task)
     assert int(task.net[1].num_batches_tracked) == 6
@@ -152,7 +152,7 @@ def test_a_network_without_batch_norm(prune, make_task, make_pruning):
 
 
 @pytest.mark.parametrize("step_updates", [(0, 3), (1, 5), (2, 2)])
-def test_sparsity_is_logged_in_all_and_by_layer(prune, make_pruning, step_updates):
+def test_sparsity_is_logged_for_the_model_and_by_layer(prune, make_pruning, step_updates):
     class Recorder(DummyLogger):
         def __init__(self):
             super().__init__()
@@ -201,7 +201,7 @@ CHANNELS = {"granularity": Channels(round_to=1), "criterion": ChannelNorm(p=1), 
 
 
 @pytest.mark.parametrize("optimizer", ["sgd_momentum", "adamw_amsgrad"])
-def test_rewinding_goes_back_to_the_given_weights_under_the_mask(prune, make_task, make_pruning, optimizer):
+def test_rewinding_restores_the_given_weights_under_the_mask(prune, make_task, make_pruning, optimizer):
     task = make_task(OPTIMIZERS[optimizer])
     initial = copy_tensors(task.net.state_dict())
     pruning = make_pruning(rewind_to=initial, amount=0.8)
@@ -220,7 +220,7 @@ def test_rewinding_goes_back_to_the_given_weights_under_the_mask(prune, make_tas
 
 
 def test_weights_are_ranked_before_they_are_rewound(prune, make_task, make_pruning):
-    """Those that training made large are kept, whatever they were at first."""
+    """Weights that became large in training are kept, whatever their first values."""
     task = make_task()
     pruning = make_pruning(rewind_to=copy_tensors(task.net.state_dict()), step_updates=[3], schedule=OneShot())
     ranked = RankAt(3, pruning)
@@ -263,8 +263,8 @@ def test_regrowth_moves_weights_at_constant_sparsity(prune, make_task, make_prun
 
 
 @pytest.mark.parametrize("epochs", [2, 4])
-def test_a_sparse_training_is_one_step_of_the_history_and_ends_when_training_ends(prune, make_pruning, epochs):
-    """Whether or not a move falls between two epochs."""
+def test_a_sparse_training_is_one_step_of_the_history(prune, make_pruning, epochs):
+    """This holds whether or not a move falls between two epochs."""
     settings = {"criterion": Random(), "schedule": Constant(steps=3), "regrowth": Set()}
     pruning = make_pruning(step_updates=[0, 3, 4], amount=0.5, **settings)
     accuracies = []
@@ -329,7 +329,7 @@ def test_movement_sees_every_step_of_training(prune, make_pruning):
 
 
 def test_movement_decides_the_later_steps(prune, make_pruning):
-    """The lowest of the sums go, not the smallest weights."""
+    """The weights with the lowest sums are pruned, not the smallest weights."""
     pruning = make_pruning(criterion=Movement(num_batches=1), step_updates=[3], schedule=OneShot(), amount=0.5)
     found = {}
 
@@ -384,7 +384,7 @@ BRANCHES = ("spread", "rewinding", "rigl", "channels", "movement", "with a limit
 
 @pytest.fixture
 def train(prune, make_task, make_pruning, tmp_path):
-    """Prunes for four epochs as the prune stage does, from the last checkpoint if there is one."""
+    """Return a function that prunes for four epochs as the prune stage does, from the last checkpoint if any."""
 
     def run(
         folder,
@@ -437,7 +437,7 @@ def train(prune, make_task, make_pruning, tmp_path):
 @pytest.mark.parametrize(
     "recipe", [name if name in BRANCHES else pytest.param(name, marks=pytest.mark.slow) for name in RECIPES]
 )
-def test_a_killed_run_goes_on_as_if_nothing_had_been(train, recipe):
+def test_a_killed_run_resumes_exactly(train, recipe):
     settings, written = RECIPES[recipe], {}
     task, pruning, history = train("whole", **settings)
     for place in PLACES:

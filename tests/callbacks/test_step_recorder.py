@@ -1,4 +1,4 @@
-"""What the recorder of pruning steps records, and where it stops: alone, and in training."""
+"""Tests of the recorder of pruning steps: its rows and its end of pruning, alone and in training."""
 
 import types
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 class Steps:
-    """A recorder whose network's only weight says which it is, and is its accuracy in percent."""
+    """A recorder with a network whose single weight is its accuracy in percent, and so identifies it."""
 
     def __init__(self, lowest=None):
         self.net = nn.Linear(2, 1, bias=False)
@@ -47,7 +47,7 @@ class Steps:
         self.recorder.begin_step(self.net, self.masks, step=step, update=update, pruning=pruning)
 
     def validate(self, *accuracies):
-        """Show the best weights an epoch per accuracy."""
+        """Pass one epoch per accuracy to the best weights."""
         for accuracy in accuracies:
             self.set_weight(accuracy)
             trainer = types.SimpleNamespace(
@@ -84,7 +84,7 @@ def test_each_step_has_its_own_best_weights():
     assert steps.written == [(1, 90), (2, 40)]
 
 
-def test_a_step_without_a_validated_epoch_is_measured_as_it_is():
+def test_a_step_without_a_validated_epoch_is_measured_directly():
     steps = Steps()
     steps.begin(1, accuracy=20)
     steps.set_weight(35)
@@ -107,7 +107,7 @@ def test_a_step_is_finished_once():
     assert steps.written == [(1, 50)]
 
 
-def test_weights_that_move_belong_to_the_step_before():
+def test_moved_weights_belong_to_the_step_before():
     steps = Steps()
     steps.begin(1, accuracy=20)
     steps.validate(90)
@@ -144,7 +144,7 @@ def test_the_last_step_that_is_accurate_enough_is_kept(lowest, accepted, stopped
         assert_equal_states(masks, steps.masks)
 
 
-def test_what_is_accepted_is_a_copy():
+def test_the_accepted_model_is_a_copy():
     steps = Steps(0.0)
     steps.begin(1, accuracy=80)
     steps.finish()
@@ -171,7 +171,7 @@ def test_state_goes_through_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("step_updates", [(0, 3), (1, 4), (0, 6)])
-def test_in_training_rows_say_what_was_validated(prune, make_pruning, measure, make_task, step_updates):
+def test_in_training_rows_have_the_validated_accuracy(prune, make_pruning, measure, make_task, step_updates):
     pruning = make_pruning(step_updates=step_updates, amount=0.75)
     recorder, nets, accuracies = pruning.recorder, {}, []
 
@@ -210,7 +210,7 @@ def test_steps_between_validations_are_measured(prune, make_pruning, make_task, 
 
 
 class Accuracies(Callback):
-    """Makes up what was validated: ``by_epoch``. To stand behind the best weights."""
+    """A substitute for validation: sets the accuracy to ``by_epoch``; it must come after the best weights."""
 
     def __init__(self, pruning, by_epoch):
         self.best, self.by_epoch = pruning.recorder.best, by_epoch
@@ -239,7 +239,7 @@ def test_training_stops_at_the_step_that_costs_too_much(prune, make_pruning, by_
         assert MaskSet(masks).sparsity == row["sparsity"]
 
 
-def test_a_run_that_has_stopped_does_not_train_on(prune, make_pruning, tmp_path):
+def test_a_stopped_run_does_not_continue_training(prune, make_pruning, tmp_path):
     def run(**settings):
         pruning, history = make_pruning(step_updates=(0, 3, 6), schedule=Geometric(steps=3), lowest=0.5), History()
         task, trainer = prune(pruning, [Accuracies(pruning, [0.9, 0.2, 0.9]), history], max_epochs=3, **settings)

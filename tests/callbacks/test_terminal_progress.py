@@ -6,7 +6,7 @@ from compression.callbacks import terminal_progress
 from compression.callbacks.terminal_progress import TerminalProgress
 
 
-def test_time_left_to_the_last_update_and_no_version(monkeypatch):
+def test_the_bar_shows_the_time_left_and_no_version(monkeypatch):
     monkeypatch.setattr(RichProgressBar, "get_metrics", lambda *_: {"v_num": "ense", "val/accuracy": 0.5})
     clock = iter([100.0, 130.0])
     monkeypatch.setattr(terminal_progress.time, "perf_counter", lambda: next(clock))

@@ -1,4 +1,4 @@
-"""A training holds its turn in batches alone, and leaves it whatever ends it."""
+"""Tests that a training holds its turn only during batches, and releases it however it ends."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 class Recorded:
-    """Stands in for ``Turns``; says whether the turn is held."""
+    """A substitute for ``Turns`` that shows whether the turn is held."""
 
     def __init__(self):
         self.held = False
@@ -28,7 +28,7 @@ class Recorded:
 
 
 class Watch(Callback):
-    """Notes where the turn is held; to stand after the one that takes it."""
+    """A recorder of the hooks in which the turn is held; it must come after the callback that takes the turn."""
 
     def __init__(self, turns):
         self.turns = turns
@@ -43,7 +43,7 @@ class Watch(Callback):
         return super().__getattribute__(name)
 
 
-def test_it_is_held_in_batches_alone(make_task, make_batches, make_trainer):
+def test_the_turn_is_held_only_during_batches(make_task, make_batches, make_trainer):
     turns = Recorded()
     watch = Watch(turns)
     trainer = make_trainer([TakesTurns(turns), watch], max_epochs=2)
@@ -64,7 +64,7 @@ class Fails(Callback):
         raise RuntimeError("enough")
 
 
-def test_what_fails_leaves_it(make_task, make_batches, make_trainer):
+def test_an_error_releases_the_turn(make_task, make_batches, make_trainer):
     turns = Recorded()
     trainer = make_trainer([TakesTurns(turns), Fails()], max_epochs=1)
     with pytest.raises(RuntimeError, match="enough"):

@@ -5,7 +5,7 @@ from compression.core.accuracy import count_hits
 
 
 class Given(nn.Module):
-    """Gives back what it is given, as logits."""
+    """Returns its input as logits."""
 
     def forward(self, images):
         return images
@@ -28,7 +28,7 @@ def test_no_batches():
     assert hits.tolist() == totals.tolist() == [0, 0, 0]
 
 
-def test_how_images_are_batched_changes_nothing():
+def test_counts_do_not_depend_on_the_batch_size():
     generator = torch.Generator().manual_seed(0)
     logits, labels = torch.randn(50, 4, generator=generator), torch.randint(0, 4, (50,), generator=generator)
     whole = count_hits(Given(), [(logits, labels)], 4)

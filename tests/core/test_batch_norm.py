@@ -81,7 +81,7 @@ def test_only_the_first_batches_are_read():
     assert read == [5, 5]
 
 
-def test_fewer_batches_than_asked_for_is_an_average_of_those():
+def test_fewer_batches_than_requested_are_averaged():
     few, exact = make_net(), make_net()
     reestimate_batch_norm_(few, make_batches(2), 10)
     reestimate_batch_norm_(exact, make_batches(2), 2)
@@ -107,7 +107,7 @@ EXAMPLE = torch.zeros(1, 3, 32, 32)
 
 
 def found(model, example=EXAMPLE):
-    """Names of weights and of the batch norms that follow them."""
+    """Return weight names and the names of the batch norms that follow them."""
     names = {module: name for name, module in model.named_modules()}
     return {weight: names[norm] for weight, norm in following_batch_norms(model, example).items()}
 
@@ -121,8 +121,8 @@ def test_literals():
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_an_activation_between_them_counts(inplace):
-    """In place it hands on the very tensor of the convolution."""
+def test_an_activation_between_layer_and_norm_breaks_the_link(inplace):
+    """An in-place activation passes on the same tensor object as the convolution."""
     assert found(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=inplace), nn.BatchNorm2d(4))) == {}
 
 
@@ -135,7 +135,7 @@ def test_without_batch_norm():
 
 
 def test_resnet():
-    """All 20 convolutions, those of the shortcuts too, whichever order the modules were made in."""
+    """All 20 convolutions count, shortcuts included, in whatever order the modules were created."""
     names = found(torchvision.models.resnet18())
     assert len(names) == 20
     assert names["conv1.weight"] == "bn1"
@@ -144,7 +144,7 @@ def test_resnet():
 
 
 def test_densenet():
-    """A dense layer normalizes what it reads; its second norm follows its first convolution."""
+    """A dense layer normalizes its input; its second norm follows its first convolution."""
     names = found(torchvision.models.DenseNet(growth_rate=4, block_config=(2, 2), num_init_features=8))
     assert names["features.conv0.weight"] == "features.norm0"
     block = "features.denseblock1.denselayer1"

@@ -37,7 +37,7 @@ def assemble(content, *, payload=b"", version=2, raw_bytes=None, payload_bytes=N
     return prefix + packed + checksum(prefix + packed) + payload
 
 
-def test_layout_is_the_documented_one():
+def test_layout_matches_the_documentation():
     data = write_container({"k": 1}, sections={"s": b"ab"})
     raw = b'{"header":{"k":1},"sections":[["s",2,"' + checksum(b"ab").hex().encode() + b'"]]}'
     packed = zlib.compress(raw, 9)
@@ -172,7 +172,7 @@ def test_random_garbage_with_right_checksums():
         assert b"".join(sections.values()) == payload
 
 
-def test_a_header_too_large_is_not_written():
+def test_an_oversized_header_is_refused():
     with pytest.raises(InputError, match=r"is too large; allowed: 4194304"):
         write_container({"x": "y" * MAX_HEADER_BYTES}, sections={})
 

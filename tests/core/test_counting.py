@@ -61,7 +61,7 @@ def test_macs_count_zeros_and_leave_the_model_alone():
 
 @pytest.mark.parametrize(("name", "macs"), [("resnet18", 1_814_073_344), ("mobilenet_v2", 300_774_272)])
 def test_macs_of_the_published_networks(name, macs):
-    """The figures published with torchvision's weights, 1.814 and 0.301 G at 224 pixels and 1,000 classes."""
+    """Torchvision publishes 1.814 and 0.301 GMACs at 224 pixels and 1,000 classes."""
     import torchvision
 
     with torch.device("meta"):
@@ -69,7 +69,7 @@ def test_macs_of_the_published_networks(name, macs):
     assert count_macs(net, 224) == macs
 
 
-def test_sparsity_counts_weights_alone():
+def test_sparsity_counts_only_weights():
     net = make_net()
     with torch.no_grad():
         net[0].weight[:6] = 0
@@ -84,14 +84,14 @@ def test_dense_model():
     assert model_sparsity(make_net()) == 0
 
 
-def test_layer_weights_are_counted_with_their_zeros():
+def test_count_layer_weights_includes_zeros():
     net = make_net()
     with torch.no_grad():
         net[0].weight.zero_()
     assert count_layer_weights(net) == {"0.weight": 216, "2.weight": 72, "5.weight": 40}
 
 
-def test_weights_that_are_gone_count_as_zeros_of_the_dense_model():
+def test_removed_weights_count_as_zeros_of_the_dense_model():
     dense = count_layer_weights(make_net())
     net = make_net()
     net[0], net[1] = nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2)
@@ -111,7 +111,7 @@ def test_layer_macs_by_hand():
     assert layer_macs(make_net(), example) == {"0.weight": 3456, "2.weight": 1152, "5.weight": 40}
 
 
-def test_a_layer_that_runs_twice_counts_twice_and_one_that_does_not_run_not_at_all():
+def test_layer_macs_count_every_run_and_skip_unused_layers():
     class Net(nn.Module):
         def __init__(self):
             super().__init__()

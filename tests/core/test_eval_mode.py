@@ -5,7 +5,7 @@ from compression.core.eval_mode import evaluating
 
 
 def make_net():
-    """Its second layer is frozen in evaluation mode, within one that is not."""
+    """Return a network in training mode, except for its inner batch norm."""
     net = nn.Sequential(nn.Dropout(0.5), nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5)))
     net[1][0].eval()
     return net
@@ -20,7 +20,7 @@ def test_every_module_goes_back_to_its_own_mode():
     assert [module.training for module in net.modules()] == before
 
 
-def test_after_an_error_as_well():
+def test_modes_are_restored_after_an_error():
     net = make_net()
     with pytest.raises(ZeroDivisionError), evaluating(net):
         raise ZeroDivisionError

@@ -26,7 +26,7 @@ def test_no_warmup_starts_at_one():
     assert warmup_cosine(0, num_updates=5, num_warmup=0, floor=0.01) == 1
 
 
-def test_all_warmup_divides_by_nothing():
+def test_warmup_over_all_updates_does_not_divide_by_zero():
     assert [warmup_cosine(u, num_updates=2, num_warmup=2, floor=0) for u in range(3)] == [0.5, 1, 1]
 
 

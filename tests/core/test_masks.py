@@ -64,7 +64,7 @@ def test_mask_weights_leaves_everything_else():
     assert layer.bias.tolist() == [5, 6]
 
 
-def test_mask_weights_removes_what_is_not_finite():
+def test_mask_weights_removes_nan_and_infinity():
     layer = make_linear()
     with torch.no_grad():
         layer.weight[0, 1] = torch.nan
@@ -135,7 +135,7 @@ def make_net():
 
 
 def train_with_a_change_of_masks(make_optimizer, *, mask_state):
-    """Six dense updates, then six masked ones; return whether a pruned weight ever left zero."""
+    """Train six dense updates, then six masked ones; return whether a pruned weight ever left zero."""
     net = make_net()
     optimizer = make_optimizer(net.parameters())
     generator = torch.Generator().manual_seed(1)

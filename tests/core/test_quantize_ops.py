@@ -1,4 +1,4 @@
-"""The operators against numbers by hand and ONNX's own reference."""
+"""Tests of the operators against numbers worked out by hand and against ONNX's reference evaluator."""
 
 import numpy as np
 import onnx
@@ -10,7 +10,7 @@ from compression.core.quantize_ops import convolve_integers, dequantize_linear, 
 
 
 def by_onnx(op_type, *inputs, **attributes):
-    """What ONNX's reference makes of ``inputs``."""
+    """Return what ONNX's reference evaluator computes for ``inputs``."""
     names = [f"input{k}" for k in range(len(inputs))]
     values = [
         onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
@@ -28,7 +28,7 @@ def random_bytes(*shape, seed=0):
 
 
 def test_quantize_by_hand():
-    """Steps of 1/2 from 128; halves go to the even number, and what is outside to the ends."""
+    """Steps of 1/2 around 128. Halves round to the even number; values out of range clamp."""
     values = torch.tensor([-1.0, 0.0, 0.25, 0.5, 0.75, -9.0, 100.0])
     integers = quantize_linear(values, torch.tensor(0.5), 128, 120, 135)
     assert integers.dtype == torch.uint8
@@ -52,7 +52,7 @@ def test_dequantize_by_hand():
 
 
 def test_convolve_by_hand():
-    """(2, -1) times (3, 4), of which the last is worth 128 less."""
+    """Values (2, -1) times weights (3, 4), stored with 128 added: 6 - 4 = 2."""
     values = torch.tensor([[[[130, 127]]]], dtype=torch.uint8)
     weight = torch.tensor([[[[131, 132]]]], dtype=torch.uint8)
     sums = convolve_integers(values, weight, 128, 128, [1, 1], [0, 0], [1, 1], 1)
@@ -64,7 +64,7 @@ def test_convolve_by_hand():
     ("stride", "padding", "dilation", "groups"), [(1, 0, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1), (1, 1, 1, 2)]
 )
 def test_convolve_equals_onnx(stride, padding, dilation, groups):
-    """Padding stands for the value zero, wherever that lies."""
+    """Padding stands for ``value_zero``, whatever integer that is."""
     values, weight = random_bytes(2, 4, 7, 6), random_bytes(6, 4 // groups, 3, 3, seed=1)
     sums = convolve_integers(values, weight, 100, 128, [stride] * 2, [padding] * 2, [dilation] * 2, groups)
     expected = by_onnx(
@@ -105,5 +105,5 @@ def test_multiply_equals_onnx():
     ],
     ids=["quantize", "dequantize", "convolve", "multiply"],
 )
-def test_the_exporter_is_told_the_right_shapes_and_types(operator, arguments):
+def test_fake_tensors_have_the_right_shapes_and_types(operator, arguments):
     torch.library.opcheck(operator, arguments, test_utils=("test_schema", "test_faketensor"))

@@ -4,7 +4,7 @@ from compression.core.seeding import derive_seed, make_generator
 
 
 def test_seeds_are_frozen():
-    """Results on disk were drawn with these: a change is a change of every stage's version."""
+    """Stored results depend on these seeds: a change of them needs a new version of every stage."""
     assert derive_seed(42, "augment", 0) == 1331766366212326417
 
 

@@ -3,7 +3,7 @@ from torch import nn
 from compression.core.selection import prunable_weights
 
 
-def test_weights_of_convolutions_and_linear_layers_alone():
+def test_only_weights_of_convolutions_and_linear_layers_are_prunable():
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3),
         nn.BatchNorm2d(4),

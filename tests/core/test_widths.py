@@ -45,20 +45,20 @@ def test_linear_layers_and_their_batch_norm():
     assert model(torch.randn(2, 3, 8, 8)).shape == (2, 4)
 
 
-def test_the_shapes_it_has_change_nothing():
+def test_equal_shapes_change_nothing():
     model = make_net()
     parameters = list(model.parameters())
     fit_widths_(model, shapes_of(model))
     assert all(before is after for before, after in zip(parameters, model.parameters(), strict=True))
 
 
-def test_names_of_no_layer_are_left_to_load_state_dict():
+def test_names_without_a_layer_are_ignored():
     model = make_net()
     fit_widths_(model, {"5.weight": [1], "other.weight": [2, 2]})
     assert shapes_of(model) == shapes_of(make_net())
 
 
-def test_what_was_frozen_or_of_another_type_stays_so():
+def test_dtype_and_requires_grad_are_kept():
     model = make_net().half()
     model[0].weight.requires_grad_(False)
     fit_widths_(model, NARROW)
@@ -116,9 +116,9 @@ def test_a_narrow_network_of_the_same_architecture_loads():
         ("9", [], [4, 6]),
     ],
 )
-def test_shapes_that_no_shrinking_explains_are_refused_by_name(name, shape, dense):
+def test_wider_or_mismatched_shapes_are_refused_by_name(name, shape, dense):
     with pytest.raises(InputError) as caught:
         fit_widths_(make_net(), {f"{name}.weight": shape})
     assert str(caught.value) == (
-        f"{name}.weight of shape {shape} is no narrower form of {dense}, which the architecture has"
+        f"{name}.weight of shape {shape} is not a narrower form of {dense}, which the architecture has"
     )

@@ -10,7 +10,7 @@ WriteFolder = Callable[..., Path]
 
 @pytest.fixture
 def write_folder(tmp_path: Path) -> WriteFolder:
-    """Writes PNG images of random pixels: ``write_folder({"train/cat": 3}, size=(32, 32))``."""
+    """Return a function that writes PNG images of random pixels: ``write_folder({"train/cat": 3}, size=(32, 32))``."""
 
     def write(counts: dict[str, int], *, size: tuple[int, int] = (32, 32), name: str = "images") -> Path:
         generator = np.random.default_rng(7)
@@ -27,5 +27,5 @@ def write_folder(tmp_path: Path) -> WriteFolder:
 
 @pytest.fixture
 def split_folder(write_folder: WriteFolder) -> Path:
-    """Two classes, 20 training and 5 test images each, 32x32."""
+    """Return a folder of two classes with 20 training and 5 test images each, 32x32 pixels."""
     return write_folder({"train/cat": 20, "train/dog": 20, "test/cat": 5, "test/dog": 5})

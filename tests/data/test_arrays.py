@@ -12,7 +12,7 @@ def test_hash_by_hand():
     arrays = {"images": np.array([[1, 2]], dtype=np.uint8), "labels": np.array([3], dtype=np.uint8)}
     expected = hashlib.sha256(b"images uint8 (1, 2)\n\x01\x02labels uint8 (1,)\n\x03").hexdigest()
     assert hash_arrays(arrays) == expected
-    # Content counts, not how it lies in memory.
+    # The hash covers the content, not the memory layout.
     assert hash_arrays({**arrays, "images": np.array([[1, 0, 2]], dtype=np.uint8)[:, ::2]}) == expected
 
 
@@ -35,14 +35,14 @@ def test_images_of_the_right_size_are_not_copied():
     assert resize_images(images, size=8) is images
 
 
-def test_half_the_size_averages_and_chunks_do_not_show():
+def test_resizing_averages_and_does_not_depend_on_chunks():
     images = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
     images[:, :, :, 4:] = 200
     images[3] = 7
     small = resize_images(images, size=4, chunk=2)
     assert small.dtype == torch.uint8
     assert torch.equal(small, resize_images(images, size=4))
-    # Antialiased, the step between the halves is smoothed; away from it both stay as they are.
+    # Antialiasing smooths the step between the halves. Away from the step both halves keep their values.
     assert small[0, 0, 0].tolist()[::3] == [0, 200]
     assert 0 < small[0, 0, 0, 1] < small[0, 0, 0, 2] < 200
     assert (small[3] == 7).all()
@@ -54,7 +54,7 @@ def make_part(*levels):
 
 
 def test_parts_of_a_data_set():
-    """Of twenty images a tenth of each class validates; grey levels say which image is which."""
+    """A tenth of each class becomes validation images; grey levels identify the twenty images."""
     dataset = Digits(image_size=8, val_fraction=0.1)
     train, test = make_part(*range(20)), make_part(100, 101)
     data = assemble(dataset, train=train, test=test, seed=3)
@@ -70,7 +70,7 @@ def test_parts_of_a_data_set():
     assert data.std == pytest.approx([kept.std(correction=0).item()] * 3)
 
 
-def test_a_normalization_that_is_given_is_kept():
+def test_a_given_normalization_is_kept():
     dataset = Digits(image_size=8, mean=[0.1, 0.2, 0.3])
     data = assemble(dataset, train=make_part(*range(20)), test=make_part(0), seed=3)
     assert data.mean == (0.1, 0.2, 0.3)

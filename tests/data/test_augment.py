@@ -79,7 +79,7 @@ def test_random_crop_reaches_every_offset_and_no_other():
     assert 0.08 < (kept == 25).float().mean() < 0.14
 
 
-def test_random_flip_turns_about_half():
+def test_random_flip_mirrors_about_half():
     images = torch.tensor([0, 1]).repeat(4000, 1).view(4000, 1, 1, 2)
     flipped = random_horizontal_flip(images, generator=make_generator())
     assert 0.46 < (flipped[..., 0] == 1).float().mean() < 0.54
@@ -104,7 +104,7 @@ def test_same_generator_same_images(images, augment):
     assert first.shape == images.shape
 
 
-def test_nothing_asked_nothing_done(images):
+def test_the_default_changes_nothing(images):
     generator = make_generator()
     state = generator.get_state()
     assert Augment()(images, generator) is images

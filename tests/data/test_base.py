@@ -56,7 +56,7 @@ def test_images_made_on_demand_stay_where_they_are():
     assert make_split().resident
 
 
-def test_images_and_labels_are_as_many():
+def test_images_and_labels_must_have_equal_length():
     with pytest.raises(AssertionError):
         Split(Source(), torch.zeros(3))
 
@@ -76,7 +76,7 @@ def test_workers_by_default_are_the_usable_cores():
     [
         ({"image_size": 7}, "image_size"),
         ({"image_size": 2049}, "image_size"),
-        # One image has no variance to normalize by.
+        # Batch norm cannot train on one image.
         ({"batch_size": 1}, "batch_size"),
         ({"num_workers": -1}, "num_workers"),
         ({"val_fraction": 1.0}, "val_fraction"),
@@ -89,7 +89,7 @@ def test_bad_values_are_named_at_once(values, key):
         Pets(**values)
 
 
-def test_groups_are_of_classes_that_there_are():
+def test_groups_must_name_existing_classes():
     Pets(class_groups={"all": ["cat", "dog"]}).check()
     with pytest.raises(InputError, match="eel"):
         Pets(class_groups={"fish": ["eel"]}).check()

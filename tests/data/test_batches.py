@@ -82,7 +82,7 @@ def test_passes_repeat_until_set_epoch():
     assert torch.equal(collect(batches)[0], before[0])
 
 
-def test_resume_at_an_epoch_gives_what_an_undisturbed_run_gives():
+def test_a_resumed_epoch_equals_that_of_an_uninterrupted_run():
     running, resumed = (make(shuffle=True, augment=FULL, seed=9) for _ in range(2))
     for epoch in range(4):
         running.set_epoch(epoch)
@@ -125,7 +125,7 @@ def held_and_streamed(split_folder) -> tuple[ImageData, ImageData]:
     return held, streamed
 
 
-# Python 3.12 and later warn of any fork beside threads; the workers touch nothing the threads hold.
+# Python 3.12 and later warn about any fork in a process with threads. The workers use nothing that the threads lock.
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("augment", [None, FULL])
@@ -176,7 +176,7 @@ def test_readers_share_one_copy_per_device():
 
 @pytest.mark.parametrize("length", [48, 49, 51, 53])
 def test_shares_are_the_batch_without_overlap(length):
-    """Two processes take half of every batch each; a last batch with less than two images for each is left out."""
+    """Two processes take half of every batch each; a last batch with fewer than two images per process is left out."""
     whole = make(make_split(length), shuffle=True, seed=3)
     shares = [make(make_split(length), shuffle=True, seed=3, num_shares=2, share=share) for share in range(2)]
     counts = {48: 3, 49: 3, 51: 3, 53: 4}
@@ -186,7 +186,7 @@ def test_shares_are_the_batch_without_overlap(length):
         assert len(first) - len(second) in (0, 1)
 
 
-def test_shares_draw_noise_of_their_own():
+def test_shares_draw_different_noise():
     split = Split(make_split(1).images.expand(32, -1, -1, -1), torch.zeros(32, dtype=torch.long))
     first, second = (collect(make(split, augment=FULL, num_shares=2, share=share))[0] for share in range(2))
     assert not torch.equal(first, second)

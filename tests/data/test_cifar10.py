@@ -29,7 +29,7 @@ def md5(path):
 
 @pytest.fixture
 def small_cifar(tmp_path, monkeypatch):
-    """Serves an archive of 20 images per batch in CIFAR-10's own format; returns all pixels and labels."""
+    """Serve an archive of 20 images per batch in CIFAR-10's format, and yield all pixels and labels."""
     home = tmp_path / "made" / CIFAR10.base_folder
     home.mkdir(parents=True)
     generator = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def test_wrong_checksum_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("small_cifar")
-def test_damaged_archive_in_root_is_downloaded_anew(tmp_path):
+def test_damaged_archive_in_root_is_downloaded_again(tmp_path):
     (tmp_path / CIFAR10.filename).write_bytes(b"half an archive")
     Cifar10(root=str(tmp_path)).check()
 
@@ -135,6 +135,6 @@ def test_server_that_never_answers(tmp_path, monkeypatch):
     assert socket.getdefaulttimeout() is None
 
 
-def test_root_that_cannot_be_made(tmp_path):
+def test_root_that_cannot_be_created(tmp_path):
     (tmp_path / "file").write_text("")
     assert_refused(tmp_path / "file" / "below")

@@ -27,7 +27,7 @@ def make_smooth(height, width):
     return np.stack(stack, axis=-1).astype(np.uint8)
 
 
-def test_equal_size_is_the_pixels_themselves():
+def test_equal_size_keeps_the_pixels():
     pixels = make_pixels(16, 16)
     decoded = decode_image(encode(Image.fromarray(pixels)), image_size=16)
     assert np.array_equal(decoded, pixels.transpose(2, 0, 1))
@@ -91,7 +91,7 @@ def test_orientation_tag_is_honoured():
 
 @pytest.mark.filterwarnings("ignore::Warning:PIL")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "PPM"])
-def test_damaged_bytes_give_pixels_or_our_error_and_nothing_else(format, monkeypatch):
+def test_damaged_bytes_give_pixels_or_a_damaged_image_error(format, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     content = encode(Image.fromarray(make_pixels(24, 24)), format)
     generator = np.random.default_rng(1)

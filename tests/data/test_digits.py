@@ -58,7 +58,7 @@ def test_normalization_is_measured_from_training_images_or_given(data):
     assert (given.mean, given.std) == ((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
 
 
-def test_fingerprint_is_that_of_the_content():
+def test_fingerprint_is_the_hash_of_the_arrays():
     assert Digits().fingerprint() == Digits(image_size=8).fingerprint()
     assert len(Digits().fingerprint()) == 64
 

@@ -28,7 +28,7 @@ def test_by_hand(tmp_path):
     assert whole == hashlib.sha256(f"a.png\0005\0{first}\nb/c.png\0000\0{second}\n".encode()).hexdigest()
 
 
-def test_names_and_contents_count_and_the_place_does_not(tmp_path):
+def test_hash_covers_names_and_contents_but_not_the_root(tmp_path):
     whole = whole_of(tmp_path / "here", FILES)
     assert whole_of(tmp_path / "there", FILES) == whole
     assert whole_of(tmp_path / "renamed", {"z.png": b"first", "b/c.png": b""}) != whole
@@ -36,13 +36,13 @@ def test_names_and_contents_count_and_the_place_does_not(tmp_path):
     assert whole_of(tmp_path / "swapped", {"a.png": b"", "b/c.png": b"first"}) != whole
 
 
-def test_more_files_than_one_thread_takes_at_once(tmp_path):
+def test_more_files_than_one_chunk(tmp_path):
     names = [f"{k}" for k in range(300)]
     parts, _ = hash_files(write(tmp_path, {name: name.encode() for name in names}), names)
     assert parts == [hashlib.sha256(name.encode()).hexdigest() for name in names]
 
 
-def test_a_file_that_is_gone_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.png"):
         hash_files(tmp_path, ["nowhere.png"])
 
@@ -54,6 +54,6 @@ def test_chunks_follow_one_another(length, spans):
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system pins no process to cores")
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (5, 5), (64, 16)])
-def test_as_many_threads_as_cores_may_be_used(monkeypatch, cores, threads):
+def test_number_of_threads_follows_the_usable_cores(monkeypatch, cores, threads):
     monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _: set(range(cores)))
     assert count_threads() == threads

@@ -84,7 +84,7 @@ def test_auto_streams_what_exceeds_the_limit(write_folder):
     assert not ImageFolder(root=str(root), image_size=188, resident_limit_mib=1).load(0).train.resident
 
 
-def test_fingerprint_is_of_names_and_content_not_of_the_place(split_folder, tmp_path):
+def test_fingerprint_covers_names_and_content_but_not_the_root(split_folder, tmp_path):
     first = ImageFolder(root=str(split_folder)).fingerprint()
     moved = tmp_path / "moved"
     shutil.copytree(split_folder, moved)
@@ -136,7 +136,7 @@ def test_warns_of_repeats_and_imbalance(write_folder):
     shutil.copy(root / "train" / "cat" / "005.png", root / "test" / "cat" / "copy.png")
     warnings = ImageFolder(root=str(root)).load(0).warnings
     assert warnings == (
-        "1 test images stand in train too, so test accuracy flatters: train/cat/005.png = test/cat/copy.png",
+        "1 test images are in train too, so test accuracy is too high: train/cat/005.png = test/cat/copy.png",
         "heavy imbalance: 60 training images of cat, 4 of dog (15.0 to 1)",
     )
 

@@ -53,7 +53,7 @@ def test_second_pass_reads_the_cache(folder, tmp_path, count_decodes):
     assert_equal(second, plain)
 
 
-def test_cache_without_pixels_serves_streaming_alone(folder, tmp_path, count_decodes):
+def test_cache_without_pixels_serves_only_streaming(folder, tmp_path, count_decodes):
     decode(folder, tmp_path, keep=False)
     assert decode(folder, tmp_path, keep=False).images is None
     assert len(count_decodes) == 70
@@ -83,7 +83,7 @@ def flip_a_bit(path):
 
 @pytest.mark.parametrize("name", ["images.npy", "pixel_sums.npy", "record.json"])
 @pytest.mark.parametrize("harm", [truncate, flip_a_bit, lambda path: path.unlink()])
-def test_harmed_cache_is_remade(folder, tmp_path, name, harm):
+def test_damaged_cache_is_rebuilt(folder, tmp_path, name, harm):
     expected = decode(folder, tmp_path)
     images = expected.images.copy()
     (path,) = tmp_path.glob(f"*/{name}")
@@ -93,7 +93,7 @@ def test_harmed_cache_is_remade(folder, tmp_path, name, harm):
     assert again.damaged == expected.damaged
 
 
-def test_stopped_pass_leaves_no_cache_and_old_scratch_goes(folder, tmp_path, monkeypatch):
+def test_stopped_pass_leaves_no_cache_and_old_scratch_is_removed(folder, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(module, "_hash_file", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):

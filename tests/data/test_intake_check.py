@@ -11,7 +11,7 @@ def inspect(rows, damaged=None):
     return inspect_images(names=names, digests=digests, class_of=classes, is_test=tests, damaged=damaged or {})
 
 
-def test_nothing_to_say():
+def test_no_warnings():
     intake = inspect([("a", "1", "cat", False), ("b", "1", "cat", False), ("c", "2", "cat", True)])
     assert intake.list_warnings() == ()
     assert intake.train_counts == {"cat": 2}
@@ -20,10 +20,10 @@ def test_nothing_to_say():
 def test_images_in_train_and_test_are_paired():
     intake = inspect([("a", "1", "cat", False), ("b", "2", "dog", False), ("t", "2", "dog", True)])
     assert intake.repeated == (("b", "t"),)
-    assert intake.list_warnings() == ("1 test images stand in train too, so test accuracy flatters: b = t",)
+    assert intake.list_warnings() == ("1 test images are in train too, so test accuracy is too high: b = t",)
 
 
-def test_imbalance_is_told_above_ten_to_one():
+def test_imbalance_above_ten_to_one_gives_a_warning():
     rows = [("x", str(i), "cat", False) for i in range(22)] + [("y", f"d{i}", "dog", False) for i in range(2)]
     assert inspect(rows).imbalance == 11
     assert inspect(rows).list_warnings() == ("heavy imbalance: 22 training images of cat, 2 of dog (11.0 to 1)",)

@@ -21,7 +21,7 @@ def test_lists_plain_folder(write_folder):
     assert listing.names[-1] == "c/inner/000.png"
 
 
-def test_passes_over_hidden_and_other_files(write_folder):
+def test_hidden_and_other_files_are_skipped(write_folder):
     root = write_folder({"a": 2, "b": 2, ".thumbnails": 1})
     (root / "a" / "._000.png").write_bytes(b"")
     (root / "a" / "notes.txt").write_text("x")
@@ -30,7 +30,7 @@ def test_passes_over_hidden_and_other_files(write_folder):
     assert list_folder(root).names == ("a/000.PNG", "a/001.png", "b/000.png", "b/001.png")
 
 
-def test_class_called_train_is_no_part(write_folder):
+def test_class_called_train_is_not_a_part(write_folder):
     assert list_folder(write_folder({"car": 3, "train": 3})).class_names == ("car", "train")
 
 
@@ -66,13 +66,13 @@ def test_empty_class(write_folder, empty):
 
 def test_class_in_train_alone(write_folder):
     root = write_folder({"train/cat": 2, "train/owl": 2, "train/dog": 2, "test/cat": 2, "test/dog": 2})
-    with pytest.raises(InputError, match="class owl stands in train but not in test"):
+    with pytest.raises(InputError, match="class owl is in train but not in test"):
         list_folder(root)
 
 
 def test_class_in_test_alone(write_folder):
     root = write_folder({"train/cat": 2, "train/dog": 2, "test/cat": 2, "test/dog": 2, "test/emu": 1})
-    with pytest.raises(InputError, match="class emu stands in test but not in train"):
+    with pytest.raises(InputError, match="class emu is in test but not in train"):
         list_folder(root)
 
 

@@ -62,7 +62,7 @@ def test_group_with_unknown_class_is_refused():
 
 
 def test_class_in_two_groups_is_refused():
-    with pytest.raises(InputError, match="class 1 stands in low and in odd"):
+    with pytest.raises(InputError, match="class 1 is in low and in odd"):
         Digits(class_groups={"low": ["0", "1"], "odd": ["1"]}).check()
 
 

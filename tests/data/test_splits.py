@@ -54,7 +54,7 @@ def test_takes_the_first_of_each_class_along_the_order():
     assert rest.tolist() == [1, 2, 5, 6]
 
 
-def test_order_by_seed_depends_on_the_purpose_alone():
+def test_order_by_seed_depends_only_on_the_purpose():
     assert torch.equal(order_by_seed(50, 1, "val"), order_by_seed(50, 1, "val"))
     assert not torch.equal(order_by_seed(50, 1, "val"), order_by_seed(50, 2, "val"))
 

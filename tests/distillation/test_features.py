@@ -1,4 +1,4 @@
-"""Which layers are compared, and how what they give is caught."""
+"""Tests of the choice of layers to compare and of the capture of their outputs."""
 
 import copy
 
@@ -50,7 +50,7 @@ def test_hint_is_the_last_map_that_has_positions():
     assert choose_hint_layers({}, large) == []
 
 
-def test_a_tap_catches_the_last_run_and_leaves_nothing():
+def test_a_tap_records_the_last_run_and_leaves_no_hook():
     net = TinyNet(num_classes=10).eval()
     tap = FeatureTap(net, ["features.0", "features"])
     net(torch.ones_like(EXAMPLE))
@@ -63,7 +63,7 @@ def test_a_tap_catches_the_last_run_and_leaves_nothing():
     assert not any(module._forward_hooks for module in net.modules())
 
 
-def test_a_copy_in_the_midst_of_training_is_none_of_the_taps_business():
+def test_a_tapped_model_can_be_copied_during_training():
     net = TinyNet(num_classes=10)
     tap = FeatureTap(net, ["features"])
     net(EXAMPLE)

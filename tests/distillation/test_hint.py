@@ -1,4 +1,4 @@
-"""Hints (arXiv:1412.6550) on tensors small enough to work out."""
+"""Tests of hints (arXiv:1412.6550) on tensors that are small enough to compute by hand."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def make_hint(*widths):
 
 
 def test_hint_by_hand():
-    """One student channel (1, 2), regressor (2, -1) with bias (0, 1): (2, 4) and (0, -1)."""
+    """The student channel (1, 2) and the regressor (2, -1) with bias (0, 1) give (2, 4) and (0, -1)."""
     hint = make_hint((1, 2))
     with torch.no_grad():
         hint.regressors[0].weight.copy_(torch.tensor([2.0, -1.0]).view(2, 1, 1, 1))
@@ -32,7 +32,7 @@ def test_a_hint_of_another_resolution_is_averaged():
     assert hint([grid([[4.0]])], [grid([[1.0, 3.0], [5.0, 7.0]])]).item() == pytest.approx(0)
 
 
-def test_regressors_are_seeded_and_draw_from_nothing_else():
+def test_regressors_draw_only_from_their_generator():
     state = torch.get_rng_state()
     one, other = make_hint((4, 6), (2, 3)), make_hint((4, 6), (2, 3))
     assert torch.equal(torch.get_rng_state(), state)
@@ -41,7 +41,7 @@ def test_regressors_are_seeded_and_draw_from_nothing_else():
     assert [tuple(layer.weight.shape) for layer in one.regressors] == [(6, 4, 1, 1), (3, 2, 1, 1)]
 
 
-def test_both_sides_learn_of_a_hint_but_not_the_teacher():
+def test_student_and_regressor_get_gradients_but_not_the_teacher():
     hint = make_hint((2, 3))
     student, teacher = (torch.randn(2, width, 2, 2).double().requires_grad_() for width in (2, 3))
     hint([student], [teacher.detach()]).backward()

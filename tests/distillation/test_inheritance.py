@@ -1,4 +1,4 @@
-"""Weights handed on to a narrower student, against slices written out by hand."""
+"""Tests of weights inherited by a narrower student, against slices written out by hand."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_a_copy_of_the_same_width_computes_the_same():
 
 
 @pytest.mark.parametrize("build", [mobilenet_v2, resnet18])
-def test_every_narrower_model_of_ours_can_inherit(build):
+def test_narrower_models_of_every_family_can_inherit(build):
     teacher, student = build(num_classes=5), build(num_classes=5, width_mult=0.5)
     inherit_weights_(student, teacher)
     for name, value in student.state_dict().items():
@@ -52,6 +52,6 @@ def test_teacher_and_its_gradients_are_untouched():
         (nn.Linear(3, 2).double(), r"weight is float64 \[2, 3\] in the student and float32 \[2, 3\] in the teacher"),
     ],
 )
-def test_what_does_not_fit_is_named(student, said):
+def test_tensors_that_do_not_fit_are_named(student, said):
     with pytest.raises(InputError, match=said):
         inherit_weights_(student, nn.Linear(3, 2))

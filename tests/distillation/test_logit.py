@@ -1,4 +1,4 @@
-"""The loss of Hinton et al., arXiv:1503.02531, against numbers and a gradient worked out by hand."""
+"""Tests of the loss of Hinton et al., arXiv:1503.02531, against values and a gradient worked out by hand."""
 
 import math
 
@@ -16,7 +16,7 @@ def make_logits(seed=0, *, size=6, classes=5, dtype=torch.float64):
 
 
 def test_value_by_hand():
-    """T = 2; student (0, 0), so (1/2, 1/2); teacher (2 ln 3, 0), so (3/4, 1/4) at that temperature; label 0."""
+    """At T = 2, student logits (0, 0) give (1/2, 1/2) and teacher logits (2 ln 3, 0) give (3/4, 1/4); label 0."""
     student, teacher = torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[2 * math.log(3), 0.0]]).double()
     divergence = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
     expected = 0.3 * 4 * divergence + 0.7 * math.log(2)
@@ -77,7 +77,7 @@ def test_against_torchs_divergence_of_probabilities():
     torch.testing.assert_close(distillation_loss(student, teacher, labels, alpha=1, temperature=4.0), reference)
 
 
-def test_a_student_that_agrees_has_nothing_to_learn():
+def test_shifted_logits_have_no_loss():
     student, _, _ = make_logits()
     assert float(soft_loss(student, student + 7, temperature=4.0)) == pytest.approx(0, abs=1e-12)
 

@@ -1,4 +1,4 @@
-"""The loss of a batch, put together by hand from parts that have tests of their own."""
+"""Tests of the loss of a batch against the sum of its parts, which have separate tests."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ LABELS = torch.tensor([0, 1, 2, 3, 0])
 
 
 def mean_difference(mine, its):
-    """Some comparison: the difference of the means of the only pair."""
+    """Return the difference of the means of the only pair, as an example of a comparison."""
     return (mine[0].mean() - its[0].mean()).abs()
 
 
@@ -56,7 +56,7 @@ def test_without_a_transfer_there_is_no_third_part():
     assert not any(module._forward_hooks for module in student.modules())
 
 
-def test_detached_it_leaves_no_hook():
+def test_detach_leaves_no_hook():
     student, teacher = Net(0), Net(1)
     transfer = FeatureTransfer([("body", "body")], mean_difference, 1.0)
     objective = Distillation(Teacher(teacher), alpha=0.5, temperature=1.0, transfer=transfer)
@@ -69,7 +69,7 @@ def test_detached_it_leaves_no_hook():
 
 
 @pytest.mark.parametrize(("kind", "learned"), [("attention", 0), ("hint", 2)])
-def test_only_hints_bring_something_to_train(kind, learned):
+def test_only_hints_have_parameters_to_train(kind, learned):
     shapes = {"student": {"body": (5, 2, 4, 4)}, "teacher": {"body": (5, 3, 4, 4)}}
     transfer = make_transfer(kind, [("body", "body")], **shapes, generator=torch.Generator().manual_seed(0))
     objective = Distillation(Teacher(Net(1)), alpha=0.5, temperature=1.0, transfer=transfer)

@@ -5,7 +5,7 @@ from compression.distillation.precision import at_least_float32
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_widened_and_the_gradient_comes_back_as_it_was(dtype):
+def test_half_precision_is_widened_and_its_gradient_keeps_the_type(dtype):
     values = torch.tensor([1.5, -2.0], dtype=dtype, requires_grad=True)
     wide = at_least_float32(values)
     assert wide.dtype == torch.float32
@@ -16,6 +16,6 @@ def test_half_precision_is_widened_and_the_gradient_comes_back_as_it_was(dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_what_is_wide_enough_is_handed_on(dtype):
+def test_wide_enough_values_are_returned_unchanged(dtype):
     values = torch.ones(2, dtype=dtype)
     assert at_least_float32(values) is values

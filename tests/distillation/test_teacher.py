@@ -9,7 +9,7 @@ def make_net():
     return nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2), nn.Dropout(0.5), nn.Flatten())
 
 
-def test_it_is_frozen_and_learns_nothing():
+def test_the_teacher_is_frozen():
     net = make_net()
     teacher = Teacher(net)
     before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -22,7 +22,7 @@ def test_it_is_frozen_and_learns_nothing():
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_it_is_no_part_of_what_holds_it():
+def test_the_teacher_is_not_a_submodule_of_its_holder():
     student = nn.Linear(2, 2)
     student.teacher = Teacher(make_net())
     assert list(student.state_dict()) == ["weight", "bias"]
@@ -30,7 +30,7 @@ def test_it_is_no_part_of_what_holds_it():
 
 
 def test_renormalized_by_hand():
-    """A pixel of 0.7 is (0.7 - 0.5) / 0.2 = 1 for the student, (0.7 - 0.1) / 0.5 = 1.2 for its teacher."""
+    """A pixel of 0.7 is (0.7 - 0.5) / 0.2 = 1 for the student and (0.7 - 0.1) / 0.5 = 1.2 for the teacher."""
     teacher = Teacher(nn.Flatten())
     ours, its = ((0.5, 0.0, 0.0), (0.2, 1.0, 1.0)), ((0.1, 0.0, 1.0), (0.5, 2.0, 1.0))
     teacher.renormalize(ours=ours, its=its)
@@ -38,7 +38,7 @@ def test_renormalized_by_hand():
     assert teacher(images).tolist()[0] == pytest.approx([1.2, 1.5, 2.0])
 
 
-def test_the_same_normalization_leaves_every_bit():
+def test_equal_normalization_changes_no_bit():
     teacher = Teacher(nn.Flatten())
     numbers = ((0.1, 0.2, 0.3), (0.3, 0.7, 0.9))
     teacher.renormalize(ours=numbers, its=numbers)

@@ -16,14 +16,14 @@ def make(kind, **settings):
     return make_transfer(kind, PAIRS, student=STUDENT, teacher=TEACHER, generator=generator, **settings)
 
 
-def test_attention_learns_nothing_of_its_own():
+def test_attention_has_no_parameters():
     transfer = make("attention")
     assert transfer.compare is attention_loss
     assert transfer.weight == 1000
     assert list(own_module(transfer).parameters()) == []
 
 
-def test_hints_have_a_regressor_from_width_to_width_for_each_pair():
+def test_hints_have_one_regressor_per_pair():
     transfer = make("hint")
     assert isinstance(transfer.compare, Hint)
     assert transfer.weight == 1
@@ -34,7 +34,7 @@ def test_hints_have_a_regressor_from_width_to_width_for_each_pair():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_weight_of_zero_is_no_weight_left_out(kind):
+def test_a_weight_of_zero_is_not_replaced_by_the_default(kind):
     assert make(kind, weight=0.0).weight == 0
     assert list(make(kind).pairs) == PAIRS
 

@@ -1,4 +1,4 @@
-"""Weights as they are published, without a connection to fetch them with."""
+"""Tests of published weights, without a network connection."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from compression.models.resnet18 import resnet18
 WEIGHTS = models.ResNet18_Weights.IMAGENET1K_V1
 
 
-def test_failed_download_is_one_line(monkeypatch):
+def test_failed_download_gives_an_error_of_one_line(monkeypatch):
     def fail(_, **kwargs):
         assert kwargs["check_hash"]
         assert kwargs["weights_only"]
@@ -28,8 +28,8 @@ def test_failed_download_is_one_line(monkeypatch):
     )
 
 
-def test_all_is_filled_but_the_head(monkeypatch):
-    """A head of another number of classes is no hindrance."""
+def test_all_weights_but_the_head_are_loaded(monkeypatch):
+    """The head may have another number of classes."""
     published = {"body.weight": torch.ones(2, 3), "body.bias": torch.ones(2), "fc.weight": torch.ones(1000, 2)}
     monkeypatch.setattr(imagenet, "_download", lambda _: published)
     model = nn.ModuleDict({"body": nn.Linear(3, 2), "fc": nn.Linear(2, 4, bias=False)})
@@ -40,7 +40,7 @@ def test_all_is_filled_but_the_head(monkeypatch):
     assert torch.equal(model["fc"].weight, head)
 
 
-def test_what_the_families_refuse():
+def test_options_that_all_families_refuse():
     with pytest.raises(InputError, match=r"^model\.stem='svhn' is unknown; allowed: cifar, imagenet$"):
         check_stem("svhn")
     for value in (-0.1, 1.0, float("nan")):

@@ -1,4 +1,4 @@
-"""The groups name layers that the families have, and leave none out."""
+"""Tests that every group matches layers of its family and that every layer is in a group."""
 
 import importlib
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ from compression.models.layer_groups import layer_groups
 
 
 def groups_of(target, **kwargs):
-    """The layers that each group of a family is the first to name, and those that none names."""
+    """Return the layers whose first match is each group, and under ``None`` the layers without a match."""
     module, _, name = target.rpartition(".")
     model = build_meta(getattr(importlib.import_module(module), name), num_classes=3, **kwargs)
     found = {group: [] for group in layer_groups(target)} | {None: []}
@@ -26,7 +26,7 @@ def groups_of(target, **kwargs):
 @pytest.mark.parametrize(
     ("family", "kwargs", "sizes"),
     [
-        # Blocks of three convolutions, the first of two, as torchvision builds them.
+        # Torchvision builds blocks of three convolutions; the first block has two.
         (
             "mobilenet_v2.mobilenet_v2",
             {},

@@ -48,7 +48,7 @@ def test_never_unpickles_code(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04junk", bytes(64)])
-def test_damaged_files_are_one_line(tmp_path, suffix, content):
+def test_damaged_files_give_an_error_of_one_line(tmp_path, suffix, content):
     path = tmp_path / f"w{suffix}"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"^weights file .* cannot be read: ") as caught:
@@ -68,12 +68,12 @@ def test_truncated_checkpoint(tmp_path, state):
     ("name", "content", "message"),
     [
         ("w.pt", [1, 2], "holds no state dict"),
-        ("w.pt", {"a": 3}, "holds no state dict: 'a' is no tensor"),
+        ("w.pt", {"a": 3}, "holds no state dict: 'a' is not a tensor"),
         ("w.pt", {}, "holds no state dict"),
-        ("w.onnx", {}, "is of no known kind; allowed: .pt, .pth, .ckpt, .bin, .safetensors"),
+        ("w.onnx", {}, "has an unknown suffix; allowed: .pt, .pth, .ckpt, .bin, .safetensors"),
     ],
 )
-def test_other_contents_are_named(tmp_path, name, content, message):
+def test_files_without_a_state_dict_are_refused(tmp_path, name, content, message):
     torch.save(content, tmp_path / name)
     with pytest.raises(InputError) as caught:
         read_state_dict(tmp_path / name)

@@ -40,7 +40,7 @@ def test_only_functions_named_for_their_file_are_built_in():
         assert not is_built_in(target)
 
 
-def test_users_class_gets_num_classes(package):
+def test_a_class_of_the_user_gets_num_classes(package):
     model = build_model(f"{package}.Net", num_classes=4, kwargs={"width": 7}, allow=[package])
     assert isinstance(model, nn.Linear)
     assert model.weight.shape == (4, 7)
@@ -56,7 +56,7 @@ def test_without_allow_nothing_is_imported(package):
     assert package not in sys.modules
 
 
-def test_allow_names_whole_packages():
+def test_allow_means_complete_packages():
     with pytest.raises(InputError, match="is not one of"):
         build_model("ossuary.Net", num_classes=2, kwargs={}, allow=["os"])
 
@@ -64,14 +64,14 @@ def test_allow_names_whole_packages():
 @pytest.mark.parametrize(
     ("target", "kwargs", "message"),
     [
-        ("Net", {}, "model 'Net' is no dotted name; allowed: package.module.name"),
+        ("Net", {}, "model 'Net' is not a dotted name; allowed: package.module.name"),
         ("users_nets.Nett", {}, "model users_nets.Nett: module 'users_nets' has no class or function 'Nett'"),
         (
             "users_nets.number",
             {},
             "model users_nets.number: module 'users_nets' has no class or function 'number'",
         ),
-        ("users_nets.not_a_model", {}, "model users_nets.not_a_model gave a int; allowed: a torch.nn.Module"),
+        ("users_nets.not_a_model", {}, "model users_nets.not_a_model returned int; allowed: a torch.nn.Module"),
         ("users_nets.deep.Net", {}, "model users_nets.deep.Net: no module named 'users_nets.deep'"),
         (
             "users_nets.Net",

@@ -79,7 +79,7 @@ def test_no_class_is_an_error():
         resnet18(num_classes=0)
 
 
-def test_a_narrow_resnet_starts_as_a_wide_one_does():
+def test_a_narrow_resnet_has_the_same_initialization():
     torch.manual_seed(0)
     net = resnet18(num_classes=10, width_mult=0.5)
     conv = net.layer4[1].conv1.weight

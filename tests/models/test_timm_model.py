@@ -15,14 +15,14 @@ def test_builds_by_name():
 
 def test_unknown_name_lists_close_ones():
     pytest.importorskip("timm")
-    with pytest.raises(InputError, match=r"^model.name='resnet19' is no model of timm .*; close to it: .*resnet18"):
+    with pytest.raises(InputError, match=r"^model.name='resnet19' is not a model of timm .*; close to it: .*resnet18"):
         timm_model(name="resnet19", num_classes=3)
 
 
 @pytest.mark.parametrize("name", ["hf-hub:someone/model", "local-dir:/somewhere"])
 def test_addresses_are_refused(name):
     pytest.importorskip("timm")
-    with pytest.raises(InputError, match="is no model of timm"):
+    with pytest.raises(InputError, match="is not a model of timm"):
         timm_model(name=name, num_classes=3)
 
 

@@ -35,7 +35,7 @@ def test_dropout_stands_before_the_last_layer():
 
 
 def test_pretrained_keeps_all_but_the_head(monkeypatch):
-    # Of the published head's three layers, 120 million weights, none is read.
+    # The three layers of the published head, 120 million weights, are not loaded.
     features = make_layers(cfgs["A"], batch_norm=True)
     state = nn.ModuleDict({"features": features, "classifier": nn.Linear(2, 1000)}).state_dict()
     urls = []

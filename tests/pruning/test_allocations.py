@@ -1,4 +1,4 @@
-"""What every allocation does, and the floors that all share."""
+"""Tests that apply to every allocation, and tests of the shared floors."""
 
 import math
 from itertools import pairwise
@@ -96,7 +96,7 @@ def test_sum_is_exact_and_no_layer_is_emptied(allocation, floor, layers, spare, 
 
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
 def test_small_layers_among_wide_ones_at_the_limit(allocation):
-    """Floors of one weight for each small layer come on top of half of the kept ones for the wide layer."""
+    """Each small layer has a floor of one weight, besides half of the kept weights for the wide layer."""
     scores = random([(1, 10)] * 9 + [(100, 10)])
     assert allocation(floor=9)(scores, 10, final=10) == dict.fromkeys(scores, 1)
 
@@ -104,8 +104,8 @@ def test_small_layers_among_wide_ones_at_the_limit(allocation):
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
 @settings(deadline=None, max_examples=8)
 @given(layers=shapes, floor=st.sampled_from([0, 1, 3]), tied=st.booleans())
-def test_a_layer_never_gets_back_what_it_has_lost(allocation, layers, floor, tied):
-    """More pruning of the whole must not mean less of one layer: its weights would have to come back."""
+def test_more_pruning_never_gives_a_layer_more(allocation, layers, floor, tied):
+    """If a layer kept more at a higher total sparsity, pruned weights would have to return."""
     scores = zeros(layers) if tied else random(layers)
     counts = range(num_weights(scores), len(layers) - 1, -1)
     history = [allocation(floor=floor)(scores, count, final=len(layers)) for count in counts]
@@ -116,7 +116,7 @@ def test_a_layer_never_gets_back_what_it_has_lost(allocation, layers, floor, tie
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
 @pytest.mark.parametrize("layers", [[(4, 3)] * 5 + [(12, 12)], [(12, 1), (12, 2), (12, 12)]])
 def test_floors_that_fall_together_give_no_other_layer_more(allocation, layers):
-    """Rounded layer by layer, all floors of equal layers would fall at once, and free more than is pruned."""
+    """If each floor were rounded separately, all floors of equal layers would drop at once."""
     scores = random(layers)
     counts = range(num_weights(scores), len(layers) - 1, -1)
     for floor in (1, 3):
@@ -126,7 +126,7 @@ def test_floors_that_fall_together_give_no_other_layer_more(allocation, layers):
 
 
 @pytest.mark.parametrize("allocation", [Global, Lamp])
-def test_what_is_pruned_goes_first(allocation):
+def test_pruned_weights_are_removed_first(allocation):
     scores = random([(6, 10), (8, 5)])
     pruned = {name: score.masked_fill(score < 0.6, -torch.inf) for name, score in scores.items()}
     left = {name: int(score.isfinite().sum()) for name, score in pruned.items()}

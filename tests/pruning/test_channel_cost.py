@@ -35,7 +35,7 @@ def magnitudes(model):
     ],
 )
 def test_a_chain_by_hand(target, removed):
-    """Four channels, then two, over four positions; a linear layer reads every position of the last."""
+    """Four channels, then two, at four positions each; a linear layer reads every position of the second layer."""
     model = nn.Sequential(
         nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1, bias=False), nn.Flatten(), nn.Linear(8, 2)
     )
@@ -47,7 +47,7 @@ def test_a_chain_by_hand(target, removed):
 @pytest.mark.parametrize(
     "make_model", [resnet18, pytest.param(mobilenet_v2, marks=pytest.mark.slow)], ids=lambda build: build.__name__
 )
-def test_the_cost_is_what_is_counted_on_the_compacted_network(make_model):
+def test_the_cost_equals_the_count_on_the_compacted_network(make_model):
     model = make_model(num_classes=10).eval()
     randomize_batch_norm_(model, make_generator(0))
     macs, params = (make_units(model, target=target, size=32) for target in ("macs", "params"))

@@ -1,4 +1,4 @@
-"""Which channels go together, on networks made by hand."""
+"""Tests of coupled channels on small networks built by hand."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from compression.pruning.channel_groups import find_channel_groups
 
 
 class Net(nn.Module):
-    """Layers by name, and a function that runs them."""
+    """A network of named layers and a function that runs them."""
 
     def __init__(self, run, **layers):
         super().__init__()
@@ -32,7 +32,7 @@ def pool(x):
 
 
 def found(model):
-    """By group: its size, then (parameter, dimension, channel of every index) of all couplings."""
+    """Return by group: its size, then (parameter, dimension, channel of every index) of all couplings."""
     return {
         group.name: (group.num_channels, {(c.parameter, c.dim): c.channel.tolist() for c in group.couplings})
         for group in find_channel_groups(model, EXAMPLE)
@@ -53,7 +53,7 @@ def test_plain_chain():
     assert second.name == "3"
 
 
-def test_a_sum_couples_all_that_it_adds():
+def test_a_sum_couples_its_terms():
     model = Net(
         lambda net, x: net.head(pool(net.after(net.first(x) + net.outer(net.inner(net.first(x)))))),
         first=conv(3, 2, bias=False), inner=conv(2, 4, bias=False), outer=conv(4, 2, bias=False),
@@ -68,7 +68,7 @@ def test_a_sum_couples_all_that_it_adds():
     assert set(groups["inner"][1]) == {("inner.weight", 0), ("outer.weight", 1)}
 
 
-def test_a_depthwise_convolution_makes_what_it_reads():
+def test_a_depthwise_convolution_couples_input_and_output():
     model = nn.Sequential(
         conv(3, 4, bias=False), conv(4, 4, groups=4), nn.BatchNorm2d(4), conv(4, 2), nn.Flatten(), nn.Linear(128, 5)
     )
@@ -79,8 +79,8 @@ def test_a_depthwise_convolution_makes_what_it_reads():
     assert [(c.parameter, c.dim) for c in first.inputs] == [("3.weight", 1)]
 
 
-def test_a_concatenation_has_the_channels_of_each_in_their_place():
-    """As in DenseNet: a later layer and its batch norm read the channels of all before."""
+def test_a_concatenation_keeps_the_order_of_channels():
+    """As in DenseNet, a later layer and its batch norm read the channels of all earlier layers."""
     model = Net(
         lambda net, x: net.head(pool(net.last(net.norm(torch.cat([net.a(x), net.b(net.a(x))], 1))))),
         a=conv(3, 2, bias=False), b=conv(2, 3, bias=False), norm=nn.BatchNorm2d(5), last=conv(5, 2),
@@ -94,7 +94,7 @@ def test_a_concatenation_has_the_channels_of_each_in_their_place():
     assert groups["b"][1]["last.weight", 1] == groups["b"][1]["norm.weight", 0] == [-1, -1, 0, 1, 2]
 
 
-def test_what_is_concatenated_twice_is_read_twice():
+def test_a_tensor_concatenated_twice_is_read_twice():
     model = Net(
         lambda net, x: net.head(pool(net.b(torch.cat([net.a(x)] * 2, 1)))),
         a=conv(3, 2), b=conv(4, 2), head=nn.Linear(2, 4),
@@ -102,7 +102,7 @@ def test_what_is_concatenated_twice_is_read_twice():
     assert found(model)["a"][1]["b.weight", 1] == [0, 1, 0, 1]
 
 
-def test_a_sum_with_a_concatenation_has_makers_of_a_part():
+def test_in_a_sum_with_a_concatenation_layers_make_part_of_the_channels():
     model = Net(
         lambda net, x: net.head(pool(torch.cat([net.a(x), net.b(x)], 1) + net.c(x))),
         a=conv(3, 2, bias=False), b=conv(3, 2, bias=False), c=conv(3, 4, bias=False), head=nn.Linear(4, 4),
@@ -120,7 +120,7 @@ def test_a_flattened_channel_is_read_at_every_position():
 
 @pytest.mark.parametrize("groups", [2, 4])
 def test_channels_around_a_grouped_convolution_are_left_out(groups):
-    """Also where it makes several channels from each."""
+    """This includes a grouped convolution that makes several channels from each input channel."""
     model = nn.Sequential(
         conv(3, 4), nn.ReLU(), conv(4, 8, groups=groups), conv(8, 6), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(6, 5),
@@ -150,7 +150,7 @@ def test_logits_are_never_in_a_group(model):
      (nn.LayerNorm([4, 8, 8]), "LayerNorm"), (nn.LocalResponseNorm(2), "LocalResponseNorm"),
      (nn.ConvTranspose2d(4, 4, 1), "ConvTranspose2d"), (nn.ChannelShuffle(2), "ChannelShuffle")],
 )  # fmt: skip
-def test_a_layer_that_is_not_followed_is_refused_by_name(layer, kind):
+def test_a_layer_that_prevents_safe_removal_is_named(layer, kind):
     model = nn.Sequential(conv(3, 4), nn.Sequential(layer), conv(4, 2))
     with pytest.raises(InputError) as caught:
         find_channel_groups(model, EXAMPLE)
@@ -160,7 +160,7 @@ def test_a_layer_that_is_not_followed_is_refused_by_name(layer, kind):
     )
 
 
-def test_a_parameter_of_the_models_own_is_refused():
+def test_a_parameter_of_the_model_itself_is_refused():
     model = Net(lambda net, x: pool(net.a(x)) * net.scale, a=conv(3, 4))
     model.scale = nn.Parameter(torch.ones(4))
     with pytest.raises(InputError, match="safely: the model itself is a Net; allowed"):
@@ -173,8 +173,8 @@ def test_a_parameter_of_the_models_own_is_refused():
      nn.Sequential(conv(3, 8), nn.PixelShuffle(2), conv(2, 4))],
     ids=["shuffle", "pixel shuffle"],
 )  # fmt: skip
-def test_channels_that_cannot_be_followed_are_refused(model):
-    with pytest.raises(InputError, match=r"^channels of this model cannot be followed from layer to layer: .+"):
+def test_channels_that_cannot_be_traced_are_refused(model):
+    with pytest.raises(InputError, match=r"^channels of this model cannot be traced from layer to layer: .+"):
         find_channel_groups(model, torch.zeros(1, 3, 32, 32))
 
 

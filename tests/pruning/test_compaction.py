@@ -1,4 +1,4 @@
-"""Compacted networks compute what the masked ones do."""
+"""Tests that compacted networks compute the same as masked ones."""
 
 import copy
 
@@ -44,7 +44,7 @@ LARGE = {
 
 
 def prune_channels_(model, example, amount=0.5):
-    """Mask random channels, so that removed and kept ones lie in any order."""
+    """Mask random channels, so that removed and kept ones are in any order."""
     generator = make_generator("channels")
     randomize_batch_norm_(model, generator)
     units = Channels().units(model, example=example, target="channels", protected=frozenset())
@@ -101,7 +101,7 @@ def test_masked_compacted_and_refitted_large_networks_agree(make_model):
 
 
 def make_chain():
-    """Layers 0, 3 and 5 of 16, 16 and 8 channels, the first behind a batch norm that shifts."""
+    """Return a network: layers 0, 3 and 5 have 16, 16 and 8 channels, and a shifting batch norm follows the first."""
     with torch.random.fork_rng(devices=[]):
         model = nn.Sequential(
             nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1, bias=False),
@@ -127,15 +127,15 @@ def test_single_weights_that_happen_to_empty_all_readers():
     assert torch.equal(compacted.model[3].weight, model[3].weight[:, kept])
 
 
-def test_a_channel_that_nothing_makes_but_something_reads_stays():
-    """Batch norm makes a constant of it, and at the border a padded convolution sees where it ends."""
+def test_a_constant_channel_that_is_read_stays():
+    """Batch norm makes the channel constant, but a padded convolution sees its border."""
     model = make_chain()
     zero_(model, "0.weight", rows=slice(0, 8))
     assert compact(model, SMALL).channels == {}
 
 
-def test_what_made_a_removed_channel_goes_as_well():
-    """The last layer reads nothing of the second, whose every reader of the first is gone then."""
+def test_channels_read_only_by_removed_channels_are_removed():
+    """The last layer does not read half of the second layer. Without it, half of the first layer has no reader."""
     model = make_chain()
     zero_(model, "5.weight", columns=slice(0, 8))
     zero_(model, "3.weight", rows=slice(8, 16), columns=slice(0, 8))
@@ -145,7 +145,7 @@ def test_what_made_a_removed_channel_goes_as_well():
 
 
 @pytest.mark.parametrize(("unread", "round_to", "left"), [(9, 8, 8), (7, 8, 16), (9, 1, 7), (9, 4, 8), (10, 5, 10)])
-def test_what_stays_is_rounded_up(unread, round_to, left):
+def test_the_number_of_kept_channels_is_rounded_up(unread, round_to, left):
     model = make_chain()
     zero_(model, "3.weight", columns=slice(0, unread))
     channels = compact(model, SMALL, round_to=round_to).channels
@@ -189,7 +189,7 @@ def test_the_compacted_network_can_be_trained():
     ("name", "layer"),
     [("vit_b_16", "the model itself is a VisionTransformer"), ("convnext_tiny", r"features\.0\.1 is a LayerNorm2d")],
 )
-def test_networks_that_are_not_followed_are_refused_by_name(name, layer):
+def test_layers_that_prevent_safe_removal_are_named(name, layer):
     with torch.device("meta"):
         model = getattr(torchvision.models, name)()
     with pytest.raises(InputError, match=f"^channels of this model cannot be removed safely: {layer}; allowed: "):
@@ -197,7 +197,7 @@ def test_networks_that_are_not_followed_are_refused_by_name(name, layer):
 
 
 class Reshaping(nn.Module):
-    """Reads a number of channels from its code, in ``shape``, or mixes channels in a way that is not followed."""
+    """A network with a hard-coded number of channels in ``shape``, or one that mixes channels untraceably."""
 
     def __init__(self, shape):
         super().__init__()
@@ -213,7 +213,7 @@ class Reshaping(nn.Module):
     [((-1, 16, 8, 8), "it does not run: .+"), (None, r"its logits differ by .+ of the largest; .+")],
     ids=["shape in the code", "softmax over channels"],
 )
-def test_networks_that_need_their_channels_in_other_ways_are_refused(shape, reason):
+def test_networks_with_hard_coded_or_mixed_channels_are_refused(shape, reason):
     model = Reshaping(shape)
     with torch.no_grad():
         model.last.weight[:, :8] = 0

@@ -1,4 +1,4 @@
-"""Taylor, SNIP and movement, on gradients by hand and by torch."""
+"""Tests of Taylor, SNIP and movement with gradients worked out by hand and by torch."""
 
 import math
 
@@ -36,7 +36,7 @@ def make_batches(count, size=6):
 
 
 def gradients_by_formula(model, images, labels):
-    """The same network written out, with weights of its own."""
+    """Compute the same network written out, with separate weights."""
     first, last = (model[k].weight.detach().clone().requires_grad_() for k in (0, 2))
     loss = cross_entropy(relu(images @ first.T) @ last.T, labels)
     return dict(zip(("0.weight", "2.weight"), torch.autograd.grad(loss, [first, last]), strict=True))
@@ -62,7 +62,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("num_batches", [1, 3])
-def test_equal_the_formulas_on_a_network_of_two_layers(num_batches):
+def test_scores_equal_the_formulas_on_a_network_of_two_layers(num_batches):
     model, batches = make_two_layers(), make_batches(6)
     weights, evidence = prunable_weights(model), make_evidence(model, batches, turn=1)
     gradients = [gradients_by_formula(model, *batch) for batch in batches[num_batches : 2 * num_batches]]
@@ -77,7 +77,7 @@ def test_equal_the_formulas_on_a_network_of_two_layers(num_batches):
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_scores_are_finite_and_cut_off(criterion):
+def test_scores_are_finite_and_need_no_gradient(criterion):
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 10))
     with torch.no_grad():
         model[0].weight[0].zero_()

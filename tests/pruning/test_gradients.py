@@ -12,7 +12,7 @@ from compression.pruning.gradients import total_gradients
 
 
 def make_model():
-    """Logits ln 3 and 0 of an input of 2 are probabilities 3/4 and 1/4."""
+    """Return a network with logits ln 3 and 0 for an input of 2: probabilities 3/4 and 1/4."""
     model = nn.Linear(1, 2, bias=False)
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[math.log(3) / 2], [0.0]]))
@@ -42,11 +42,11 @@ def test_sums_by_hand():
     assert total([0, 1, 0], 3) == pytest.approx([0.5, -0.5], rel=1e-5)
 
 
-def test_the_next_turn_goes_on_with_the_next_batches():
+def test_the_next_turn_uses_the_next_batches():
     assert total([0, 1, 0], 1, turn=1) == pytest.approx([1.5, -1.5], rel=1e-5)
 
 
-def test_only_the_weights_that_are_asked_for():
+def test_only_the_given_weights_have_gradients():
     model = nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 2))
     weights = {"1.weight": model[1].weight}
     assert list(total_gradients(weights, evidence=make_evidence(model, [0]), num_batches=1)) == ["1.weight"]

@@ -16,7 +16,7 @@ NONE = frozenset()
 
 
 def n_of_m_by_loop(scores, n, m):
-    """Keep n of every m input channels, one block after the other."""
+    """Return a mask that keeps n of every m input channels, one block after the other."""
     mask = torch.ones_like(scores, dtype=torch.bool)
     rest = [range(size) for size in scores.shape[2:]]
     for out, start, *place in itertools.product(
@@ -40,7 +40,7 @@ def test_weights_literals():
 
 
 @pytest.mark.parametrize("kept", [0, 1, 53, 54])
-def test_weights_keep_exactly_what_is_asked_where_all_tie(kept):
+def test_the_number_of_kept_weights_is_exact_among_ties(kept):
     scores = {"a": torch.zeros(3, 2, 3, 3)}
     mask = WeightUnits(scores, protected=NONE).masks(scores, {"a": kept})["a"]
     assert mask.shape == (3, 2, 3, 3)
@@ -54,8 +54,8 @@ def test_weights_of_a_channels_last_layer():
     assert torch.equal(*masks)
 
 
-def test_protected_weights_stay_whole_but_count():
-    """Of 20 weights 10 are to be kept; the 4 that are protected among them."""
+def test_protected_weights_stay_dense_but_count():
+    """Of 20 weights 10 are kept, including the 4 protected ones."""
     weights = {"a": torch.rand(2, 2), "b": torch.rand(4, 4)}
     units = WeightUnits(weights, protected=frozenset("a"))
     scores = units.reduce(weights)
@@ -147,16 +147,15 @@ def test_protected_layers_stay_whole_under_a_pattern():
     assert (int(masks["a"].sum()), int(masks["b"].sum())) == (2, 8)
 
 
-def test_a_model_that_fits_nowhere_is_refused():
+def test_a_model_without_a_fitting_layer_is_refused():
     NOfMUnits({"a": torch.zeros(8, 3), "b": torch.zeros(2, 4)}, n=2, m=4, protected=NONE)
     with pytest.raises(InputError) as caught:
         NOfMUnits({"a": torch.zeros(8, 3), "b": torch.zeros(2, 6, 3, 3)}, n=2, m=4, protected=NONE)
-    assert str(caught.value) == "2:4 sparsity fits no layer: 4 divides the input channels of none of a, b"
+    reason = "2:4 sparsity fits no layer: each is protected or has input channels that are not a multiple of 4: "
+    assert str(caught.value) == f"{reason}a, b"
     with pytest.raises(InputError) as caught:
         NOfMUnits({name: torch.zeros(8, 3) for name in "abcde"}, n=2, m=4, protected=NONE)
-    assert str(caught.value) == (
-        "2:4 sparsity fits no layer: 4 divides the input channels of none of a, b, c and 2 more"
-    )
+    assert str(caught.value) == f"{reason}a, b, c and 2 more"
 
 
 def test_a_pattern_knows_its_sparsity():

@@ -1,4 +1,4 @@
-"""What single layers cost, on tables and a network small enough to work out; whole runs are in the stage's tests."""
+"""Tests of sensitivity on small tables and a small network; the tests of the stage cover complete runs."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ TABLE = SensitivityTable(
     ("max_drop", "expected"), [(0, (0.5, 0)), (1, (0.8, 0)), (5, (0.9, 0)), (20, (0.9, 0.8)), (80, (0.9, 0.9))]
 )
 def test_highest_sparsities_by_hand(max_drop, expected):
-    """A layer that is better again beyond what it could not bear was lucky."""
+    """A better accuracy beyond the first sparsity that costs too much does not count."""
     assert tuple(TABLE.highest_sparsities(max_drop).values()) == expected
 
 
@@ -53,7 +53,7 @@ def test_a_table_survives_json():
         {"images": None},
     ],
 )
-def test_what_is_no_table_is_refused_with_its_source(change):
+def test_content_that_is_not_a_table_is_refused_with_its_source(change):
     with pytest.raises(InputError, match=r"^table\.json is not a table of sensitivity: "):
         SensitivityTable.from_json(TABLE.to_json() | change, source="table.json")
 
@@ -78,7 +78,7 @@ def test_a_table_fits_its_model_and_no_other():
 
 
 def make_model():
-    """Weights of 1 to 8, then of 1 to 4."""
+    """Return a network with weights 1 to 8 in the first layer and 1 to 4 in the last."""
     model = nn.Sequential(nn.Linear(4, 2, bias=False), nn.Linear(2, 2, bias=False))
     with torch.no_grad():
         for layer in model:
@@ -87,7 +87,7 @@ def make_model():
 
 
 def measured(model, sparsities, skip=()):
-    """What is left of each layer: of the first its sum, of the last a hundred times its sum."""
+    """Return the sum of the first layer plus a hundred times the sum of the last, to show what is left of each."""
     example = torch.zeros(1, 4)
     rows = measure_sensitivity(
         model,
@@ -102,7 +102,7 @@ def measured(model, sparsities, skip=()):
 
 
 def test_one_layer_at_a_time_loses_its_smallest_weights():
-    """Whole they have 36 and 10; of eight weights a quarter and three quarters go, of four one and three."""
+    """The dense layers sum to 36 and 10. A quarter and three quarters of the weights go: 2 and 6, and 1 and 3."""
     assert measured(make_model(), (0.25, 0.75)) == {
         "0.weight": {0.25: 36 - 3 + 1000, 0.75: 15 + 1000},
         "1.weight": {0.25: 36 + 900, 0.75: 36 + 400},
@@ -113,7 +113,7 @@ def test_a_layer_keeps_one_weight():
     assert measured(make_model(), (0.99,)) == {"0.weight": {0.99: 8 + 1000}, "1.weight": {0.99: 36 + 400}}
 
 
-def test_what_is_measured_already_is_left_out_and_the_model_alone():
+def test_skipped_layers_are_left_out_and_the_model_does_not_change():
     model = make_model()
     assert list(measured(model, (0.5,), skip=["0.weight"])) == ["1.weight"]
     expected = prunable_weights(make_model())

@@ -5,7 +5,7 @@ from compression.pruning.parameter_checks import check_count
 
 
 @pytest.mark.parametrize("count", [1, 1 << 40])
-def test_a_count_is_handed_on(count):
+def test_a_valid_count_is_returned(count):
     assert check_count(count, key="strategy.schedule.steps") == count
 
 

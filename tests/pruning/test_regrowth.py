@@ -29,7 +29,7 @@ def test_drop_fraction_literals():
 
 
 def test_move_literals():
-    """0.1 and 0.2 are dropped; of 5, 0, 1, 7, 0, 0 that can grow, 7 and 5 do: one that was just dropped comes back."""
+    """Weights 0.1 and 0.2 are dropped. Of growths 5, 0, 1, 7, 0, 0 the 7 and 5 grow; one was just dropped."""
     growth = [[5.0, 0.0, 9.0, 9.0], [1.0, 7.0, 0.0, 0.0]]
     assert moved(growth, 0.5) == [[1, 0, 1, 1], [0, 1, 0, 0]]
     assert moved(growth, 0.25) == [[0, 1, 1, 1], [0, 1, 0, 0]]
@@ -38,13 +38,13 @@ def test_move_literals():
 
 
 def test_the_number_is_rounded():
-    """0.3 of 4 is 1.2, 0.4 of 4 is 1.6."""
+    """0.3 of 4 weights is 1.2, and 0.4 of 4 weights is 1.6."""
     growth = [[0.0] * 4, [4.0, 3.0, 2.0, 1.0]]
     assert moved(growth, 0.3) == [[0, 1, 1, 1], [1, 0, 0, 0]]
     assert moved(growth, 0.4) == [[0, 0, 1, 1], [1, 1, 0, 0]]
 
 
-def test_no_more_move_than_are_pruned():
+def test_at_most_as_many_weights_move_as_are_pruned():
     mask = torch.tensor([[True] * 4, [True, True, True, False]])
     growth = [[0.0] * 4, [0.0, 0.0, 0.0, 1.0]]
     assert moved(growth, 1.0, weight=WEIGHT + 1, mask=mask) == [[1, 1, 1, 0], [1, 1, 1, 1]]

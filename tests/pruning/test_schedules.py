@@ -44,7 +44,7 @@ def test_linear_literals():
 
 
 def test_cubic_literals():
-    """What is missing falls as 27/64, 8/64, 1/64, 0."""
+    """The distance to the target falls as 27/64, 8/64, 1/64, 0."""
     assert run(Cubic(steps=4), 0.8) == pytest.approx([0.8 * 37 / 64, 0.8 * 56 / 64, 0.8 * 63 / 64, 0.8])
     assert run(Cubic(steps=2), 0.96) == pytest.approx([0.84, 0.96])
     assert run(Cubic(steps=1), 0.7) == [0.7]
@@ -70,7 +70,7 @@ def test_linear_and_cubic_rise_to_exactly_the_target(schedule, num_steps, target
 
 
 @pytest.mark.parametrize(("fraction", "steps"), [(0.1, 2), (0.2, 3), (0.5, 4), (0.3, 7), (0.9, 2)])
-def test_a_target_in_whole_steps_takes_no_further_one(fraction, steps):
+def test_a_rounding_error_adds_no_step(fraction, steps):
     assert Geometric(step_fraction=fraction).num_steps(1 - (1 - fraction) ** steps) == steps
 
 
@@ -113,7 +113,7 @@ def test_a_step_outside_the_schedule_is_a_defect(schedule, step):
 
 
 @pytest.mark.parametrize(("steps", "fraction"), [(None, None), (5, 0.2)])
-def test_one_of_the_two(steps, fraction):
+def test_exactly_one_of_steps_and_fraction_is_required(steps, fraction):
     with pytest.raises(InputError) as caught:
         Geometric(steps=steps, step_fraction=fraction)
     assert str(caught.value) == (

@@ -23,7 +23,7 @@ EXAMPLE = torch.zeros(1, 3, 4, 4)
 
 
 def make_model(**weights):
-    """Linear layers by name; what they compute does not matter to masks of single weights."""
+    """A model of named linear layers; masks of single weights do not depend on what it computes."""
     model = nn.Module()
     for name, values in weights.items():
         layer = nn.Linear(values.shape[1], values.shape[0], bias=False)
@@ -63,7 +63,7 @@ def test_literals():
     assert second["b.weight"].tolist() == [[False, False, False, True]]
 
 
-def test_a_protected_layer_is_whole_and_counts_in_the_amount():
+def test_a_protected_layer_stays_dense_and_counts_in_the_amount():
     model = make_literal()
     first = make_strategy(model, protect=["first"], amount=0.25, schedule=OneShot())
     assert first.units.whole == ("a.weight",)
@@ -82,8 +82,8 @@ def test_the_weights_are_left_alone():
         assert torch.equal(model.get_parameter(name), weight)
 
 
-def test_what_is_pruned_stays_pruned_though_it_would_score_highest():
-    """Random scores rank a pruned weight anew at every step."""
+def test_pruned_weights_stay_pruned_at_any_score():
+    """Random scores rank a pruned weight again at every step."""
     model = make_random(a=(50, 40), b=(10, 100))
     masks = run(make_strategy(model, criterion=Random(), schedule=Geometric(steps=8), amount=0.95), model)
     for before, after in pairwise(masks):
@@ -102,7 +102,7 @@ def test_pruned_weights_that_are_not_zero_stay_pruned_too():
     assert all((after[name] <= masks[name]).all() for name in masks)
 
 
-def test_each_step_draws_anew_and_each_seed_its_own():
+def test_random_scores_depend_on_step_and_seed():
     model = make_random(a=(20, 20))
     dense = make_strategy(model).units.dense_masks()
 
@@ -124,7 +124,7 @@ def test_steps_without_training_lead_to_the_one_shot_masks():
         assert all(torch.equal(last[name], only[name]) for name in only)
 
 
-def test_masks_are_cut_off_from_the_gradient():
+def test_masks_need_no_gradient():
     model = make_random(a=(4, 4))
     masks = run(make_strategy(model), model)[-1]
     assert not masks["a.weight"].requires_grad
@@ -139,7 +139,7 @@ def test_with_regrowth_only_the_first_step_prunes():
     strategy.check(model)
 
 
-def test_what_fits_passes_the_check_and_what_does_not_is_refused():
+def test_check_refuses_amounts_out_of_reach():
     model = make_literal()
     make_strategy(model).check(model)
     with pytest.raises(InputError) as caught:
@@ -152,7 +152,7 @@ def test_what_fits_passes_the_check_and_what_does_not_is_refused():
     )
 
 
-def test_regrowth_wants_single_weights_and_two_steps():
+def test_regrowth_needs_single_weights_and_two_steps():
     model = make_literal()
     pattern = make_strategy(model, granularity=NOfM(n=2, m=4), amount=0.5, regrowth=Set(), schedule=Constant(steps=3))
     with pytest.raises(InputError) as caught:

@@ -26,15 +26,15 @@ Usage = namedtuple("Usage", "total used free")
         (FileNotFoundError("x"), False),
     ],
 )
-def test_what_says_that_the_disk_is_full(error, full):
+def test_errors_that_mean_a_full_disk(error, full):
     assert is_disk_full(error) is full
     outer = ValueError("outer")
     outer.__cause__ = error
     assert is_disk_full(outer) is full
 
 
-def test_torch_says_it_so():
-    """What the words are looked for in: the message of torch's own writer."""
+def test_the_error_of_torch_save_is_recognized():
+    """The search words must match the message of torch's own writer."""
 
     class Full:
         def write(self, _):
@@ -48,7 +48,7 @@ def test_torch_says_it_so():
     assert is_disk_full(raised.value)
 
 
-def test_one_line_with_the_fullest_folder(tmp_path, monkeypatch):
+def test_the_error_names_the_folder_with_the_least_space(tmp_path, monkeypatch):
     small, large = tmp_path / "small", tmp_path / "large"
     small.mkdir()
     free = {small: 2048, large: 5 << 30, tmp_path: 5 << 30}
@@ -59,8 +59,8 @@ def test_one_line_with_the_fullest_folder(tmp_path, monkeypatch):
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(raised.value) == (
-        f"the disk is full: 2.0 KiB free in {small}; what was finished is kept, and the same command goes on where it "
-        "stopped once there is room: do this"
+        f"the disk is full: 2.0 KiB free in {small}; finished work is kept, and the same command continues once there "
+        "is room: do this"
     )
 
 
@@ -69,7 +69,7 @@ def test_other_errors_are_left_alone(tmp_path):
         raise ValueError("mine")
 
 
-def test_room(tmp_path, monkeypatch):
+def test_check_room(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 1 << 20))
     check_room(tmp_path / "not" / "yet", needed=1 << 20, what="stage dense", advice="x")
     with pytest.raises(InputError) as raised:

@@ -11,7 +11,7 @@ from compression.core.errors import InputError
 from compression.system import extras
 from compression.system.extras import describe_missing, explain_import, missing_extra_in_one_line, require_packages
 
-# Brought by a package of the extra, of whose interface it is a part.
+# Installed by a package of the extra, as part of the interface of that package.
 BROUGHT = {"google": "onnx"}
 
 
@@ -29,7 +29,7 @@ def missing(name):
 
 
 @pytest.mark.parametrize(("module", "extra"), extras.EXTRAS.items())
-def test_an_extra_brings_the_package_that_is_said_to_come_with_it(names, module, extra):
+def test_each_extra_installs_the_listed_package(names, module, extra):
     top = module.partition(".")[0]
     if top not in names:
         pytest.skip(f"{top} is not installed here")
@@ -37,14 +37,14 @@ def test_an_extra_brings_the_package_that_is_said_to_come_with_it(names, module,
 
 
 @pytest.mark.parametrize("extra", sorted(set(EXTRAS) - {DEV}))
-def test_what_an_extra_asks_for_is_known(names, extra):
+def test_every_requirement_of_an_extra_is_listed(names, extra):
     tops = {module.partition(".")[0] for module, its in extras.EXTRAS.items() if its == extra}
     known = set().union(*(names.get(top, set()) for top in tops))
     installed = set().union(*names.values())
     assert asked(EXTRAS[extra]) & installed <= known
 
 
-def test_all_that_is_imported_comes_with_the_light_set_or_a_known_extra(names):
+def test_every_import_comes_with_the_light_set_or_a_known_extra(names):
     light = {name for name, found in names.items() if found & asked(LIGHT)}
     known = light | set(extras.EXTRAS) | set(BROUGHT) | set(sys.stdlib_module_names) | {"compression"}
     for path in [ROOT / "train.py", *(ROOT / "compression").rglob("*.py")]:
@@ -58,12 +58,12 @@ def test_all_that_is_imported_comes_with_the_light_set_or_a_known_extra(names):
             assert found <= known, path
 
 
-def test_a_missing_package_is_named_with_what_installs_it():
-    told = 'onnxruntime is not installed: pip install "compression[onnx]"'
-    assert describe_missing("onnxruntime") == explain_import(missing("onnxruntime")) == told
+def test_a_missing_package_is_named_with_the_install_command():
+    line = 'onnxruntime is not installed: pip install "compression[onnx]"'
+    assert describe_missing("onnxruntime") == explain_import(missing("onnxruntime")) == line
     assert explain_import(missing("sklearn")) == 'sklearn is not installed: pip install "compression[train]"'
-    told = 'hydra_joblib_launcher is not installed: pip install "compression[joblib]"'
-    assert describe_missing("hydra_plugins.hydra_joblib_launcher") == told
+    line = 'hydra_joblib_launcher is not installed: pip install "compression[joblib]"'
+    assert describe_missing("hydra_plugins.hydra_joblib_launcher") == line
 
 
 def test_without_an_installed_package_the_checkout_is_named(monkeypatch):
@@ -98,7 +98,7 @@ def test_a_missing_package_ends_a_script_in_one_line():
     assert caught.value.code == 'error: hydra is not installed: pip install "compression[train]"'
 
 
-def test_a_folder_of_the_same_name_is_no_package(tmp_path, monkeypatch):
+def test_a_folder_of_the_same_name_is_not_a_package(tmp_path, monkeypatch):
     monkeypatch.setitem(extras.EXTRAS, "folder_of_exports", "onnx")
     (tmp_path / "folder_of_exports").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
@@ -106,7 +106,7 @@ def test_a_folder_of_the_same_name_is_no_package(tmp_path, monkeypatch):
         require_packages("folder_of_exports")
 
 
-def test_packages_are_looked_for(monkeypatch):
+def test_require_packages_names_the_first_missing_one(monkeypatch):
     require_packages()
     require_packages("onnx", "yaml")
     monkeypatch.setitem(sys.modules, "onnx", None)

@@ -72,7 +72,7 @@ def test_a_full_device_is_named():
     assert caught.value.filename == "/dev/full"
 
 
-# Where a child kills itself: half of it written, all written, before the rename, and behind it.
+# Where a child kills itself: half of the data written, all written, before the rename, after the rename.
 KILLS = {
     "write": """
 class Half(io.FileIO):
@@ -94,7 +94,7 @@ def test_killed_while_writing(tmp_path, moment, old):
     if old is not None:
         path.write_bytes(old)
     script = (
-        "import io, os, signal, sys\nfrom compression.core import files\n"
+        "import io, os, signal, sys\nfrom compression.system import files\n"
         "def kill(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{KILLS[moment]}\nfiles.write_atomic(sys.argv[1], b'new' * 100)\n"
     )
@@ -104,7 +104,7 @@ def test_killed_while_writing(tmp_path, moment, old):
         assert path.read_bytes() == b"new" * 100
     else:
         assert (path.read_bytes() if path.exists() else None) == old
-    # A process that is gone can remove nothing; what it leaves has another name, and is in nobody's way.
+    # A killed process cannot clean up. Its temporary file has another name and disturbs nothing.
     rest = [entry.name for entry in tmp_path.iterdir() if entry != path]
     assert all(name.startswith(".b.bin.") and name.endswith(".tmp") for name in rest)
     write_atomic(path, b"again")

@@ -22,12 +22,12 @@ def test_this_process():
     assert replace(me, begun=None).is_alive()
 
 
-def test_a_number_given_again_is_another_process():
+def test_a_reused_pid_is_another_process():
     me = describe_process()
     assert not replace(me, begun=me.begun - 60).is_alive()
 
 
-def test_what_has_ended_is_gone():
+def test_an_ended_process_is_not_alive():
     child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
     described = describe_process(child.pid)
     assert described.is_alive()
@@ -37,11 +37,11 @@ def test_what_has_ended_is_gone():
 
 
 @pytest.mark.parametrize("pid", [-1, 1 << 40])
-def test_a_number_that_no_process_has(pid):
+def test_an_impossible_pid_is_not_alive(pid):
     assert not replace(describe_process(), pid=pid).is_alive()
 
 
-def test_one_of_another_machine_is_known_by_its_sign(tmp_path):
+def test_a_process_on_another_machine_is_judged_by_its_heartbeat(tmp_path):
     sign = tmp_path / "sign"
     assert not ELSEWHERE.is_here
     assert not ELSEWHERE.is_alive(sign)
@@ -50,7 +50,7 @@ def test_one_of_another_machine_is_known_by_its_sign(tmp_path):
     then = sign.stat().st_mtime - SILENCE - 60
     os.utime(sign, (then, then))
     assert not ELSEWHERE.is_alive(sign)
-    # Without one it may be.
+    # Without a heartbeat file it may still run.
     assert ELSEWHERE.is_alive()
 
 
@@ -69,7 +69,7 @@ def test_touching_goes_on_until_the_file_is_gone(tmp_path, monkeypatch):
     assert not thread.is_alive()
 
 
-def test_touching_stops_when_told(tmp_path):
+def test_touching_stops_when_the_event_is_set(tmp_path):
     before = set(threading.enumerate())
     stop = keep_touching(tmp_path / "sign")
     [thread] = set(threading.enumerate()) - before

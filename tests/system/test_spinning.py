@@ -15,7 +15,7 @@ from compression.system.spinning import PASSES, limit_spinning
         ({"OMP_WAIT_POLICY": "active"}, None),
     ],
 )
-def test_what_the_user_decided_stays(before, after, monkeypatch):
+def test_settings_of_the_user_are_kept(before, after, monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in before.items():

@@ -8,7 +8,7 @@ from compression.system.termination import Stopped, describe_stop, exit_code, fi
 
 @pytest.fixture(autouse=True)
 def signals():
-    """What this process did at a signal it does again after the test."""
+    """Restore the signal handlers of this process after the test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
@@ -16,7 +16,7 @@ def signals():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_that_would_end_the_process_is_raised(number):
+def test_a_signal_that_would_end_the_process_raises_stopped(number):
     signal.signal(number, signal.SIG_DFL)
     stop_in_order()
     with pytest.raises(KeyboardInterrupt, match=f"^stopped by {number.name}$") as caught:
@@ -24,7 +24,7 @@ def test_a_signal_that_would_end_the_process_is_raised(number):
     assert caught.value.number == number
 
 
-def test_what_somebody_else_does_at_a_signal_stays():
+def test_existing_signal_handlers_are_kept():
     seen = []
     signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -34,8 +34,8 @@ def test_what_somebody_else_does_at_a_signal_stays():
     assert seen == [signal.SIGTERM]
 
 
-def test_what_stopped_it_is_found_behind_an_exit():
-    """As Lightning makes one of an interrupt."""
+def test_the_interrupt_behind_an_exit_is_found():
+    """Lightning turns an interrupt into an exit."""
     stop = Stopped(signal.SIGTERM)
     leave = SystemExit(1)
     leave.__context__ = stop
@@ -54,6 +54,6 @@ def test_what_stopped_it_is_found_behind_an_exit():
     ],
     ids=["terminated", "hung up", "keyboard"],
 )
-def test_what_is_said_and_the_code(stop, line, code):
+def test_message_and_exit_code(stop, line, code):
     assert describe_stop(stop) == line
     assert exit_code(stop) == code

@@ -1,4 +1,4 @@
-"""Processes that need more cores than there are compute one after the other; the others side by side."""
+"""Tests of time sharing: processes that need more cores than available run in turn, others side by side."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ def join(folder, needed=2, cores=TWO):
 
 
 def taker(one, taken):
-    """A thread in which ``one`` takes its turn, leaves it, and says so."""
+    """Start a thread in which ``one`` takes its turn, adds itself to ``taken`` and leaves."""
 
     def take():
         one.take()
@@ -31,7 +31,7 @@ def taker(one, taken):
     return thread
 
 
-def test_who_needs_all_cores_waits_until_they_are_left(tmp_path):
+def test_a_process_waits_until_its_cores_are_released(tmp_path):
     first, taken = join(tmp_path), []
     first.take()
     thread = taker(join(tmp_path), taken)
@@ -42,14 +42,14 @@ def test_who_needs_all_cores_waits_until_they_are_left(tmp_path):
     assert len(taken) == 1
 
 
-def test_after_a_slice_who_waits_is_next(tmp_path, monkeypatch):
+def test_a_waiting_process_is_next_after_a_slice(tmp_path, monkeypatch):
     monkeypatch.setattr(turns, "SLICE", 0.0)
     first, taken = join(tmp_path), []
     first.take()
     first.take()
     second = join(tmp_path)
     thread = taker(second, taken)
-    # As a training does before each batch.
+    # A training calls take before each batch.
     while not taken:
         first.take()
     thread.join(30)
@@ -57,7 +57,7 @@ def test_after_a_slice_who_waits_is_next(tmp_path, monkeypatch):
     first.leave()
 
 
-def test_within_a_slice_nobody_is_let_in(tmp_path, monkeypatch):
+def test_cores_are_not_released_within_a_slice(tmp_path, monkeypatch):
     monkeypatch.setattr(turns, "SLICE", 1e9)
     first, taken = join(tmp_path), []
     first.take()
@@ -72,7 +72,7 @@ def test_within_a_slice_nobody_is_let_in(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("needed", "cores"), [((1, 1), (TWO, TWO)), ((2, 2), (TWO, (2, 3))), ((1, 2), (TWO, (1, 2, 3)))]
 )
-def test_where_cores_are_enough_nobody_waits(tmp_path, needed, cores):
+def test_processes_do_not_wait_if_cores_suffice(tmp_path, needed, cores):
     first, second = (join(tmp_path, *one) for one in zip(needed, cores, strict=True))
     first.take()
     second.take()
@@ -80,7 +80,7 @@ def test_where_cores_are_enough_nobody_waits(tmp_path, needed, cores):
     second.leave()
 
 
-def test_who_needs_several_gets_all_of_them_though_others_need_one(tmp_path):
+def test_a_process_that_needs_several_cores_gets_all_of_them(tmp_path):
     small, taken = [join(tmp_path, needed=1) for _ in range(2)], []
     for one in small:
         one.take()
@@ -111,18 +111,18 @@ def test_a_killed_process_leaves_its_turn(tmp_path):
     one.leave()
 
 
-def test_who_waits_too_long_goes_on_without(tmp_path, monkeypatch, caplog):
+def test_a_process_that_waits_too_long_continues_without_a_turn(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(turns, "PATIENCE", 0.02)
     first, second = join(tmp_path), join(tmp_path)
     first.take()
     second.take()
     second.take()
-    assert caplog.text.count("going on beside it") == 1
+    assert caplog.text.count("continuing beside it") == 1
     second.leave()
     first.leave()
 
 
-def test_no_more_cores_are_asked_for_than_there_are(tmp_path, monkeypatch):
+def test_the_number_of_cores_is_capped(tmp_path, monkeypatch):
     monkeypatch.setattr(turns.tempfile, "gettempdir", lambda: str(tmp_path))
     one = join_queue(threads=10_000)
     assert one is not None
@@ -133,7 +133,7 @@ def test_no_more_cores_are_asked_for_than_there_are(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("hindrance", ["file", "link", "read-only"])
-def test_without_a_folder_of_its_own_nobody_takes_turns(tmp_path, monkeypatch, hindrance):
+def test_without_a_private_folder_there_are_no_turns(tmp_path, monkeypatch, hindrance):
     monkeypatch.setattr(turns.tempfile, "gettempdir", lambda: str(tmp_path))
     folder = tmp_path / f"compression-turns-{os.getuid()}"
     match hindrance:
@@ -147,6 +147,6 @@ def test_without_a_folder_of_its_own_nobody_takes_turns(tmp_path, monkeypatch, h
     assert join_queue(threads=1) is None
 
 
-def test_a_system_that_does_not_tell_the_cores_has_no_turns(monkeypatch):
+def test_a_system_that_does_not_report_its_cores_has_no_turns(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     assert join_queue(threads=1) is None

@@ -37,7 +37,7 @@ def test_loss_by_hand(monkeypatch):
     assert float(values["train/accuracy"].compute()) == 0.5
 
 
-def test_label_smoothing_is_of_the_training_loss_alone(monkeypatch):
+def test_label_smoothing_affects_only_the_training_loss(monkeypatch):
     task = make_task(FixedLogits(), label_smoothing=0.3)
     values = logged(task, monkeypatch)
     batch = torch.zeros(1, 3, 2, 2), torch.tensor([0])

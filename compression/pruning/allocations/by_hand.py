@@ -1,4 +1,4 @@
-"""By hand: a sparsity for each layer that is named, and what is left for the others."""
+"""By hand: given sparsities for some layers; the other layers share the rest uniformly."""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -11,14 +11,15 @@ from compression.pruning.allocations.proportional import proportional_num_kept
 from compression.pruning.allocations.uniform import uniform_num_kept
 
 KEY = "strategy.allocation.sparsities"
-# No layer has this name: it stands for all that no pattern names.
+# Stands for all layers that no pattern matches. No layer has this name.
 OTHERS = ""
 
 
 def named_num_kept(sizes: Mapping[str, int], *, sparsities: Mapping[str, float]) -> dict[str, int]:
-    """Return how many each layer keeps at the end that a pattern names: ``n - round(s * n)``, one at least.
+    """Return the final number of kept units of each layer that a pattern matches: ``n - round(s * n)``, at least 1.
 
-    Of several patterns the first counts. Raises ``InputError`` for a pattern that matches no layer.
+    n is the size of the layer and s its sparsity. ``sparsities`` are by pattern; the first match counts. Raises
+    ``InputError`` for a pattern that matches no layer.
     """
     for pattern in sparsities:
         if not any(fnmatchcase(name, pattern) for name in sizes):
@@ -29,7 +30,10 @@ def named_num_kept(sizes: Mapping[str, int], *, sparsities: Mapping[str, float])
 
 
 def by_hand_limits(sizes: Mapping[str, int], *, sparsities: Mapping[str, float]) -> tuple[int, int]:
-    """Return the fewest and the most that all layers together can keep at the end: others one each, or everything."""
+    """Return the lowest and the highest number of units that all layers together can keep at the end.
+
+    Layers that no pattern matches keep one unit each in the first case, and all units in the second.
+    """
     named = named_num_kept(sizes, sparsities=sparsities)
     others = [size for name, size in sizes.items() if name not in named]
     return sum(named.values()) + len(others), sum(named.values()) + sum(others)
@@ -38,21 +42,21 @@ def by_hand_limits(sizes: Mapping[str, int], *, sparsities: Mapping[str, float])
 def by_hand_num_kept(
     scores: Mapping[str, Tensor], *, sparsities: Mapping[str, float], num_kept: int, final: int, floor: float
 ) -> dict[str, int]:
-    """Return how many each layer keeps when ``num_kept`` are kept of all, on the way to ``final``.
+    """Return how many units each layer keeps when all together keep ``num_kept``, on the way to ``final``.
 
-    At the end a named layer has its sparsity, and the others share the rest uniformly. On the way all go in step:
-    where the fraction f of all that is to be pruned is gone, so is f of each named layer's part, and f of the part of
-    the others together. Exactly: the i-th of a part of n that goes has rank (i + 1/2) / n, and the lowest ranks go.
-    Raises ``InputError`` for a ``final`` that the named layers rule out.
+    At the end a named layer has its sparsity, and the others share the rest uniformly. Before that, all layers progress
+    at the same rate: when the fraction f of all units to prune is removed, so is f of each named layer's part, and f of
+    the part of the others together. Rounding is exact: the i-th removed unit of a part of n has rank (i + 1/2) / n, and
+    the lowest ranks are removed. Raises ``InputError`` for a ``final`` that the sparsities of named layers rule out.
     """
     assert num_kept >= final
     sizes = {name: score.numel() for name, score in scores.items()}
     total = sum(sizes.values())
     fewest, most = by_hand_limits(sizes, sparsities=sparsities)
     if not fewest <= final <= most:
-        # So many digits that rounding what they say leads to the very weight.
+        # Enough digits that the shown sparsities round to the exact number of weights.
         low, high, asked = (f"{1 - count / total:.9g}" for count in (most, fewest, final))
-        allowed = f"from {low} to {high}" if low != high else f"{low}, for they name all layers"
+        allowed = f"from {low} to {high}" if low != high else f"{low}, because they name all layers"
         raise InputError(f"{KEY}: with these a total of {asked} is out of reach: must be {allowed}")
 
     ends = named_num_kept(sizes, sparsities=sparsities)
@@ -68,9 +72,9 @@ def by_hand_num_kept(
 
 
 class ByHand:
-    """Gives layers the sparsities that are named for them, by patterns such as ``layer1.*``; the first match counts.
+    """Allocation with given sparsities by pattern of layer names, such as ``layer1.*``; the first match counts.
 
-    ``floor`` is for the layers that no pattern names.
+    The other layers share the rest uniformly, each with at least ``floor`` weights per output channel.
     """
 
     def __init__(self, *, sparsities: Mapping[str, float], floor: float = 0.0) -> None:
@@ -82,9 +86,12 @@ class ByHand:
         self.sparsities, self.floor = dict(sparsities), check_floor(floor)
 
     def limits(self, scores: Mapping[str, Tensor]) -> tuple[int, int]:
-        """Return the fewest and the most that can be asked for as ``final``."""
+        """Return the lowest and the highest possible ``final``."""
         return by_hand_limits({name: score.numel() for name, score in scores.items()}, sparsities=self.sparsities)
 
     def __call__(self, scores: Mapping[str, Tensor], num_kept: int, *, final: int) -> dict[str, int]:
-        """Return how many each layer keeps; raises ``InputError`` for patterns or totals that do not fit the model."""
+        """Return how many units each layer keeps.
+
+        Raises ``InputError`` for a pattern that matches no layer and for a ``final`` that is out of reach.
+        """
         return by_hand_num_kept(scores, sparsities=self.sparsities, num_kept=num_kept, final=final, floor=self.floor)

@@ -1,4 +1,4 @@
-"""By sensitivity: layers that bear more sparsity by themselves get more of it (Han et al., arXiv:1506.02626)."""
+"""By sensitivity: layers that lose less accuracy when pruned alone become sparser (Han et al., arXiv:1506.02626)."""
 
 import copy
 from collections.abc import Mapping
@@ -13,9 +13,10 @@ from compression.pruning.allocations.proportional import proportional_num_kept
 def by_sensitivity_num_kept(
     scores: Mapping[str, Tensor], *, sparsities: Mapping[str, float], num_kept: int, floor: float
 ) -> dict[str, int]:
-    """Return how many each layer keeps: density proportional to ``1 - sparsities[name]``, dense at most.
+    """Return how many units each layer keeps: density proportional to ``1 - sparsities[name]``, at most 1.
 
-    A layer's share of what is kept is thus ``n * (1 - s)``. Raises ``InputError`` for a layer without a sparsity.
+    The share of a layer of n units and sparsity s is thus ``n * (1 - s)``. Raises ``InputError`` for a layer without a
+    sparsity.
     """
     missing = [name for name in scores if name not in sparsities]
     if missing:
@@ -26,10 +27,10 @@ def by_sensitivity_num_kept(
 
 
 class BySensitivity:
-    """Shares the target by the sparsity at which each layer alone costs ``max_drop`` points of accuracy.
+    """Allocation by the highest sparsity at which pruning a layer alone costs at most ``max_drop`` points of accuracy.
 
-    Before it is measured all layers count alike: uniform. ``file`` names a measurement that was made before, None asks
-    for a new one; whoever runs the strategy reads or makes it, and hands it to ``measured``.
+    ``file`` names an earlier measurement; None requests a new one. The code that runs the strategy reads or makes the
+    measurement and passes it to ``measured``. Until then the allocation is uniform.
     """
 
     def __init__(self, *, max_drop: float, floor: float = 0.0, file: str | None = None) -> None:
@@ -41,11 +42,14 @@ class BySensitivity:
 
     @property
     def needs_sensitivity(self) -> bool:
-        """True: the sensitivity of the layers is to be measured first."""
+        """True: the sensitivity of the layers must be measured before pruning."""
         return True
 
     def measured(self, sparsities: Mapping[str, float]) -> "BySensitivity":
-        """Return a copy that shares by ``sparsities``, in [0, 1] by layer."""
+        """Return a copy that allocates by ``sparsities``: the measured highest sparsity of each layer.
+
+        Raises ``InputError`` for a sparsity outside [0, 1].
+        """
         for name, sparsity in sparsities.items():
             if not 0 <= sparsity <= 1:
                 raise InputError(f"sensitivity of {name}={sparsity}: must be in [0, 1]")
@@ -54,6 +58,6 @@ class BySensitivity:
         return result
 
     def __call__(self, scores: Mapping[str, Tensor], num_kept: int, *, final: int) -> dict[str, int]:  # noqa: ARG002
-        """Return how many each layer keeps."""
+        """Return how many units each layer keeps."""
         sparsities = dict.fromkeys(scores, 0.0) if self.sparsities is None else self.sparsities
         return by_sensitivity_num_kept(scores, sparsities=sparsities, num_kept=num_kept, floor=self.floor)

@@ -9,11 +9,11 @@ from compression.pruning.allocations.proportional import proportional_num_kept
 
 
 def erk_num_kept(scores: Mapping[str, Tensor], *, num_kept: int, floor: float) -> dict[str, int]:
-    """Return how many each layer keeps: density proportional to ``(O + I + kH + kW) / (O * I * kH * kW)``.
+    """Return how many units each layer keeps: density proportional to ``(O + I + kH + kW) / (O * I * kH * kW)``.
 
-    So a layer's share of what is kept is the sum of the dimensions of its scores ``[O, I, kH, kW]``, or ``O + I`` of a
-    linear layer; a layer that this would make more than dense is dense, and the others share what it leaves. Over
-    channels ``[C]`` it is the same as uniform.
+    The share of a layer is thus the sum of the dimensions of its scores: ``O + I + kH + kW`` for a convolution and
+    ``O + I`` for a linear layer. A layer whose share exceeds its size stays dense, and the others divide the rest. For
+    scores of channels ``[C]`` the result equals the uniform allocation.
     """
     sizes = {name: score.numel() for name, score in scores.items()}
     shares = {name: sum(score.shape) for name, score in scores.items()}
@@ -21,11 +21,11 @@ def erk_num_kept(scores: Mapping[str, Tensor], *, num_kept: int, floor: float) -
 
 
 class Erk:
-    """Shares what is kept by the sums of the layers' dimensions."""
+    """Allocation in proportion to the sum of each layer's dimensions, with a floor per output channel."""
 
     def __init__(self, *, floor: float = 0.0) -> None:
         self.floor = check_floor(floor)
 
     def __call__(self, scores: Mapping[str, Tensor], num_kept: int, *, final: int) -> dict[str, int]:  # noqa: ARG002
-        """Return how many each layer keeps."""
+        """Return how many units each layer keeps."""
         return erk_num_kept(scores, num_kept=num_kept, floor=self.floor)

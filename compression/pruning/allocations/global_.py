@@ -1,4 +1,4 @@
-"""Global: all weights of the model compete with each other."""
+"""Global: one ranking of all weights of the model decides what is kept."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from compression.pruning.ranking import lowest
 
 
 def global_num_kept(scores: Mapping[str, Tensor], *, num_kept: int, floor: float) -> dict[str, int]:
-    """Return how many each layer keeps when all but the ``num_kept`` highest scores of the whole model are pruned.
+    """Return how many units each layer keeps when the ``num_kept`` highest scores of the complete model are kept.
 
-    The highest scores of each layer, as many as its floor, do not compete: without them a layer can be emptied at
+    The highest scores of each layer, as many as its floor, are always kept. Without floors a layer can become empty at
     high sparsity (layer collapse, arXiv:2006.05467).
     """
     floors = layer_floors(scores, num_kept, floor)
@@ -28,11 +28,11 @@ def global_num_kept(scores: Mapping[str, Tensor], *, num_kept: int, floor: float
 
 
 class Global:
-    """Shares the target by ranking all weights of the model together."""
+    """Allocation by one ranking of all weights of the model, with a floor per output channel."""
 
     def __init__(self, *, floor: float = 0.0) -> None:
         self.floor = check_floor(floor)
 
     def __call__(self, scores: Mapping[str, Tensor], num_kept: int, *, final: int) -> dict[str, int]:  # noqa: ARG002
-        """Return how many each layer keeps."""
+        """Return how many units each layer keeps."""
         return global_num_kept(scores, num_kept=num_kept, floor=self.floor)

@@ -1,4 +1,4 @@
-"""LAMP: all weights compete, each measured by those of its layer that would outlive it (arXiv:2010.07611)."""
+"""LAMP: one ranking of all weights, each relative to the larger weights of its layer (arXiv:2010.07611)."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ from compression.pruning.allocations.global_ import global_num_kept
 
 
 def lamp_scores(scores: Tensor) -> Tensor:
-    """Return ``s_u^2 / sum of s_v^2``, over all v of the layer with s_v >= s_u; float64, of the shape of ``scores``.
+    """Return ``s_u^2 / sum of s_v^2`` for each unit u of a layer, float64 in the shape of ``scores``.
 
-    Among equal scores the later in order outlives the earlier. Negative scores count as 0, a layer of nothing but
-    zeros gives zeros, and -inf, which is what is already pruned, stays -inf.
+    The sum is over all units v of the layer with s_v >= s_u; among equal scores, over u and the later ones. Negative
+    scores count as 0, and a layer of zeros gives zeros. The score -inf of a pruned unit stays -inf.
     """
     flat = scores.detach().flatten().double()
     squares = flat.clamp(min=0).square()
@@ -26,12 +26,12 @@ def lamp_scores(scores: Tensor) -> Tensor:
 
 
 class Lamp:
-    """Shares the target by ranking the LAMP scores of all weights of the model together."""
+    """Allocation by one ranking of the LAMP scores of all weights, with a floor per output channel."""
 
     def __init__(self, *, floor: float = 0.0) -> None:
         self.floor = check_floor(floor)
 
     def __call__(self, scores: Mapping[str, Tensor], num_kept: int, *, final: int) -> dict[str, int]:  # noqa: ARG002
-        """Return how many each layer keeps."""
+        """Return how many units each layer keeps."""
         lamp = {name: lamp_scores(score) for name, score in scores.items()}
         return global_num_kept(lamp, num_kept=num_kept, floor=self.floor)

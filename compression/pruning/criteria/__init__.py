@@ -1,6 +1,6 @@
 """Criteria: a score for every weight; low scores are pruned first.
 
-A criterion that is about channels (a norm, a batch-norm scale) gives all weights of an output channel the same score.
+A criterion for channels (a norm, a batch-norm scale) gives all weights of an output channel the same score.
 """
 
 from collections.abc import Mapping
@@ -12,25 +12,28 @@ from compression.pruning.evidence import Evidence
 
 
 class Criterion(Protocol):
-    """Scores every weight."""
+    """A function that scores every weight."""
 
     def __call__(self, weights: Mapping[str, Tensor], *, evidence: Evidence) -> dict[str, Tensor]:
-        """Return finite scores by name, each of its weight's shape ``[O, I, ...]``; pruned weights are zero."""
+        """Return finite scores by name, each in the shape ``[O, I, ...]`` of its weight.
+
+        Weights that were pruned at an earlier step are zero.
+        """
         ...
 
 
 @runtime_checkable
 class Observer(Protocol):
-    """A criterion that also watches training, and whose memory is kept in checkpoints."""
+    """A criterion that also observes training; checkpoints keep what it has observed."""
 
     def observe(self, weights: Mapping[str, Tensor]) -> None:
-        """Look at weights and their ``.grad`` before an optimizer step."""
+        """Observe the weights and their ``.grad`` before an optimizer step."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was observed, as plain containers of tensors and numbers."""
+        """Return the observations as plain containers of tensors and numbers."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what was observed."""
+        """Restore the observations that ``state_dict`` returned."""
         ...

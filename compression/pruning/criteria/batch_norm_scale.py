@@ -1,4 +1,4 @@
-"""Batch-norm scale: channels that batch norm scales down matter least (network slimming, arXiv:1708.06519)."""
+"""Batch-norm scale: channels with a small scale in batch norm matter least (network slimming, arXiv:1708.06519)."""
 
 from collections.abc import Mapping
 
@@ -12,12 +12,13 @@ from compression.pruning.evidence import Evidence
 
 
 def batch_norm_scale_scores(weights: Mapping[str, Tensor], *, scales: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return ``|gamma_o|`` for all weights of output channel o, by name and of the shapes of ``weights``.
+    """Return the score ``|gamma_o|`` for all weights of output channel o, by name and in the shapes of ``weights``.
 
-    ``scales`` hold gamma ``[O]`` by the name of the weight ``[O, I, ...]`` before it, for one weight at least.
+    ``scales`` hold gamma ``[O]`` by the name of the weight ``[O, I, ...]`` before it, for at least one weight. A weight
+    without a scale gets the highest scale of all, so its channels are pruned last.
     """
     sizes = {name: scales[name].detach().abs() for name in weights if name in scales}
-    # Where no scale tells which channels are small, none may be taken for small: such layers are pruned last.
+    # Without a scale there is no sign that a channel is unimportant, so such layers are pruned last.
     highest = torch.stack([size.max() for size in sizes.values()]).max()
     return {
         name: spread(sizes[name] if name in sizes else highest.expand(weight.shape[0]), weight)
@@ -26,10 +27,13 @@ def batch_norm_scale_scores(weights: Mapping[str, Tensor], *, scales: Mapping[st
 
 
 class BatchNormScale:
-    """Scores output channels by the scale of the batch norm that directly follows."""
+    """Criterion: the scale of the batch norm that directly follows an output channel."""
 
     def __call__(self, weights: Mapping[str, Tensor], *, evidence: Evidence) -> dict[str, Tensor]:
-        """Return ``|gamma|`` of its channel for every weight; raises ``InputError`` where no batch norm follows any."""
+        """Return ``|gamma|`` of its output channel for every weight.
+
+        Raises ``InputError`` if no layer of the model is followed by a batch norm with scales.
+        """
         norms = following_batch_norms(evidence.model, evidence.example)
         scales = {name: norm.weight for name, norm in norms.items() if name in weights and norm.weight is not None}
         if not scales:

@@ -8,12 +8,12 @@ from compression.pruning.evidence import Evidence
 
 
 def magnitude_scores(weight: Tensor) -> Tensor:
-    """Return ``|w|``, of the weight's shape."""
+    """Return ``|w|`` in the shape of ``weight``."""
     return weight.detach().abs()
 
 
 class Magnitude:
-    """Scores weights by their absolute value."""
+    """Criterion: the absolute value of a weight."""
 
     def __call__(self, weights: Mapping[str, Tensor], *, evidence: Evidence) -> dict[str, Tensor]:  # noqa: ARG002
         """Return ``|w|`` for every weight."""

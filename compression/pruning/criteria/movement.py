@@ -12,15 +12,15 @@ from compression.pruning.parameter_checks import check_count
 
 
 def movement_scores(weight: Tensor, gradient: Tensor) -> Tensor:
-    """Return ``-g * w``, of the weight's shape: positive where a step of descent takes w away from zero."""
+    """Return ``-g * w`` in the shape of ``weight``: positive where gradient descent moves w away from zero."""
     return -(gradient.detach() * weight.detach())
 
 
 class Movement:
-    """Scores weights by the sum of ``-g * w`` over all training steps that it has observed.
+    """Criterion: the sum of ``-g * w`` over all observed training steps.
 
-    As long as it has observed none, that is where pruning comes before training, the sum over ``num_batches`` batches
-    at the present weights stands in.
+    Before the first observed step, when pruning comes before training, scores are the sum over ``num_batches`` batches
+    at the current weights.
     """
 
     def __init__(self, *, num_batches: int = 10) -> None:
@@ -28,7 +28,10 @@ class Movement:
         self._totals: dict[str, Tensor] = {}
 
     def __call__(self, weights: Mapping[str, Tensor], *, evidence: Evidence) -> dict[str, Tensor]:
-        """Return the sum of ``-g * w`` for every weight; raises ``InputError`` with nothing to go by."""
+        """Return the sum of ``-g * w`` for every weight.
+
+        Raises ``InputError`` if no step was observed and there are no training images.
+        """
         if self._totals:
             return {name: self._total(name, weight).clone() for name, weight in weights.items()}
         gradients = total_gradients(weights, evidence=evidence, num_batches=self.num_batches)
@@ -45,14 +48,14 @@ class Movement:
             self._totals.update(zip(names, totals, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums by name."""
+        """Return a copy of the sums by name."""
         return {"totals": {name: total.clone() for name, total in self._totals.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the sums, on whatever device they are."""
+        """Restore the sums that ``state_dict`` returned, from any device."""
         self._totals = {name: total.clone() for name, total in state["totals"].items()}
 
     def _total(self, name: str, weight: Tensor) -> Tensor:
         total = self._totals.get(name)
-        # A checkpoint is loaded onto the CPU, whatever the weights are on.
+        # A checkpoint is loaded onto the CPU, while the weights may be on another device.
         return torch.zeros_like(weight, requires_grad=False) if total is None else total.to(weight.device)

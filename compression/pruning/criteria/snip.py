@@ -1,4 +1,4 @@
-"""SNIP: how much the loss feels a weight being there at all (Lee et al., arXiv:1810.02340)."""
+"""SNIP: sensitivity of the loss to the presence of a weight (Lee et al., arXiv:1810.02340)."""
 
 from collections.abc import Mapping
 
@@ -10,15 +10,15 @@ from compression.pruning.parameter_checks import check_count
 
 
 def snip_scores(weight: Tensor, gradient: Tensor) -> Tensor:
-    """Return ``|g * w|``, of the weight's shape.
+    """Return ``|g * w|`` in the shape of ``weight``.
 
-    The paper divides by the sum over the whole model, which changes no ranking.
+    The paper also divides by the sum over the model, which does not change the ranking.
     """
     return (gradient.detach() * weight.detach()).abs()
 
 
 class Snip:
-    """Scores weights by their connection sensitivity, with g the sum of the gradients of ``num_batches`` batches."""
+    """Criterion: connection sensitivity ``|g * w|``, where g is the sum of the gradients of ``num_batches`` batches."""
 
     def __init__(self, *, num_batches: int = 1) -> None:
         self.num_batches = check_count(num_batches, key="strategy.criterion.num_batches")

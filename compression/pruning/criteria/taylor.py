@@ -1,4 +1,4 @@
-"""Taylor: what removing a weight changes the squared loss by, to first order (Molchanov et al., arXiv:1906.10771)."""
+"""Taylor: squared change of the loss when a weight is removed, to first order (Molchanov et al., arXiv:1906.10771)."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ from compression.pruning.parameter_checks import check_count
 
 
 def taylor_scores(weight: Tensor, gradient: Tensor) -> Tensor:
-    """Return ``(g * w)^2``, of the weight's shape; float64, because float32 loses the squares of small products."""
+    """Return ``(g * w)^2`` in the shape of ``weight``, as float64: squares of small products are zero in float32."""
     return (gradient.detach().double() * weight.detach().double()).square()
 
 
 class Taylor:
-    """Scores weights by the mean over batches of ``(g * w)^2``, with g the gradient of the loss of the batch."""
+    """Criterion: the mean of ``(g * w)^2`` over ``num_batches`` batches, where g is the gradient of a batch's loss."""
 
     def __init__(self, *, num_batches: int = 10) -> None:
         self.num_batches = check_count(num_batches, key="strategy.criterion.num_batches")

@@ -1,4 +1,4 @@
-"""Granularities: what is removed together."""
+"""Granularities: the units that are removed together, such as single weights or channels."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,9 +10,9 @@ from compression.pruning.allocations import Allocation
 
 
 class Units(Protocol):
-    """What is removed together in one model: its weights, or its coupled channels; by layer or by group.
+    """The units of one model that are removed together: weights by layer, or coupled channels by group.
 
-    ``whole`` names the weights that nothing is removed from; compaction leaves channels in multiples of ``round_to``.
+    ``whole`` are the names of the weights that stay dense. Compaction leaves a multiple of ``round_to`` channels.
     """
 
     whole: tuple[str, ...]
@@ -23,39 +23,40 @@ class Units(Protocol):
         ...
 
     def reduce(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the scores of units, from the scores of weights."""
+        """Return the scores of units by layer or group, computed from ``scores`` of weights by name."""
         ...
 
     def kept(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return which units ``masks`` keep: bool, of the shape of the units' scores."""
+        """Return bool tensors in the shape of the units' scores: True for units that ``masks`` keep."""
         ...
 
     def count(
         self, scores: Mapping[str, Tensor], *, amount: float, final: float, allocation: Allocation
     ) -> dict[str, int]:
-        """Return how many units are kept so that ``amount`` of the target, in [0, 1), is gone.
+        """Return how many units each layer or group keeps so that the fraction ``amount`` of the target is removed.
 
-        ``final`` is the amount after the last step. Raises ``InputError`` for an amount out of reach.
+        ``amount`` and ``final``, the amount after the last step, are in [0, 1). Raises ``InputError`` for an amount
+        that is out of reach.
         """
         ...
 
     def masks(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
-        """Return masks by parameter name that keep the ``num_kept`` highest units of each layer or group."""
+        """Return masks by parameter name that keep the ``num_kept`` units of highest score of each layer or group."""
         ...
 
 
 class Granularity(Protocol):
-    """Finds the units of a model."""
+    """A kind of unit, which finds its units in a model."""
 
     @property
     def fixed_sparsity(self) -> float | None:
-        """The only amount this pattern can have, or None if any can be asked for."""
+        """The only possible amount, or None if any amount is possible."""
         ...
 
     def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> Units:
-        """Return the units of ``model``, which takes inputs like ``example: [B, 3, H, W]``.
+        """Return the units of ``model``, which accepts inputs like ``example: [B, 3, H, W]``.
 
-        ``target`` says of what an amount is asked: ``weights``, ``channels``, ``params`` or ``macs``. The weights
-        named in ``protected`` stay whole. Raises ``InputError`` for a model or target it does not fit.
+        ``target`` is the quantity that an amount refers to: ``weights``, ``channels``, ``params`` or ``macs``. The
+        weights named in ``protected`` stay dense. Raises ``InputError`` if the model or the target does not fit.
         """
         ...

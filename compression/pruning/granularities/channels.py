@@ -1,6 +1,7 @@
-"""Channels: structured pruning, in groups that residual sums and depthwise convolutions couple.
+"""Channels: structured pruning in groups that residual sums and depthwise convolutions couple.
 
-While training they are masks like any other: the filters that make a channel, its normalization, and what reads it.
+During training a removed channel is masked like single weights: the filters that make it, its normalization, and the
+weights that read it.
 """
 
 import math
@@ -19,14 +20,14 @@ from compression.pruning.channel_groups import ChannelGroup, find_channel_groups
 from compression.pruning.ranking import lowest
 
 TARGETS = ("channels", "params", "macs")
-# Of a fraction that is a quotient of whole numbers.
+# Rounding error allowed in the comparison of fractions, which are quotients of integers.
 TOLERANCE = 1e-9
 
 
 class Channels:
-    """Removes channels; what stays of a group is a multiple of ``round_to``, or all of it.
+    """Granularity of channels. A group keeps a multiple of ``round_to`` channels, or all of them.
 
-    ``normalize`` divides each layer's scores by their mean, so that layers of different scale can compete.
+    ``normalize`` divides each layer's scores by their mean, so that layers of different scale can be compared.
     """
 
     fixed_sparsity = None
@@ -37,7 +38,11 @@ class Channels:
         self.round_to, self.normalize = round_to, normalize
 
     def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> "ChannelUnits":
-        """Return the channel groups of ``model``; raises ``InputError`` for one that cannot lose channels safely."""
+        """Return the channel groups of ``model`` without those that contain a protected weight.
+
+        Raises ``InputError`` for a target other than ``TARGETS``, for a model whose channels cannot be removed safely,
+        and if no group is left.
+        """
         if target not in TARGETS:
             raise InputError(
                 f"strategy.target={target}: must be one of {', '.join(TARGETS)} where channels are removed"
@@ -45,7 +50,7 @@ class Channels:
         groups = find_channel_groups(model, example)
         free = [group for group in groups if not any(coupling.parameter in protected for coupling in group.couplings)]
         if not free:
-            reason = "all that has are in layers of strategy.protect" if groups else "it has none"
+            reason = "all of its channels are in layers of strategy.protect" if groups else "it has none"
             raise InputError(f"this model has no channels that can be removed: {reason}")
         return ChannelUnits(
             model,
@@ -57,7 +62,7 @@ class Channels:
 
 
 class ChannelUnits:
-    """The channel groups of one model."""
+    """The channel groups of one model, as units of pruning."""
 
     def __init__(
         self, model: nn.Module, groups: Sequence[ChannelGroup], *, cost: ChannelCost, round_to: int, normalize: bool
@@ -70,18 +75,19 @@ class ChannelUnits:
         self.whole = tuple(name for name in weights if name not in coupled)
 
     def dense_masks(self) -> MaskSet:
-        """Return masks that keep everything: of weights, and of the biases and normalization of channels."""
+        """Return masks that keep everything, for weights and for the biases and normalization of channels."""
         return dense_masks(self.parameters)
 
     def reduce(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return scores of channels ``[C]`` by group: the mean over the filters that make each."""
+        """Return scores of channels ``[C]`` by group: the mean score of the filters that make a channel."""
         return {name: self._reduce(group, scores) for name, group in self.groups.items()}
 
     def kept(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return which channels are kept, bool ``[C]`` by group."""
+        """Return bool tensors ``[C]`` by group: True for channels that ``masks`` keep."""
         kept = {}
         for name, group in self.groups.items():
-            # A kept filter reads one channel at least; where layers are concatenated, each makes some of the channels.
+            # A kept filter reads at least one channel, so its mask is not empty. Of concatenated layers each makes only
+            # some of the channels.
             kept[name] = torch.zeros(group.num_channels, dtype=torch.bool)
             for coupling in group.outputs:
                 if coupling.parameter in self._filters(group):
@@ -92,17 +98,17 @@ class ChannelUnits:
     def count(
         self, scores: Mapping[str, Tensor], *, amount: float, final: float, allocation: Allocation
     ) -> dict[str, int]:
-        """Return kept channels by group: the most with which ``amount`` of the target is gone."""
+        """Return the number of kept channels by group: the most with which ``amount`` of the target is removed."""
         last = self._most(scores, final, allocation, last=None)
         now = last if amount == final else self._most(scores, amount, allocation, last=last)
         return self._counts(scores, now, allocation, last=last)
 
     def masks(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
-        """Return masks of all that belongs to the channels, that keep the ``num_kept`` highest of each group."""
+        """Return masks that keep the ``num_kept`` channels of highest score in each group, by parameter name."""
         return self.masks_of({name: ~lowest(s, s.numel() - num_kept[name]) for name, s in scores.items()})
 
     def masks_of(self, kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return masks that keep the channels ``kept``, bool ``[C]`` by group."""
+        """Return masks by parameter name that keep the channels ``kept``, bool ``[C]`` by group."""
         masks = dict(self.dense_masks())
         for name, group in self.groups.items():
             for coupling in group.couplings:
@@ -120,7 +126,7 @@ class ChannelUnits:
                 continue
             rows = scores[coupling.parameter].flatten(1).cpu().double().mean(1)
             if self.normalize:
-                # Filters of removed channels are zero and would make the others look large.
+                # Leave out the zero filters of removed channels, which would make the others look large.
                 there = rows[rows != 0].abs()
                 rows = rows / there.mean() if there.numel() else rows
             mine = coupling.channel >= 0
@@ -131,9 +137,9 @@ class ChannelUnits:
         return [c.parameter for c in group.outputs if self.parameters[c.parameter].ndim > 1]
 
     def _most(self, scores: Mapping[str, Tensor], amount: float, allocation: Allocation, *, last: int | None) -> int:
-        """Return the largest number of channels to share out with which ``amount`` is gone, by bisection.
+        """Return the largest number of channels to allocate with which ``amount`` is removed, found by bisection.
 
-        ``last`` is that number after the last pruning step; None while it is what is looked for.
+        ``last`` is that number after the last pruning step, or None if it is the number to find.
         """
 
         def removed(num_kept: int) -> float:

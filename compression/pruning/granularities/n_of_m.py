@@ -1,4 +1,4 @@
-"""N of every M weights along the input channels (arXiv:2104.08378)."""
+"""N:M sparsity: N weights are kept of every M along the input channels (arXiv:2104.08378)."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,10 @@ from compression.pruning.granularities.weights import WeightUnits, refuse_other_
 
 
 def n_of_m_mask(scores: Tensor, *, n: int, m: int) -> Tensor:
-    """Return a mask that keeps the ``n`` highest of every ``m`` consecutive input channels.
+    """Return a mask that keeps the ``n`` highest scores of every ``m`` consecutive input channels.
 
-    ``scores: [O, I, ...]`` with I a multiple of m; among equal scores the first in order are pruned first.
+    ``scores: [O, I, ...]``, where I is a multiple of m; the mask has the same shape. Among equal scores the first in
+    order are pruned.
     """
     blocks = scores.transpose(0, 1).reshape(scores.shape[1] // m, m, -1)
     order = blocks.argsort(dim=1, stable=True)
@@ -23,7 +24,7 @@ def n_of_m_mask(scores: Tensor, *, n: int, m: int) -> Tensor:
 
 
 class NOfMUnits(WeightUnits):
-    """Weights in blocks of ``m``; a layer whose input channels ``m`` does not divide stays whole."""
+    """Weights in blocks of ``m``. A layer stays dense if its number of input channels is not a multiple of ``m``."""
 
     def __init__(self, weights: Mapping[str, Tensor], *, n: int, m: int, protected: frozenset[str]) -> None:
         unfit = {name for name, weight in weights.items() if weight.shape[1] % m}
@@ -31,25 +32,29 @@ class NOfMUnits(WeightUnits):
         self.n, self.m = n, m
         if len(self.whole) == len(self.weights):
             raise InputError(
-                f"{n}:{m} sparsity fits no layer: {m} divides the input channels of none of {_few(self.whole)}"
+                f"{n}:{m} sparsity fits no layer: each is protected or has input channels that are not a multiple of "
+                f"{m}: {_few(self.whole)}"
             )
 
     def count(
         self, scores: Mapping[str, Tensor], *, amount: float, final: float, allocation: Allocation
     ) -> dict[str, int]:
-        """Return what the pattern keeps; it leaves nothing to share."""
+        """Return the number of kept weights by layer. The pattern fixes it, so all amounts are ignored."""
         del amount, final, allocation
         return {name: score.numel() * self.n // self.m for name, score in scores.items()}
 
     def masks(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
-        """Keep the n highest of every m."""
+        """Return masks that keep the n highest scores of every m; ``num_kept`` is ignored."""
         del num_kept
         chosen = {name: n_of_m_mask(score, n=self.n, m=self.m) for name, score in scores.items()}
         return {name: chosen.get(name, mask) for name, mask in self.dense_masks().items()}
 
 
 class NOfM:
-    """Keeps ``n`` of every ``m`` weights in layers whose input channels ``m`` divides; others stay dense."""
+    """Granularity that keeps ``n`` of every ``m`` weights along the input channels.
+
+    Layers whose number of input channels is not a multiple of ``m`` stay dense.
+    """
 
     def __init__(self, *, n: int, m: int) -> None:
         if not 0 < n < m:
@@ -58,11 +63,11 @@ class NOfM:
 
     @property
     def fixed_sparsity(self) -> float:
-        """``1 - n/m``."""
+        """The only possible sparsity, ``1 - n/m``."""
         return 1 - self.n / self.m
 
     def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> NOfMUnits:
-        """Return the model's weights in blocks; raises ``InputError`` if no layer fits."""
+        """Return the weights of ``model`` in blocks; raise ``InputError`` if no layer fits."""
         del example
         refuse_other_targets(target)
         return NOfMUnits(prunable_weights(model), n=self.n, m=self.m, protected=protected)

@@ -13,7 +13,7 @@ from compression.pruning.ranking import lowest
 
 
 class WeightUnits:
-    """The weights of a model, each by itself; those ``protected`` stay whole."""
+    """The single weights of a model; layers named in ``protected`` stay dense."""
 
     round_to = 8
 
@@ -26,17 +26,21 @@ class WeightUnits:
         return dense_masks(self.weights)
 
     def reduce(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the scores of the weights that may go."""
+        """Return the scores of the layers that may be pruned."""
         return {name: score for name, score in scores.items() if name not in self.whole}
 
     def kept(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the masks of the weights that may go."""
+        """Return the masks of the layers that may be pruned."""
         return self.reduce(masks)
 
     def count(
         self, scores: Mapping[str, Tensor], *, amount: float, final: float, allocation: Allocation
     ) -> dict[str, int]:
-        """Return kept weights by layer, ``N - round(amount * N)`` of the model's N with those of whole layers."""
+        """Return the number of kept weights by layer.
+
+        Of all N weights of the model, ``N - round(amount * N)`` are kept, including those of dense layers. Raises
+        ``InputError`` if a layer would become empty.
+        """
         return allocation(scores, self._num_kept(amount), final=self._num_kept(final))
 
     def masks(self, scores: Mapping[str, Tensor], num_kept: Mapping[str, int]) -> dict[str, Tensor]:
@@ -59,18 +63,18 @@ class WeightUnits:
 
 
 class Weights:
-    """Removes single weights, the lowest scores of each layer."""
+    """Granularity of single weights."""
 
     fixed_sparsity = None
 
     def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> WeightUnits:
-        """Return the model's weights."""
+        """Return the single weights of ``model``; raise ``InputError`` for a target other than ``weights``."""
         del example
         refuse_other_targets(target)
         return WeightUnits(prunable_weights(model), protected=protected)
 
 
 def refuse_other_targets(target: str) -> None:
-    """Raise ``InputError`` unless the amount is asked in weights."""
+    """Raise ``InputError`` unless ``target`` is ``weights``."""
     if target != "weights":
         raise InputError(f"strategy.target={target}: must be weights where single weights are pruned, not channels")

@@ -1,4 +1,4 @@
-"""Regrowth: at constant sparsity, pruning steps after the first move weights to other places."""
+"""Regrowth: pruning steps that move weights to other places at constant sparsity."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,13 +10,13 @@ from compression.pruning.evidence import Evidence
 
 
 class Regrowth(Protocol):
-    """Drops some of the kept weights and grows as many of the pruned ones."""
+    """A rule that drops some of the kept weights and grows the same number of pruned ones."""
 
     def __call__(
         self, weights: Mapping[str, Tensor], *, masks: MaskSet, progress: float, evidence: Evidence
     ) -> MaskSet:
-        """Return new masks with as many kept weights in every layer as in ``masks``.
+        """Return new masks that keep the same number of weights in every layer as ``masks``.
 
-        ``progress`` goes from 0 at the first step towards 1.
+        ``progress`` rises from 0 at the first step towards 1.
         """
         ...

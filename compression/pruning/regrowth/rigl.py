@@ -1,4 +1,4 @@
-"""RigL: weights grow where the gradient is largest (Evci et al., arXiv:1911.11134)."""
+"""RigL: regrowth where the gradient is largest (Evci et al., arXiv:1911.11134)."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ from compression.pruning.regrowth.moving import check_fraction, drop_fraction, m
 
 
 class RigL:
-    """Moves ``fraction`` of the kept weights at first, by a cosine ever fewer, to where ``|g|`` is largest.
+    """Regrowth where ``|g|`` is largest; g is the sum of the gradients of ``num_batches`` batches.
 
-    g is the sum of the gradients of ``num_batches`` batches.
+    ``fraction`` of the kept weights move at progress 0; the number falls to none at progress 1 by a cosine.
     """
 
     def __init__(self, *, fraction: float = 0.3, num_batches: int = 1) -> None:
@@ -24,7 +24,7 @@ class RigL:
     def __call__(
         self, weights: Mapping[str, Tensor], *, masks: MaskSet, progress: float, evidence: Evidence
     ) -> MaskSet:
-        """Return the moved masks; raises ``InputError`` without training images."""
+        """Return the masks after moving weights; raise ``InputError`` if there are no training images."""
         fraction = drop_fraction(progress, initial=self.fraction)
         gradients = total_gradients(weights, evidence=evidence, num_batches=self.num_batches)
         return MaskSet(

@@ -1,4 +1,4 @@
-"""SET: weights grow at random places (Mocanu et al., arXiv:1707.04780)."""
+"""SET: regrowth at random places (Mocanu et al., arXiv:1707.04780)."""
 
 from collections.abc import Mapping
 
@@ -11,9 +11,10 @@ from compression.pruning.regrowth.moving import check_fraction, drop_fraction, m
 
 
 class Set:
-    """Moves ``fraction`` of the kept weights at first, by a cosine ever fewer, to random places.
+    """Regrowth at random places.
 
-    The cosine is RigL's (arXiv:1911.11134), so that the two differ in nothing but where weights grow.
+    ``fraction`` of the kept weights move at progress 0; the number falls to none at progress 1 by the cosine of RigL
+    (arXiv:1911.11134). So the two methods differ only in where weights grow.
     """
 
     def __init__(self, *, fraction: float = 0.3) -> None:
@@ -22,7 +23,7 @@ class Set:
     def __call__(
         self, weights: Mapping[str, Tensor], *, masks: MaskSet, progress: float, evidence: Evidence
     ) -> MaskSet:
-        """Return the moved masks."""
+        """Return the masks after moving weights."""
         fraction = drop_fraction(progress, initial=self.fraction)
         return MaskSet(
             {

@@ -1,22 +1,22 @@
-"""Linear: each step prunes as much as the others."""
+"""Linear: the same number of weights at each step."""
 
 from compression.pruning.parameter_checks import check_count
 
 
 def linear_sparsity(step: int, num_steps: int, target: float) -> float:
-    """Return ``S * k / N`` for step k of N."""
-    # k / N first: it is exactly 1 at the last step.
+    """Return the sparsity ``S * k / N`` after step k of N, for target S; exactly S after the last."""
+    # Divide first: k / N is exactly 1 at the last step.
     return target * (step / num_steps)
 
 
 class Linear:
-    """Prunes in ``steps`` equal parts."""
+    """Schedule of ``steps`` equal steps."""
 
     def __init__(self, *, steps: int) -> None:
         self.steps = check_count(steps, key="strategy.schedule.steps")
 
     def num_steps(self, target: float) -> int:  # noqa: ARG002
-        """Return N."""
+        """Return the number of steps, which does not depend on the target."""
         return self.steps
 
     def __call__(self, step: int, target: float) -> float:

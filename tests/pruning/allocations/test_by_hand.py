@@ -19,15 +19,15 @@ def share(sparsities, num_kept, final=None, layers=LAYERS, floor=0.0):
 
 
 def test_literals():
-    """10 of b, and 200 of the 300 of the others."""
+    """Layer b keeps 10 units, and the other layers keep 200 of their 300."""
     assert share({"b.weight": 0.9}, 210) == [67, 10, 133]
     assert share({"[ab].*": 0.5, "c*": 0.75}, 150) == [50, 50, 50]
     assert share({}, 100) == [25, 25, 50]
     assert share({"a.weight": 0.0}, 250) == [100, 50, 100]
 
 
-def test_on_the_way_all_go_in_step():
-    """Of 190 to go, 90 are of b; when 95 are gone, 45 are."""
+def test_all_layers_progress_at_the_same_rate():
+    """Of 190 units to remove, 90 are in b; when 95 are removed, 45 of them are in b."""
     assert share({"b.weight": 0.9}, 400, 210) == [100, 100, 200]
     assert share({"b.weight": 0.9}, 305, 210) == [83, 55, 167]
     assert share({"a*": 0.9, "b*": 0.5, "c*": 0}, 330, 260) == [55, 75, 200]
@@ -38,7 +38,7 @@ def test_the_first_pattern_that_matches_counts():
     assert share({"*": 0.5, "a.*": 0.9}, 200) == [50, 50, 100]
 
 
-def test_case_counts():
+def test_patterns_are_case_sensitive():
     with pytest.raises(InputError, match="matches no layer"):
         share({"A.weight": 0.5}, 200)
 
@@ -88,7 +88,7 @@ def test_limits():
 
 
 @pytest.mark.parametrize(("num_kept", "asked"), [(11, "0.9725"), (311, "0.2225")])
-def test_a_total_out_of_reach_names_what_is_not(num_kept, asked):
+def test_a_total_out_of_reach_is_refused_with_the_possible_range(num_kept, asked):
     with pytest.raises(InputError) as caught:
         share({"b.weight": 0.9}, num_kept)
     assert str(caught.value) == (
@@ -98,8 +98,8 @@ def test_a_total_out_of_reach_names_what_is_not(num_kept, asked):
     assert sum(share({"b.weight": 0.9}, 400 - round(0.225 * 400))) == 310
 
 
-def test_where_all_layers_are_named_the_total_is_given():
-    with pytest.raises(InputError, match=r"a total of 0.9 is out of reach: must be 0.725, for they name all layers$"):
+def test_naming_all_layers_fixes_the_total():
+    with pytest.raises(InputError, match=r"total of 0.9 is out of reach: must be 0.725, because they name all layers$"):
         share({"a*": 0.9, "b*": 0.5, "c*": 0.75}, 40)
 
 

@@ -15,14 +15,14 @@ def share(sparsities, num_kept, layers=LAYERS, **options):
 
 
 def test_literals():
-    """Densities as 0.1 to 0.5, dense at most."""
+    """Densities are in the ratio 0.1 to 0.5, and at most 1."""
     assert share({"a": 0.9, "b": 0.5}, 60) == {"a": 10, "b": 50}
     assert share({"a": 0.9, "b": 0.5}, 30) == {"a": 5, "b": 25}
     assert share({"a": 0.9, "b": 0.5}, 120) == {"a": 20, "b": 100}
     assert share({"a": 0.9, "b": 0.5}, 150) == {"a": 50, "b": 100}
 
 
-def test_a_layer_that_bears_everything_goes_first():
+def test_a_layer_without_sensitivity_is_pruned_first():
     assert share({"a": 1.0, "b": 0.5}, 60) == {"a": 1, "b": 59}
     assert share({"a": 1.0, "b": 0.5}, 130) == {"a": 30, "b": 100}
     assert share({"a": 1.0, "b": 1.0}, 130) == {"a": 30, "b": 100}
@@ -36,7 +36,7 @@ def test_floor():
     assert share({"a": 0.99, "b": 0.1}, 100, floor=2) == {"a": 20, "b": 80}
 
 
-def test_before_it_is_measured_it_is_uniform():
+def test_the_allocation_is_uniform_before_the_measurement():
     allocation = BySensitivity(max_drop=0.5, floor=1)
     assert allocation.sparsities is None
     for num_kept in range(2, 201, 7):

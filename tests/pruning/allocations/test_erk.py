@@ -8,13 +8,13 @@ ERK_LAYERS = {"conv": torch.ones(4, 2, 3, 3), "linear": torch.ones(6, 4), "small
 
 
 def test_erk_literals():
-    """Shares 4 + 2 + 3 + 3, 6 + 4 and 2 + 2."""
+    """The shares are 4 + 2 + 3 + 3, 6 + 4 and 2 + 2."""
     assert erk_num_kept(ERK_LAYERS, num_kept=13, floor=0) == {"conv": 6, "linear": 5, "small": 2}
     assert erk_num_kept(ERK_LAYERS, num_kept=26, floor=0) == {"conv": 12, "linear": 10, "small": 4}
 
 
-def test_erk_layers_are_dense_at_most():
-    """Of 44 the small layer would get 6.8: it is whole, and 40 are shared as 12 : 10."""
+def test_erk_layers_keep_at_most_their_size():
+    """Of 44 weights the small layer would get 6.8: it stays dense, and 40 weights are shared as 12 : 10."""
     assert erk_num_kept(ERK_LAYERS, num_kept=44, floor=0) == {"conv": 22, "linear": 18, "small": 4}
     assert erk_num_kept(ERK_LAYERS, num_kept=100, floor=0) == {"conv": 72, "linear": 24, "small": 4}
 

@@ -7,7 +7,7 @@ from compression.pruning.allocations.lamp import Lamp, lamp_scores
 
 
 def slow_lamp(scores):
-    """The definition, term by term; among equals the later outlives the earlier."""
+    """Compute the definition term by term; among equal scores the later outlives the earlier."""
     values = [float(score) for score in scores]
     result = []
     for u, score in enumerate(values):
@@ -31,7 +31,7 @@ def test_lamp_score_literals():
 
 
 def test_lamp_literals():
-    """Scores 1/14, 4/13, 1 and 1/3, 1/2, 1: the first two go first though by size they are a thousand times larger."""
+    """Scores are 1/14, 4/13, 1 and 1/3, 1/2, 1: the first two go first, though they are a thousand times larger."""
     scores = {"a": torch.tensor([1e3, 2e3, 3e3]), "b": torch.ones(3)}
     assert Lamp()(scores, 4, final=2) == {"a": 1, "b": 3}
     assert Lamp()(scores, 3, final=2) == {"a": 1, "b": 2}

@@ -49,12 +49,12 @@ def test_floors_literals():
 
 
 def test_of_equal_ranks_the_last_is_kept():
-    """The first in order go first, as among equal scores."""
+    """Among equal ranks the first in order are removed first, as among equal scores."""
     assert share([3, 3], [1, 1], 3) == [1, 2]
 
 
 @pytest.mark.parametrize(("num_kept", "floors"), [(3, [2, 2]), (11, [1, 1])])
-def test_what_cannot_be_is_a_defect(num_kept, floors):
+def test_impossible_arguments_are_a_defect(num_kept, floors):
     with pytest.raises(AssertionError):
         share([5, 5], [1, 1], num_kept, floors)
 
@@ -81,12 +81,12 @@ def test_exact_within_bounds_and_monotone_one_at_a_time(layers):
 
 @settings(deadline=None, max_examples=80)
 @given(st.lists(st.tuples(st.integers(20, 60), st.floats(0.1, 10)), min_size=2, max_size=5), st.integers(5, 20))
-def test_in_proportion_where_nothing_limits(layers, num_kept):
+def test_counts_are_proportional_without_limits(layers, num_kept):
     sizes, shares = zip(*layers, strict=True)
     kept = share(sizes, shares, num_kept, [0] * len(sizes))
     for count, part in zip(kept, shares, strict=True):
         assert abs(count - num_kept * part / sum(shares)) <= len(sizes) / 2
 
 
-def test_of_millions():
+def test_millions_of_units():
     assert share([3_000_000, 1_000_000], [1, 1], 2_500_001, [9, 9]) == [1_500_001, 1_000_000]

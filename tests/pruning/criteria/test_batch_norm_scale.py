@@ -1,4 +1,4 @@
-"""Criteria that give all weights of an output channel the same score."""
+"""Tests of the batch-norm scale, which scores all weights of an output channel equally."""
 
 import pytest
 import torch

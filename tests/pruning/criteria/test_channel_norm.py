@@ -1,4 +1,4 @@
-"""Criteria that give all weights of an output channel the same score."""
+"""Tests of the channel norm, which scores all weights of an output channel equally."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_channel_norm_equals_that_of_torch(p, shape):
         torch.testing.assert_close(score, torch.norm(row, p=p).expand_as(row))
 
 
-def test_channel_norm_is_cut_off_from_the_weight():
+def test_channel_norm_needs_no_gradient():
     weight = nn.Parameter(torch.ones(2, 2))
     scores = ChannelNorm(p=1)({"a": weight}, evidence=make_evidence(nn.Identity()))["a"]
     scores[0, 0] = 7

@@ -13,7 +13,7 @@ def test_magnitude_literals():
     assert magnitude_scores(torch.tensor([[1.5, -2.0], [-0.0, 0.0]])).tolist() == [[1.5, 2], [0, 0]]
 
 
-def test_magnitude_is_cut_off_from_the_weight():
+def test_magnitude_needs_no_gradient():
     weight = torch.nn.Parameter(torch.tensor([1.0, -1.0]))
     scores = magnitude_scores(weight)
     scores.fill_(7)

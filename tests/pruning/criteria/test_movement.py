@@ -39,7 +39,7 @@ def test_weights_without_a_gradient_do_not_move():
     assert {name: score.tolist() for name, score in scores.items()} == {"a": [-1], "b": [0]}
 
 
-def test_scores_are_cut_off():
+def test_scores_need_no_gradient():
     criterion = Movement()
     weights = {"a": weight_with_gradient([1.0], [1.0])}
     criterion.observe(weights)
@@ -50,8 +50,8 @@ def test_scores_are_cut_off():
     assert weights["a"].grad.tolist() == [1]
 
 
-def test_descent_that_takes_a_weight_to_zero_makes_it_go_first():
-    """The loss draws the first weight to 0 and the second to 3."""
+def test_weights_that_descent_moves_to_zero_are_pruned_first():
+    """The loss moves the first weight to 0 and the second to 3."""
     weight = nn.Parameter(torch.tensor([1.0, 1.0]))
     criterion, optimizer = Movement(), torch.optim.SGD([weight], lr=0.1)
     for _ in range(10):

@@ -33,7 +33,7 @@ def count(units, scores, amount, allocation=None):
 
 
 def make_chain():
-    """Filters of mean sizes 4, 1, 3, 2, and a second layer of 5, 6."""
+    """Return a network whose filters have mean sizes 4, 1, 3, 2 in the first layer and 5, 6 in the second."""
     model = nn.Sequential(
         nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1, bias=False), nn.Flatten(), nn.Linear(8, 2)
     )
@@ -88,7 +88,7 @@ def test_coupled_channels_have_the_mean_of_their_filters():
 
 
 class Branches(nn.Module):
-    """The sum of two branches side by side, and of one that is as wide as both."""
+    """A network that adds two concatenated branches to a third one that is as wide as both."""
 
     def __init__(self):
         super().__init__()
@@ -99,7 +99,7 @@ class Branches(nn.Module):
         return self.head((torch.cat([self.left(x), self.right(x)], 1) + self.both(x)).mean((2, 3)))
 
 
-def test_channels_that_several_layers_make_side_by_side_are_found_again():
+def test_kept_channels_of_concatenated_layers_are_recovered():
     model = Branches()
     units = make_units(model)
     masks = units.masks(units.reduce(magnitudes(model)), {"both": 8})
@@ -109,7 +109,7 @@ def test_channels_that_several_layers_make_side_by_side_are_found_again():
 
 
 def test_counts_by_hand():
-    """Of 96 channels 48 may stay, or 86; of two groups of 24 the first gives up its channels first."""
+    """Of 96 channels 48 or 86 may stay; of two groups of 24 the first loses channels first."""
     model = make_net()
     units = make_units(model)
     scores = units.reduce(magnitudes(model))
@@ -120,7 +120,7 @@ def test_counts_by_hand():
     assert count(exact, scores, 0.5) == {"stem.0": 8, "inner.0": 12, "separable.0": 16, "pointwise": 12}
 
 
-def test_a_group_that_no_multiple_fits_is_whole_or_rounded():
+def test_a_group_without_a_fitting_multiple_is_kept_or_rounded():
     model = nn.Sequential(nn.Conv2d(3, 12, 1), nn.Conv2d(12, 6, 1), nn.Flatten(), nn.Linear(24, 2))
     units = make_units(model, size=2)
     scores = units.reduce(magnitudes(model))
@@ -138,8 +138,8 @@ def test_protected_layers_keep_all_their_channels():
 
 
 @pytest.mark.parametrize(("target", "limit"), [("channels", "0.6666"), ("params", "0.814"), ("macs", "0.8211")])
-def test_an_amount_out_of_reach_is_refused_with_the_most_that_is_not(target, limit):
-    """With 8 channels in each group 32 of 96 are left, 1692 of 9100 parameters, 100384 of 561248 operations."""
+def test_an_amount_out_of_reach_is_refused_with_the_limit(target, limit):
+    """With 8 channels per group, 32 of 96 channels, 1692 of 9100 parameters and 100384 of 561248 MACs are left."""
     model = make_net()
     units = make_units(model, target=target)
     scores = units.reduce(magnitudes(model))
