@@ -119,7 +119,7 @@ def test_only_biases_change():
     torch.testing.assert_close(dict(reference.state_dict()), dict(float_before), rtol=0, atol=0)
 
 
-def test_invalid_numbers_of_batches_are_refused():
+def test_bad_arguments_are_refused():
     reference = fold(randomize_(ResidualNet()))
     prepared = quantize(reference, images())
     with pytest.raises(InputError, match=r"num_batches=0: must be at least 1"):
