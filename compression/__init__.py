@@ -1,4 +1,4 @@
-"""Make image classifiers small and fast, and say truthfully how small and how fast."""
+"""Compression of image classifiers, with honest measurements of size, speed and accuracy."""
 
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ __all__ = ["ArtifactError", "InputError", "__version__", "load", "load_artifact"
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up late, so that `import compression` and `compression --help` do not wait for torch.
+    # Imported on first use, so that `import compression` and `compression --help` do not wait for torch.
     if name in ("load", "load_artifact"):
         return getattr(import_module("compression.artifact"), name)
     if name == "__version__":

@@ -1,4 +1,4 @@
-"""The artifact: one self-describing file a compressed model is shipped as."""
+"""The artifact: one self-describing file that holds a compressed model."""
 
 import copy
 import logging
@@ -34,13 +34,13 @@ from compression.system.files import write_atomic
 log = logging.getLogger(__name__)
 
 SECTION = "tensors"
-# Pixels a side: up to here a compacted network is run once when it is opened.
+# The largest image height and width, in pixels, for which a compacted network is checked with real tensors.
 MAX_CHECKED_SIZE = 512
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A loaded artifact: the model in eval mode, what the file says of it, and how each tensor is stored."""
+    """A loaded artifact: the model in evaluation mode, its model card, and how each tensor is stored."""
 
     model: nn.Module
     card: ModelCard
@@ -59,12 +59,12 @@ class Artifact:
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """What is taken from each channel of an image in [0, 1]."""
+        """The value to subtract from each channel of an image in [0, 1]."""
         return tuple(self.card.input.mean)
 
     @property
     def std(self) -> tuple[float, ...]:
-        """What each channel is then divided by."""
+        """The value by which each channel is divided after the mean was subtracted."""
         return tuple(self.card.input.std)
 
     @property
@@ -80,7 +80,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Contents:
-    """An artifact read without building its model: no code of the architecture is needed."""
+    """The contents of an artifact, read without building its model; no code of the architecture is needed."""
 
     card: ModelCard
     blocks: tuple[Block, ...]
@@ -94,17 +94,20 @@ class Contents:
 
     @property
     def dense_bytes(self) -> int | None:
-        """The size of the dense model as the file's notes have it; None where they have none that can be one."""
+        """The bytes of the dense model from the notes in the file; None if the notes have no valid size."""
         noted = self.card.info.get("dense_bytes")
         return noted if type(noted) is int and 0 < noted < 1 << 63 else None
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the tensors by their names."""
+        """The shape of each tensor, by name."""
         return {name: shape for block in self.blocks for name, shape in zip(block.names, block.shapes, strict=True)}
 
     def decode(self, *, max_bytes: int | None = MAX_DECODED_BYTES) -> dict[str, Tensor]:
-        """Return the state dict on the CPU, bit for bit; raises ArtifactError, also if it takes over ``max_bytes``."""
+        """Return the state dict on the CPU, bit for bit.
+
+        Raises ArtifactError for damaged tensors, or if decoding takes more than ``max_bytes`` of memory.
+        """
         return unpack_state(self.blocks, payload=self.payload, max_bytes=max_bytes)
 
 
@@ -120,15 +123,20 @@ def save_artifact(
     fold_bn: bool = False,
     info: Mapping[str, Any] | None = None,
 ) -> int:
-    """Write every tensor of ``model.state_dict()`` to ``path``, losslessly, and return the file's bytes.
+    """Write every tensor of ``model.state_dict()`` losslessly to ``path`` and return the size of the file in bytes.
 
-    With ``fold_bn`` it is a copy of ``model`` with batch norm folded into the layers before it: the same function to
-    float rounding in fewer bytes, no more to be trained. A network that torch.fx cannot trace keeps it: that is logged.
+    - ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model. With "compacted" true, the
+      model has lost channels.
+    - ``input``: {"size", "mean", "std"} of the input images.
+    - ``plan``: the plan of a quantized network; ``model`` is then the integer network.
+    - ``codec``: auto, or a codec name of ``storage.codec_registry``.
+    - ``fold_bn``: store a copy of ``model`` with batch norm folded into the layers before it. The copy is equivalent up
+      to float rounding and smaller, but no longer trainable. A network that torch.fx cannot trace keeps its batch norm,
+      and a log message says so. Quantized networks ignore this.
+    - ``info``: free notes, any JSON.
 
-    ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model, and "compacted" if channels
-    of it are gone. ``plan``: of a quantized network, which ``model`` then is. ``input``: {"size", "mean", "std"}.
-    ``codec``: auto, or one of ``storage.registry``. ``info``: anything that is JSON. -0.0 becomes 0.0. The same
-    arguments give the same bytes; the file appears whole or not at all. Raises InputError.
+    -0.0 is stored as 0.0. Equal arguments give equal bytes. The write is atomic: the file is complete or absent. Raises
+    InputError for an unknown codec, for tensors that cannot be stored, and for notes that are not JSON.
     """
     graph = _fold(model) if fold_bn and plan is None else None
     model, folded = graph or model, graph is not None
@@ -153,7 +161,7 @@ def save_artifact(
 
 
 def _fold(model: nn.Module) -> nn.Module | None:
-    """Return a copy with batch norm folded; None where there is none, or the network cannot be traced."""
+    """Return a copy with batch norm folded; None without a batch norm to fold, or if the network cannot be traced."""
     try:
         graph = trace(copy.deepcopy(model).eval())
     except InputError as error:
@@ -163,7 +171,10 @@ def _fold(model: nn.Module) -> nn.Module | None:
 
 
 def read_contents(path: Path | str) -> Contents:
-    """Return what stands in the file, checksums verified; raises InputError or ArtifactError."""
+    """Return the contents of the artifact at ``path``, with verified checksums.
+
+    Raises InputError for a missing file and ArtifactError for one that is damaged or not an artifact.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"artifact {str(path)!r} does not exist")
@@ -185,13 +196,13 @@ def load_artifact(
     allow: Sequence[str] = (),
     max_bytes: int | None = MAX_DECODED_BYTES,
 ) -> Artifact:
-    """Return the model of an artifact, in eval mode on the CPU, and all that the file says of it.
+    """Return the model of an artifact, in evaluation mode on the CPU, with everything that the file says about it.
 
-    Runs no code but this package's, unless ``allow`` names a package from which the architecture may be
-    imported. A ``model`` given is filled in place instead, on its own device, and loses the channels that the file
-    lacks. ``max_bytes`` is what its tensors may take in memory, None without limit: a small file can stand
-    for large ones. Raises
-    InputError or ArtifactError before any weight is allocated when the file and the architecture differ.
+    Only code of this package runs, unless ``allow`` names a package from which the architecture may be imported. A
+    given ``model`` is filled in place instead, on its device, and loses the channels that the file does not have.
+    ``max_bytes`` limits the memory of the tensors, because a small file can hold huge ones; None means no limit. Raises
+    InputError or ArtifactError if the file does not fit the architecture. Weights of a built-in architecture are
+    allocated only after this check.
     """
     contents = read_contents(path)
     try:
@@ -201,10 +212,10 @@ def load_artifact(
                 _check_widths(model, contents)
         else:
             if contents.card.quantization is not None:
-                raise InputError(f"{path} holds integers, which no given model of floats can be filled with")
+                raise InputError(f"{path} holds integers, which cannot be loaded into a given float model")
             if contents.card.architecture.folded:
                 raise InputError(
-                    f"{path} has its batch norm folded, which no given model can be filled with; "
+                    f"{path} has its batch norm folded, so it cannot be loaded into a given model; "
                     "allowed: a file written with storage.fold_bn=false"
                 )
             _check_table(contents, model=_fit(model, contents))
@@ -221,18 +232,22 @@ def load(
     allow: Sequence[str] = (),
     max_bytes: int | None = MAX_DECODED_BYTES,
 ) -> nn.Module:
-    """Return the model of an artifact, in eval mode on the CPU: `load_artifact` without the rest."""
+    """Return only the model of an artifact, in evaluation mode on the CPU; see `load_artifact`."""
     return load_artifact(path, model=model, allow=allow, max_bytes=max_bytes).model
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:
-    """Return the tensors of a state dict, of a Lightning checkpoint or of an artifact; raises InputError."""
+    """Return the tensors by name from a state dict, a Lightning checkpoint or an artifact.
+
+    Raises InputError for an artifact whose tensors do not fit the original architecture: one that is compacted,
+    quantized, or stored with batch norm folded.
+    """
     path = Path(path)
     if path.is_file() and is_container(path):
         contents = read_contents(path)
         if contents.card.architecture.compacted:
             raise InputError(
-                f"{path} lacks channels of its architecture; allowed: a file of a network that has them all"
+                f"{path} lacks channels of its architecture; allowed: a file of a network with all channels"
             )
         if contents.card.quantization is not None:
             raise InputError(f"{path} holds integers; allowed: a file of a network in floating point")
@@ -250,7 +265,7 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int 
         model.load_state_dict(_decode(contents, max_bytes=max_bytes))
         return model
 
-    # Built without storage first: a hostile file cannot make us allocate more than its own tensors.
+    # The model is first built on the meta device, so that a hostile file cannot allocate more than its own tensors.
     try:
         model = _build(architecture, allow=(), device="meta")
     except InputError as error:
@@ -261,14 +276,14 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int 
     _check_table(contents, model=model)
     model.load_state_dict(_decode(contents, max_bytes=max_bytes), assign=True)
     if any(tensor.is_meta for tensor in model.buffers()):
-        # Buffers that are computed, not stored, need a model with storage.
+        # Buffers that are computed and not stored need a model that was built on a real device.
         model = _fit(_build(architecture, allow=(), device="cpu"), contents)
         model.load_state_dict(_decode(contents, max_bytes=max_bytes))
     return model
 
 
 def _decode(contents: Contents, *, max_bytes: int | None) -> dict[str, Tensor]:
-    """Return the tensors; raises ArtifactError also for integers that the plan does not allow."""
+    """Return the tensors by name; raises ArtifactError if they are damaged or integers lie outside the plan's grids."""
     state, plan = contents.decode(max_bytes=max_bytes), contents.plan
     if plan is not None:
         try:
@@ -279,7 +294,10 @@ def _decode(contents: Contents, *, max_bytes: int | None) -> dict[str, Tensor]:
 
 
 def _fit(model: nn.Module, contents: Contents) -> nn.Module:
-    """Give ``model`` the channels of a compacted network, and integers; raises ArtifactError where that cannot be."""
+    """Return ``model`` with the structure of the file: fewer channels, integer layers, folded batch norm.
+
+    Raises ArtifactError if that is not possible. Tensors are not loaded yet.
+    """
     if contents.card.architecture.compacted:
         try:
             fit_widths_(model, contents.shapes)
@@ -307,10 +325,14 @@ def _plan(card: ModelCard) -> Plan | None:
 
 
 def _check_widths(model: nn.Module, contents: Contents) -> None:
-    """Run a compacted network once: only that shows that its layers fit each other."""
+    """Run a compacted network once, which is the only test that its layers fit each other.
+
+    Raises ArtifactError if they do not, or if the logits have another shape than ``[1, num_classes]``.
+    """
     size, num_classes = contents.card.input.size, contents.card.architecture.num_classes
     if size > MAX_CHECKED_SIZE:
-        # Shapes alone: a file must not be able to ask for the memory of a huge image. Slower for a usual one.
+        # On the meta device only shapes are computed, so a file cannot require the memory of a huge image. Images of
+        # usual size use real tensors, which is faster.
         model = copy.deepcopy(model).to("meta")
     try:
         with torch.inference_mode():

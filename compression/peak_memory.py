@@ -1,4 +1,4 @@
-"""Peak memory of running a model file, measured in a process of its own.
+"""Peak memory of loading and running a model file, measured in a separate process.
 
 ``python -m compression.peak_memory FILE --image-size 32 --batch 1 --threads 2`` prints one line of JSON.
 """
@@ -24,7 +24,7 @@ PREDICTIONS = 3
 
 @dataclass(frozen=True)
 class PeakMemory:
-    """Resident memory with the engine imported, and what loading and running the file added to it."""
+    """Resident memory in bytes: with the engine imported, and what loading and running the file adds at its peak."""
 
     baseline_bytes: int
     extra_bytes: int
@@ -37,14 +37,14 @@ def measure_peak_memory(
 ) -> PeakMemory:
     """Load and run ``path`` in a new process and return its peak memory.
 
-    An ``.onnx`` file runs in ONNX Runtime, an artifact in PyTorch eager; ``allow`` is `load_artifact`'s.
-    Raises InputError when the file cannot be loaded.
+    An ``.onnx`` file runs in ONNX Runtime, an artifact in PyTorch eager mode. ``allow`` names packages that the
+    architecture may be imported from, as in `load_artifact`. Raises InputError when the file cannot be loaded.
     """
     command = [sys.executable, "-m", "compression.peak_memory", str(path)]
     command += ["--image-size", str(image_size), "--batch", str(batch_size), "--threads", str(threads)]
     for package in allow:
         command += ["--allow-import", package]
-    # The child finds what this process finds, a user's own model included.
+    # The child gets the search path of this process, so that it also finds a user's own model.
     search_path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
     environment = {**os.environ, "PYTHONPATH": search_path}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -55,7 +55,7 @@ def measure_peak_memory(
 
 
 def main() -> None:
-    """Measure this very process, and print PeakMemory as JSON."""
+    """Measure this process and print its PeakMemory as one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m compression.peak_memory")
     parser.add_argument("file", type=Path)
     parser.add_argument("--image-size", type=int, required=True)
@@ -86,8 +86,8 @@ def main() -> None:
 
 
 def _prepare(path: Path, *, threads: int, allow: Sequence[str]) -> Callable[[], Callable[..., object]]:
-    # Imports and the engine's own first use here, loading in the function returned: the engine is no cost of
-    # the file. (Packages beyond torchvision that an architecture imports are counted.)
+    # Imports and the first use of the engine happen here; the returned function loads the file. So the memory of the
+    # engine is not counted. Packages other than torchvision that an architecture imports are counted.
     if path.suffix == ".onnx":
         from compression.runtimes.onnxruntime import OnnxRuntime
 
@@ -104,13 +104,13 @@ def _prepare(path: Path, *, threads: int, allow: Sequence[str]) -> Callable[[], 
 
 
 def _reset_peak() -> None:
-    # Linux only, and not in every container: the peak then includes that of the imports.
+    # This works only on Linux, and not in every container. Elsewhere the peak includes that of the imports.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _read_peak() -> int:
-    # Not ru_maxrss where there is a choice: on Linux a child inherits its parent's.
+    # ru_maxrss is the last resort, because a child process inherits the value of its parent on Linux.
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():

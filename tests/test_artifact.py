@@ -77,7 +77,7 @@ def mobilenet(tmp_path_factory):
 
 
 def rewrite(path, change):
-    """Change an artifact's header and write it again with right checksums."""
+    """Change the header of an artifact and write it back with valid checksums."""
     header, sections = read_container(path)
     change(header)
     path.write_bytes(write_container(header, sections=sections))
@@ -109,7 +109,7 @@ def test_loaded_model_can_be_trained_further(mobilenet):
     assert all(parameter.grad is not None for parameter in loaded.parameters())
 
 
-def test_what_the_file_says(tmp_path):
+def test_contents_of_the_file(tmp_path):
     path = tmp_path / "model.cmp"
     num_bytes = save_tiny(path, codec="bitmask")
     artifact = load_artifact(str(path), model=Tiny(num_classes=2))
@@ -213,7 +213,7 @@ def test_folded_batch_norm(mobilenet, tmp_path):
     again = tmp_path / "again.cmp"
     zeros = sum(int((value == 0).sum()) for value in model.state_dict().values() if value.ndim > 1)
     assert sum(int((value == 0).sum()) for value in contents.decode().values() if value.ndim > 1) >= zeros
-    # What is left to train is gone.
+    # No parameter of batch norm is left to train.
     for read in (lambda: read_weights(path), lambda: load(path, model=model)):
         with pytest.raises(InputError, match=r"has its batch norm folded.*storage\.fold_bn=false"):
             read()
@@ -263,7 +263,7 @@ class Branching(nn.Module):
         return self.fc(images.mean((2, 3)) if images.sum() > 0 else images.amax((2, 3)))
 
 
-def test_what_cannot_be_traced_keeps_its_batch_norm(tmp_path, caplog):
+def test_an_untraceable_network_keeps_its_batch_norm(tmp_path, caplog):
     model = Branching(num_classes=2)
     with caplog.at_level("INFO"):
         save_tiny(tmp_path / "model.cmp", model, fold_bn=True)
@@ -298,7 +298,7 @@ def test_every_truncation_is_found(tmp_path):
             load(path, model=Tiny(num_classes=2))
 
 
-def test_messages_of_files_that_are_none(tmp_path):
+def test_messages_for_files_that_are_not_artifacts(tmp_path):
     with pytest.raises(InputError) as caught:
         load(tmp_path / "nowhere.cmp")
     assert str(caught.value) == f"artifact {str(tmp_path / 'nowhere.cmp')!r} does not exist"
@@ -375,7 +375,7 @@ def test_huge_declared_shapes_are_refused_before_allocation(mobilenet, tmp_path)
         read_contents(path).decode()
 
 
-def test_code_and_downloads_cannot_be_asked_for_by_a_file(mobilenet, tmp_path, monkeypatch):
+def test_a_file_cannot_trigger_code_or_downloads(mobilenet, tmp_path, monkeypatch):
     from compression.models import imagenet
 
     path = tmp_path / "model.cmp"
@@ -430,7 +430,7 @@ def test_a_full_disk_leaves_the_old_artifact(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-# Of any file it is shown in tests/system/test_files.py.
+# tests/system/test_files.py tests this for files in general.
 @pytest.mark.slow
 def test_a_killed_write_leaves_the_old_artifact(tmp_path):
     path = tmp_path / "model.cmp"

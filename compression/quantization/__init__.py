@@ -1,1 +1,1 @@
-"""Quantization: grids, observers of ranges, fake quantization, and networks of integers."""
+"""Quantization: integer grids, range observers, fake quantization, and integer networks."""

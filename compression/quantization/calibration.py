@@ -1,4 +1,4 @@
-"""Scales from what is seen: of weights at once, of activations over training images."""
+"""Calibration: scales of weights from their values, and scales of activations from training images."""
 
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -14,22 +14,22 @@ from compression.quantization.observers import Observer
 from compression.quantization.plan import Plan
 
 Batches = Iterable[tuple[Tensor, Tensor]]
-# Observers remember, so every weight and every activation gets one of its own.
+# An observer has state, so every weight and every activation gets a new one.
 MakeObserver = Callable[[], Observer]
 
 
 def observe_weights_(prepared: fx.GraphModule, make_observer: MakeObserver) -> None:
-    """Set the scales of all weights, a scale an output channel."""
+    """Set the scales of all rounded weights, one scale per output channel."""
     for name, layer in fake_layers(prepared).items():
         layer.observe_weight(make_observer(), name=name)
 
 
 @torch.no_grad()
 def calibrate_(prepared: fx.GraphModule, make_observer: MakeObserver, batches: Batches, *, num_batches: int) -> None:
-    """Set the scales of all activations by the first ``num_batches`` of ``batches``, with weights rounded.
+    """Set the scales of all activations from the first ``num_batches`` of ``batches``, with rounded weights.
 
-    Batches are seen one by one and not kept. Raises ``InputError`` where there is none, or one makes an activation NaN
-    or infinite.
+    Batches are (images ``[B, 3, H, W]``, labels); they are read one at a time and not kept. Raises ``InputError`` if
+    there is no image, or if an activation becomes NaN or infinite.
     """
     activations = quantizers(prepared)
     for quantizer in activations.values():
@@ -50,7 +50,10 @@ def calibrate_(prepared: fx.GraphModule, make_observer: MakeObserver, batches: B
 def refit_batch_norm_(
     graph: fx.GraphModule, plan: Plan, make_observer: MakeObserver, batches: Batches, *, num_batches: int
 ) -> None:
-    """Re-estimate the batch norms of a traced network behind weights that are rounded as ``plan`` says."""
+    """Re-estimate the batch-norm statistics of a traced network while its weights are rounded as ``plan`` says.
+
+    The weights of ``graph`` itself stay in floating point.
+    """
     rounded = prepare(graph, Plan(plan.layers))
     observe_weights_(rounded, make_observer)
     reestimate_batch_norm_(rounded, batches, num_batches)

@@ -1,41 +1,41 @@
-"""The integers a value is rounded to: symmetric, so that zero is exact and pruned weights stay zero."""
+"""Integer grids, symmetric around zero: zero is represented exactly, so pruned weights stay zero."""
 
 from dataclasses import dataclass
 
 from compression.core.errors import InputError
 
 MIN_BITS, MAX_BITS = 2, 8
-# What switches quantization off.
+# This number of bits means no quantization.
 FULL_PRECISION = 32
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The integers ``low..high``; a value is ``scale`` times one of them, so the zero-point is 0."""
+    """The integers ``low..high``. A rounded value is ``scale`` times one of them; the zero-point is 0."""
 
     low: int
     high: int
 
     @property
     def signed(self) -> bool:
-        """Whether negative values can be had."""
+        """Whether the grid contains negative values."""
         return self.low < 0
 
     @property
     def bits(self) -> int:
-        """The bits that hold every integer of the grid."""
+        """The number of bits of the grid."""
         return (self.high if self.signed else self.high // 2).bit_length() + 1
 
 
 def weight_grid(bits: int) -> Grid:
-    """Return ``-(2^(b-1) - 1) .. 2^(b-1) - 1``: as far down as up, so that a sign can be turned."""
+    """Return the grid of a weight, ``-(2^(b-1) - 1) .. 2^(b-1) - 1``: symmetric, so that signs can be flipped."""
     check_bits(bits, key="weight_bits")
     high = 2 ** (bits - 1) - 1
     return Grid(-high, high)
 
 
 def activation_grid(bits: int, *, signed: bool) -> Grid:
-    """Return ``0 .. 2^b - 1`` for what is never negative, else ``-2^(b-1) .. 2^(b-1) - 1``."""
+    """Return the grid of an activation: ``-2^(b-1) .. 2^(b-1) - 1`` if ``signed``, else ``0 .. 2^b - 1``."""
     check_bits(bits, key="activation_bits")
     return Grid(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else Grid(0, 2**bits - 1)
 

@@ -1,4 +1,4 @@
-"""Post-training quantization: from a trained network to one that rounds, with training images but no training."""
+"""Post-training quantization: turns a trained network into one that rounds, with training images but no training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,10 +29,11 @@ from compression.quantization.repairs.scale_refit import fit_channels_
 
 @dataclass(frozen=True)
 class Calibration:
-    """What finds scales: observers of weights and of activations, and on how many batches; 0 leaves a step out.
+    """Settings of calibration: the observers of weights and activations, and numbers of batches; 0 skips a step.
 
-    ``norm_batches``, augmented as in training, re-estimate batch norm: weights expect the statistics they were trained
-    with.
+    ``num_batches`` batches set the scales of activations. ``batch_norm_batches`` of ``norm_batches`` re-estimate the
+    statistics of batch norm. ``norm_batches`` must be augmented as in training, because the weights expect the
+    statistics that they were trained with.
     """
 
     weights: MakeObserver
@@ -44,11 +45,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Repairs:
-    """What makes good for rounding, or rounds otherwise than to nearest; all of it off unless asked for.
+    """Optional methods that repair rounding errors, or that do not round to nearest; all are off by default.
 
-    ``equalize``: None, or what becomes of ReLU6: skip, replace. ``adaround`` learns on ``adaround_images`` images.
-    ``rdoq_lambda`` is the price of a bit. What the loss feels of a weight is measured on ``rdoq_batches`` batches, and
-    channels are fitted anew on them; it goes without ``adaround``.
+    - ``equalize``: None for no equalization, else how it treats ReLU6: "skip" or "replace".
+    - ``adaround``: learned rounding, on ``adaround_images`` images.
+    - ``bias_correction_batches``: the batches for bias correction; 0 for none.
+    - ``rdoq_lambda``: the price of a bit in rate-aware rounding; 0 switches it off. It excludes ``adaround``. The
+      sensitivity of the loss to each weight is measured on ``rdoq_batches`` batches, and the scale and bias of each
+      channel are fitted on the same batches.
     """
 
     equalize: str | None = None
@@ -59,13 +63,13 @@ class Repairs:
     rdoq_batches: int = 16
 
     def __post_init__(self) -> None:
-        """Raise ``InputError`` for two ways of rounding at once."""
+        """Raise ``InputError`` if two methods of rounding are set at once."""
         if self.rdoq_lambda and self.adaround is not None:
-            raise InputError(f"rdoq_lambda={self.rdoq_lambda} contradicts adaround, which rounds too: give one")
+            raise InputError(f"rdoq_lambda={self.rdoq_lambda} contradicts adaround, which rounds too: set only one")
 
 
 class Calibrated(NamedTuple):
-    """A network that rounds as its plan says, and what the repairs found."""
+    """A network that rounds as its plan says, with the results of the repairs."""
 
     network: fx.GraphModule
     plan: Plan
@@ -75,9 +79,10 @@ class Calibrated(NamedTuple):
 
 
 def calibrated(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
-    """Return ``model`` as a network that rounds as ``plan`` says, with the scales that were observed, for training.
+    """Return a copy of ``model`` that rounds as ``plan`` says, with observed scales, ready for training.
 
-    Batch norm is left in. ``batches`` are training images; ``model`` is left as it is. Raises ``InputError``.
+    Batch norm is not folded. ``batches`` are (images ``[B, 3, H, W]``, labels) of training images. ``model`` does not
+    change. Raises ``InputError`` for a model that cannot be traced or does not fit the plan.
     """
     network = _weights_rounded(_traced(model, plan, settings), plan, settings)
     _calibrate_(network, plan, settings, batches)
@@ -93,9 +98,11 @@ def quantized(
     repairs: Repairs | None = None,
     generator: torch.Generator | None = None,
 ) -> Calibrated:
-    """Return ``model`` rounded for good: batch norm folded, ranges equalized, scales observed, rounding repaired.
+    """Return a copy of ``model`` with rounded weights and activations, and the results of the repairs.
 
-    ``batches`` are training images; ``generator`` is AdaRound's; ``model`` is left as it is. Raises ``InputError``.
+    Steps: re-estimate and fold batch norm, equalize ranges, observe scales, repair the rounding. ``batches`` are
+    (images ``[B, 3, H, W]``, labels) of training images. ``generator`` draws images and positions for AdaRound.
+    ``model`` does not change. Raises ``InputError`` for a model that cannot be traced or does not fit the plan.
     """
     repairs = repairs or Repairs()
     reference = _traced(model, plan, settings)
@@ -106,7 +113,7 @@ def quantized(
         plan = replace(plan, unclamped=tuple(equalization.unclamped))
     network, code_bits = _weights_rounded(reference, plan, settings), None
     if repairs.rdoq_lambda:
-        # With activations in float: their scales are looked for behind the weights that are stored.
+        # Activations stay in float here. Their scales are observed later, with the weights that will be stored.
         rounded = _weights_rounded(reference, Plan(plan.layers), settings)
         lam, num_batches = repairs.rdoq_lambda, repairs.rdoq_batches
         code_bits = round_by_rate_(rounded, reference, batches, lam=lam, num_batches=num_batches)

@@ -1,1 +1,1 @@
-"""Engines that run a model: siblings behind one small protocol, and how they are timed."""
+"""Engines that run a model, behind one small protocol, and measurements of their latency."""

@@ -1,4 +1,4 @@
-"""What the processor offers for 8-bit arithmetic, and where such arithmetic goes wrong."""
+"""Processor features for 8-bit arithmetic, and the processors on which such arithmetic saturates."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ import torch
 CPUINFO = Path("/proc/cpuinfo")
 X86 = ("x86_64", "amd64", "i386", "i686", "x86")
 
-# Field of the record: its name in torch.cpu.get_capabilities(), its flags in /proc/cpuinfo.
+# Field of CpuFeatures -> (keys in torch.cpu.get_capabilities(), flags in /proc/cpuinfo).
 _X86_NAMES = {
     "avx2": (("avx2",), ("avx2",)),
     "avx512": (("avx512_bw",), ("avx512bw",)),
@@ -24,10 +24,10 @@ _ARM_NAMES = {"dot_product": (("dot",), ("asimddp",)), "i8mm": (("i8mm",), ("i8m
 
 @dataclass(frozen=True)
 class CpuFeatures:
-    """Instructions that matter to 8-bit networks; None where it could not be found out.
+    """The instructions that matter to 8-bit networks; None where the answer is unknown.
 
-    ``avx512`` is its byte and word part (AVX512BW), ``vnni`` AVX512-VNNI or AVX-VNNI, ``dot_product`` and ``i8mm``
-    are Arm's SDOT/UDOT and 8-bit matrix products.
+    ``avx512`` means the byte and word instructions (AVX512BW). ``vnni`` means AVX512-VNNI or AVX-VNNI. ``dot_product``
+    and ``i8mm`` are Arm's SDOT/UDOT and 8-bit matrix products.
     """
 
     name: str | None
@@ -45,11 +45,12 @@ class CpuFeatures:
         return self.architecture.lower() in X86
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
+        """Return the fields as a dictionary of plain values."""
         return asdict(self)
 
 
-# The variable by which a user keeps oneDNN, and so OpenVINO, from newer instructions; what its values leave out.
+# With this variable a user forbids newer instructions to oneDNN, and so to OpenVINO. _LIMITS maps each value to the
+# features that it forbids.
 ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"
 _LIMITS = {
     "SSE41": ("avx2", "avx512", "vnni", "amx_int8"),
@@ -67,10 +68,10 @@ _LIMITS = {
 def read_cpu_features() -> CpuFeatures:
     """Return the features that engines may use on this processor.
 
-    PyTorch knows them, else /proc/cpuinfo; a feature is None where neither does, and False where the environment
-    variable ``ONEDNN_MAX_CPU_ISA`` forbids it.
+    They are read from PyTorch, or from /proc/cpuinfo if PyTorch does not know them. A feature is None if neither knows
+    it, and False if the environment variable ``ONEDNN_MAX_CPU_ISA`` forbids it.
     """
-    # Not every supported version of PyTorch has it.
+    # Some supported versions of PyTorch do not have get_capabilities.
     get_capabilities = getattr(torch.cpu, "get_capabilities", dict)
     cpuinfo = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
     features = derive_cpu_features(get_capabilities(), cpuinfo=cpuinfo, architecture=platform.machine())
@@ -79,12 +80,12 @@ def read_cpu_features() -> CpuFeatures:
 
 
 def derive_cpu_features(capabilities: Mapping[str, Any], *, cpuinfo: str, architecture: str) -> CpuFeatures:
-    """Return the features in PyTorch's ``capabilities``, or in ``cpuinfo``'s text for those that they leave out.
+    """Return the features from PyTorch's ``capabilities``, or from the text ``cpuinfo`` where they are missing there.
 
-    What belongs to another architecture is False.
+    Features of another architecture are False.
     """
     fields = _parse_cpuinfo(cpuinfo)
-    # "flags" on x86, "Features" on Arm.
+    # /proc/cpuinfo calls the field "flags" on x86 and "Features" on Arm.
     flags = set(fields.get("flags", fields.get("Features", "")).split())
     own, foreign = (_X86_NAMES, _ARM_NAMES) if architecture.lower() in X86 else (_ARM_NAMES, _X86_NAMES)
     found: dict[str, bool | None] = dict.fromkeys(foreign, False)
@@ -99,17 +100,17 @@ def derive_cpu_features(capabilities: Mapping[str, Any], *, cpuinfo: str, archit
 
 
 def _parse_cpuinfo(text: str) -> dict[str, str]:
-    """Return the fields of the first processor."""
+    """Return the fields of the first processor in the text of /proc/cpuinfo."""
     pairs = [line.partition(":") for line in text.split("\n\n")[0].splitlines()]
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def saturates_u8s8(features: CpuFeatures) -> bool:
-    """Return whether products of uint8 activations and int8 weights may be clipped on this processor.
+    """Return whether sums of products of uint8 activations and int8 weights may saturate on this processor.
 
-    x86 without VNNI multiplies them with VPMADDUBSW, which adds two products in int16: 255 * 127 * 2 = 64770 is held
-    to 32767. With weights of 7 bits, in [-64, 64], the sum fits: 255 * 64 * 2 = 32640. Unknown counts as without.
+    x86 without VNNI uses VPMADDUBSW, which adds two products in int16: 255 * 127 * 2 = 64770 is clipped to 32767. With
+    weights of 7 bits, in [-64, 64], the sum fits: 255 * 64 * 2 = 32640. If VNNI is unknown, it counts as missing.
     Source: ONNX Runtime, https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "When and why
-    do I need to try U8U8?", which also names ``reduce_range`` as the way out.
+    do I need to try U8U8?", which also recommends ``reduce_range``.
     """
     return features.is_x86 and not features.vnni

@@ -1,4 +1,4 @@
-"""PyTorch without a compiler: what training code runs."""
+"""PyTorch eager mode as an engine: no compiler, as in training."""
 
 import copy
 
@@ -11,12 +11,12 @@ from compression.runtimes.runtime import Predictor
 
 
 class EagerRuntime:
-    """PyTorch eager in inference mode, in channels_last, the faster format of convolutions on CPUs."""
+    """PyTorch eager mode, in inference mode and with channels_last, the faster format for convolutions on CPUs."""
 
     name = "eager"
 
     def load(self, source: nn.Module, /, *, threads: int) -> Predictor:
-        """Return a function over a copy of the model; sets the threads of the whole process."""
+        """Return a function that runs a copy of ``source`` on images; sets the number of threads of the process."""
         torch.set_num_threads(threads)
         model = copy.deepcopy(source).cpu().eval().to(memory_format=torch.channels_last)
 

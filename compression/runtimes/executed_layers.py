@@ -1,4 +1,4 @@
-"""Which layers of a quantized ONNX file run in integers, by the graph that ONNX Runtime makes of it."""
+"""Executed layers: which layers of a quantized ONNX file run in integers, read from ONNX Runtime's optimized graph."""
 
 import re
 import tempfile
@@ -26,7 +26,7 @@ MOVES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", 
     "ReorderInput",
     "ReorderOutput",
 }
-# Integer operators whose results are something else than 8-bit integers.
+# Integer operators whose results are not 8-bit integers.
 WIDE_RESULTS = {
     "ConvInteger": TensorProto.INT32,
     "MatMulInteger": TensorProto.INT32,
@@ -35,14 +35,17 @@ WIDE_RESULTS = {
 }
 EIGHT_BITS = {TensorProto.UINT8, TensorProto.INT8}
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
-# What ONNX Runtime appends when it changes a node's memory layout.
+# Suffixes that ONNX Runtime appends to the name of a node when it changes its memory layout.
 RENAMED = re.compile(r"(_token_\d+|_nchwc|_nhwc)+$")
 QGEMM_OUTPUT_ZERO_POINT = 8
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One operator that computes: its ``name`` in the file, its ``weight`` initializer if any, what runs it."""
+    """One operator that computes: its ``name`` in the file, its ``weight`` initializer if any, and the operator ``op``.
+
+    ``integer`` says whether it runs in integers.
+    """
 
     name: str
     weight: str | None
@@ -53,10 +56,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class IntegerLayers:
-    """The layers in order of execution, and the conversions between integers and floats that are left among them.
+    """The layers in order of execution, and the numbers of remaining conversions between integers and floats.
 
-    ``quantize`` and ``dequantize`` count those of activations; ``dequantized_constants`` those of weights and biases,
-    each the sign of a layer that fell back to float.
+    ``quantize`` and ``dequantize`` count conversions of activations. ``dequantized_constants`` counts conversions of
+    weights and biases; each of these shows that a layer fell back to float.
     """
 
     layers: tuple[Layer, ...]
@@ -65,11 +68,11 @@ class IntegerLayers:
     dequantized_constants: int
 
     def count(self, kind: Kind | None = None, *, integer: bool) -> int:
-        """Return how many layers of ``kind``, or of all kinds, run in integers, or in float."""
+        """Return the number of layers of ``kind`` (None: all kinds) that run in integers, or in float."""
         return sum(layer.integer == integer and kind in (None, layer.kind) for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
-        """Return counts for each kind, conversions and every layer as plain values."""
+        """Return every layer, the counts of each kind and the conversions as plain values."""
         kinds: tuple[Kind, ...] = ("convolution", "linear", "other")
         counts = {
             kind: {"integer": self.count(kind, integer=True), "float": self.count(kind, integer=False)}
@@ -79,9 +82,10 @@ class IntegerLayers:
 
 
 def read_integer_layers(source: Path | str) -> IntegerLayers:
-    """Return what ONNX Runtime makes of the ONNX file ``source`` on this processor.
+    """Return the layers that ONNX Runtime executes for the ONNX file ``source`` on this processor.
 
-    It is optimized as `OnnxRuntime` does; raises InputError when it is not there or cannot be read.
+    The file is optimized with the same options as in `OnnxRuntime`. Raises InputError when the file does not exist or
+    cannot be read.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimized.onnx"
@@ -93,7 +97,7 @@ def read_integer_layers(source: Path | str) -> IntegerLayers:
 
 
 def examine_graph(optimized: onnx.GraphProto, *, original: onnx.GraphProto) -> IntegerLayers:
-    """Return the layers of ``optimized``, under the names that ``original`` has for them or for what they fuse."""
+    """Return the layers of the graph ``optimized``, with the names of the nodes in ``original`` that they replace."""
     types = _infer_types(optimized)
     constants = {tensor.name for tensor in optimized.initializer}
     names = _Names(original)
@@ -118,7 +122,7 @@ def _kind(node: onnx.NodeProto) -> Kind:
 
 
 def _is_integer(node: onnx.NodeProto, types: dict[str, int]) -> bool | None:
-    """Return None for what computes neither, such as shapes."""
+    """Return whether ``node`` computes in 8-bit integers; None if it computes neither in these nor in floats."""
     if _is_quantized(node.op_type):
         return True
     kind = types.get(node.input[0]) if node.input else None
@@ -132,7 +136,10 @@ def _is_quantized(op: str) -> bool:
 
 
 def _infer_types(graph: onnx.GraphProto) -> dict[str, int]:
-    """Return the element type of every tensor; ONNX's own inference stops at ONNX Runtime's operators."""
+    """Return the element type of every tensor by name.
+
+    The type inference of ONNX cannot be used, because it stops at operators that only ONNX Runtime knows.
+    """
     types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
     types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
     for node in graph.node:
@@ -162,7 +169,7 @@ def _result_type(node: onnx.NodeProto, types: dict[str, int]) -> int:
 
 
 class _Names:
-    """Finds the node of the original graph that an optimized one stands for."""
+    """A lookup from nodes of the optimized graph to the nodes of the original graph that they replace."""
 
     def __init__(self, original: onnx.GraphProto) -> None:
         self.nodes = {node.name: node for node in original.node}
@@ -171,7 +178,7 @@ class _Names:
 
     def find(self, node: onnx.NodeProto) -> str:
         name = node.name if node.name in self.nodes else RENAMED.sub("", node.name)
-        # In the blocked layout nodes are named for their results.
+        # In the blocked layout, nodes are named after their outputs.
         found = self.nodes.get(name) or self.producers.get(name)
         if found is None:
             return name
@@ -194,10 +201,13 @@ class _Names:
 
 
 def _weight(node: onnx.NodeProto, constants: set[str], producers: dict[str, onnx.NodeProto]) -> str | None:
-    """Return the initializer that a convolution or linear layer takes its weight from, through its dequantization."""
+    """Return the initializer that holds the weight of a convolution or linear layer, found through dequantization.
+
+    Returns None for other operators, and if the weight is not an initializer.
+    """
     if _kind(node) == "other":
         return None
-    # Input, scale and zero point come first where quantization is part of the operator.
+    # If quantization is part of the operator, its first inputs are an activation with scale and zero-point.
     index = 3 if node.op_type.startswith("QLinear") or node.op_type == "QGemm" else 1
     name = node.input[index]
     while name not in constants and name in producers:

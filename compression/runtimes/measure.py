@@ -1,4 +1,4 @@
-"""Latency of engines that take turns, so that a machine's drift hits all of them alike."""
+"""Latency measurements in which engines take turns, so that drift of the machine affects all of them equally."""
 
 import statistics
 import time
@@ -13,7 +13,7 @@ from compression.runtimes.runtime import Predictor
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, 10th and 90th percentile of repeated measurements."""
+    """The median and the 10th and 90th percentile of repeated measurements."""
 
     median: float
     p10: float
@@ -22,7 +22,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class LatencyRecord:
-    """Milliseconds of each round for one batch, from images in memory to logits in memory."""
+    """The latency of one engine: milliseconds per batch in each round, from images in memory to logits in memory."""
 
     batch_size: int
     warmup: int
@@ -35,25 +35,25 @@ class LatencyRecord:
 
     @property
     def latency_ms(self) -> Spread:
-        """Milliseconds a batch."""
+        """The latency of a batch in milliseconds."""
         return spread(self.rounds_ms)
 
     @property
     def images_per_second(self) -> float:
-        """Images a second at the median latency."""
+        """The throughput in images per second at the median latency."""
         return 1000.0 * self.batch_size / self.latency_ms.median
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return median and percentiles (linear between neighbours) of at least one value."""
+    """Return median and percentiles of at least one value, with linear interpolation between neighbours."""
     p10, median, p90 = np.percentile(values, [10, 50, 90]).tolist()
     return Spread(median=median, p10=p10, p90=p90)
 
 
 def compare_rounds(reference: LatencyRecord, *, other: LatencyRecord) -> Spread:
-    """Return how many times faster ``other`` is: the spread over rounds of ``t_reference / t_other``.
+    """Return how many times faster ``other`` is than ``reference``: the spread over rounds of the ratio of their times.
 
-    Both must come from one `measure_alternating`: the ratio is taken within each round.
+    Both must come from the same call of `measure_alternating`, because the ratio is taken within each round.
     """
     assert reference.repeats == other.repeats, "records of different measurements"
     pairs = zip(reference.rounds_ms, other.rounds_ms, strict=True)
@@ -69,10 +69,11 @@ def measure_alternating(
     settle_seconds: float = 0.01,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, LatencyRecord]:
-    """Time every predictor once a round, in turn (A B A B ...): ``warmup`` rounds, then ``repeats`` timed.
+    """Time every predictor once per round, in turns (A B A B ...), and return a record for each.
 
-    ``batch``: [B, 3, H, W]. A turn begins with untimed calls, one and then more until ``settle_seconds`` are
-    over: caches are the other's, and threads of the other's pool still spin. ``clock`` gives seconds.
+    ``warmup`` rounds are not timed; ``repeats`` rounds are. ``batch: [B, 3, H, W]``. A turn begins with one or more
+    untimed calls until ``settle_seconds`` have passed, because caches still hold data of the previous engine, and
+    threads of its pool still spin. ``clock`` returns seconds.
     """
     assert repeats > 0, "nothing to time"
     rounds: dict[str, list[float]] = {name: [] for name in predictors}

@@ -1,4 +1,4 @@
-"""A model as an ONNX file, with what is needed to feed it."""
+"""ONNX export: a model as an ONNX file, with class names, image size and normalization in its metadata."""
 
 import contextlib
 import copy
@@ -15,7 +15,7 @@ import torch
 from onnxscript import opset18 as op
 from torch import nn
 
-from compression.core import quantize_ops  # noqa: F401 - makes the operators known
+from compression.core import quantize_ops  # noqa: F401 - registers the operators
 from compression.runtimes.onnx_metadata import write_with_metadata
 
 INPUT = "input"
@@ -31,16 +31,17 @@ def export_onnx(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> int:
-    """Write ``model`` to ``path``, in FP32 but for what it quantizes, and return the file's bytes.
+    """Write ``model`` to ``path`` and return the size of the file in bytes.
 
-    Input ``input`` [batch, 3, image_size, image_size], normalized by mean and std; output ``logits`` [batch,
-    num_classes]; any batch size. Batch normalization is folded into convolutions. Quantized layers stand between
-    QuantizeLinear and DequantizeLinear, with signed activations as unsigned ones of zero-point 128. The metadata holds
-    ``class_names``, ``image_size``, ``mean`` and ``std`` as JSON. The same model gives the same bytes.
+    The input is ``input: [batch, 3, image_size, image_size]``, normalized by mean and std. The output is
+    ``logits: [batch, num_classes]``. Any batch size works. Everything that ``model`` does not quantize is FP32, and
+    batch norm is folded into convolutions. Quantized layers stand between QuantizeLinear and DequantizeLinear; signed
+    activations are unsigned with the zero-point 128. The metadata holds ``class_names``, ``image_size``, ``mean`` and
+    ``std`` as JSON. Equal models give equal bytes.
     """
-    # In channels_last a global pooling would be written as a mean and a shuffle of its result.
+    # With channels_last, global pooling would be exported as a mean and a permutation of its result.
     exported = copy.deepcopy(model).cpu().eval().to(memory_format=torch.contiguous_format)
-    # Two images: torch.export would take a batch of one for a constant.
+    # Two images, because torch.export would treat a batch size of one as a constant.
     images = torch.zeros(2, 3, image_size, image_size)
     with _quiet():
         program = torch.onnx.export(
@@ -69,7 +70,7 @@ def export_onnx(
 
 
 def _translations() -> dict[Any, Any]:
-    """Return how the operators of a quantized network are written: as ONNX has them, whatever their range."""
+    """Return the ONNX translations of the operators of quantized networks, for any range of integers."""
 
     def quantize(values: Any, scale: Any, zero_point: int, low: int, high: int) -> Any:
         integers = op.QuantizeLinear(values, scale, _uint8(zero_point))
@@ -79,7 +80,7 @@ def _translations() -> dict[Any, Any]:
         dtype = integers.dtype.numpy()
         if dtype == np.int32:
             return op.DequantizeLinear(integers, scale, axis=0)
-        # ONNX Runtime fuses a linear layer only where weights have a zero-point as well, though zero is its default.
+        # ONNX Runtime fuses a linear layer only if its weights have an explicit zero-point, although 0 is the default.
         zeros = np.full(tuple(scale.shape), zero_point, dtype)
         return op.DequantizeLinear(integers, scale, op.Constant(value=onnx.numpy_helper.from_array(zeros)), axis=0)
 
@@ -113,7 +114,7 @@ def _uint8(value: int) -> Any:
 
 
 def _pool_globally(graph: onnx.GraphProto) -> None:
-    """Write means over height and width as GlobalAveragePool, of which engines have an integer form."""
+    """Replace means over height and width by GlobalAveragePool, for which engines have integer kernels."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type != "ReduceMean" or len(node.input) != 2:
@@ -132,7 +133,7 @@ def _drop_unused_initializers(graph: onnx.GraphProto) -> None:
 
 
 def _strip(proto: onnx.ModelProto) -> None:
-    """Remove what the exporter notes for debugging: stack traces with local paths, 15 % of a small file."""
+    """Remove the exporter's debugging notes: stack traces with local paths, which are 15 % of a small file."""
     graph = proto.graph
     graph.ClearField("metadata_props")
     graph.ClearField("value_info")
@@ -148,8 +149,8 @@ def _strip(proto: onnx.ModelProto) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    # The exporter prints its progress, logs about operators of packages that are not there, and warns of
-    # deprecations within torch and onnxscript, none of which a user can act on.
+    # The exporter prints its progress, logs about operators of missing packages, and warns of deprecations within torch
+    # and onnxscript. A user can act on none of these.
     level = logging.root.manager.disable
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

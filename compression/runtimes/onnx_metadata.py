@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself: JSON values by name, among its metadata properties."""
+"""Metadata of ONNX files: JSON values by name, stored as metadata properties."""
 
 import json
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from compression.system.files import write_atomic
 
 
 def write_with_metadata(proto: onnx.ModelProto, path: Path | str, metadata: Mapping[str, Any]) -> int:
-    """Write ``proto`` to ``path`` with ``metadata`` beside what it holds, and return the file's bytes.
+    """Add ``metadata`` to ``proto``, write it to ``path``, and return the size of the file in bytes.
 
-    Properties stand in the order they were given in, so the same model gives the same bytes.
+    Properties keep the order of ``metadata``, and the output is deterministic: equal arguments give equal bytes.
     """
     for key, value in metadata.items():
         entry = proto.metadata_props.add()
@@ -24,6 +24,6 @@ def write_with_metadata(proto: onnx.ModelProto, path: Path | str, metadata: Mapp
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
-    """Return the metadata of the file at ``path``."""
+    """Return the metadata of the ONNX file at ``path``, with its values decoded from JSON."""
     proto = onnx.load(path, load_external_data=False)
     return {entry.key: json.loads(entry.value) for entry in proto.metadata_props}

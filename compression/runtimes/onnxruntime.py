@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime on the CPU as an engine."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class OnnxRuntime:
     name = "onnxruntime"
 
     def load(self, source: Path | str, /, *, threads: int) -> Predictor:
-        """Return a function over the ONNX file ``source``; raises InputError when it cannot be read."""
+        """Return a function that runs the ONNX file ``source``; raises InputError when the file cannot be read."""
         session = open_session(source, options=make_options(threads=threads))
         input_name = session.get_inputs()[0].name
 
@@ -37,24 +37,24 @@ class OnnxRuntime:
 
 
 def make_options(*, threads: int) -> onnxruntime.SessionOptions:
-    """Return the options that this project runs every file with, to time it as well as to look into it."""
+    """Return the session options for all files, which are the same for timing and for reading the executed layers."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
-    # Its threads spin after a call, which would slow the engine whose turn comes next.
+    # By default its threads keep spinning after a call, which would slow down the engine that is timed next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 
-# It rounds float weights between quantized activations to 8 bits, which nobody asked for.
+# This optimizer rounds float weights between quantized activations to 8 bits without being asked, so it is disabled.
 QUANTIZES_WEIGHTS = "WeightBiasQuantization"
 
 
 def open_session(source: Path | str, *, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
-    """Return a session of the ONNX file ``source``; raises InputError when it is not there or cannot be read."""
+    """Return a session for the ONNX file ``source``; raises InputError when it does not exist or cannot be read."""
     check_onnx_file(source)
     try:
         return onnxruntime.InferenceSession(

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the engine of Intel's processors, and a second opinion on integer arithmetic."""
+"""OpenVINO on the CPU as an engine: for Intel processors, and as a second opinion on integer arithmetic."""
 
 import sys
 from functools import cache, lru_cache
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from compression.core.errors import InputError
 from compression.runtimes.runtime import Predictor, check_engine, check_onnx_file
 
-# Networks kept compiled, each for one batch size and with weights of its own.
+# So many compiled networks are kept, each for one batch size and with its own copy of the weights.
 KEPT = 4
 
 
@@ -24,10 +24,10 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def load(self, source: Path | str, /, *, threads: int) -> Predictor:
-        """Return a function over the ONNX file ``source``.
+        """Return a function that runs the ONNX file ``source``.
 
-        The network is compiled anew at the first use of a batch size. Raises InputError when the package is
-        missing or the file cannot be read.
+        The network is compiled at the first use of each batch size. Raises InputError when the package is missing or
+        the file cannot be read.
         """
         model = read_model(source)
         settings = make_settings(threads=threads)
@@ -37,13 +37,13 @@ class OpenVinoRuntime:
             return compile_model(model, batch_size=batch_size, settings=settings).create_infer_request()
 
         try:
-            # What this engine cannot run is told now, not at the first batch.
+            # Compiling now reports unsupported networks here and not at the first batch.
             compile_for(1)
         except RuntimeError as error:
             raise _unreadable(source, error) from error
 
         def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
-            # Images are shared, not copied; logits are copied, or the next batch would overwrite them.
+            # Images are shared, not copied. Logits are copied, because the next batch would overwrite them.
             results = compile_for(len(images)).infer([np.ascontiguousarray(images)], share_inputs=True)
             logits: NDArray[np.float32] = results[0]
             return logits
@@ -52,16 +52,16 @@ class OpenVinoRuntime:
 
 
 def make_settings(*, threads: int) -> dict[str, Any]:
-    """Return the properties of OpenVINO's CPU plugin that every network is compiled with."""
+    """Return the properties of OpenVINO's CPU plugin with which every network is compiled."""
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
-        # On processors with AVX512-BF16 or AMX-BF16 the default is bfloat16, in silence, for all that is not
-        # integer. Quantized layers run in integers under this hint as well.
+        # On processors with AVX512-BF16 or AMX-BF16, OpenVINO silently uses bfloat16 for all float operations.
+        # Quantized layers run in integers with this hint too.
         "INFERENCE_PRECISION_HINT": "f32",
-        # The other engines leave it to the system where threads run; pinned ones would meet on the same cores
-        # when two processes measure.
+        # The other engines do not pin threads to cores. Pinned threads would share cores when two processes measure
+        # at the same time.
         "ENABLE_CPU_PINNING": False,
     }
 
@@ -69,7 +69,7 @@ def make_settings(*, threads: int) -> dict[str, Any]:
 def compile_model(model: Any, *, batch_size: int, settings: dict[str, Any]) -> Any:
     """Return the ``openvino.CompiledModel`` of ``model`` for exactly ``batch_size`` images.
 
-    An open batch dimension costs 5 to 12 % of the latency of a MobileNetV2; compiling costs about 0.1 s.
+    A dynamic batch size would add 5 to 12 % to the latency of a MobileNetV2; compiling takes about 0.1 seconds.
     """
     fixed = model.clone()
     shape = fixed.input(0).get_partial_shape()
@@ -80,12 +80,15 @@ def compile_model(model: Any, *, batch_size: int, settings: dict[str, Any]) -> A
 
 
 def read_model(source: Path | str) -> Any:
-    """Return the ``openvino.Model`` of an ONNX file; raises InputError as `OpenVinoRuntime.load` does."""
+    """Return the ``openvino.Model`` of an ONNX file.
+
+    Raises InputError when the package is missing, or the file does not exist or cannot be read.
+    """
     import_openvino()
     check_onnx_file(source)
     try:
-        # OpenVINO tries what is no ONNX file with every other reader it has, which print what they think of it, and
-        # reads a file of an operator set it does not know as if it knew it.
+        # OpenVINO tries all its other readers on a file that is not ONNX, and they print messages. It also reads files
+        # with an unknown operator set as if it knew the set. So the file is checked first.
         proto = onnx.load(source)
         onnx.checker.check_model(proto)
         _check_opset(proto)
@@ -96,15 +99,15 @@ def read_model(source: Path | str) -> Any:
 
 @cache
 def _core() -> Any:
-    # One for the whole process: it holds the plugin whose threads networks run on, and must not go before them.
+    # One core for the process: it holds the plugin whose threads run the networks, so it must outlive all of them.
     return import_openvino().Core()
 
 
 def import_openvino() -> ModuleType:
-    """Return the package ``openvino``; raises InputError if it is missing.
+    """Import and return the package ``openvino`` without telemetry; raises InputError if the package is missing.
 
-    At its import it sends its maker a message, and writes an identifier below the user's home, unless the package
-    ``openvino_telemetry`` cannot be found: it is hidden meanwhile.
+    On import, ``openvino`` sends a message to its maker and writes an identifier below the user's home, unless the
+    package ``openvino_telemetry`` is missing. That package is therefore hidden during the import.
     """
     check_engine(OpenVinoRuntime.name, key="runtime.engines")
     hidden = {name: sys.modules[name] for name in ("openvino_telemetry",) if name in sys.modules}
@@ -125,7 +128,7 @@ def _check_opset(proto: onnx.ModelProto) -> None:
 
 
 def _unreadable(source: Path | str, error: Exception) -> InputError:
-    # OpenVINO's messages begin with where in its source they come from.
+    # OpenVINO's messages begin with their location in its source, which is left out.
     lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.startswith(("Exception from", "Check '")) and line[-1] != ":"]
-    return InputError(f"ONNX file {str(source)!r} cannot be read: {(told or ['unknown reason'])[0]}")
+    found = [line for line in lines if line and not line.startswith(("Exception from", "Check '")) and line[-1] != ":"]
+    return InputError(f"ONNX file {str(source)!r} cannot be read: {(found or ['unknown reason'])[0]}")

@@ -1,4 +1,4 @@
-"""Whether a network that is executed in integers says what the one that simulates them says."""
+"""Parity: the agreement of a network that is executed in integers with the network that simulates them."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,12 +12,14 @@ from compression.runtimes.runtime import Predictor
 
 @dataclass(frozen=True)
 class Parity:
-    """Simulated and executed arithmetic over the same ``images``.
+    """A comparison of simulated and executed arithmetic on the same ``images``.
 
-    ``agreement``: fraction of images with the same most probable class. ``max_logit_difference`` and
-    ``mean_logit_difference``: of absolute differences, over images and classes. ``worst_margin``: among images on which
-    the two disagree, the most by which the simulated logit of its own class exceeds that of the executed one's; small
-    where ties were broken, None if there are none. Accuracies are fractions.
+    - ``agreement``: the fraction of images with the same predicted class.
+    - ``max_logit_difference``, ``mean_logit_difference``: of absolute differences, over images and classes.
+    - ``worst_margin``: for images with different predictions, how far the simulated logit of the simulated prediction
+      exceeds the simulated logit of the executed prediction, at most. It is small if only near-ties were broken
+      differently, and None if all predictions agree.
+    - ``accuracy_simulated``, ``accuracy_executed``: fractions.
     """
 
     images: int
@@ -29,7 +31,7 @@ class Parity:
     accuracy_executed: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
+        """Return the fields as a dictionary of plain values."""
         return asdict(self)
 
 
@@ -39,9 +41,10 @@ def compare_predictions(
     executed: Predictor,
     batches: Iterable[tuple[NDArray[np.float32], NDArray[np.integer[Any]]]],
 ) -> Parity:
-    """Run both over ``batches`` of images [B, 3, H, W] and labels [B], one batch in memory at a time.
+    """Run both predictors on ``batches`` of images [B, 3, H, W] and labels [B], and compare their logits.
 
-    Equal logits count for the first class on both sides. Differences are taken in float64.
+    One batch is in memory at a time. Among equal logits the first class is the prediction, on both sides. Differences
+    are computed in float64.
     """
     images = agreeing = right_simulated = right_executed = num_logits = 0
     largest, total = np.float64(0), np.float64(0)
@@ -50,7 +53,7 @@ def compare_predictions(
         wanted, given = simulated(batch).astype(np.float64), executed(batch).astype(np.float64)
         assert wanted.shape == given.shape == (len(labels), wanted.shape[1]), (wanted.shape, given.shape, labels.shape)
         difference = np.abs(wanted - given)
-        # np.maximum hands on a NaN, which max() would drop.
+        # np.maximum propagates NaN; max() might drop it.
         largest = np.maximum(largest, difference.max())
         total, num_logits = total + difference.sum(), num_logits + difference.size
         chosen, executed_choice = wanted.argmax(axis=1), given.argmax(axis=1)

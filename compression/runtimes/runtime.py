@@ -1,4 +1,4 @@
-"""What an engine is."""
+"""The interface of an engine, and the known engines with the packages that they need."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from compression.system.extras import require_packages
 # images: [B, 3, H, W] float32, already normalized -> logits: [B, num_classes] float32
 Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-# Engines by the name they are asked for with, and the packages each needs, those that write its ONNX file included.
+# Engines by name, and the packages that each one needs, including those that write its ONNX file.
 ENGINES: dict[str, tuple[str, ...]] = {
     "eager": (),
     "onnxruntime": ("onnxruntime", "onnx", "onnxscript"),
@@ -22,22 +22,22 @@ ENGINES: dict[str, tuple[str, ...]] = {
 
 
 class Runtime(Protocol):
-    """An engine on the CPU; ``source`` is what it loads: a model in memory, or the path of a file."""
+    """An engine on the CPU; its ``source`` is a model in memory or the path of a file."""
 
     name: str
 
     def load(self, source: Any, /, *, threads: int) -> Predictor:
-        """Return a function from images to logits that uses ``threads`` threads."""
+        """Return a function from images to logits that runs ``source`` on ``threads`` threads."""
 
 
 def check_engine(name: str, *, key: str) -> None:
-    """Raise InputError if the engine ``name``, which ``key`` asked for, is unknown or a package it needs is missing."""
+    """Raise InputError if the engine ``name``, the value of ``key``, is unknown or needs a missing package."""
     if name not in ENGINES:
         raise InputError(f"{key}={name}: must be among {', '.join(ENGINES)}")
     require_packages(*ENGINES[name])
 
 
 def check_onnx_file(source: Path | str) -> None:
-    """Raise InputError if there is no file ``source``."""
+    """Raise InputError if the file ``source`` does not exist."""
     if not Path(source).is_file():
         raise InputError(f"ONNX file {str(source)!r} does not exist")

@@ -1,1 +1,1 @@
-"""How tensors become bytes: codecs, and the choice among them."""
+"""Storage of tensors as bytes: the codecs, and the choice of the smallest one for each tensor."""

@@ -1,4 +1,4 @@
-"""What bytes ought to be: the order-0 bound, and the formula that reports of compression use."""
+"""Reference sizes to compare files with: the order-0 entropy bound, and the formula that most papers report."""
 
 import math
 from collections.abc import Mapping
@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Bits of a gap in the formula, and bytes of a scale for each output channel.
+# The formula counts 3 bits for the gap before each non-zero weight, and a 4-byte scale for each output channel.
 FORMULA_GAP_BITS, FORMULA_SCALE_BYTES = 3, 4
 
 
 def order0_bits(values: NDArray[np.integer[Any]]) -> float:
-    """Return ``N * H``, ``H = -sum p log2 p`` over the values of an array of ``N``: what no code without context beats.
+    """Return the order-0 entropy of an array in bits: ``N * H`` with ``H = -sum p log2 p`` over its ``N`` values.
 
-    Shannon 1948; the probabilities are the array's own, and telling a decoder of them is not counted.
+    No code without context needs fewer bits (Shannon 1948). The probabilities are the frequencies in the array itself;
+    the bytes that send them to a decoder are not counted.
     """
     _, counts = np.unique(values, return_counts=True)
     if counts.size <= 1:
@@ -25,7 +26,7 @@ def order0_bits(values: NDArray[np.integer[Any]]) -> float:
 
 @dataclass(frozen=True)
 class LayerCount:
-    """What the formula asks of a layer: non-zero weights, bits of each, output channels."""
+    """A layer as the formula sees it: its number of non-zero weights, the bits of each, and its output channels."""
 
     nonzero: int
     bits: int
@@ -33,10 +34,11 @@ class LayerCount:
 
 
 def formula_bytes(layers: Mapping[str, LayerCount]) -> int:
-    """Return ``sum nonzero * bits / 8 + 4 * channels + 3 * nonzero / 8`` over layers, the bytes most reports count.
+    """Return the bytes that most papers report, ``sum nonzero * (bits + 3) / 8 + 4 * channels`` over layers.
 
-    It leaves out the filler entries that gaps of 3 bits need where more than 8 zeros follow each other, biases, what
-    remains of normalization, and the header; and no entropy coder enters it, so it can also be too high.
+    The formula can be too low. It leaves out biases, the remaining parameters of normalization layers, the header, and
+    the filler entries that gaps of 3 bits need in runs of 8 zeros and more. It can also be too high, because it assumes
+    no entropy coder.
     """
     bits = sum(layer.nonzero * (layer.bits + FORMULA_GAP_BITS) for layer in layers.values())
     return math.ceil(bits / 8) + FORMULA_SCALE_BYTES * sum(layer.channels for layer in layers.values())

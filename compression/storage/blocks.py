@@ -1,7 +1,7 @@
-"""A state dict as blocks of bytes, and a table of what stands in them.
+"""A state dict as blocks of bytes, with a table that describes each block.
 
-A tensor of two dimensions and more is a block of its own. Vectors and scalars (scales, biases, statistics) are too
-short to be coded one by one: all of one role, the last part of their names, and of one type are coded as one array.
+A tensor with two or more dimensions is one block. Vectors and scalars (scales, biases, statistics) are too short to be
+coded one by one. All of them that share a role (the last part of their names) and a type are coded as one array.
 """
 
 import math
@@ -17,7 +17,7 @@ from compression.core.errors import ArtifactError, InputError
 from compression.storage.codec import Parts
 from compression.storage.codec_registry import encode_smallest, get_allowed, get_codec
 
-# NumPy has no bfloat16: its bits are stored as those of an int16.
+# NumPy has no bfloat16, so the bits of a bfloat16 are stored as an int16.
 DTYPES: dict[torch.dtype, np.dtype] = {
     torch.float32: np.dtype(np.float32),
     torch.float16: np.dtype(np.float16),
@@ -32,7 +32,7 @@ DTYPES: dict[torch.dtype, np.dtype] = {
 }
 DTYPE_NAMES = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
 MAX_NUMEL = 1 << 40
-# A few bytes can say "a billion zeros": a file must not decide how much memory that takes.
+# A few bytes can encode a billion zeros. This limit keeps a small hostile file from filling the memory.
 MAX_DECODED_BYTES = 512 << 20
 
 _COLUMNS = ("roles", "dtypes", "codecs", "bytes", "counts", "owners", "shapes")
@@ -40,7 +40,7 @@ _COLUMNS = ("roles", "dtypes", "codecs", "bytes", "counts", "owners", "shapes")
 
 @dataclass(frozen=True)
 class Block:
-    """Tensors of one ``role`` and type that are coded as one array: OWNER.role for each of ``owners``."""
+    """Tensors with one ``role`` and type that are coded as one array; they are named OWNER.role for each owner."""
 
     role: str
     owners: tuple[str, ...]
@@ -51,22 +51,22 @@ class Block:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the tensors."""
+        """The full names of the tensors, in the order in which they are coded."""
         return tuple(f"{owner}.{self.role}" if owner else self.role for owner in self.owners)
 
     @property
     def numel(self) -> int:
-        """The number of values."""
+        """The number of values in all tensors of the block."""
         return sum(map(math.prod, self.shapes))
 
     @property
     def decoded_bytes(self) -> int:
-        """The bytes that the values take in memory."""
+        """The memory of the decoded values, in bytes."""
         return self.numel * DTYPES[self.dtype].itemsize
 
     @property
     def working_bytes(self) -> int:
-        """At most the bytes that decoding takes in memory meanwhile."""
+        """An upper bound of the extra memory while decoding, in bytes; raises ArtifactError for an unknown codec."""
         try:
             return get_codec(self.codec).working_bytes * self.numel
         except ArtifactError as error:
@@ -74,11 +74,11 @@ class Block:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the array that is coded: the tensor's own, or all values one after the other."""
+        """The shape of the coded array: that of a single tensor, or ``[N]`` for several tensors in sequence."""
         return self.shapes[0] if len(self.shapes) == 1 else (self.numel,)
 
     def decode(self, data: bytes) -> dict[str, Tensor]:
-        """Return the tensors on the CPU; raises ArtifactError naming the first of them."""
+        """Return the tensors by name, on the CPU; raises ArtifactError that names the first tensor of the block."""
         try:
             array = get_codec(self.codec).decode(data, shape=self.shape, dtype=DTYPES[self.dtype])
         except ArtifactError as error:
@@ -87,21 +87,22 @@ class Block:
         if len(self.shapes) == 1:
             return {self.names[0]: values}
         parts = values.split([math.prod(shape) for shape in self.shapes])
-        # Copies: a view would keep all the others alive.
+        # A view would keep the memory of all other tensors of the block alive, so each part is copied.
         return {
             name: part.reshape(shape).clone() for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
         }
 
     def measure(self, data: bytes) -> Parts:
-        """Return what the bytes are for."""
+        """Return how many of the bytes hold values, index and side information."""
         return get_codec(self.codec).measure(data, shape=self.shape, dtype=DTYPES[self.dtype])
 
 
 def pack_state(state: Mapping[str, Tensor], *, codec: str) -> tuple[list[Block], bytes]:
-    """Return table and payload; ``codec`` is the name of one, or ``auto`` for the smallest of each block.
+    """Encode a state dict and return its table of blocks and its payload.
 
-    Every value comes back equal, and bit for bit but for -0.0, which is stored as 0.0. Raises InputError for
-    an unknown codec and for what is no plain tensor.
+    ``codec`` is the name of a codec, or ``auto``, which takes the smallest one for each block. The round trip is bit
+    for bit, except that -0.0 is stored as 0.0. Raises InputError for an unknown codec, and for a value that is not a
+    dense tensor of a known type.
     """
     allowed = get_allowed(codec)
     groups: dict[tuple[Any, ...], dict[str, Tensor]] = {}
@@ -113,7 +114,8 @@ def pack_state(state: Mapping[str, Tensor], *, codec: str) -> tuple[list[Block],
         alone = name if tensor.ndim > 1 else ""
         groups.setdefault((not alone, role, tensor.dtype, alone), {})[owner] = tensor
     blocks, parts = [], []
-    # Matrices first, each kind in the order of the state dict: names repeat in the same order, so the header is short.
+    # Matrices come first, and both kinds keep the order of the state dict: names then repeat in the same order, which
+    # makes the compressed header short.
     for (_, role, dtype, _), tensors in sorted(groups.items(), key=lambda group: group[0][0]):
         arrays = [to_array(tensor) for tensor in tensors.values()]
         array = arrays[0] if len(arrays) == 1 else np.concatenate([one.reshape(-1) for one in arrays])
@@ -125,7 +127,7 @@ def pack_state(state: Mapping[str, Tensor], *, codec: str) -> tuple[list[Block],
 
 
 def split_payload(blocks: Sequence[Block], payload: bytes) -> list[bytes]:
-    """Return the bytes of each block."""
+    """Return the bytes of each block, in the order of ``blocks``."""
     view, start, parts = memoryview(payload), 0, []
     for block in blocks:
         parts.append(bytes(view[start : start + block.num_bytes]))
@@ -136,9 +138,10 @@ def split_payload(blocks: Sequence[Block], payload: bytes) -> list[bytes]:
 def unpack_state(
     blocks: Sequence[Block], *, payload: bytes, max_bytes: int | None = MAX_DECODED_BYTES
 ) -> dict[str, Tensor]:
-    """Return the tensors on the CPU; raises ArtifactError naming the one that cannot be decoded.
+    """Return the tensors by name, on the CPU; raises ArtifactError that names a tensor that cannot be decoded.
 
-    ``max_bytes``: what all of them may take in memory, decoding included; None: as much as they need.
+    ``max_bytes`` limits the memory of all tensors, decoding included; None means no limit. Raises ArtifactError above
+    the limit, before anything is decoded.
     """
     wanted = sum(block.decoded_bytes for block in blocks) + max((block.working_bytes for block in blocks), default=0)
     if max_bytes is not None and wanted > max_bytes:
@@ -150,7 +153,7 @@ def unpack_state(
 
 
 def table_to_json(blocks: Sequence[Block]) -> dict[str, list[Any]]:
-    """Return the table as a header holds it, in columns: what is alike stands together."""
+    """Return the table as the header stores it, in columns: similar values then stand together and compress well."""
     return {
         "roles": [block.role for block in blocks],
         "dtypes": [str(block.dtype).removeprefix("torch.") for block in blocks],
@@ -163,7 +166,11 @@ def table_to_json(blocks: Sequence[Block]) -> dict[str, list[Any]]:
 
 
 def table_from_json(table: Any, *, payload_bytes: int) -> list[Block]:
-    """Return the table of a header; raises ArtifactError unless it is well formed and covers the payload."""
+    """Return the blocks that a header describes.
+
+    Raises ArtifactError unless the table is well formed, its names are unique and its blocks add up to
+    ``payload_bytes``.
+    """
     if not _is_table(table):
         raise ArtifactError("damaged: its table of tensors cannot be read")
     blocks, start = [], 0
@@ -177,7 +184,7 @@ def table_from_json(table: Any, *, payload_bytes: int) -> list[Block]:
     if len(set(names)) != len(names):
         raise ArtifactError("damaged: its table names a tensor twice")
     if sum(block.num_bytes for block in blocks) != payload_bytes:
-        raise ArtifactError(f"damaged: its tensors are not {payload_bytes} bytes together")
+        raise ArtifactError(f"damaged: its tensors do not add up to {payload_bytes} bytes")
     return blocks
 
 
@@ -208,9 +215,9 @@ def _is_shape(shape: Any) -> bool:
 
 
 def to_array(tensor: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return the values that are stored: -0.0 as 0.0, bfloat16 by its bits."""
+    """Return the tensor as the NumPy array that is stored: -0.0 becomes 0.0, and bfloat16 becomes int16 bit by bit."""
     tensor = tensor.detach().cpu().contiguous()
     if tensor.is_floating_point():
-        # Weights pruned by multiplication are -0.0 where they were negative: no codec would see the zero.
+        # Pruning by multiplication turns a negative weight into -0.0, which codecs would not treat as a zero.
         tensor = tensor.masked_fill(tensor == 0, 0.0)
     return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()

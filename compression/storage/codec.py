@@ -1,4 +1,4 @@
-"""What a codec is."""
+"""The interface of a codec, and helpers that all codecs share."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from compression.core.errors import ArtifactError
 
 @dataclass(frozen=True)
 class Parts:
-    """What the bytes of one array are for.
+    """The bytes of one encoded array, by purpose.
 
-    ``values``: what the stored values are. ``index``: where they are; 0 where a code holds both at once. ``side``: what
-    a decoder must know besides, such as widths and tables of frequencies.
+    ``values`` hold the stored values. ``index`` holds their positions; it is 0 for a code that merges both. ``side`` is
+    everything else that a decoder needs, such as widths and frequency tables.
     """
 
     values: int = 0
@@ -24,58 +24,59 @@ class Parts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The sum of all three, in bytes."""
         return self.values + self.index + self.side
 
 
 class Codec(Protocol):
-    """A lossless way to store one array; its ``name`` stands in files, so it is unique and never changes.
+    """A lossless way to store one array.
 
-    ``working_bytes``: the memory that decoding takes for each value at most, beside the array itself.
+    ``name`` is written into files, so it is unique and never changes. ``working_bytes`` is an upper bound of the memory
+    that decoding takes for each value, in addition to the array itself.
     """
 
     name: str
     working_bytes: int
 
     def accepts(self, dtype: np.dtype) -> bool:
-        """Return whether arrays of this type can be stored."""
+        """Return whether the codec can store arrays of this type."""
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return ``array`` (any shape, C order, an accepted dtype) as bytes, the same for the same array."""
+        """Return ``array`` (any shape, C order, an accepted dtype) as bytes; equal arrays give equal bytes."""
 
     def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
-        """Return the array again, writable and bit for bit.
+        """Return the original array, writable and bit for bit.
 
-        Allocates no more than ``data``, the array and its ``working_bytes`` take. Raises ArtifactError
-        when ``data`` is not what ``encode`` gives for this shape and dtype, as far as that can be seen.
+        Allocates no more memory than ``data``, the array and ``working_bytes`` for each value. Raises ArtifactError
+        when ``data`` cannot come from ``encode`` for this shape and dtype, as far as the codec can detect it.
         """
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return what the bytes are for, of ``data`` that decodes; their total is ``len(data)``."""
+        """Return the purpose of the bytes in ``data``, which must be decodable; the parts add up to ``len(data)``."""
 
 
 def check_num_bytes(actual: int, *, expected: int, codec: str) -> None:
-    """Raise ArtifactError unless a stored array has as many bytes as its shape asks for."""
+    """Raise ArtifactError unless a stored array has as many bytes as its shape requires."""
     if actual != expected:
-        raise ArtifactError(f"damaged: {codec} codec has {actual} bytes where the shape asks for {expected}")
+        raise ArtifactError(f"damaged: {codec} codec has {actual} bytes where the shape requires {expected}")
 
 
 def to_little_endian(dtype: np.dtype) -> np.dtype:
-    """Return ``dtype`` in the byte order of files."""
+    """Return ``dtype`` in little-endian byte order, the order of files."""
     return dtype.newbyteorder("<")
 
 
 def flatten(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return ``[N]``: the values in C order, in the byte order of files."""
+    """Return the values as ``[N]``, in C order and little endian."""
     return np.ascontiguousarray(array).reshape(-1).astype(to_little_endian(array.dtype), copy=False)
 
 
 def is_stored(flat: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Return for each value of ``flat: [N]`` whether any of its bits is set: 0 is left out, -0.0 is not."""
+    """Return a mask ``[N]`` of the values in ``flat: [N]`` with any bit set: False for 0, True for -0.0."""
     mask: NDArray[np.bool_] = flat.view(f"<u{flat.dtype.itemsize}") != 0
     return mask
 
 
 def num_values(shape: tuple[int, ...]) -> int:
-    """Return how many values an array of ``shape`` has."""
+    """Return the number of values in an array of ``shape``."""
     return math.prod(shape)

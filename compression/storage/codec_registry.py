@@ -1,4 +1,4 @@
-"""The codecs by the names that stand in files, and the choice among them."""
+"""The codecs by the names that files use, and the choice of the smallest one."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ from compression.storage.codecs.gzip_ import GzipCodec
 from compression.storage.codecs.zstd import ZstdCodec
 
 AUTO = "auto"
-# What others compress files with: to compare with, and to be had by name. They take most of the time of all codecs, and
-# beside an entropy coder they are never the smallest, so auto leaves them out.
+# General compressors, for comparison; a user can select them by name. They take most of the encoding time and are never
+# smaller than the entropy coders, so `auto` leaves them out.
 BASELINES = ("zstd", "gzip")
 DENSE = DenseCodec()
-# The order decides ties: the simpler one first.
+# The order decides ties, so simpler codecs come first.
 _ALL: tuple[Codec, ...] = (
     DENSE,
     BitmaskCodec(),
@@ -40,14 +40,14 @@ CODECS: dict[str, Codec] = {codec.name: codec for codec in _ALL}
 
 
 def get_codec(name: str) -> Codec:
-    """Return the codec a file names; raises ArtifactError for one this version does not have."""
+    """Return the codec called ``name``; raises ArtifactError if this version does not have it."""
     if name not in CODECS:
         raise ArtifactError(f"damaged or newer: codec {name!r} is unknown; allowed: {', '.join(CODECS)}")
     return CODECS[name]
 
 
 def get_allowed(selection: str) -> tuple[str, ...]:
-    """Return the codec names that ``storage.codec=selection`` permits; raises InputError."""
+    """Return the codec names that ``storage.codec=selection`` allows; raises InputError for an unknown selection."""
     if selection == AUTO:
         return tuple(name for name in CODECS if name not in BASELINES)
     if selection not in CODECS:
@@ -56,9 +56,9 @@ def get_allowed(selection: str) -> tuple[str, ...]:
 
 
 def encode_smallest(array: NDArray[np.generic], *, allowed: Sequence[str]) -> tuple[str, bytes]:
-    """Return name and bytes of the codec among ``allowed`` that needs the fewest, found by trying each.
+    """Try every codec in ``allowed`` and return the name and the bytes of the smallest result.
 
-    Where none of them takes the array's type, it is stored dense.
+    If no allowed codec accepts the array's type, the array is stored dense.
     """
     fitting = [name for name in CODECS if name in allowed and CODECS[name].accepts(array.dtype)] or [DENSE.name]
     candidates = [(name, CODECS[name].encode(array)) for name in fitting]

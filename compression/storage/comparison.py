@@ -1,4 +1,4 @@
-"""All codecs on the same weights: bytes, seconds, and the sparsity from which each one beats dense storage."""
+"""A comparison of all codecs on the same weights: bytes, seconds, and the break-even sparsity against dense storage."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from compression.storage.codec_registry import CODECS, DENSE
 
-# What sweeps over sparsity work on: enough for stable sizes, and soon done.
+# The number of values in a sweep over sparsity: enough for stable sizes, and few enough to be fast.
 _SAMPLE = 300_000
 GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 
 
 @dataclass(frozen=True)
 class CodecResult:
-    """What a codec makes of all arrays together; ``curve`` is bits a value at each sparsity of ``GRID``.
+    """The size and speed of one codec on all arrays together.
 
-    ``break_even``: the lowest sparsity from which on it is smaller than dense; None if at none.
+    ``curve`` holds bits per value at each sparsity of ``GRID``. ``break_even`` is the lowest sparsity from which on the
+    codec stays smaller than dense storage; None if it never does.
     """
 
     codec: str
@@ -31,7 +32,7 @@ class CodecResult:
 
 
 def compare_codecs(arrays: Mapping[str, NDArray[Any]]) -> list[CodecResult]:
-    """Return a result for each codec that takes the type of ``arrays``: weights of one type, any shapes."""
+    """Return one result for each codec that accepts the type of ``arrays``: weights of one type, of any shapes."""
     sample = _take(arrays)
     sparse = [[prune(array, sparsity) for array in sample] for sparsity in GRID]
     numel = sum(array.size for array in sample)
@@ -54,7 +55,7 @@ def compare_codecs(arrays: Mapping[str, NDArray[Any]]) -> list[CodecResult]:
 
 
 def prune(array: NDArray[Any], sparsity: float) -> NDArray[Any]:
-    """Return ``array`` with the smallest magnitudes set to zero until ``sparsity`` of the values are; ties in order."""
+    """Return a copy of ``array`` in which the fraction ``sparsity`` of smallest magnitudes is zero; ties in C order."""
     flat = array.reshape(-1).copy()
     order = np.argsort(np.abs(flat.astype(np.float64)), kind="stable")
     flat[order[: round(sparsity * flat.size)]] = 0
@@ -62,7 +63,7 @@ def prune(array: NDArray[Any], sparsity: float) -> NDArray[Any]:
 
 
 def find_break_even(curve: Sequence[float], dense: Sequence[float]) -> float | None:
-    """Return where ``curve`` falls below ``dense`` for good, between the points of ``GRID`` by a straight line."""
+    """Return the sparsity from which on ``curve`` stays below ``dense``, interpolated linearly in ``GRID``, or None."""
     excess = [one - other for one, other in zip(curve, dense, strict=True)]
     if excess[-1] >= 0:
         return None
@@ -79,6 +80,6 @@ def _curve(name: str, sparse: Sequence[Sequence[NDArray[Any]]], numel: int) -> t
 
 
 def _take(arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """Return leading rows of every array, ``_SAMPLE`` values in all."""
+    """Return the leading rows of every array, about ``_SAMPLE`` values in total."""
     share = min(1.0, _SAMPLE / max(1, sum(array.size for array in arrays.values())))
     return [array[: max(1, round(share * len(array)))] for array in arrays.values() if array.size]

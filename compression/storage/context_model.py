@@ -1,7 +1,7 @@
-"""The adaptive model of the context codec: how likely a weight is zero, and how large it is, from those before it.
+"""The adaptive model of the context codec, which predicts zeros and magnitudes of weights from the weights before them.
 
-Every probability comes from whole numbers by additions, multiplications, divisions and comparisons of float64 in a
-fixed order (sums of fractions by ``cumsum``, never by ``sum``), so it is the same on every platform.
+Every probability is computed from integers by additions, multiplications, divisions and comparisons of float64 in a
+fixed order. Fractions are added with ``cumsum``, never with ``sum``. The result is the same on every platform.
 """
 
 import numpy as np
@@ -9,29 +9,30 @@ from numpy.typing import NDArray
 
 from compression.storage.entropy_coder import Coder, Weights, code_by_class
 
-# (start, step): weight (o, j) is in the phase where o + j = start modulo step. Each row and column shows about the same
-# share of its weights in every phase, and all phases before the last one show half of them.
+# (start, step): weight (o, j) belongs to the phase where o + j = start modulo step. Every phase covers about the same
+# share of each row and column, and the phases before the last one cover half of the weights together.
 MASK_PHASES = ((0, 16), (8, 16), (4, 8), (2, 4), (1, 2))
-# The same for the n-th magnitude; finer, as there are fewer of them and each says more.
+# The same for the n-th magnitude. The phases are finer, since there are fewer magnitudes and each one carries more
+# information.
 MAGNITUDE_PHASES = (
     *((0, 128), (64, 128), (32, 128), (96, 128), (16, 64), (48, 64), (8, 32), (24, 32)),
     *((4, 16), (12, 16), (2, 8), (6, 8), (1, 4), (3, 4)),
 )
 
-# A quotient of odds is in level l where it is from 2**((l - 0.5) / 4) to below 2**((l + 0.5) / 4), l from -16 to 16.
+# A quotient of odds has level l, from -16 to 16, if it is in [2**((l - 0.5) / 4), 2**((l + 0.5) / 4)).
 _QUARTER_OCTAVES = (1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429)
 _EIGHTH_OCTAVE = 1.0905077326652577
 _LEVELS = 16
 _LEVEL_BOUNDS = np.array(
     [_QUARTER_OCTAVES[level % 4] * _EIGHTH_OCTAVE * 2.0 ** (level // 4) for level in range(-_LEVELS, _LEVELS)]
 )
-# Row and column level together make a class, half an octave of odds.
+# The levels of row and column together give a class; neighbouring classes differ by half an octave of odds.
 _ODDS_OF_CLASS = np.array(
     [_QUARTER_OCTAVES[2 * (index % 2)] * 2.0 ** (index // 2) for index in range(-_LEVELS, _LEVELS + 1)]
 )
 _MASK_PRIOR = 100.0
 
-# A row's mean magnitude m is in the class where 0.3 + m is nearest, by its logarithm, to 0.45 * 1.11**class.
+# A row with the mean magnitude m has the class whose 0.45 * 1.11**class is nearest to 0.3 + m on a logarithmic scale.
 _MEAN_STEP = 1.11
 _MEANS_OF_CLASS = 0.45 * np.multiply.accumulate(np.r_[1.0, np.full(53, _MEAN_STEP)])
 _MEAN_BOUNDS = _MEANS_OF_CLASS[:-1] * np.sqrt(_MEAN_STEP)
@@ -46,12 +47,16 @@ _MAX_BINS = 16
 def code_mask(
     coder: Coder, *, shape: tuple[int, int, int], num_stored: int, truth: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """Return ``[O, I * K]``: 1 where a weight of ``shape`` (O, I, K) is not zero, of which there are ``num_stored``.
+    """Code the mask of the stored weights and return it: ``[O, I * K]``, 1 where a weight is not zero.
 
-    Phase by phase, in each the rows of one residue after the other. The class of a weight is
-    ``(level of its row + level of its column + 1) // 2``, the column's quotient being that of its input channel times
-    that of its kernel position; see ``_odds_quotients``. A class with prior odds d of being stored, ``num_stored``'s
-    times 2**(class / 2), and n0, n1 seen in phases before this has the weights
+    ``shape`` is (O, I, K), and ``num_stored`` weights are not zero. ``truth: [O, I * K]`` is the mask to write, or None
+    to read it. Weights are coded phase by phase; within a phase, rows with the same residue modulo the step come
+    together.
+
+    The class of a weight is ``(level of its row + level of its column + 1) // 2``. The quotient of a column is that of
+    its input channel times that of its kernel position; see ``_odds_quotients``. The prior odds d of a class are the
+    odds of the mask as a whole times 2**(class / 2), with classes counted from -16 to 16. With n0 zeros and n1 stored
+    weights of the class in earlier phases, its distribution has the weights
     ``[n0 + 100 / (1 + d), n1 + 100 * d / (1 + d)]``.
     """
     rows, channels, positions = shape
@@ -70,7 +75,7 @@ def code_mask(
         of_channel = _odds_quotients(by_kernel.sum(axis=2), density=density)
         of_position = _odds_quotients(by_kernel.sum(axis=1), density=density)
         row_levels = _to_levels(_odds_quotients(row_seen, density=density))
-        # Both levels count from 0 to 32, as classes do; the 1 rounds half of their sum up.
+        # Both levels run from 0 to 32, as classes do. The added 1 rounds half of their sum up.
         column_levels = _to_levels((of_channel[:, None] * of_position[None, :]).reshape(-1)) + np.uint8(1)
         slices = [(slice(o, None, step), slice((start - o) % step, None, step)) for o in range(min(step, rows))]
         blocks = [mask[block] for block in slices]
@@ -105,10 +110,11 @@ def code_magnitudes(
     mean: float,
     truth: NDArray[np.uint8] | None,
 ) -> NDArray[np.uint8]:
-    """Return for each of ``rows: [N]``, the row it is in, a magnitude from 0 to below ``num_values``.
+    """Code N magnitudes in ``[0, num_values)`` and return them.
 
-    ``mean`` is about that of all. The class of a magnitude is that of its row's mean so far, with 2.5 magnitudes of
-    ``mean`` added.
+    ``rows: [N]`` holds the row of each magnitude, and ``mean`` is about the mean of all of them. ``truth: [N]`` holds
+    the magnitudes to write, or is None to read them. The class of a magnitude comes from the mean of its row so far,
+    to which 2.5 magnitudes with the value ``mean`` are added as a prior.
     """
     magnitudes = np.zeros(rows.size, dtype=np.uint8)
     row_count, row_sum = np.zeros(num_rows), np.zeros(num_rows)
@@ -129,12 +135,16 @@ def code_magnitudes(
 
 
 class _MagnitudeModel:
-    """Counts of magnitudes by class, with a prior for each class drawn from all of them.
+    """The distribution of magnitudes in each class: counts so far, with a prior derived from all classes.
 
-    q, of all magnitudes: their counts, and 10 of a geometric distribution with ``mean`` (a tenth of it even). p, of a
-    class: q(a) * (t_c / t)**a, where t = m / (1 + m) for m = ``mean`` and t_c the same for the class (a fiftieth of
-    p is q itself). The weights of a class: its counts, and 60 of p. While fewer than 150 magnitudes a value are
-    counted, the counts of q are smoothed, and those of a class are of bins of ceil(A / 16) values, which p divides.
+    - q, the distribution over all classes: the counts, plus 10 pseudo-counts of a geometric distribution with ``mean``,
+      of which a tenth is uniform.
+    - p, the prior of a class: q(a) * (t_c / t)**a, normalized, with t = m / (1 + m) for m = ``mean`` and t_c the same
+      for the mean of the class; a fiftieth of p is q itself.
+    - The weights of a class: its counts, plus 60 pseudo-counts of p.
+
+    While the counts are below 150 per value, the counts in q are smoothed. The counts of a class are then taken over
+    bins of ceil(A / 16) values, and p divides each bin among its values.
     """
 
     def __init__(self, num_values: int, *, mean: float) -> None:
@@ -148,7 +158,7 @@ class _MagnitudeModel:
         self._tilts = _powers(_MEANS_OF_CLASS / (1.0 + _MEANS_OF_CLASS) / ratio, num_values)
 
     def weights(self) -> Weights:
-        """Return ``[C, A]``."""
+        """Return the weights ``[C, A]`` of A magnitudes for each of C classes."""
         total = self._counts.sum(axis=0)
         num = total.sum()
         few = num < _FEW * total.size
@@ -166,18 +176,19 @@ class _MagnitudeModel:
         return weights
 
     def update(self, classes: NDArray[np.uint8], magnitudes: NDArray[np.uint8]) -> None:
-        """Count what was coded."""
+        """Add coded ``magnitudes: [N]`` of ``classes: [N]`` to the counts."""
         num_values = self._counts.shape[1]
         cells = np.bincount(classes * np.int64(num_values) + magnitudes, minlength=self._counts.size)
         self._counts += cells.reshape(self._counts.shape)
 
 
 def _odds_quotients(seen: NDArray[np.int64], *, density: float) -> NDArray[np.float64]:
-    """Return ``[G]``: for groups of weights, the odds of being stored over those of ``density``, from ``seen: [2, G]``.
+    """Return ``[G]``: the odds that a weight of each group is stored, divided by the odds of the overall ``density``.
 
-    ``seen`` are the numbers n of weights and z of stored ones so far. ``s`` weights of ``density`` are added to each
-    group: s = v / t, from 1 to 1e9, v = density * (1 - density) and t the variance of densities between groups,
-    as the spread of z beyond that of a binomial distribution has it (at least v * v / 1000).
+    ``seen: [2, G]`` holds the number n of weights and the number z of stored weights of each group so far. As a prior,
+    s weights of the overall ``density`` are added to each group: s = v / t, limited to [1, 1e9], with v = density *
+    (1 - density). t is the variance of the density between groups, estimated from the spread of z beyond that of a
+    binomial distribution, and at least v * v / 1000.
     """
     number, stored = seen
     variance = density * (1.0 - density)
@@ -194,12 +205,12 @@ def _odds_quotients(seen: NDArray[np.int64], *, density: float) -> NDArray[np.fl
 
 
 def _to_levels(quotients: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the levels, counted from 0."""
+    """Return the level of each quotient, counted from 0."""
     return np.searchsorted(_LEVEL_BOUNDS, quotients, side="right").astype(np.uint8)
 
 
 def _powers(ratios: NDArray[np.float64], num: int) -> NDArray[np.float64]:
-    """Return ``[C, num]``: 1, r, r * r, ... of ``ratios: [C]``, each from the one before."""
+    """Return ``[C, num]``: 1, r, r * r, ... for ``ratios: [C]``; each power is computed from the one before."""
     factors = np.repeat(ratios[:, None], num, axis=1)
     factors[:, 0] = 1.0
     powers: NDArray[np.float64] = np.multiply.accumulate(factors, axis=1)
@@ -207,13 +218,13 @@ def _powers(ratios: NDArray[np.float64], num: int) -> NDArray[np.float64]:
 
 
 def _normalize(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``weights: [..., A]`` over their sum, added up from the first."""
+    """Return ``weights: [..., A]`` divided by their sum, which is accumulated from the first one on."""
     normalized: NDArray[np.float64] = weights / np.cumsum(weights, axis=-1)[..., -1:]
     return normalized
 
 
 def _add_bins(weights: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return ``[C, B]``: sums of ``weights: [C, A]`` from each of ``starts`` to the next, added up from the first."""
+    """Return ``[C, B]``: sums of ``weights: [C, A]`` over the bins that begin at ``starts``, accumulated in order."""
     sums = np.zeros((len(weights), starts.size))
     for offset in range(int(starts[1])):
         values = weights[:, offset :: int(starts[1])]
@@ -222,7 +233,7 @@ def _add_bins(weights: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArra
 
 
 def _smooth(counts: NDArray[np.float64], *, width: int) -> NDArray[np.float64]:
-    """Return ``counts: [A]``, each spread to those up to ``width`` away in a triangle cut off at the ends."""
+    """Return ``counts: [A]`` smoothed by a triangle that reaches ``width`` values to each side, cut off at the ends."""
     size = counts.size
     distance = np.abs(np.arange(size)[:, None] - np.arange(size)[None, :])
     triangle = np.maximum(width + 1 - distance, 0).astype(np.float64)

@@ -1,9 +1,9 @@
-"""Symbols of known probabilities as bytes, by asymmetric numeral systems (ANS) from ``constriction``.
+"""An entropy coder for symbols of known probabilities: asymmetric numeral systems (ANS) from ``constriction``.
 
-The bytes are the words of ``constriction.stream.stack.AnsCoder`` (32 bits, little endian) less the zero bytes at the
-end. The coder may begin with a tail, bytes of another kind that are read after the last symbol: they fill its state,
-which would otherwise cost up to three bytes. Probabilities are ``Categorical(weights, perfect=False)``, float64
-weights that need not add up to 1.
+The bytes are the words of ``constriction.stream.stack.AnsCoder`` (32 bits, little endian) without the zero bytes at the
+end. The coder may start from a tail: other bytes, which are read after the last symbol. The tail fills the state of the
+coder, which would otherwise cost up to three bytes. Probabilities are ``Categorical(weights, perfect=False)`` with
+float64 weights that need not add up to 1.
 """
 
 from typing import Any, Protocol
@@ -23,17 +23,20 @@ Weights = NDArray[np.float64]
 
 
 class Coder(Protocol):
-    """One walk through a model serves both ways: ``truth`` are the symbols to write, or None where they are read."""
+    """The common interface of encoder and decoder, so that one walk through a model serves both directions.
+
+    ``truth`` holds the symbols to write; it is None when symbols are read.
+    """
 
     def code(self, weights: Weights, *, num: int, truth: Symbols | None) -> Symbols:
-        """Return ``num`` symbols of one distribution ``weights: [A]``, A at least 2."""
+        """Return ``num`` symbols that share one distribution ``weights: [A]``, with A at least 2."""
 
     def code_uniform(self, sizes: Symbols, *, truth: Symbols | None) -> Symbols:
-        """Return for each of ``sizes: [N]``, 2 to 2**16, a symbol from 0 to below it, all equally likely."""
+        """Return one uniformly distributed symbol in ``[0, size)`` for each of ``sizes: [N]``, 2 to 2**16."""
 
 
 class Encoder:
-    """Gathers symbols with their models: ANS writes the last one first."""
+    """An encoder that collects symbols with their models, because ANS must write the last symbol first."""
 
     def __init__(self) -> None:
         self._messages: list[tuple[NDArray[np.int32], tuple[object, ...]]] = []
@@ -52,7 +55,7 @@ class Encoder:
         return truth
 
     def to_bytes(self, *, tail: bytes = b"") -> bytes:
-        """Return all that was written, over a ``tail`` that does not end in a zero byte."""
+        """Return all written symbols as bytes, on top of a ``tail`` that must not end in a zero byte."""
         ans = _AnsCoder(_to_words(tail))
         for symbols, model in reversed(self._messages):
             ans.encode_reverse(symbols, *model)
@@ -60,7 +63,7 @@ class Encoder:
 
 
 class Decoder:
-    """Reads what ``Encoder`` wrote, by the same calls in the same order."""
+    """A decoder for the bytes of ``Encoder``, which needs the same calls in the same order."""
 
     def __init__(self, data: bytes, *, codec: str) -> None:
         self._codec = codec
@@ -69,19 +72,19 @@ class Decoder:
         self._ans = _AnsCoder(_to_words(data))
 
     def code(self, weights: Weights, *, num: int, truth: Symbols | None = None) -> Symbols:
-        """Return ``num`` symbols; any bytes give some."""
+        """Return ``num`` symbols. Damaged bytes also give symbols; `finish` detects the damage."""
         del truth
         symbols: Symbols = self._ans.decode(_Categorical(weights, perfect=False), num)
         return symbols
 
     def code_uniform(self, sizes: Symbols, *, truth: Symbols | None = None) -> Symbols:
-        """Return a symbol for each size."""
+        """Return a symbol for each size. Damaged bytes also give symbols; `finish` detects the damage."""
         del truth
         symbols: Symbols = self._ans.decode(_UNIFORM, sizes.astype(np.int32))
         return symbols
 
     def finish(self, *, tail_bytes: int = 0) -> bytes:
-        """Return the tail; raises ArtifactError unless it has ``tail_bytes``: the symbols are not those written."""
+        """Return the tail; raises ArtifactError unless it has ``tail_bytes``, because wrong symbols were read then."""
         tail = _to_bytes(self._ans)
         if len(tail) != tail_bytes:
             raise ArtifactError(f"damaged: {self._codec} codec has a stream of other values")
@@ -100,10 +103,10 @@ def _to_bytes(ans: Any) -> bytes:
 def code_by_class(
     coder: Coder, classes: NDArray[np.uint8], *, weights: Weights, truth: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """Return the symbol of each of ``classes: [N]``, distributed as ``weights: [C, A]`` has it for its class.
+    """Return one symbol for each of ``classes: [N]``; row c of ``weights: [C, A]`` is the distribution of class c.
 
-    Coded class by class, the lowest first, and in order within a class: one call for each is many times faster than
-    one with a distribution for each symbol.
+    Symbols are coded class by class, the lowest class first, and in order within a class. One call per class is many
+    times faster than one call with a separate distribution for each symbol.
     """
     counts = np.bincount(classes, minlength=len(weights))
     present = np.flatnonzero(counts)

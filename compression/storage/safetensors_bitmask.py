@@ -1,14 +1,14 @@
 """A state dict as safetensors with a bitmask for each sparse weight, in the layout that compressed-tensors reads.
 
-That library calls it ``sparse-bitmask``. In place of ``LAYER.weight``, a matrix ``[R, C]``, there stand
+That library calls the layout ``sparse-bitmask``. Four tensors replace ``LAYER.weight``, a matrix ``[R, C]``:
 
-- ``LAYER.compressed``: the values that are not zero, row by row, of the weight's own type
-- ``LAYER.bitmask``: uint8 ``[R, ceil(C / 8)]``, a bit a value, lowest first, 1 = stored, each row padded with 0
+- ``LAYER.compressed``: the values that are not zero, row by row, in the weight's own type
+- ``LAYER.bitmask``: uint8 ``[R, ceil(C / 8)]``, one bit per value, lowest bit first, 1 = stored, each row padded with 0
 - ``LAYER.shape``: int64 ``[R, C]``
-- ``LAYER.row_offsets``: int64 ``[R]``, where in ``compressed`` each row begins
+- ``LAYER.row_offsets``: int64 ``[R]``, the position in ``compressed`` where each row starts
 
-A weight of more dimensions is stored as the matrix ``[O, I * kH * kW]``: its rows of kW values would need a byte of
-mask and an offset each. Its own shape stands in the metadata, by which ``read_bitmask_file`` gives it back.
+A weight with more dimensions is stored as the matrix ``[O, I * kH * kW]``. With rows of only kW values, each row would
+need a mask byte and an offset. The metadata holds the original shape, which ``read_bitmask_file`` restores.
 """
 
 import json
@@ -31,10 +31,11 @@ _WEIGHT = ".weight"
 
 
 def write_bitmask_file(state: Mapping[str, Tensor]) -> bytes:
-    """Return the file of ``state``: each ``LAYER.weight`` that is smaller for it with a bitmask, all else as it is.
+    """Return the bytes of a safetensors file with the tensors of ``state``.
 
-    Metadata: ``format``, ``compression`` (``sparse-bitmask``) and ``shapes``, a JSON object of the weights stored so
-    and their own shapes. Every value comes back bit for bit.
+    A ``LAYER.weight`` is stored with a bitmask if that makes it smaller; all other tensors are stored unchanged. The
+    metadata holds ``format``, ``compression`` (``sparse-bitmask``) and ``shapes``, a JSON object that maps each weight
+    with a bitmask to its original shape. The round trip is bit for bit.
     """
     tensors: dict[str, Tensor] = {}
     shapes: dict[str, list[int]] = {}
@@ -43,7 +44,7 @@ def write_bitmask_file(state: Mapping[str, Tensor]) -> bytes:
         parts = {name: tensor.contiguous()}
         if tensor.ndim > 1 and name.endswith(_WEIGHT) and not any(f"{layer}.{part}" in state for part in PARTS):
             coded = {f"{layer}.{part}": value for part, value in encode_bitmask(tensor).items()}
-            # As files, since four tensors have more of a header than one.
+            # Sizes are compared as files, because four tensors need a longer header than one.
             if len(safetensors.torch.save(coded)) < len(safetensors.torch.save(parts)):
                 parts, shapes[name] = coded, list(tensor.shape)
         tensors |= parts
@@ -53,11 +54,11 @@ def write_bitmask_file(state: Mapping[str, Tensor]) -> bytes:
 
 
 def read_bitmask_file(path: Path) -> dict[str, Tensor]:
-    """Return the state dict of a file of ``write_bitmask_file``; raises ArtifactError."""
+    """Return the state dict of a file that ``write_bitmask_file`` wrote; raises ArtifactError for any other file."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - `file` is not a mapping
         if metadata.get("compression") != FORMAT:
             raise ArtifactError(f"compression is {metadata.get('compression')!r}; allowed: {FORMAT!r}")
         for name, shape in _read_shapes(metadata.get("shapes")).items():
@@ -78,7 +79,7 @@ def read_bitmask_file(path: Path) -> dict[str, Tensor]:
 def encode_bitmask(weight: Tensor) -> dict[str, Tensor]:
     """Return the ``PARTS`` of ``weight: [R, ...]`` (two dimensions or more) as the matrix ``[R, C]``, on the CPU.
 
-    Only values whose every bit is 0 are left out: -0.0 has its sign bit set and is stored.
+    Only values with all bits 0 are left out. -0.0 has its sign bit set, so it is stored.
     """
     matrix = _to_matrix(weight.detach().cpu().contiguous())
     stored = (matrix[..., None].view(torch.uint8) != 0).any(dim=-1)
@@ -92,7 +93,7 @@ def encode_bitmask(weight: Tensor) -> dict[str, Tensor]:
 
 
 def decode_bitmask(parts: Mapping[str, Tensor], *, shape: tuple[int, ...]) -> Tensor:
-    """Return the weight of this ``shape`` again, bit for bit; raises ArtifactError when the parts do not fit it."""
+    """Return the original weight in its ``shape``, bit for bit; raises ArtifactError if the parts do not fit it."""
     num_rows, num_columns = _matrix_shape(shape)
     bitmask, values = parts["bitmask"], parts["compressed"]
     if parts["shape"].tolist() != [num_rows, num_columns]:
@@ -102,7 +103,7 @@ def decode_bitmask(parts: Mapping[str, Tensor], *, shape: tuple[int, ...]) -> Te
     stored = np.unpackbits(bitmask.numpy(), axis=1, count=num_columns, bitorder="little")
     mask = torch.from_numpy(stored).bool()
     if values.ndim != 1 or len(values) != int(mask.sum()):
-        raise ArtifactError(f"damaged: {list(values.shape)} values where its bitmask has {int(mask.sum())}")
+        raise ArtifactError(f"damaged: {list(values.shape)} values where its bitmask has {int(mask.sum())} bits set")
     matrix = torch.zeros((num_rows, num_columns), dtype=values.dtype)
     matrix[mask] = values
     return matrix.reshape(shape)

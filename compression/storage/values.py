@@ -1,4 +1,4 @@
-"""Values one after the other: integers of 8 bits in as many bits as the largest needs, all others as they are."""
+"""Plain values in sequence: int8 values in as few bits as the largest one needs, all other types unchanged."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ _INT8 = np.dtype(np.int8)
 def pack_values(values: NDArray[np.generic]) -> bytes:
     """Return ``values: [N]`` as bytes.
 
-    int8: a byte b, then each value in b bits, two's complement, highest bit first, zeros up to a whole byte; b from 1
-    to 8 is the fewest that hold every value. Others: little endian.
+    int8 values are stored as a byte b, then each value in b bits (two's complement, highest bit first), padded with
+    zeros to a full byte. b is the smallest width from 1 to 8 that holds every value. Other types are little endian.
     """
     if values.dtype != _INT8:
         return values.astype(to_little_endian(values.dtype), copy=False).tobytes()
@@ -24,7 +24,7 @@ def pack_values(values: NDArray[np.generic]) -> bytes:
 
 
 def unpack_values(data: bytes, *, num: int, dtype: np.dtype, codec: str) -> NDArray[np.generic]:
-    """Return the ``num`` values that ``pack_values`` wrote; raises ArtifactError, naming ``codec``."""
+    """Return the ``num`` values that ``pack_values`` wrote; raises ArtifactError that names ``codec``."""
     check_num_bytes(len(data), expected=packed_bytes(data[:1], num=num, dtype=dtype, codec=codec), codec=codec)
     if dtype != _INT8:
         return np.frombuffer(data, dtype=to_little_endian(dtype)).astype(dtype)
@@ -34,12 +34,15 @@ def unpack_values(data: bytes, *, num: int, dtype: np.dtype, codec: str) -> NDAr
         raise ArtifactError(f"damaged: {codec} codec has bits set after the last value")
     rows = np.zeros((num, 8), dtype=np.uint8)
     rows[:, :width] = bits[: num * width].reshape(num, width)
-    # Shifted back as signed numbers, so that the sign fills up.
+    # A right shift of signed numbers copies the sign into the upper bits.
     return np.packbits(rows).view(np.int8) >> (8 - width)
 
 
 def packed_bytes(head: bytes, *, num: int, dtype: np.dtype, codec: str) -> int:
-    """Return the bytes that ``num`` values take, of which ``head`` is the first one; raises ArtifactError."""
+    """Return how many bytes ``num`` packed values take; ``head`` is the first of these bytes.
+
+    Raises ArtifactError that names ``codec`` when ``head`` is not a width from 1 to 8.
+    """
     if dtype != _INT8:
         return num * dtype.itemsize
     width = head[0] if head else 1
@@ -49,5 +52,5 @@ def packed_bytes(head: bytes, *, num: int, dtype: np.dtype, codec: str) -> int:
 
 
 def side_bytes(dtype: np.dtype) -> int:
-    """Return how many of the bytes of packed values say how the others are read."""
+    """Return how many bytes of packed values are not values: 1 for the width of int8, else 0."""
     return 1 if dtype == _INT8 else 0

@@ -112,8 +112,8 @@ def test_mutated_files_of_residual_networks_of_integers(tmp_path, mobilenet):
     ("name", "change", "message"),
     [
         ("features.0.weight", lambda value: value.clamp(max=0) + 32, r"integers from .* to 32; allowed: -31 to 31"),
-        ("features.0.weight_scale", lambda value: value * 0, "a scale that is no finite number above 0"),
-        ("features.0.weight_scale", lambda value: value * float("nan"), "a scale that is no finite number above 0"),
+        ("features.0.weight_scale", lambda value: value * 0, "a scale that is not a finite number above 0"),
+        ("features.0.weight_scale", lambda value: value * float("nan"), "a scale that is not a finite number above 0"),
     ],
 )
 def test_integers_and_scales_that_no_plan_allows(tmp_path, integers, name, change, message):

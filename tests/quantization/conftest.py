@@ -1,4 +1,4 @@
-"""A small network to be quantized, and images for it."""
+"""Fixtures: a small network to quantize, and images for it."""
 
 import pytest
 import torch

@@ -11,7 +11,7 @@ from compression.quantization.post_training import Calibration, quantized
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_calibration_names_what_is_not_finite(model, batches, value):
+def test_calibration_names_non_finite_activations(model, batches, value):
     batches[1][0][0, 0, 0, 0] = value
     with pytest.raises(InputError, match="the activation after images is NaN or infinite"):
         rounding(model, plan_of(model), batches)

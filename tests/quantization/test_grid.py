@@ -13,7 +13,7 @@ def test_grids_by_hand():
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
-def test_bits_of_a_grid_are_those_it_was_made_of(bits):
+def test_bits_of_a_grid_round_trip(bits):
     grids = [weight_grid(bits), activation_grid(bits, signed=True), activation_grid(bits, signed=False)]
     assert [grid.bits for grid in grids] == [bits] * 3
     assert [grid.signed for grid in grids] == [True, True, False]

@@ -25,7 +25,7 @@ from compression.quantization.observers.percentile import Percentile, percentile
 
 CONF = Path(__file__).parents[2] / "conf" / "quantization"
 OBSERVERS = [MinMax, MovingAverage, Percentile, MeanSquaredError, Entropy]
-# A moving average is about the order.
+# A moving average depends on the order of batches.
 ORDERLESS = [MinMax, Percentile, MeanSquaredError, Entropy]
 # With scale and threshold the same.
 UNIT = Grid(-1, 1)
@@ -42,7 +42,7 @@ def see(observer, *batches):
 
 
 def make_histogram(counts, *, num_zeros=0):
-    """Return the histogram of bins of width 1 with these first counts, its values in the middle of the bins."""
+    """Return a histogram with bins of width 1 that starts with these counts; values lie in the middle of the bins."""
     counts = torch.tensor([counts])
     assert counts.shape[1] == 512
     largest = counts[0].nonzero().max().item() + 0.5
@@ -102,7 +102,7 @@ def test_percentile_counts_zeros():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(1, 100))
-def test_percentile_by_its_meaning(seed, percentile):
+def test_percentile_equals_its_definition(seed, percentile):
     magnitudes = np.abs(np.random.default_rng(seed).standard_normal(500)).astype(np.float32)
     threshold = see(Percentile(percentile=percentile), -magnitudes[None]).scale(UNIT).item()
     width = 2.0 ** math.ceil(math.log2(magnitudes.max())) / 2048
@@ -280,7 +280,7 @@ def test_order_of_batches_does_not_matter(observer, batches, random):
 @pytest.mark.parametrize("observer", OBSERVERS)
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), num_rows=st.integers(1, 20), width=st.integers(1, 60))
-def test_rows_do_not_bear_on_each_other(observer, seed, num_rows, width):
+def test_rows_are_independent(observer, seed, num_rows, width):
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randn(num_rows, width, generator=generator) * torch.rand(num_rows, 1, generator=generator) * 9
     picked = torch.randperm(num_rows, generator=generator)[:3]

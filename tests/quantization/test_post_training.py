@@ -1,4 +1,4 @@
-"""The order of the parts: what the model, the plan and the scales are after the repairs that were asked for."""
+"""Tests of the steps of post-training quantization: model, plan and scales after the selected repairs."""
 
 import copy
 from dataclasses import replace
@@ -17,18 +17,18 @@ from compression.quantization.repairs.adaround import AdaRound
 SETTINGS = Calibration(MinMax, MinMax, 3)
 
 
-def test_not_beside_adaround():
+def test_rdoq_and_adaround_exclude_each_other():
     with pytest.raises(InputError, match=r"rdoq_lambda=0\.1 contradicts adaround"):
         Repairs(adaround=AdaRound(), rdoq_lambda=0.1)
 
 
-def test_batch_norm_is_left_in_for_training_alone(model, batches):
+def test_batch_norm_is_kept_only_for_training(model, batches):
     plan, norms = plan_of(model), (nn.BatchNorm2d,)
     assert sum(isinstance(module, norms) for module in calibrated(model, plan, SETTINGS, batches).modules()) == 2
     assert not any(isinstance(module, norms) for module in quantized(model, plan, SETTINGS, batches).network.modules())
 
 
-def test_the_model_is_left_as_it_is(model, batches):
+def test_the_model_does_not_change(model, batches):
     before = copy.deepcopy(model.state_dict())
     labelled = [(images, torch.arange(len(images)) % 4) for images, _ in batches]
     settings = replace(SETTINGS, batch_norm_batches=1, norm_batches=labelled)
@@ -47,13 +47,13 @@ def test_the_plan_names_the_relu6_that_equalization_replaced(batches):
     assert (skipped.plan, skipped.equalization.pairs) == (plan, [])
     replaced = quantized(model, plan, SETTINGS, batches, repairs=Repairs(equalize="replace"))
     assert replaced.plan == replace(plan, unclamped=("_1",))
-    # The grid ends at 6 no more.
+    # The grid no longer ends at 6.
     scales = [quantizers(each.network)["_1"].max_scale for each in (skipped, replaced)]
     assert scales == [pytest.approx(6 / 255), None]
 
 
 @pytest.mark.parametrize("repairs", [Repairs(adaround=AdaRound(iterations=5)), Repairs(rdoq_lambda=0.1)])
-def test_weights_that_were_rounded_with_care_are_on_their_grid(model, batches, repairs):
+def test_weights_rounded_by_repairs_are_on_their_grid(model, batches, repairs):
     labelled = [(images, torch.arange(len(images)) % 4) for images, _ in batches]
     generator = torch.Generator().manual_seed(0)
     network = quantized(model, plan_of(model, 4), SETTINGS, labelled, repairs=repairs, generator=generator).network

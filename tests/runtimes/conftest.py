@@ -12,7 +12,7 @@ from compression.runtimes.onnx_export import export_onnx
 
 @pytest.fixture(scope="session")
 def metadata() -> dict[str, Any]:
-    """What is said of the images that an exported network takes."""
+    """Return the description of the images that an exported network takes."""
     return {
         "image_size": 32,
         "class_names": ["cät", "dog", "eel"],
@@ -23,7 +23,7 @@ def metadata() -> dict[str, Any]:
 
 @pytest.fixture(scope="session", params=[Residual, pytest.param(mobilenet_v2, marks=pytest.mark.slow)])
 def network(request: pytest.FixtureRequest) -> nn.Module:
-    """A network in training mode, whose batch norms have seen images."""
+    """Return a network in training mode whose batch norms have seen images."""
     torch.manual_seed(0)
     kwargs = {"width_mult": 0.35} if request.param is mobilenet_v2 else {}
     model: nn.Module = request.param(num_classes=3, **kwargs)
@@ -33,7 +33,7 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
 
 @pytest.fixture(scope="session")
 def network_onnx(network: nn.Module, metadata: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of the same network: tests only read it."""
+    """Return the ONNX file of the same network, which tests only read."""
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
     assert export_onnx(network, path, **metadata) == path.stat().st_size
     return path

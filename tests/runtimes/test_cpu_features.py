@@ -40,7 +40,7 @@ def test_arm():
     assert not saturates_u8s8(features)
 
 
-def test_the_word_of_pytorch_comes_first():
+def test_pytorch_takes_precedence_over_cpuinfo():
     capabilities = {"avx2": True, "avx512_vnni": False, "avx_vnni": True, "cpu_name": "Core"}
     features = derive("", capabilities=capabilities)
     assert (features.name, features.avx2, features.vnni, features.amx_int8) == ("Core", True, True, None)
@@ -53,12 +53,12 @@ def test_the_word_of_pytorch_comes_first():
 @pytest.mark.parametrize(
     ("architecture", "saturates"), [("x86_64", True), ("AMD64", True), ("arm64", False), ("", False)]
 )
-def test_what_is_unknown_is_none(architecture, saturates, monkeypatch):
+def test_unknown_features_are_none(architecture, saturates, monkeypatch):
     monkeypatch.setattr(cpu_features.platform, "processor", lambda: "")
     features = derive("", architecture)
     assert features.name is None
     assert {features.vnni, features.dot_product} == {None, False}
-    # Where an x86 processor does not tell, weights of 7 bits are right all the same.
+    # If VNNI is unknown on x86, weights of 7 bits are correct in any case.
     assert saturates_u8s8(features) is saturates
 
 
@@ -84,7 +84,7 @@ def test_this_processor(monkeypatch, tmp_path):
         ("SSE41", (False, False, False)),
     ],
 )
-def test_a_limit_of_the_environment_forbids_features(limit, expected, monkeypatch, tmp_path):
+def test_an_environment_variable_forbids_features(limit, expected, monkeypatch, tmp_path):
     (tmp_path / "cpuinfo").write_text(ZEN)
     monkeypatch.setattr(cpu_features, "CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(cpu_features.platform, "machine", lambda: "x86_64")

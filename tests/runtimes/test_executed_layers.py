@@ -40,7 +40,7 @@ def test_a_residual_block_runs_in_integers(tmp_path):
     assert [layer.op for layer in record.layers if layer.name == "add"] == ["QLinearAdd"]
 
 
-def test_a_missing_quantizer_is_told(tmp_path):
+def test_a_missing_quantizer_is_reported(tmp_path):
     record = examine(make_chain(hidden_quantizer=False), tmp_path)
     by_name = {layer.name: layer for layer in record.layers}
     assert not by_name["features.0"].integer
@@ -52,7 +52,7 @@ def test_a_missing_quantizer_is_told(tmp_path):
     assert record.dequantized_constants >= 2
 
 
-def test_a_relu_that_the_quantizer_does_not_stand_for_is_told(tmp_path):
+def test_a_relu_before_a_signed_quantizer_is_reported(tmp_path):
     record = examine(make_chain(hidden_zero_point=128), tmp_path)
     assert [layer.name for layer in record.layers if not layer.integer] == ["features.0"]
 

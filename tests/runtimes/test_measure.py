@@ -46,7 +46,7 @@ def test_engines_take_turns_and_the_second_call_is_timed():
     assert records["a"].images_per_second == pytest.approx(5 / 1.5)
 
 
-def test_a_turn_settles_for_a_while():
+def test_a_turn_waits_until_it_has_settled():
     clock, calls = Clock(), []
     predictors = {"a": make_predictor("a", [0.25] * 10, clock, calls)}
     measure_alternating(
@@ -67,7 +67,7 @@ def test_spread_by_hand():
     assert spread([3.0]).p90 == 3.0
 
 
-def test_ratio_is_taken_within_a_round():
+def test_ratios_are_taken_within_a_round():
     slow = LatencyRecord(batch_size=1, warmup=0, rounds_ms=(10.0, 100.0, 30.0))
     fast = LatencyRecord(batch_size=1, warmup=0, rounds_ms=(5.0, 10.0, 10.0))
     # 2, 10 and 3; the ratio of medians would be 3 as well, its spread would not.

@@ -18,7 +18,7 @@ def test_same_model_same_bytes(network, network_onnx, metadata, tmp_path):
     assert (tmp_path / "again.onnx").read_bytes() == network_onnx.read_bytes()
 
 
-def test_exporting_leaves_the_model_alone(tmp_path, metadata, capfd, caplog):
+def test_exporting_does_not_change_the_model(tmp_path, metadata, capfd, caplog):
     model = make_tiny()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     export_onnx(model, tmp_path / "model.onnx", **metadata)
@@ -39,7 +39,7 @@ def test_onnx_file(network_onnx, metadata):
     assert not any(node.metadata_props or node.doc_string for node in proto.graph.node)
 
 
-def test_onnx_file_knows_no_local_path(network_onnx):
+def test_onnx_file_contains_no_local_path(network_onnx):
     proto = onnx.load(network_onnx)
     # Weights are random bytes, in which any short string turns up.
     proto.graph.ClearField("initializer")

@@ -9,7 +9,7 @@ def make_model():
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
 
 
-def test_what_was_written_is_read(tmp_path):
+def test_metadata_round_trip(tmp_path):
     metadata = {"class_names": ["cät", "dog"], "image_size": 32, "mean": [0.5, 0.25, 1], "note": None}
     num_bytes = write_with_metadata(make_model(), tmp_path / "model.onnx", metadata)
     assert num_bytes == (tmp_path / "model.onnx").stat().st_size
@@ -17,7 +17,7 @@ def test_what_was_written_is_read(tmp_path):
     assert onnx.load(tmp_path / "model.onnx").graph == make_model().graph
 
 
-def test_properties_that_were_there_stay_and_the_order_is_that_of_the_arguments(tmp_path):
+def test_existing_properties_stay_and_new_ones_keep_their_order(tmp_path):
     model = make_model()
     onnx.helper.set_model_props(model, {"old": '"kept"'})
     write_with_metadata(model, tmp_path / "model.onnx", {"b": 1, "a": 2})

@@ -62,7 +62,7 @@ def test_images_in_another_memory_order(chain):
     np.testing.assert_array_equal(predict(images[::2]), predict(images)[::2])
 
 
-def test_a_file_may_go_after_loading(chain):
+def test_a_file_may_be_deleted_after_loading(chain):
     predict = OpenVinoRuntime().load(chain, threads=1)
     chain.unlink()
     assert predict(make_images(3)).shape == (3, 5)
@@ -145,7 +145,7 @@ def test_bad_files(chain, how, engine, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_operator_of_another_engine(chain):
+def test_an_operator_of_another_engine_is_refused(chain):
     proto = onnx.load(chain)
     proto.graph.node[2].domain = "com.bogus"
     onnx.save(proto, chain)
@@ -154,7 +154,7 @@ def test_an_operator_of_another_engine(chain):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file(tmp_path):
     path = tmp_path / "none.onnx"
     with pytest.raises(InputError) as caught:
         OpenVinoRuntime().load(path, threads=1)
@@ -168,8 +168,8 @@ def test_a_missing_package(chain, monkeypatch):
     assert str(caught.value) == 'openvino is not installed: pip install "compression[openvino]"'
 
 
-def test_nothing_is_printed_and_nobody_is_told(chain, tmp_path):
-    # In a process of its own: a warning at import is an error there, and so is any message to the maker.
+def test_nothing_is_printed_and_no_telemetry_is_sent(chain, tmp_path):
+    # A separate process, in which a warning at import is an error, and so is any message to the maker.
     script = (
         "import sys, numpy, openvino_telemetry\n"
         "def refuse(*args, **kwargs): raise SystemExit('telemetry')\n"

@@ -48,7 +48,7 @@ def test_the_same():
     assert parity.to_json()["images"] == 4
 
 
-def test_not_a_number_is_not_lost():
+def test_nan_is_not_lost():
     broken = EXECUTED.copy()
     broken[0, 1] = np.nan
     parity = compare(SIMULATED, broken)

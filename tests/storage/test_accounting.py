@@ -20,7 +20,7 @@ def test_order_0_bits_by_hand(values, bits):
     assert order0_bits(np.array(values, dtype=np.int8)) == pytest.approx(bits)
 
 
-def test_order_0_bits_are_about_how_often_values_come_and_not_which_or_where():
+def test_order_0_bits_depend_only_on_frequencies():
     values = np.random.default_rng(0).integers(-3, 4, size=500).astype(np.int8)
     assert order0_bits(np.sort(values)) == pytest.approx(order0_bits(values))
     assert order0_bits(values * 9) == pytest.approx(order0_bits(values))

@@ -55,7 +55,7 @@ def test_nan_and_infinity_stay():
         ({"a": 1}, "dict"),
     ],
 )
-def test_what_cannot_be_stored_is_named(value, kind):
+def test_values_that_cannot_be_stored_are_named(value, kind):
     with pytest.raises(InputError) as caught:
         pack_state({"layer.x": value}, codec="auto")
     assert str(caught.value) == (
@@ -143,13 +143,13 @@ def test_errors_name_the_tensor():
     block = Block("w", ("layer",), ((2,),), torch.float32, "dense", 4)
     with pytest.raises(ArtifactError) as caught:
         unpack_state([block], payload=bytes(4))
-    assert str(caught.value) == "tensor layer.w: damaged: dense codec has 4 bytes where the shape asks for 8"
+    assert str(caught.value) == "tensor layer.w: damaged: dense codec has 4 bytes where the shape requires 8"
     block = Block("w", ("layer",), ((2,),), torch.float32, "zip", 4)
     with pytest.raises(ArtifactError, match=r"^tensor layer.w: damaged or newer: codec 'zip' is unknown"):
         unpack_state([block], payload=bytes(4))
 
 
-def test_a_file_cannot_ask_for_any_amount_of_memory():
+def test_a_file_cannot_require_unlimited_memory():
     blocks, payload = pack_state({"w": torch.zeros(1000, 1000)}, codec="bitmask")
     # The array, and 20 bytes a value that a bitmask is unpacked in.
     with pytest.raises(ArtifactError, match=r"takes 24000000 bytes of memory; allowed: max_bytes=23999999"):
@@ -157,7 +157,7 @@ def test_a_file_cannot_ask_for_any_amount_of_memory():
     assert unpack_state(blocks, payload=payload, max_bytes=24_000_000)["w"].shape == (1000, 1000)
 
 
-def test_nor_can_a_short_stream_of_a_huge_array():
+def test_a_short_stream_cannot_require_unlimited_memory():
     _, payload = pack_state({"w": torch.randint(-3, 4, (100, 100)).to(torch.int8)}, codec="context")
     block = Block("w", ("layer",), ((12_000, 12_000),), torch.int8, "context", len(payload))
     with pytest.raises(ArtifactError, match="reading its tensors takes 5904000000 bytes of memory"):

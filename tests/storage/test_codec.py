@@ -10,7 +10,7 @@ def test_total_of_parts():
     assert Parts().total == 0
 
 
-def test_values_are_in_the_order_of_rows_and_the_bytes_of_files():
+def test_values_are_flattened_in_c_order_and_little_endian():
     array = np.array([[1, 2, 3], [4, 5, 6]], dtype=">i2")
     for same in (array, np.asfortranarray(array), array.astype("<i2")):
         flat = flatten(same)
@@ -20,8 +20,8 @@ def test_values_are_in_the_order_of_rows_and_the_bytes_of_files():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_zero_alone_is_left_out(dtype):
-    # A negative zero and the smallest number there is have bits.
+def test_only_zero_is_left_out(dtype):
+    # Negative zero and the smallest positive number have bits set.
     values = np.array([0.0, -0.0, 1.0, np.nan, np.nextafter(dtype(0), dtype(1))], dtype=dtype)
     assert is_stored(flatten(values)).tolist() == [False, True, True, True, True]
 
@@ -31,9 +31,9 @@ def test_number_of_values(shape, num):
     assert num_values(shape) == num
 
 
-def test_bytes_too_many_or_too_few_are_damage_and_the_codec_is_named():
+def test_a_wrong_number_of_bytes_is_an_error_that_names_the_codec():
     check_num_bytes(8, expected=8, codec="dense")
     for actual in (7, 9):
         with pytest.raises(ArtifactError) as caught:
             check_num_bytes(actual, expected=8, codec="dense")
-        assert str(caught.value) == f"damaged: dense codec has {actual} bytes where the shape asks for 8"
+        assert str(caught.value) == f"damaged: dense codec has {actual} bytes where the shape requires 8"

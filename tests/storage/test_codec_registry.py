@@ -35,7 +35,7 @@ def test_smallest_changes_at_the_break_even():
 
 
 def test_selection():
-    # Baselines are to be had by name alone.
+    # Baselines are selected only by name.
     assert get_allowed("auto") == ("dense", "bitmask", "coo", "csr", "csc", "delta", "ans", "context")
     assert get_allowed("bitmask") == ("bitmask",)
     with pytest.raises(InputError) as caught:

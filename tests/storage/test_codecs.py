@@ -25,7 +25,7 @@ from compression.storage.codecs.zstd import ZstdCodec
 
 
 def slow_unless(representative, *values):
-    """A case for the fast tests where it stands for others; the slow ones have all."""
+    """Return a parameter for all slow tests, and for the fast tests too if it is representative."""
     return pytest.param(*values, marks=() if representative else pytest.mark.slow)
 
 
@@ -108,7 +108,7 @@ def test_delta_fillers(zeros):
         (AnsCodec(), (4,), [0, 0]),
     ],
 )
-def test_what_is_never_written_is_refused(codec, shape, data):
+def test_bytes_that_are_never_written_are_refused(codec, shape, data):
     with pytest.raises(ArtifactError, match=f"damaged: {codec.name} codec has"):
         codec.decode(bytes(data), shape=shape, dtype=np.dtype(np.int16))
 
@@ -145,7 +145,7 @@ def check_round_trip(codec, data):
 @CODEC
 @settings(deadline=None, max_examples=25)
 @given(array=hnp.arrays(np.int8, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), elements=st.integers(-3, 3)))
-def test_bytes_are_accounted_for(codec, array):
+def test_measured_parts_add_up_to_the_bytes(codec, array):
     data = codec.encode(array)
     parts = codec.measure(data, shape=array.shape, dtype=array.dtype)
     assert parts.total == len(data)
@@ -271,7 +271,7 @@ def test_bits_after_the_last_value_are_an_error():
     ("name", "sparsity"),
     [slow_unless(s > 0.9 or name not in BASELINES, name, s) for name in CODECS for s in (0.0, 0.5, 0.99)],
 )
-def test_decoding_takes_the_memory_it_says(name, sparsity):
+def test_decoding_stays_within_working_bytes(name, sparsity):
     codec, rng = CODECS[name], np.random.default_rng(0)
     shape = (300, 1000)
     values = rng.geometric(0.1, size=shape).clip(max=120) * rng.choice([-1, 1], size=shape)

@@ -17,7 +17,7 @@ def test_break_even_by_hand():
     assert find_break_even([9.0] * len(GRID), dense) is None
 
 
-def test_the_smallest_go_first():
+def test_pruning_takes_the_smallest_first():
     array = np.array([[3, -1], [2, -4]], dtype=np.int8)
     assert prune(array, 0.5).tolist() == [[3, 0], [0, -4]]
     assert prune(array, 0.0).tolist() == array.tolist()
@@ -40,6 +40,6 @@ def test_every_codec_is_compared():
     assert len(axes.lines) == len(CODECS)
 
 
-def test_floats_have_no_codec_of_integers():
+def test_integer_codecs_are_left_out_for_floats():
     array = np.random.default_rng(0).normal(size=(8, 9)).astype(np.float32)
     assert "context" not in {result.codec for result in compare_codecs({"weight": array})}

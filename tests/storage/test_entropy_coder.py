@@ -24,7 +24,7 @@ messages = st.lists(
 
 @settings(deadline=None, max_examples=60)
 @given(messages=messages, tail=st.binary(max_size=9), seed=st.integers(0, 99))
-def test_symbols_and_tail_come_back(messages, tail, seed):
+def test_round_trip_of_symbols_and_tail(messages, tail, seed):
     tail, generator = tail.rstrip(b"\x00"), np.random.default_rng(seed)
     encoder, written = Encoder(), []
     for message in messages:
@@ -45,7 +45,7 @@ def test_symbols_and_tail_come_back(messages, tail, seed):
     assert decoder.finish(tail_bytes=len(tail)) == tail
 
 
-def test_a_symbol_takes_the_bits_that_its_probability_says():
+def test_a_symbol_takes_the_bits_of_its_probability():
     # 3/4 and 1/4 cost 0.415 and 2 bits. The state of the coder is 8 bytes at most.
     symbols = [0, 0, 0, 1] * 1000
     ideal = (3000 * np.log2(4 / 3) + 1000 * 2) / 8
@@ -66,7 +66,7 @@ def test_damage_is_named():
 
 
 @pytest.mark.parametrize("present", [[0, 1, 2], [2, 0], [1]])
-def test_each_class_is_coded_with_weights_of_its_own(present):
+def test_each_class_is_coded_with_its_own_weights(present):
     generator = np.random.default_rng(0)
     classes = generator.choice(present, size=300).astype(np.uint8)
     # One symbol of each class is nearly sure.

@@ -55,20 +55,20 @@ def test_parts_by_hand():
 
 @given(weight=tensors(min_dims=2))
 @settings(deadline=None, max_examples=40)
-def test_parts_come_back_bit_for_bit(weight):
+def test_parts_round_trip_bit_for_bit(weight):
     assert_same_bits(decode_bitmask(encode_bitmask(weight), shape=tuple(weight.shape)), weight)
 
 
 @given(state=st.dictionaries(st.sampled_from(["a.weight", "b.weight", "b.bias", "weight", "b.shape"]), tensors()))
 @settings(deadline=None, max_examples=40)
-def test_files_come_back_bit_for_bit(state):
+def test_files_round_trip_bit_for_bit(state):
     found = round_trip(state)
     assert found.keys() == state.keys()
     for name, tensor in state.items():
         assert_same_bits(found[name], tensor)
 
 
-def test_what_stands_in_a_file(tmp_path):
+def test_tensors_and_metadata_of_a_file(tmp_path):
     generator = torch.Generator().manual_seed(0)
     sparse = torch.randn(16, 8, 3, 3, generator=generator)
     sparse[:, 1:] = 0
@@ -137,7 +137,7 @@ def test_damaged_files(tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_none(tmp_path):
+def test_a_file_in_another_format(tmp_path):
     path = tmp_path / "m.safetensors"
     path.write_bytes(b"hello")
     with pytest.raises(ArtifactError, match=r"m\.safetensors: "):

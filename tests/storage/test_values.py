@@ -20,6 +20,6 @@ def test_packed_width(value, width):
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"\x09\x00", b"\x02", b"\x02\x00\x00", b"\x02\x01"])
-def test_packed_refuses_what_it_never_writes(data):
+def test_unpacking_refuses_bytes_that_are_never_written(data):
     with pytest.raises(ArtifactError, match="damaged"):
         DenseCodec().decode(data, shape=(3,), dtype=np.dtype(np.int8))

@@ -1,1 +1,1 @@
-"""Mixed precision: how many bits each layer gets."""
+"""Mixed precision: the choice of a number of bits for each layer."""

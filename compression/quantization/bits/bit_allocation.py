@@ -1,8 +1,8 @@
-"""Mixed precision: bits go to the layers whose loss falls most for each byte.
+"""Mixed precision: bits go to the layers whose loss falls most per byte (arXiv:2001.00281).
 
-Losses of single layers are added up, as if layers did not know of each other; what a network loses in all is measured
-by ``allocate_for_drop``. The least sum under a budget is a knapsack with one choice a layer; arXiv:2001.00281 takes its
-Pareto frontier, as here, with another measure of loss.
+The losses of single layers are added up, as if layers were independent; only ``allocate_for_drop`` measures the loss of
+the full network. The smallest sum under a budget is a knapsack problem with one choice per layer. As in
+arXiv:2001.00281, its Pareto frontier is searched, but with another measure of loss.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +11,12 @@ from typing import NamedTuple
 from compression.core.errors import InputError
 from compression.quantization.bits.bit_sensitivity import BitTable
 
-# Of what accuracies are compared to, in points: sums of floats are not exact.
+# Tolerance when accuracies (fractions) are compared, because sums of floats are not exact.
 _TOLERANCE = 1e-9
 
 
 class _Step(NamedTuple):
-    """From one number of bits of a layer to more: what it wins for each byte, and the bytes."""
+    """A change of one layer to more bits: the loss that it saves per byte, and the bytes that it costs."""
 
     gain_per_byte: float
     layer: str
@@ -25,23 +25,23 @@ class _Step(NamedTuple):
 
 
 def packed_bytes(bits: Mapping[str, int], sizes: Mapping[str, int]) -> int:
-    """Return the bytes of the packed integers of weights, ``sum ceil(n * b / 8)``: no scales, biases or header."""
+    """Return the bytes of packed integer weights, ``sum ceil(n * b / 8)``, without scales, biases and header."""
     return sum(-(-sizes[name] * each // 8) for name, each in bits.items())
 
 
 def added_loss(table: BitTable, bits: Mapping[str, int]) -> float:
-    """Return ``sum (loss of the layer at its bits - baseline)``."""
+    """Return the loss that rounding adds, summed over layers: ``sum (loss of the layer at its bits - baseline)``."""
     return sum(table.loss[name][each] - table.baseline for name, each in bits.items())
 
 
 def allocate_bits(table: BitTable, sizes: Mapping[str, int], *, max_bytes: int | None) -> dict[str, int]:
-    """Return the bits of each layer with the least added loss whose packed weights fit into ``max_bytes``.
+    """Return the bits of each layer that add the least loss, with packed weights of at most ``max_bytes``.
 
-    All layers begin at their fewest bytes. Then steps along the lower convex hulls of their (bytes, loss) are taken, by
-    falling gain per byte, as long as they fit; bytes left over go to whatever single choice still gains most. The sum
-    is above the least possible by less than the gain of the first step that did not fit, and never rises with the
-    budget.
-    None: no budget. Raises ``InputError`` for a budget below the fewest bytes possible, and for another model's table.
+    All layers start at their fewest bytes. Steps along the lower convex hulls of (bytes, loss) are then taken in order
+    of falling gain per byte, as long as they fit. Bytes that are left over go to the single change that gains most. The
+    added loss exceeds the optimum by less than the gain of the first step that did not fit, and it never rises with
+    the budget. ``max_bytes=None`` means no budget. Raises ``InputError`` for a budget below the fewest possible bytes,
+    and for the table of another model.
     """
     points = _points(table, sizes)
     chosen = {name: _first(row) for name, row in points.items()}
@@ -55,7 +55,7 @@ def allocate_bits(table: BitTable, sizes: Mapping[str, int], *, max_bytes: int |
         if step.num_bytes <= left:
             chosen[step.layer], left = step.bits, left - step.num_bytes
         else:
-            # Its later steps begin where this one ends.
+            # Later steps of this layer start where this step would end.
             closed.add(step.layer)
     while (choice := _best_choice(points, chosen, left)) is not None:
         chosen[choice.layer], left = choice.bits, left - choice.num_bytes
@@ -63,7 +63,7 @@ def allocate_bits(table: BitTable, sizes: Mapping[str, int], *, max_bytes: int |
 
 
 def allocation_path(table: BitTable, sizes: Mapping[str, int]) -> list[dict[str, int]]:
-    """Return the allocations from the fewest bytes to the least added loss, one step along a hull after the other."""
+    """Return the allocations from the fewest bytes to the least added loss; each one is a hull step after the last."""
     points = _points(table, sizes)
     path = [{name: _first(row) for name, row in points.items()}]
     for step in _steps(points):
@@ -79,12 +79,12 @@ def allocate_for_drop(
     max_drop: float,
     measure: Callable[[Mapping[str, int]], float],
 ) -> dict[str, int]:
-    """Return the allocation of fewest bytes, of ``allocation_path``, that keeps accuracy within ``max_drop`` points.
+    """Return the smallest allocation of ``allocation_path`` that keeps accuracy within ``max_drop`` points.
 
-    ``measure`` gives the accuracy, in [0, 1], of the network with such bits; ``baseline`` is that of the float network,
-    on the same held-out training images. The path is searched by halves, about ``log2(5 * layers)`` measurements, as if
-    accuracy never fell along it; the allocation returned was measured itself. Raises ``InputError`` if even the least
-    added loss drops more, and for another model's table.
+    ``measure`` returns the accuracy, in [0, 1], of the network with the given bits. ``baseline`` is the accuracy of the
+    float network on the same held-out training images. A binary search, which assumes that accuracy never falls along
+    the path, takes about ``log2(5 * layers)`` measurements. The returned allocation has been measured. Raises
+    ``InputError`` if even the allocation with the least added loss drops more, and for the table of another model.
     """
     path = allocation_path(table, sizes)
     lowest = baseline - max_drop / 100 - _TOLERANCE
@@ -105,7 +105,7 @@ def allocate_for_drop(
 
 
 def _points(table: BitTable, sizes: Mapping[str, int]) -> dict[str, list[tuple[int, float, int]]]:
-    """Return by layer (bytes, loss, bits), by rising bytes and falling loss: only choices that no other beats."""
+    """Return the choices (bytes, loss, bits) of each layer that no other choice beats, by rising bytes."""
     table.check_fits(sizes, source="the table of bits")
     points: dict[str, list[tuple[int, float, int]]] = {}
     for name in sizes:
@@ -114,7 +114,7 @@ def _points(table: BitTable, sizes: Mapping[str, int]) -> dict[str, list[tuple[i
             if row and loss >= row[-1][1]:
                 continue
             num_bytes = packed_bytes({name: bits}, sizes)
-            # In a layer of a few weights, more bits may take no byte more.
+            # In a layer with few weights, more bits may need no more bytes.
             if row and row[-1][0] == num_bytes:
                 row.pop()
             row.append((num_bytes, loss, bits))
@@ -127,17 +127,17 @@ def _first(row: list[tuple[int, float, int]]) -> int:
 
 
 def _left(chosen: Mapping[str, int], sizes: Mapping[str, int], *, max_bytes: int | None) -> int | None:
-    """Return the bytes that the fewest bits leave over; None where there is no budget."""
+    """Return the bytes of the budget that the fewest bits leave over; None without a budget."""
     fewest = packed_bytes(chosen, sizes)
     if max_bytes is not None and max_bytes < fewest:
-        raise InputError(f"max_bytes={max_bytes}: must be at least {fewest}, what the fewest bits of each layer take")
+        raise InputError(f"max_bytes={max_bytes}: must be at least {fewest}, the size with the fewest bits per layer")
     return None if max_bytes is None else max_bytes - fewest
 
 
 def _steps(points: Mapping[str, list[tuple[int, float, int]]]) -> list[_Step]:
-    """Return the steps along the hulls of all layers, by falling gain per byte; those of a layer are in order."""
+    """Return the steps along the hulls of all layers, by falling gain per byte; steps of one layer stay in order."""
     steps = [step for name, row in points.items() for step in _hull_steps(name, row)]
-    # The sort keeps the order of equals, and on a hull the gain per byte falls.
+    # The sort is stable, and along a hull the gain per byte falls.
     return sorted(steps, key=lambda step: -step.gain_per_byte)
 
 
@@ -145,7 +145,7 @@ def _hull_steps(name: str, row: list[tuple[int, float, int]]) -> Iterator[_Step]
     position = 0
     while position < len(row) - 1:
         steps = [_step(name, row[position], row[index]) for index in range(position + 1, len(row))]
-        # Of equal gains the shortest: it fits where the longer one may not.
+        # Among equal gains the shortest step is taken, because it may fit where a longer one does not.
         best = max(range(len(steps)), key=lambda index: (steps[index].gain_per_byte, -index))
         yield steps[best]
         position += best + 1
@@ -159,7 +159,7 @@ def _step(name: str, start: tuple[int, float, int], end: tuple[int, float, int])
 def _best_choice(
     points: Mapping[str, list[tuple[int, float, int]]], chosen: Mapping[str, int], left: int
 ) -> _Step | None:
-    """Return the change of one layer that fits into ``left`` bytes and gains most; None if none gains."""
+    """Return the change of one layer that fits into ``left`` bytes and gains most; None if no change gains."""
     best, most = None, 0.0
     for name, row in points.items():
         start = next(point for point in row if point[2] == chosen[name])

@@ -1,4 +1,4 @@
-"""What rounding the weight of one layer alone costs, by its bits: the ground of mixed precision (arXiv:2001.00281)."""
+"""The loss from rounding the weight of a single layer, by its bits; mixed precision builds on it (arXiv:2001.00281)."""
 
 import copy
 import math
@@ -21,10 +21,10 @@ CHOICES = (8, 6, 5, 4, 3, 2)
 
 @dataclass(frozen=True)
 class BitTable:
-    """Loss, lower is better, of a model with the weight of one layer rounded: layer -> bits -> loss.
+    """The loss of a model with the weight of one layer rounded: layer -> bits -> loss, lower is better.
 
-    ``baseline`` is the loss of the model as it is, on the same ``images`` held-out training images, and ``sizes`` how
-    many weights each layer has.
+    ``baseline`` is the loss of the unrounded model on the same held-out training images, of which there are ``images``.
+    ``sizes`` holds the number of weights of each layer.
     """
 
     baseline: float
@@ -33,7 +33,7 @@ class BitTable:
     loss: Mapping[str, Mapping[int, float]]
 
     def check_fits(self, sizes: Mapping[str, int], *, source: str) -> None:
-        """Raise ``InputError`` if ``source``, where this table is from, is not about layers of these ``sizes``."""
+        """Raise ``InputError``, which names ``source``, unless this table has layers of these ``sizes`` with losses."""
         for name, size in sizes.items():
             if self.sizes.get(name) != size or not self.loss.get(name):
                 raise InputError(
@@ -71,13 +71,13 @@ def measure_bit_sensitivity(
     choices: Sequence[int] = CHOICES,
     skip: Sequence[str] = (),
 ) -> Iterator[tuple[str, dict[int, float]]]:
-    """Yield (layer, loss by bits), layer by layer in the order of execution but for those in ``skip``.
+    """Yield (layer, {bits: loss}) for each layer that is not in ``skip``, in the order of execution.
 
-    The weight of the layer is rounded to each of ``choices`` bits, with the scales of its output channels by a new
-    observer, and all else is float. ``measure`` gives the loss of a network, lower is better: mean cross-entropy on
-    held-out training images tells more than accuracy, which few images change. Batch norm folded or not, the loss is
-    the same, but for observers that look at more than a channel. The model is left as it is. Raises ``InputError`` for
-    bits outside 2 to 8 and for a model that cannot be quantized.
+    The weight of the layer is rounded to each of ``choices`` bits; a new observer sets one scale per output channel.
+    Everything else stays in float. ``measure`` returns the loss of a network, lower is better. Mean cross-entropy on
+    held-out training images is more informative than accuracy, which changes only with a few images. Folding batch norm
+    does not change the loss, unless an observer looks at more than one channel. ``model`` does not change. Raises
+    ``InputError`` for bits outside 2 to 8, and for a model that cannot be traced.
     """
     for bits in choices:
         check_bits(bits, key="bits")
@@ -98,7 +98,7 @@ def measure_bit_sensitivity(
 
 
 def round_weight(weight: Tensor, *, bits: int, observer: Observer) -> Tensor:
-    """Return ``weight: [O, ...]`` on the grid of ``bits``, with the scale that ``observer`` finds for each row."""
+    """Return ``weight: [O, ...]`` rounded to the grid of ``bits``, with the scale that ``observer`` finds per row."""
     grid = weight_grid(bits)
     observer.observe(weight.flatten(1))
     scale = observer.scale(grid).view(-1, *[1] * (weight.ndim - 1))

@@ -1,4 +1,4 @@
-"""The bits of each layer: the run's, but for layers that are named, or whose group is."""
+"""The bits of each layer: a default for all, with overrides by name, pattern or group."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -16,10 +16,11 @@ def assign_bits(
     *,
     groups: Mapping[str, Sequence[str]],
 ) -> dict[str, Bits]:
-    """Return the bits of ``layers``; ``overrides`` are (pattern, weight bits, activation bits), the last one wins.
+    """Return the bits of each of ``layers``: ``default``, unless an override matches.
 
-    A pattern is ``first``, ``last``, one of ``groups`` or a shell pattern of layer names. Raises ``InputError`` for one
-    that fits no layer.
+    ``overrides`` are (pattern, weight bits, activation bits); the last match wins, and None stands for the default
+    activation bits. A pattern is ``first``, ``last``, a key of ``groups`` (each a list of shell patterns) or a shell
+    pattern of layer names. Raises ``InputError`` for a pattern that matches no layer.
     """
     bits = dict.fromkeys(layers, default)
     for pattern, weight, activation in overrides:

@@ -1,1 +1,1 @@
-"""Networks that round: traced graphs, simulated rounding, and networks of integers."""
+"""Quantized networks: traced graphs, networks that simulate rounding, and integer networks."""

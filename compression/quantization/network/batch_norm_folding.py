@@ -1,4 +1,4 @@
-"""Batch norm folded into the layer before it: the same function, without the normalization."""
+"""Batch-norm folding: merges batch norm into the layer before it, without a change of the function."""
 
 import torch
 from torch import Tensor, fx, nn
@@ -10,11 +10,11 @@ from compression.quantization.observers import MIN_SCALE
 
 @torch.no_grad()
 def fold_batch_norms_(graph: fx.GraphModule, *, values: bool = True) -> list[str]:
-    """Fold every batch norm that directly follows a layer and return the names of those layers.
+    """Fold every batch norm that directly follows a layer and return the names of these layers (arXiv:1712.05877, 3.2).
 
-    W' = W * gamma / sigma, b' = beta + (b - mu) * gamma / sigma, in float64. A layer whose weights have a scale already
-    keeps its integers but for their sign: its scale is multiplied by ``|gamma / sigma|``. With ``values=False`` only
-    the structure changes: for a network whose tensors come from a file. Section 3.2 of arXiv:1712.05877.
+    W' = W * gamma / sigma and b' = beta + (b - mu) * gamma / sigma are computed in float64. If the weights of a layer
+    already have a scale, the scale is multiplied by ``|gamma / sigma|``, so that its integers change at most in sign.
+    With ``values=False`` only the structure changes, for networks whose tensors are then loaded from a file.
     """
     folded = []
     for node in list(graph.graph.nodes):
@@ -50,7 +50,7 @@ def _fold_(layer: nn.Module, norm: nn.Module) -> None:
 
 
 def fold_factors(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return (gamma / sigma, beta - mu * gamma / sigma) of a batch norm, float64 ``[C]`` each."""
+    """Return factor and shift of a batch norm: (gamma / sigma, beta - mu * gamma / sigma), float64 ``[C]`` each."""
     assert isinstance(norm, _BatchNorm)
     assert norm.running_mean is not None
     assert norm.running_var is not None

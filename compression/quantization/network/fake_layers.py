@@ -1,4 +1,4 @@
-"""Layers and activations that round as they compute, in floating point: for calibration and training."""
+"""Fake quantization: layers and activations that round in floating point, for calibration and training."""
 
 from typing import NamedTuple
 
@@ -13,12 +13,13 @@ from compression.quantization.network.fake_quantize import fake_quantize, lsq_st
 from compression.quantization.network.graph import check_tensor
 from compression.quantization.observers import MIN_SCALE, Observer
 
-# A bias of more steps than this would leave int32, and a channel without weights has steps as fine as this.
+# _MAX_BIAS keeps the steps of a bias within int32. A channel without non-zero weights gets a scale so fine that its
+# bias takes at most _DEAD_BIAS steps.
 _MAX_BIAS, _DEAD_BIAS = 2**30, 2**20
 
 
 class FakeQuantWeight(nn.Module):
-    """What makes a layer round its weights: one scale a row, that is an output channel."""
+    """A mixin for layers that round their weights, with one scale per row, which is an output channel."""
 
     weight: Tensor
     weight_scale: nn.Parameter
@@ -26,7 +27,7 @@ class FakeQuantWeight(nn.Module):
     learns_step: bool = False
 
     def fake_quantized_weight(self) -> Tensor:
-        """Return the weight on its grid, of its own shape."""
+        """Return the weight rounded to its grid, in its original shape."""
         rows = self.weight_scale.clamp(min=MIN_SCALE).reshape(-1, *[1] * (self.weight.ndim - 1))
         row_size = self.weight[0].numel()
         gradient = lsq_step_gradient(row_size, self.weight_grid) if self.learns_step else None
@@ -34,7 +35,7 @@ class FakeQuantWeight(nn.Module):
 
     @torch.no_grad()
     def observe_weight(self, observer: Observer, *, name: str) -> None:
-        """Set the scales to what ``observer`` finds; raises InputError for a weight that is not finite."""
+        """Set the scales that ``observer`` finds; raises InputError that names the layer if a weight is not finite."""
         if not torch.isfinite(self.weight).all():
             raise InputError(f"the weight of {name} is NaN or infinite: nothing to quantize; must be finite")
         observer.observe(self.weight.detach().flatten(1))
@@ -42,18 +43,18 @@ class FakeQuantWeight(nn.Module):
 
 
 class FakeQuantConv1d(FakeQuantWeight, nn.Conv1d):
-    """A convolution of a signal that rounds its weights."""
+    """A one-dimensional convolution that rounds its weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return ``[B, O, L]`` of ``[B, I, L]``."""
+        """Return the output ``[B, O, L']`` for ``input: [B, I, L]``."""
         return self._conv_forward(input, self.fake_quantized_weight(), self.bias)
 
 
 class FakeQuantConv2d(FakeQuantWeight, nn.Conv2d):
-    """A convolution that rounds its weights."""
+    """A two-dimensional convolution that rounds its weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return ``[B, O, H', W']`` of ``[B, I, H, W]``."""
+        """Return the output ``[B, O, H', W']`` for ``input: [B, I, H, W]``."""
         return self._conv_forward(input, self.fake_quantized_weight(), self.bias)
 
 
@@ -61,7 +62,7 @@ class FakeQuantLinear(FakeQuantWeight, nn.Linear):
     """A linear layer that rounds its weights."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return ``[..., O]`` of ``[..., I]``."""
+        """Return the output ``[..., O]`` for ``input: [..., I]``."""
         return F.linear(input, self.fake_quantized_weight(), self.bias)
 
 
@@ -73,9 +74,9 @@ _FAKE: dict[type, type[FakeQuantWeight]] = {
 
 
 def to_fake_quantized(layer: nn.Module, grid: Grid) -> FakeQuantWeight:
-    """Return ``layer``, one of ``graph.LAYERS``, as one that rounds; it shares weight and bias, its scales are 1."""
+    """Return a rounding version of ``layer`` (one of ``graph.LAYERS``) that shares weight and bias; scales are 1."""
     fake = _FAKE[type(layer)].__new__(_FAKE[type(layer)])
-    # Everything a layer is but its class: shapes, strides, parameters and hooks.
+    # Copies all state of the layer (shapes, strides, parameters, hooks); only the class differs.
     fake.__dict__ = layer.__dict__.copy()
     fake._parameters = layer._parameters.copy()
     fake.weight_grid = grid
@@ -84,18 +85,22 @@ def to_fake_quantized(layer: nn.Module, grid: Grid) -> FakeQuantWeight:
 
 
 class BiasRounding(nn.Module):
-    """Moves the output of a layer by what rounding its bias does: to int32 steps of input scale times weight scale.
+    """A simulation of bias rounding, which adds the rounding error of the bias to the output of a layer.
 
-    With few bits the steps are coarse, and a network that is not told of them does otherwise when it is executed.
+    Integer engines hold a bias in int32 steps of input scale times weight scale. With few bits the steps are coarse, so
+    a network that ignores them would behave differently when it is executed.
     """
 
     def __init__(self, layer: FakeQuantWeight, norm: nn.Module | None, quantizer: "ActivationQuantizer") -> None:
         super().__init__()
-        # In a tuple, since they are parts of the network already.
+        # The tuple keeps torch from registering these modules twice: they already belong to the network.
         self.parts = (layer, norm, quantizer)
 
     def forward(self, output: Tensor) -> Tensor:
-        """Return ``output: [B, O, ...]`` of the layer and its batch norm with the bias rounded."""
+        """Return ``output: [B, O, ...]`` of the layer and its batch norm as if the bias had been rounded.
+
+        During calibration the output does not change, because the input scale is not known yet.
+        """
         layer, norm, quantizer = self.parts
         if quantizer.observer is not None:
             return output
@@ -104,7 +109,10 @@ class BiasRounding(nn.Module):
 
 
 class RoundedBias(NamedTuple):
-    """A bias in int32 steps, float64 ``[O]``, of ``unit``, float32 ``[O]``, and how far that is from what it was."""
+    """A rounded bias: integer ``steps``, float64 ``[O]``, of size ``unit``, float32 ``[O]``.
+
+    ``shift``, float64 ``[O]``, is the rounded bias minus the exact one.
+    """
 
     steps: Tensor
     unit: Tensor
@@ -113,7 +121,7 @@ class RoundedBias(NamedTuple):
 
 @torch.no_grad()
 def rounded_bias(layer: FakeQuantWeight, norm: nn.Module | None, input_scale: Tensor) -> RoundedBias:
-    """Return the bias of a layer, its batch norm folded in, as an engine holds it."""
+    """Return the bias of a layer as an integer engine holds it, with the batch norm ``norm`` folded in."""
     weight_scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
     exact = torch.zeros_like(weight_scale).double() if bias is None else bias.detach().double()
     if norm is not None:
@@ -127,17 +135,21 @@ def rounded_bias(layer: FakeQuantWeight, norm: nn.Module | None, input_scale: Te
 
 
 def fitting_scale(weight_scale: Tensor, bias: Tensor, input_scale: Tensor, *, dead: Tensor) -> Tensor:
-    """Return ``weight_scale: [O]`` with room for the bias in int32, and fine where the weights are ``dead``."""
+    """Return ``weight_scale: [O]``, raised where needed so that the bias fits into int32.
+
+    Channels in ``dead: [O]`` have no non-zero weights; they get a fine scale instead.
+    """
     magnitude = bias.abs().double() / input_scale.double()
-    # Any scale holds zeros, and only a fine one the bias beside them.
+    # Every scale represents zero weights, but only a fine one represents their bias well.
     fine = (magnitude / _DEAD_BIAS).clamp(min=MIN_SCALE).float()
     return torch.where(dead, fine, weight_scale).maximum((magnitude / _MAX_BIAS).float())
 
 
 class ActivationQuantizer(nn.Module):
-    """Puts an activation on a grid of one scale; while it has an observer it only looks.
+    """A quantizer that rounds an activation to a grid with one scale.
 
-    The grid ends at ``ceiling`` or below, so that it clamps what comes before it clamps.
+    While it has an observer, it only observes and does not round. The grid ends at ``ceiling`` or below, so that the
+    grid also does the clamping of a preceding ReLU6.
     """
 
     def __init__(self, grid: Grid, *, name: str, ceiling: float | None = None) -> None:
@@ -150,11 +162,14 @@ class ActivationQuantizer(nn.Module):
         self.scale = nn.Parameter(torch.tensor(1.0), requires_grad=False)
 
     def rounding_scale(self) -> Tensor:
-        """Return the scale within its limits."""
+        """Return the scale, limited to at least ``MIN_SCALE`` and to at most the scale that reaches the ceiling."""
         return self.scale.clamp(min=MIN_SCALE, max=self.max_scale)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return ``values: [B, ...]`` rounded; raises InputError for what is not finite while it looks."""
+        """Return ``values: [B, ...]`` rounded, or unchanged during calibration.
+
+        Raises InputError during calibration for values that are not finite.
+        """
         if self.observer is not None:
             check_tensor(values, name=self.name)
             self.observer.observe(values.detach().reshape(1, -1))
@@ -164,7 +179,7 @@ class ActivationQuantizer(nn.Module):
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Take the scale that the observer found, and round from now on."""
+        """End calibration: set the scale that the observer found, and round from now on."""
         assert self.observer is not None, "no observer"
         self.scale.copy_(self.observer.scale(self.grid)[0])
         self.observer = None

@@ -1,4 +1,4 @@
-"""From a float network to one that rounds as integers would, in floating point: for calibration and training."""
+"""Prepared networks: float networks that simulate integer rounding, for calibration and training."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,10 @@ QUANTIZERS, BIASES = "quantizers", "bias_rounding"
 
 
 def quantizable_layers(model: nn.Module) -> list[str]:
-    """Return the names of the layers of ``model`` that can be quantized, in the order of execution."""
+    """Return the names of the layers of ``model`` that can be quantized, in the order of execution.
+
+    Raises ``InputError`` for a model that cannot be traced.
+    """
     traced = ops.trace(model)
     return list(dict.fromkeys(str(node.target) for node in traced.graph.nodes if ops.is_layer(traced, node)))
 
@@ -36,10 +39,11 @@ def make_plan(
     dynamic: bool = False,
     unclamped: Iterable[str] = (),
 ) -> Plan:
-    """Return the plan of quantizing ``layers``: with static scales also where activations are rounded.
+    """Return the plan for quantizing ``layers``; with static scales, it also says which activations are rounded.
 
-    An activation has the most bits that a layer reading it asks for; one that no layer reads (the terms of a sum, what
-    is averaged) has ``activation_bits``.
+    An activation gets the largest number of bits among the layers that read it. An activation that no layer reads, such
+    as a term of a sum or the input of an average, gets ``activation_bits``. ``dynamic``: scales of activations are
+    found at run time. ``unclamped``: the nodes of ReLU6 that became ReLU.
     """
     traced = ops.trace(model)
     fold_batch_norms_(traced, values=False)
@@ -52,9 +56,10 @@ def make_plan(
 
 
 def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
-    """Return a copy of a traced network whose layers of ``plan`` round their weights; activations get quantizers.
+    """Return a copy of a traced network that rounds the weights and activations of ``plan``.
 
-    Its other modules and the names of its parameters are those of ``graph``. Scales are 1 until they are observed.
+    All other modules, and the names of all parameters, stay the same. Scales are 1 until they are observed. Raises
+    ``InputError`` for a plan with layers or activations that ``graph`` does not have.
     """
     prepared = copy.deepcopy(graph)
     for name in check_layers(prepared, plan):
@@ -73,7 +78,7 @@ def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
 
 
 def quantizers(network: nn.Module) -> dict[str, ActivationQuantizer]:
-    """Return the quantizers of activations of a prepared network, by the node that each follows."""
+    """Return the activation quantizers of a prepared network, by the name of the node that each one follows."""
     return {
         name.removeprefix(f"{QUANTIZERS}."): module
         for name, module in network.named_modules()
@@ -82,12 +87,12 @@ def quantizers(network: nn.Module) -> dict[str, ActivationQuantizer]:
 
 
 def fake_layers(network: nn.Module) -> dict[str, FakeQuantWeight]:
-    """Return the layers of a prepared network that round their weights, by name."""
+    """Return the layers of a prepared network that round their weights, by their names."""
     return {name: module for name, module in network.named_modules() if isinstance(module, FakeQuantWeight)}
 
 
 def learn_steps_(network: nn.Module) -> None:
-    """Let training learn the scales of weights and activations as well (LSQ, arXiv:1902.08153)."""
+    """Make the scales of weights and activations trainable (LSQ, arXiv:1902.08153)."""
     for layer in fake_layers(network).values():
         layer.learns_step = True
         layer.weight_scale.requires_grad_(True)
@@ -97,7 +102,7 @@ def learn_steps_(network: nn.Module) -> None:
 
 
 def feeding_quantizer(node: fx.Node) -> str | None:
-    """Return the name of the quantizer whose grid the input of ``node`` is on; None where it is on none."""
+    """Return the name of the quantizer that rounded the input of ``node``; None if the input is not on a grid."""
     source = node.all_input_nodes[0]
     while source.op != "placeholder":
         if source.op == "call_module" and str(source.target).startswith(f"{QUANTIZERS}."):
@@ -109,7 +114,7 @@ def feeding_quantizer(node: fx.Node) -> str | None:
 
 
 def check_layers(graph: fx.GraphModule, plan: Plan) -> list[str]:
-    """Return the names of the plan's layers; raises ``InputError`` for one that is not in ``graph``."""
+    """Return the names of the layers in ``plan``; raises ``InputError`` for a layer that ``graph`` does not have."""
     found = {str(node.target) for node in graph.graph.nodes if ops.is_layer(graph, node)}
     unknown = [name for name in plan.layers if name not in found]
     if unknown:
@@ -118,17 +123,20 @@ def check_layers(graph: fx.GraphModule, plan: Plan) -> list[str]:
 
 
 def insert_quantizers(graph: fx.GraphModule, plan: Plan, make: Callable[[Activation, fx.Node], nn.Module]) -> None:
-    """Put what ``make`` returns for an activation and its node after each activation of ``plan``."""
+    """Insert a quantizer after each activation of ``plan``; ``make`` creates it from the activation and its node.
+
+    Raises ``InputError`` for an activation that ``graph`` does not have.
+    """
     nodes = {node.name: node for node in graph.graph.nodes}
     unknown = [name for name in plan.activations if name not in nodes]
     if unknown:
         raise InputError(f"there is no activation {unknown[0]} to quantize in {type(graph).__name__}")
     if plan.activations:
         graph.add_module(QUANTIZERS, nn.ModuleDict())
-    # In the order of execution, whatever that of the plan: the same network is then the same file.
+    # Quantizers are added in the order of execution, not in that of the plan, so that equal networks give equal files.
     for name in [name for name in nodes if name in plan.activations]:
         node, activation = nodes[name], plan.activations[name]
-        # A plan is of the network without batch norm; here it may not be folded yet.
+        # The plan describes the network with batch norm folded; here batch norm may still be separate.
         node = ops.sole_user(node, partial(ops.is_batch_norm, graph)) or node
         target = f"{QUANTIZERS}.{name}"
         graph.add_submodule(target, make(activation, node))
@@ -136,7 +144,7 @@ def insert_quantizers(graph: fx.GraphModule, plan: Plan, make: Callable[[Activat
 
 
 def insert_after(node: fx.Node, target: str) -> fx.Node:
-    """Put a call of the module ``target`` after ``node``, for all that read it; return the call."""
+    """Insert a call of the module ``target`` after ``node``, let all users of ``node`` read it, and return the call."""
     with node.graph.inserting_after(node):
         call = node.graph.call_module(target, (node,))
     node.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)
@@ -144,7 +152,7 @@ def insert_after(node: fx.Node, target: str) -> fx.Node:
 
 
 def _round_biases(prepared: fx.GraphModule) -> None:
-    """Let the layers between integers feel that their biases are integers as well."""
+    """Simulate integer biases in all layers that round their weights and read a rounded input."""
     for node in list(prepared.graph.nodes):
         layer = ops.module_of(prepared, node)
         source = feeding_quantizer(node) if isinstance(layer, FakeQuantWeight) else None

@@ -1,4 +1,4 @@
-"""Rounding to a grid in floating point, with the gradients of training: straight-through and learned step size."""
+"""Rounding to a grid in floating point, with gradients for training: straight-through or learned step size."""
 
 import math
 
@@ -10,28 +10,29 @@ from compression.quantization.grid import Grid
 
 
 def fake_quantize(values: Tensor, scale: Tensor, grid: Grid, *, step_gradient: float | None = None) -> Tensor:
-    """Return ``scale * clamp(round(values / scale), low, high)``, rounding half to even, in float32 at least.
+    """Return ``scale * clamp(round(values / scale), low, high)``, with half rounded to even, at least in float32.
 
     ``scale`` is above 0 and broadcasts against ``values``. The gradient passes straight through where nothing was
-    clamped (arXiv:1308.3432). With ``step_gradient`` the scale, LSQ's step size s, has the gradient of equation 3 of
-    arXiv:1902.08153 times it: round(v/s) - v/s where low < v/s < high, else low or high; and values that of equation 5.
+    clamped (arXiv:1308.3432). With ``step_gradient``, the scale is LSQ's step size s and gets a gradient too: equation
+    3 of arXiv:1902.08153 times ``step_gradient``. Equation 3 is round(v/s) - v/s where low < v/s < high, else low or
+    high. The values then get the gradient of equation 5.
     """
     result: Tensor = _FakeQuantize.apply(values, scale, grid.low, grid.high, step_gradient)
     return result
 
 
 def to_integers(values: Tensor, scale: Tensor, grid: Grid) -> Tensor:
-    """Return ``clamp(round(values / scale), low, high)`` : the integers of ``fake_quantize``, as floats.
+    """Return the integers of ``fake_quantize`` as floats: ``clamp(round(values / scale), low, high)``.
 
-    Like torch's own kernels it multiplies by the reciprocal.
+    The division is a multiplication by the reciprocal, as in torch's own kernels.
     """
     return torch.round(_steps(values, scale)).clamp_(grid.low, grid.high)
 
 
 def lsq_step_gradient(num_values: int, grid: Grid) -> float:
-    """Return LSQ's factor ``1 / sqrt(N * high)`` of the step's gradient, N the values that share the step.
+    """Return LSQ's factor ``1 / sqrt(N * high)`` for the gradient of a step size that N values share.
 
-    Section 2.2 of arXiv:1902.08153: with it, updates of step and weights are of one size.
+    It makes the updates of step sizes and weights similar in size (section 2.2 of arXiv:1902.08153).
     """
     return 1.0 / math.sqrt(num_values * grid.high)
 
@@ -51,7 +52,7 @@ class _FakeQuantize(torch.autograd.Function):
         low, high, step_gradient = ctx.low, ctx.high, ctx.step_gradient  # type: ignore[attr-defined]
         steps = _steps(values, scale)
         rounded = torch.round(steps)
-        # The papers differ on what rounds to an end of the grid from beyond it.
+        # The two papers treat values differently that lie beyond the grid but round to one of its ends.
         position = rounded if step_gradient is None else steps
         beyond = torch.ge if step_gradient is not None else torch.gt
         inside = ~(beyond(position, high) | beyond(-position, -low))
@@ -64,5 +65,5 @@ class _FakeQuantize(torch.autograd.Function):
 
 
 def _steps(values: Tensor, scale: Tensor) -> Tensor:
-    # Half precision has fewer digits than a grid of 8 bits needs.
+    # Half precision has too few digits for a grid of 8 bits.
     return (values if values.dtype == torch.float64 else values.float()) * (1.0 / scale)

@@ -1,4 +1,4 @@
-"""A network as a graph of operations, so that what lies between its layers can be quantized as well."""
+"""Traced networks: graphs of operations, in which activations between layers can be quantized as well."""
 
 import copy
 import operator
@@ -14,14 +14,14 @@ from compression.core.errors import InputError
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
-# Each family as modules, functions and methods of tensors: a network may be written with any of them.
+# Each family lists modules, functions and tensor methods, because a network may use any of them.
 _CLAMPS_AT_6: tuple[Any, ...] = (nn.ReLU6, F.relu6)
 _CLAMPS: tuple[Any, ...] = (*_CLAMPS_AT_6, nn.ReLU, torch.relu, F.relu, "relu", "relu_")
 _POSITIVE: tuple[Any, ...] = (
     *_CLAMPS,
     *(nn.Sigmoid, nn.Hardsigmoid, nn.Softmax, torch.sigmoid, F.sigmoid, F.hardsigmoid, F.softmax, "sigmoid", "softmax"),
 )
-# They move values or leave some out, and compute none: the grid of the input is the grid of the output.
+# These operations move or drop values but do not compute any, so their output is on the grid of their input.
 _IDENTITIES: tuple[Any, ...] = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, F.dropout, F.dropout2d)
 _MOVES: tuple[Any, ...] = (
     *_IDENTITIES,
@@ -38,11 +38,12 @@ _MERGES: tuple[Any, ...] = (operator.add, torch.add, "add", operator.mul, torch.
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
-    """Return ``model`` as a graph over copies of its own modules, under their names; operations in place are none.
+    """Return ``model`` as a graph over copies of its modules, with the same names and without in-place operations.
 
-    Raises ``InputError`` for a network whose path hangs on its input.
+    The graph is that of evaluation mode. Raises ``InputError`` for a network that torch.fx cannot trace, such as one
+    with data-dependent control flow.
     """
-    # As it is evaluated: what is drawn or chosen in training mode would stay in the graph for good.
+    # In training mode, random and mode-dependent choices would become fixed parts of the graph.
     model = copy.deepcopy(model).eval()
     try:
         graph = fx.Tracer().trace(model)
@@ -68,18 +69,18 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
 
 def module_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
-    """Return the module that ``node`` calls, None where it calls none."""
+    """Return the module that ``node`` calls; None if it does not call a module."""
     return graph.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
 def is_layer(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether ``node`` is a convolution or linear layer that can be quantized."""
+    """Return whether ``node`` is a convolution or linear layer that can be quantized."""
     module = module_of(graph, node)
     return isinstance(module, LAYERS) and getattr(module, "padding_mode", "zeros") == "zeros" and _pads_evenly(module)
 
 
 def _pads_evenly(module: nn.Module) -> bool:
-    # An even kernel that keeps the size pads one side more than the other.
+    # With padding="same", an even kernel pads one side more than the other.
     if getattr(module, "padding", None) != "same":
         return True
     assert isinstance(module, (nn.Conv1d, nn.Conv2d))
@@ -87,61 +88,61 @@ def _pads_evenly(module: nn.Module) -> bool:
 
 
 def is_batch_norm(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether ``node`` is a batch norm with running statistics."""
+    """Return whether ``node`` is a batch norm with running statistics."""
     module = module_of(graph, node)
     return isinstance(module, _BatchNorm) and module.track_running_stats
 
 
 def is_clamp(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether ``node`` is a ReLU or ReLU6, which an engine does while it rounds."""
+    """Return whether ``node`` is a ReLU or ReLU6, which an engine merges into rounding."""
     return _is_any(graph, node, _CLAMPS)
 
 
 def ceiling(graph: fx.GraphModule, node: fx.Node) -> float | None:
-    """Return what the output of ``node`` cannot exceed by its own nature: 6 after a ReLU6."""
+    """Return the upper bound of the output of ``node``: 6 for a ReLU6, else None."""
     return 6.0 if _is_any(graph, node, _CLAMPS_AT_6) else None
 
 
 def is_move(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether ``node`` hands on values that it got, and computes none."""
+    """Return whether ``node`` only moves or drops values of its input, and computes none."""
     return _is_any(graph, node, _MOVES)
 
 
 def gives_parts(node: fx.Node) -> bool:
-    """Whether ``node`` gives several tensors at once."""
+    """Return whether ``node`` returns several tensors at once."""
     return node.target in (torch.chunk, "chunk")
 
 
 def is_identity(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether ``node`` does nothing in evaluation mode."""
+    """Return whether ``node`` does nothing in evaluation mode."""
     return _is_any(graph, node, _IDENTITIES)
 
 
 def is_average(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether ``node`` averages, so that a grid can be kept but for its rounding."""
+    """Return whether ``node`` is an average, whose output has the range of its input but must be rounded again."""
     return _is_any(graph, node, _AVERAGES)
 
 
 def is_merge(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether ``node`` adds, multiplies or joins two activations or more."""
+    """Return whether ``node`` adds, multiplies or concatenates two or more activations."""
     if not _is_any(graph, node, _MERGES):
         return False
     operands: Any = node.args[:2]
     if node.target is torch.cat:
         operands = node.args[0] if node.args else node.kwargs["tensors"]
         if isinstance(operands, fx.Node):
-            # A list that another operation made.
+            # The list of tensors is the output of another operation.
             return True
     assert isinstance(operands, (list, tuple))
     return sum(isinstance(operand, fx.Node) and _gives_tensor(operand) for operand in operands) > 1
 
 
 def is_never_negative(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether the output of ``node`` cannot be below 0, whatever the input of the network."""
+    """Return whether the output of ``node`` cannot be below 0 for any input of the network."""
     if _is_any(graph, node, _POSITIVE):
         return True
     if node.kwargs.get("alpha") is not None:
-        # A factor of the second term, which may be negative.
+        # torch.add multiplies its second term by alpha, which may be negative.
         return False
     if is_move(graph, node) or is_average(graph, node) or is_merge(graph, node):
         return all(is_never_negative(graph, source) for source in node.all_input_nodes if _gives_tensor(source))
@@ -149,24 +150,24 @@ def is_never_negative(graph: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def sole_user(node: fx.Node, test: Callable[[fx.Node], bool]) -> fx.Node | None:
-    """Return the one node that reads ``node``, if it is one and passes ``test``."""
+    """Return the only node that reads ``node`` if it passes ``test``; None otherwise, or if there are several."""
     [user] = node.users if len(node.users) == 1 else [None]
     return user if user is not None and test(user) else None
 
 
 def end_of_layer(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
-    """Return the last of what an engine does together with ``node``: batch norm, then ReLU or ReLU6."""
+    """Return the last node that an engine merges into the layer ``node``: batch norm, then ReLU or ReLU6."""
     node = sole_user(node, lambda user: is_batch_norm(graph, user)) or node
     return sole_user(node, lambda user: is_clamp(graph, user)) or node
 
 
 def leads_to_output(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether the value of ``node`` is the network's output, moved or not, and nothing else."""
+    """Return whether the value of ``node``, moved or not, is read only as the output of the network."""
     return all(user.op == "output" or (is_move(graph, user) and leads_to_output(graph, user)) for user in node.users)
 
 
 def _pool_for_means(traced: fx.GraphModule) -> None:
-    """Write means over height and width as the pooling that they are: of it engines have an integer form."""
+    """Replace means over height and width by global average pooling, for which engines have integer kernels."""
     for node in list(traced.graph.nodes):
         if node.target not in ("mean", torch.mean) or node.kwargs.get("dtype") is not None:
             continue
@@ -182,7 +183,7 @@ def _pool_for_means(traced: fx.GraphModule) -> None:
 
 
 def _gives_tensor(node: fx.Node) -> bool:
-    # Sizes are taken of a tensor and calculated with; they are no activation.
+    # Sizes of tensors take part in calculations, but they are not activations.
     sizes = ("size", "dim", "numel")
     return not (
         (node.op == "call_method" and node.target in sizes)
@@ -200,6 +201,6 @@ def _is_any(graph: fx.GraphModule, node: fx.Node, kinds: tuple[Any, ...]) -> boo
 
 
 def check_tensor(values: Tensor, *, name: str) -> None:
-    """Raise ``InputError`` unless every value is finite."""
+    """Raise ``InputError`` that names the activation unless every value is finite."""
     if not torch.isfinite(values).all():
         raise InputError(f"calibration: the activation after {name} is NaN or infinite; must be finite")

@@ -1,7 +1,7 @@
-"""Layers that hold integers and compute with them, as an integer engine does; floats only carry them.
+"""Integer layers, which hold and multiply integers as an integer engine does; float tensors only carry the integers.
 
-A product of integers summed in float32 is exact below 2^24, whatever the order of the sum. So where an engine gives
-other logits than these layers, it is the engine's rounding between layers, and not ours within one.
+Sums of products of integers are exact in float32 below 2^24, in any order. So where the logits of an engine differ from
+those of these layers, the cause is its rounding between layers and not the arithmetic within a layer.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from compression.quantization.observers import MIN_SCALE
 
 @dataclass(frozen=True)
 class Product:
-    """What a layer does with input, weight and bias: a linear map, or with a stride a convolution."""
+    """The linear operation of a layer: a linear map if ``num_axes`` is 0, else a convolution over 1 or 2 axes."""
 
     num_axes: int
     stride: tuple[int, ...] = ()
@@ -29,7 +29,7 @@ class Product:
 
     @classmethod
     def of(cls, layer: nn.Module) -> "Product":
-        """Return the product of a Conv1d, Conv2d or Linear."""
+        """Return the operation of a Conv1d, Conv2d or Linear."""
         if isinstance(layer, nn.Linear):
             return cls(0)
         assert isinstance(layer, (nn.Conv1d, nn.Conv2d))
@@ -40,7 +40,7 @@ class Product:
         return cls(layer.weight.ndim - 2, layer.stride, padding, layer.dilation, layer.groups)
 
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the sums of products, ``[B, O, ...]``, or ``[..., O]`` of a linear map."""
+        """Return the output of the operation in floats: ``[B, O, ...]``, or ``[..., O]`` for a linear map."""
         if self.num_axes == 0:
             return F.linear(input, weight, bias)
         convolve = F.conv1d if self.num_axes == 1 else F.conv2d
@@ -48,8 +48,8 @@ class Product:
         return result
 
     def of_integers(self, input: Tensor, weight: Tensor, *, input_zero: int) -> Tensor:
-        """Return the sums of products of uint8 ``input - input_zero`` and int8 ``weight``, in an engine's words."""
-        # Engines have no fast kernel for int8 weights here: as uint8, 128 higher, they are the same integers.
+        """Return the sums of products of (uint8 ``input`` less ``input_zero``) and int8 ``weight``, as integers."""
+        # Engines have no fast kernel for int8 weights here, so they become uint8 with the zero-point 128.
         shifted = (weight.to(torch.int16) + 128).to(torch.uint8)
         if self.num_axes == 0:
             return multiply_integers(input, shifted.t(), input_zero, 128)
@@ -57,14 +57,15 @@ class Product:
         return convolve_integers(input, shifted, input_zero, 128, *axes, self.groups)
 
     def by_channel(self, values: Tensor) -> Tensor:
-        """Return ``values: [O]`` so that they broadcast against the product's output."""
+        """Return ``values: [O]`` in a shape that broadcasts against the output of the operation."""
         return values.reshape(-1, *[1] * self.num_axes)
 
 
 class IntegerLayer(HoldsIntegers):
-    """A convolution or linear layer whose weight is int8 ``[O, ...]`` with a scale for each output channel, float32.
+    """A convolution or linear layer with an int8 weight ``[O, ...]`` and a float32 scale for each output channel.
 
-    Its input is on a grid, of which it is told the scale; the bias is int32 in units of input scale times weight scale.
+    Its input is already rounded to a grid, whose scale is an argument of ``forward``. The bias is int32, in units of
+    input scale times weight scale.
     """
 
     def __init__(self, product: Product, *, weight: Tensor, weight_scale: Tensor, bias: Tensor) -> None:
@@ -75,7 +76,7 @@ class IntegerLayer(HoldsIntegers):
         self.register_buffer("bias", bias)
 
     def forward(self, input: Tensor, input_scale: Tensor) -> Tensor:
-        """Return the layer's output, float32, of ``input`` on the grid of ``input_scale``, which has no dimensions."""
+        """Return the float32 output for ``input`` on the grid with the scale ``input_scale``, a scalar tensor."""
         unit = input_scale * self.weight_scale
         if torch.compiler.is_exporting():
             bias = dequantize_linear(self.bias, unit, 0)
@@ -86,18 +87,18 @@ class IntegerLayer(HoldsIntegers):
 
 
 class WeightOnlyLayer(IntegerLayer):
-    """A layer whose weight alone is of integers: it is read as float, and the bias is float32."""
+    """A layer with an integer weight that computes in float; the bias is float32."""
 
     def forward(self, input: Tensor, input_scale: Tensor | None = None) -> Tensor:
-        """Return the layer's output, float32, of any ``input``."""
+        """Return the float32 output for a float ``input``; ``input_scale`` is ignored."""
         del input_scale
         return self.product(input, dequantize_linear(self.weight, self.weight_scale, 0), self.bias)
 
 
 class DynamicLayer(IntegerLayer):
-    """A layer that finds the scale of its input in each batch: the largest magnitude over the grid's highest integer.
+    """A layer that computes the scale of its input from each batch: the largest magnitude over the largest integer.
 
-    So what an image gets hangs on the batch it is in. The bias is float32.
+    A prediction therefore depends on the other images in its batch. The bias is float32.
     """
 
     def __init__(self, product: Product, *, grid: Grid, weight: Tensor, weight_scale: Tensor, bias: Tensor):
@@ -105,7 +106,7 @@ class DynamicLayer(IntegerLayer):
         self.grid = grid
 
     def forward(self, input: Tensor, input_scale: Tensor | None = None) -> Tensor:
-        """Return the layer's output, float32, of any ``input``."""
+        """Return the float32 output for a float ``input``; ``input_scale`` is ignored."""
         del input_scale
         scale = (input.abs().max() / self.grid.high).clamp(min=MIN_SCALE)
         if torch.compiler.is_exporting():
@@ -119,7 +120,7 @@ class DynamicLayer(IntegerLayer):
 
 
 class IntegerQuantizer(nn.Module):
-    """Puts an activation on its grid, with the scale that calibration found."""
+    """A quantizer that rounds an activation to its grid, with the scale from calibration."""
 
     def __init__(self, grid: Grid, scale: Tensor) -> None:
         super().__init__()
@@ -129,9 +130,9 @@ class IntegerQuantizer(nn.Module):
     scale: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return ``values`` rounded."""
+        """Return ``values`` rounded to the grid, as floats of the same shape."""
         if torch.compiler.is_exporting():
-            # Engines want one type: a signed value is an unsigned one 128 higher, the same integer.
+            # Engines need one type, so signed integers are stored as unsigned ones with the zero-point 128.
             zero_point = 128 if self.grid.signed else 0
             low, high = self.grid.low + zero_point, self.grid.high + zero_point
             return dequantize_linear(quantize_linear(values, self.scale, zero_point, low, high), self.scale, zero_point)

@@ -1,4 +1,4 @@
-"""From a network that imitates integers to one that holds them: structure by a plan, tensors by a state dict."""
+"""Integer networks: their structure comes from a plan, their tensors from a prepared network or from a file."""
 
 import copy
 from collections.abc import Mapping
@@ -36,17 +36,17 @@ from compression.quantization.plan import Activation, Plan
 
 
 def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
-    """Return a traced network with the layers of ``plan`` as layers of integers, batch norm folded, tensors empty.
+    """Return the integer network of ``plan``: integer layers, batch norm folded, tensors uninitialized.
 
-    What it computes is in the state dict it wants: ``integer_state`` of the prepared network, or a file. Raises
-    ``InputError`` for a plan of another network.
+    ``graph`` is the traced network. Load the tensors from ``integer_state`` of the prepared network, or from a file.
+    Raises ``InputError`` for a plan of another network.
     """
     network = copy.deepcopy(graph)
     fold_batch_norms_(network, values=False)
     for node in network.graph.nodes:
         if node.name in plan.unclamped:
             if node.op != "call_module" or ops.ceiling(network, node) is None:
-                raise InputError(f"activation {node.name} is no ReLU6 that could have become a ReLU")
+                raise InputError(f"activation {node.name} is not a ReLU6, so it cannot have become a ReLU")
             network.set_submodule(str(node.target), nn.ReLU())
     names = check_layers(network, plan)
     insert_quantizers(network, plan, lambda one, _: IntegerQuantizer(one.grid, torch.empty(())))
@@ -59,7 +59,7 @@ def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
                 layer = _empty_layer(layer, plan, name, signed=signed)
                 network.set_submodule(name, layer)
             if type(layer) is IntegerLayer:
-                _tell_scale(network, node)
+                _pass_scale(network, node)
     _round_after_moves(network)
     _drop_clamps(network)
     network.recompile()
@@ -68,10 +68,10 @@ def integer_network(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
 
 @torch.no_grad()
 def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | None = None) -> dict[str, Tensor]:
-    """Return the state dict of the integer network that computes what ``prepared`` imitates, on the CPU.
+    """Return the state dict, on the CPU, of the integer network that computes what ``prepared`` simulates.
 
-    Batch norm that is left is folded. A bias is rounded to the product of the scales, int32. With ``narrowing``, scales
-    and biases have fewer significant bits, and weights are rounded to the grid of those scales.
+    Remaining batch norms are folded. A bias becomes int32, in units of input scale times weight scale. With
+    ``narrowing``, scales and biases keep fewer significant bits, and weights are rounded to the grids of these scales.
     """
     narrowing = narrowing or Narrowing()
     folded = copy.deepcopy(prepared).cpu()
@@ -96,11 +96,11 @@ def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | N
 
 
 def check_integer_state(state: Mapping[str, Tensor], plan: Plan) -> None:
-    """Raise ``InputError`` for integers outside the grids of ``plan``, and for scales that are none."""
+    """Raise ``InputError`` for integers outside the grids of ``plan``, and for scales not finite or not above 0."""
     for name, value in state.items():
         layer, _, role = name.rpartition(".")
         if role in ("weight_scale", "scale") and not bool((torch.isfinite(value) & (value > 0)).all()):
-            raise InputError(f"{name} has a scale that is no finite number above 0")
+            raise InputError(f"{name} has a scale that is not a finite number above 0")
         if role == "weight" and layer in plan.layers and value.dtype == torch.int8 and value.numel():
             grid = plan.weight_grid(layer)
             low, high = (int(one) for one in value.aminmax())
@@ -115,7 +115,7 @@ def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None, narr
         scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
     wide = scale[:, None]
     integers = to_integers(layer.weight.flatten(1), wide, layer.weight_grid)
-    # What was rounded with care keeps its integers; what is rounded here is rounded to the grid that is stored.
+    # Weights that a repair has already rounded keep their integers. Others are rounded to the grid that is stored.
     rounded = bool(((integers * wide - layer.weight.flatten(1)).abs() <= 1e-3 * wide).all())
     scale = narrowing.scale(scale, up=not rounded)
     if not rounded:
@@ -137,7 +137,7 @@ def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> In
     dtype = torch.int32 if static else torch.float32
     integers = torch.empty_like(weight, dtype=torch.int8, requires_grad=False)
     scale = weight.detach().new_empty(len(weight))
-    # Every layer has a bias, as bias correction may give one to a layer that had none.
+    # Every layer gets a bias, because bias correction may have added one to a layer without a bias.
     empty_bias = torch.empty(len(weight), dtype=dtype, device=weight.device)
     if static:
         return IntegerLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
@@ -147,18 +147,18 @@ def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> In
     return WeightOnlyLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
 
 
-def _tell_scale(graph: fx.GraphModule, node: fx.Node) -> None:
-    """Hand the scale of the grid before a layer to the layer."""
+def _pass_scale(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Pass the scale of the input to the layer at ``node``; raises ``InputError`` if the input is not rounded."""
     source = feeding_quantizer(node)
     if source is None:
-        raise InputError(f"layer {node.target} has no quantized input, which its bits ask for")
+        raise InputError(f"layer {node.target} has no quantized input, which its bits require")
     with graph.graph.inserting_before(node):
         scale = graph.graph.get_attr(f"{source}.scale")
     node.args = (*node.args, scale)
 
 
 def _round_after_moves(graph: fx.GraphModule) -> None:
-    """Put values that were moved on their grid once more: no change, but without it engines move them as floats."""
+    """Round values again after they were moved. Nothing changes, but otherwise engines would move them as floats."""
     for node in list(graph.graph.nodes):
         moves = ops.is_move(graph, node) and not ops.is_identity(graph, node) and not ops.gives_parts(node)
         source = feeding_quantizer(node) if moves else None
@@ -168,7 +168,7 @@ def _round_after_moves(graph: fx.GraphModule) -> None:
 
 
 def _drop_clamps(graph: fx.GraphModule) -> None:
-    """Remove what the grid behind it clamps as well: engines cannot see that a ReLU6 is one of them."""
+    """Remove each ReLU or ReLU6 before an unsigned grid, which clamps as well; engines do not detect this for ReLU6."""
     for node in list(graph.graph.nodes):
         quantizer = ops.module_of(graph, node)
         if not isinstance(quantizer, IntegerQuantizer) or quantizer.grid.signed:

@@ -1,4 +1,4 @@
-"""A network run layer by layer over many batches, so that one layer can be changed before the next one runs."""
+"""A layer-by-layer run of a network over many batches, in which a layer can be changed before the next one runs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,31 +9,31 @@ from torch.utils import _pytree as pytree
 
 from compression.quantization.network import graph as ops
 
-# Of what lies between layers, for all batches together.
+# The memory for activations between layers, for all batches together.
 MAX_BYTES = 256 * 2**20
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Linear
 
 
 def layer_of(graph: nn.Module, name: str) -> Layer:
-    """Return the layer called ``name``."""
+    """Return the layer called ``name``, which must be one of ``graph.LAYERS``."""
     layer = graph.get_submodule(name)
     assert isinstance(layer, ops.LAYERS), f"{name} is no layer"
     return layer
 
 
 def layer_nodes(graph: fx.GraphModule) -> dict[str, fx.Node]:
-    """Return by layer the node that calls it, in the order of execution, but for layers called more than once."""
+    """Return the node that calls each layer, in the order of execution; layers called more than once are left out."""
     nodes = [node for node in graph.graph.nodes if ops.is_layer(graph, node)]
     calls = [str(node.target) for node in nodes]
     return {name: node for name, node in zip(calls, nodes, strict=True) if calls.count(name) == 1}
 
 
 class LayerWalk:
-    """Gives the inputs of layers, in the order of execution, as the layers before them are by then.
+    """A walk through a network that yields the inputs of layers, computed with the current state of earlier layers.
 
-    What later nodes read is kept for as many of the batches as ``max_bytes`` holds at the network's widest place; the
-    other batches run anew, from the images, for each layer. The values are the same.
+    Values that later nodes read are kept for as many batches as fit into ``max_bytes`` at the widest place of the
+    network. For each layer, the other batches run again from the images. The values are the same.
     """
 
     def __init__(self, network: fx.GraphModule, batches: Sequence[Tensor], *, max_bytes: int = MAX_BYTES) -> None:
@@ -46,7 +46,7 @@ class LayerWalk:
 
     @torch.no_grad()
     def inputs(self, node: fx.Node) -> Iterator[Tensor]:
-        """Yield what ``node`` reads, one tensor for each batch; after it, only later nodes can be asked for."""
+        """Yield the input of ``node`` for each batch; afterwards, earlier nodes cannot be read any more."""
         [source], end = node.all_input_nodes, self._nodes.index(node)
         assert self._position <= end, f"{node} was passed already"
         for index, batch in enumerate(self._batches):
@@ -59,7 +59,7 @@ class LayerWalk:
 
     @torch.no_grad()
     def _run(self, values: dict[fx.Node, Any], batch: Tensor, positions: range) -> Iterator[int]:
-        """Compute the nodes at ``positions`` and drop what no later one reads; yield how many bytes are held."""
+        """Compute the nodes at ``positions``, drop values that no later node reads, and yield the bytes in use."""
         last_uses = self._interpreter.user_to_last_uses
         for position in positions:
             node = self._nodes[position]

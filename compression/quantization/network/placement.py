@@ -1,4 +1,4 @@
-"""Where activations are quantized, so that integer kernels find integers on both sides."""
+"""The places where activations are quantized, so that integer kernels have integers as input and output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from compression.quantization.network import graph as ops
 
 @dataclass(frozen=True)
 class Place:
-    """A quantizer after ``node``: whether negative values come there, and the layers that read its grid."""
+    """A place for a quantizer after ``node``: whether values can be negative, and which layers read them."""
 
     node: fx.Node
     signed: bool
@@ -18,11 +18,11 @@ class Place:
 
 
 def find_places(graph: fx.GraphModule, layers: Mapping[str, object]) -> list[Place]:
-    """Return where quantizers go for integer kernels of ``layers``, in the order of execution.
+    """Return the places of quantizers that integer kernels of ``layers`` need, in the order of execution.
 
-    An engine runs a layer in integers where it finds a grid before it and one behind what it does with it (batch norm,
-    ReLU), and the same for sums, products, joints and averages. What only moves values keeps the grid it gets. The
-    output of the network stays as it is.
+    An engine runs a layer in integers if there is a quantizer before it, and another one after the operations that it
+    merges into the layer (batch norm, ReLU). The same holds for sums, products, concatenations and averages. Operations
+    that only move values keep the grid of their input. The output of the network is not quantized.
     """
     after: set[fx.Node] = set()
     for node in graph.graph.nodes:
@@ -46,7 +46,7 @@ def _is_quantized(node: fx.Node, layers: Mapping[str, object]) -> bool:
 
 
 def _grid_source(graph: fx.GraphModule, node: fx.Node, after: set[fx.Node]) -> fx.Node:
-    """Return the node whose grid the value of ``node`` has, or is to get."""
+    """Return the node whose quantizer determines the grid of ``node``, which may only be moved after it."""
     source = node
     while source not in after and ops.is_move(graph, source):
         source = source.all_input_nodes[0]
@@ -54,7 +54,7 @@ def _grid_source(graph: fx.GraphModule, node: fx.Node, after: set[fx.Node]) -> f
 
 
 def _readers(graph: fx.GraphModule, node: fx.Node, layers: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the layers that read the value of ``node``, moved or not."""
+    """Return the names of the layers that read the value of ``node``, directly or after moves."""
     found: list[str] = []
     for user in node.users:
         if _is_quantized(user, layers):

@@ -1,4 +1,4 @@
-"""Observers: from the values that are seen to the scale of their grid, one idea a file."""
+"""Observers, which derive the scale of a grid from values; one method per file."""
 
 from abc import ABC, abstractmethod
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 from compression.quantization.grid import Grid
 
-# Below this, products of two scales would leave float32.
+# Products of two smaller scales would underflow in float32.
 MIN_SCALE = 2.0**-40
 
 
 class Observer(ABC):
-    """Sees values in any number of batches, in bounded memory, and then says their scale.
+    """An object that sees values in any number of batches, in bounded memory, and then returns their scales.
 
-    A row is what shares a scale: one for a whole activation, one a channel for weights.
+    The values of a row share one scale. An activation is one row; a weight has one row per output channel.
     """
 
     @abstractmethod
     def observe(self, rows: Tensor) -> None:
-        """Take in ``rows: [R, N]``, finite; R is the same at every call."""
+        """Add the values ``rows: [R, N]``, which must be finite; R is the same in every call."""
 
     @abstractmethod
     def scale(self, grid: Grid) -> Tensor:
@@ -27,9 +27,9 @@ class Observer(ABC):
 
 
 def scale_of(threshold: Tensor, grid: Grid) -> Tensor:
-    """Return ``threshold / high``, float32, for magnitudes up to ``threshold: [R]``.
+    """Return the scales ``threshold / high``, float32 ``[R]``, for magnitudes up to ``threshold: [R]``.
 
-    A row of zeros gets 1: any grid holds it.
+    A row of zeros gets the scale 1, because every grid represents it exactly.
     """
     scale = (threshold.double() / grid.high).float()
     return torch.where(threshold > 0, scale.clamp(min=MIN_SCALE), torch.ones_like(scale))

@@ -1,6 +1,6 @@
-"""Entropy: the clipped and rounded values tell most about the distribution of the values (KL divergence).
+"""The entropy observer: the threshold with the smallest KL divergence between values and rounded values.
 
-The calibration of TensorRT (Migacz, GTC 2017) and MXNet; described in arXiv:2004.09602.
+This is the calibration of TensorRT (Migacz, GTC 2017) and MXNet, described in arXiv:2004.09602.
 """
 
 import torch
@@ -11,17 +11,17 @@ from compression.quantization.observers.histogram import MagnitudeHistogram, lev
 from compression.quantization.observers.histogram_observer import HistogramObserver
 from compression.quantization.observers.observer_checks import check_candidates
 
-# Divergences this close are equal: they are 0 but for rounding where few values are seen.
+# Divergences this close count as equal: with few values they are 0, up to float rounding.
 TOLERANCE = 1e-9
 
 
 def divergences(counts: Tensor, num_kept: Tensor, *, high: int) -> Tensor:
-    """Return ``KL(P || Q)`` of each row at each threshold, float64 ``[R, C]``; infinite where P has what Q has not.
+    """Return ``KL(P || Q)`` of each row at each threshold, float64 ``[R, C]``.
 
-    ``num_kept: [R, C]``, int64, are the bins of ``counts: [R, bins]`` below the threshold. P are their counts, with all
-    that lies above added to the last of them. For Q the counts, without what was added, are rounded: bins whose centres
-    go to the same integer of ``0..high`` have their sum spread evenly over those of them that P has anything in. Both
-    are normalized to 1:
+    ``num_kept: [R, C]``, int64, is the number of bins of ``counts: [R, bins]`` below the threshold. P holds the counts
+    of these bins, with all counts above the threshold added to the last one. For Q, the counts without this addition
+    are rounded: the bins whose centres round to the same integer of ``0..high`` share their sum evenly, except those in
+    which P is empty. Both are normalized to 1. The divergence is infinite where Q is 0 and P is not:
 
         KL = sum_k P_k * log(P_k / Q_k)
     """
@@ -38,7 +38,7 @@ def divergences(counts: Tensor, num_kept: Tensor, *, high: int) -> Tensor:
     clipped[..., -1] += outliers
     filled[..., -1] += (last_count == 0) & (outliers > 0)
 
-    # sum P log P bin by bin, then sum P log Q integer by integer: within one, Q has a single value.
+    # sum P log P is taken bin by bin; sum P log Q integer by integer, because Q is constant within an integer.
     own = torch.xlogy(values, values).cumsum(dim=1).gather(1, last)
     own += torch.xlogy(last_count + outliers, last_count + outliers) - torch.xlogy(last_count, last_count)
     cross = torch.xlogy(clipped, sums / filled.clamp(min=1)).sum(dim=-1)
@@ -47,14 +47,15 @@ def divergences(counts: Tensor, num_kept: Tensor, *, high: int) -> Tensor:
 
 
 def entropy_threshold(histogram: MagnitudeHistogram, *, high: int, num_candidates: int) -> Tensor:
-    """Return the threshold of least divergence of each row, float64 ``[R]``; of equal ones the largest.
+    """Return the threshold with the smallest divergence of each row, float64 ``[R]``; the largest one among equals.
 
-    Candidates are ``i / num_candidates`` of the bins that are used, rounded up, that have a bin for every integer.
-    Zeros are left out: they stay what they are on any grid, and after a ReLU they would drown all else.
+    Candidates keep ``i / num_candidates`` of the used bins, rounded up, and have at least one bin for every integer;
+    the full range is always a candidate. Zeros are left out: every grid represents them exactly, and after a ReLU they
+    would dominate the distribution.
     """
     width = histogram.width
     num_used = (histogram.largest.double() / width).floor().long()[:, None] + 1
-    # From the largest down: of equal divergences, the first is taken.
+    # Candidates fall from the largest, because the first of equal divergences is taken.
     steps = torch.arange(num_candidates, 0, -1)
     num_kept = (steps * num_used + num_candidates - 1) // num_candidates
     divergence = divergences(histogram.counts, num_kept, high=high)
@@ -65,11 +66,12 @@ def entropy_threshold(histogram: MagnitudeHistogram, *, high: int, num_candidate
 
 
 class Entropy(HistogramObserver):
-    """Takes the threshold of least divergence, of ``num_candidates`` even steps up to the largest magnitude.
+    """An observer that takes the threshold with the smallest KL divergence.
 
-    It needs more bins than integers to see what rounding does, so 4 times as many as the other observers have. With so
-    few values that each has a bin of its own, rounding looks free, and nothing is clipped. To spread a sum over many
-    bins costs it little even where the integers are far apart: the fewer the bits, the more it clips too little.
+    Candidates are ``num_candidates`` even steps up to the largest magnitude. The histogram needs more bins than
+    integers to show the effect of rounding, so it has 4 times as many bins as those of other observers. With so few
+    values that each has a separate bin, rounding seems free, and nothing is clipped. The divergence hardly rises when a
+    sum is spread over many bins, even if the integers are far apart. So with fewer bits, the observer clips too little.
     """
 
     def __init__(self, *, num_bins: int = 8192, num_candidates: int = 1000) -> None:
@@ -77,5 +79,5 @@ class Entropy(HistogramObserver):
         self.num_candidates = check_candidates(num_candidates)
 
     def threshold(self, histogram: MagnitudeHistogram, grid: Grid) -> Tensor:
-        """Return the threshold of least divergence of each row, ``[R]``."""
+        """Return the threshold with the smallest divergence of each row, float64 ``[R]``."""
         return entropy_threshold(histogram, high=grid.high, num_candidates=self.num_candidates)

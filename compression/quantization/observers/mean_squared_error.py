@@ -1,4 +1,4 @@
-"""Mean squared error: what clipping costs against what rounding costs (Choukroun et al., arXiv:1902.06822)."""
+"""The mean squared error observer, which balances clipping and rounding errors (Choukroun et al., arXiv:1902.06822)."""
 
 import torch
 from torch import Tensor
@@ -10,11 +10,12 @@ from compression.quantization.observers.observer_checks import check_candidates
 
 
 def squared_errors(histogram: MagnitudeHistogram, thresholds: Tensor, *, high: int) -> Tensor:
-    """Return the squared error of each row at each of ``thresholds``, float64 ``[R, C]``, up to a constant a row.
+    """Return the squared error of each row at ``thresholds: [R, C]``, float64 ``[R, C]``, up to a constant per row.
 
     The error is ``sum_k count_k * (v_k - q_k)^2`` over bins k with centre ``v_k``, rounded to
-    ``q_k = scale * min(round(v_k / scale), high)``. Bins with the same q are taken together, as
-    ``q^2 * sum(count) - 2 * q * sum(count * v)``; what is left out, ``sum(count * v^2)``, no threshold changes.
+    ``q_k = scale * min(round(v_k / scale), high)``. Bins with the same q are added up as
+    ``q^2 * sum(count) - 2 * q * sum(count * v)``. The term ``sum(count * v^2)`` is left out, because it does not depend
+    on the threshold.
     """
     width = histogram.width[:, None]
     lower = torch.arange(histogram.num_bins, dtype=torch.float64) * width
@@ -27,11 +28,11 @@ def squared_errors(histogram: MagnitudeHistogram, thresholds: Tensor, *, high: i
 
 
 def mean_squared_error_threshold(histogram: MagnitudeHistogram, *, high: int, num_candidates: int) -> Tensor:
-    """Return the threshold of least squared error of each row, float64 ``[R]``; of equal ones the largest.
+    """Return the threshold with the smallest squared error of each row, float64 ``[R]``; the largest one among equals.
 
     Candidates are ``i / num_candidates * max |x|`` for i from 1 to ``num_candidates``.
     """
-    # From the largest down: of equal errors, the first is found.
+    # Candidates fall from the largest, because the first of equal errors is found.
     steps = torch.arange(num_candidates, 0, -1, dtype=torch.float64)
     thresholds = histogram.largest.double()[:, None] * steps / num_candidates
     best = squared_errors(histogram, thresholds, high=high).argmin(dim=1, keepdim=True)
@@ -39,12 +40,15 @@ def mean_squared_error_threshold(histogram: MagnitudeHistogram, *, high: int, nu
 
 
 class MeanSquaredError(HistogramObserver):
-    """Takes the threshold of least squared error, of ``num_candidates`` even steps up to the largest magnitude."""
+    """An observer that takes the threshold with the smallest squared error.
+
+    Candidates are ``num_candidates`` even steps up to the largest magnitude.
+    """
 
     def __init__(self, *, num_candidates: int = 100) -> None:
         super().__init__()
         self.num_candidates = check_candidates(num_candidates)
 
     def threshold(self, histogram: MagnitudeHistogram, grid: Grid) -> Tensor:
-        """Return the threshold of least squared error of each row, ``[R]``."""
+        """Return the threshold with the smallest squared error of each row, float64 ``[R]``."""
         return mean_squared_error_threshold(histogram, high=grid.high, num_candidates=self.num_candidates)

@@ -1,4 +1,4 @@
-"""Min-max: the largest magnitude ever seen still fits, so nothing is clipped."""
+"""The min-max observer: the threshold is the largest magnitude, so nothing is clipped."""
 
 import torch
 from torch import Tensor
@@ -15,13 +15,13 @@ def largest_magnitudes(rows: Tensor) -> Tensor:
 
 
 class MinMax(Observer):
-    """Takes the largest magnitude of all batches as threshold."""
+    """An observer that takes the largest magnitude of all batches as the threshold."""
 
     def __init__(self) -> None:
         self._largest: Tensor | None = None
 
     def observe(self, rows: Tensor) -> None:
-        """Take in ``rows: [R, N]``."""
+        """Add the values ``rows: [R, N]``."""
         largest = largest_magnitudes(rows)
         self._largest = largest if self._largest is None else torch.maximum(self._largest, largest)
 

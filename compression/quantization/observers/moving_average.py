@@ -1,4 +1,4 @@
-"""Moving average: a batch with an outlier moves the range only a little (Jacob et al., arXiv:1712.05877)."""
+"""The moving-average observer: one batch with an outlier changes the range little (Jacob et al., arXiv:1712.05877)."""
 
 from torch import Tensor
 
@@ -9,14 +9,15 @@ from compression.quantization.observers.observer_checks import check_positive, c
 
 
 def move_average(average: Tensor, value: Tensor, *, momentum: float) -> Tensor:
-    """Return ``(1 - m) * average + m * value``, of their shape."""
+    """Return ``(1 - m) * average + m * value`` with m the momentum, in the shape of ``average`` and ``value``."""
     return (1 - momentum) * average + momentum * value
 
 
 class MovingAverage(Observer):
-    """Takes the exponential moving average of each batch's largest magnitude as threshold; the first batch starts it.
+    """An observer that takes the exponential moving average of the largest magnitude of each batch as the threshold.
 
-    The one observer for which the order of batches matters: the last weigh most.
+    The average starts with the first batch. This is the only observer for which the order of batches matters: later
+    batches weigh more.
     """
 
     def __init__(self, *, momentum: float = 0.1) -> None:
@@ -24,7 +25,7 @@ class MovingAverage(Observer):
         self._average: Tensor | None = None
 
     def observe(self, rows: Tensor) -> None:
-        """Take in ``rows: [R, N]``, one batch."""
+        """Add the values ``rows: [R, N]`` of one batch."""
         largest = largest_magnitudes(rows).double()
         if self._average is None:
             self._average = largest

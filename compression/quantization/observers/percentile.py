@@ -1,4 +1,4 @@
-"""Percentile: the few largest magnitudes are clipped, so that the others are rounded more finely (arXiv:2004.09602)."""
+"""The percentile observer, which clips the few largest magnitudes to round the rest more finely (arXiv:2004.09602)."""
 
 import torch
 from torch import Tensor
@@ -10,16 +10,16 @@ from compression.quantization.observers.observer_checks import check_positive
 
 
 def percentile_threshold(histogram: MagnitudeHistogram, *, percentile: float) -> Tensor:
-    """Return the magnitude below which ``percentile`` % of the values of each row lie, zeros too: float64 ``[R]``.
+    """Return the magnitude below which ``percentile`` % of the values of each row lie, float64 ``[R]``.
 
-    Inside a bin values count as evenly spread, and zeros belong to the first: where they alone make up the percentage,
-    the threshold lies in that bin, and almost all else is clipped.
+    Values are assumed to be evenly spread within a bin. Zeros are counted, in the first bin. If zeros alone make up the
+    percentage, the threshold lies in the first bin, and almost all other values are clipped.
     """
     counts = histogram.counts.clone()
     counts[:, 0] += histogram.num_zeros
     up_to = counts.cumsum(dim=1)
     wanted = up_to[:, -1:].double() * (percentile / 100)
-    # The product may be rounded up, past the last value.
+    # The product may be rounded up to more than the number of values.
     wanted = wanted.clamp(max=up_to[:, -1:].double())
     found = torch.searchsorted(up_to.double(), wanted)
     count, before = counts.gather(1, found), (up_to - counts).gather(1, found)
@@ -28,12 +28,12 @@ def percentile_threshold(histogram: MagnitudeHistogram, *, percentile: float) ->
 
 
 class Percentile(HistogramObserver):
-    """Takes the magnitude below which ``percentile`` % of all values lie as threshold."""
+    """An observer whose threshold is the magnitude below which ``percentile`` % of all values lie, zeros included."""
 
     def __init__(self, *, percentile: float = 99.99) -> None:
         super().__init__()
         self.percentile = check_positive(percentile, key="percentile", most=100)
 
     def threshold(self, histogram: MagnitudeHistogram, grid: Grid) -> Tensor:  # noqa: ARG002
-        """Return the percentile of each row, ``[R]``."""
+        """Return the percentile of the magnitudes of each row, float64 ``[R]``."""
         return percentile_threshold(histogram, percentile=self.percentile)

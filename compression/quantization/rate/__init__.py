@@ -1,1 +1,1 @@
-"""Rounding that weighs accuracy against the bits an entropy coder needs (RDOQ)."""
+"""Rate-distortion optimized quantization (RDOQ): rounding that weighs accuracy against the bits of an entropy coder."""

@@ -1,4 +1,4 @@
-"""How much the loss feels a change of each weight: the diagonal of its Fisher information, from squares alone."""
+"""The sensitivity of the loss to each weight: an estimate of the Fisher diagonal from squared gradients and inputs."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -12,21 +12,23 @@ from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
 from compression.quantization.network.layerwise import Layer, layer_nodes, layer_of
 
-# A weight that no image feels is felt a little all the same: this fraction of what its layer's are on average.
+# Every weight gets at least this fraction of its layer's mean curvature, even if no image is sensitive to it.
 SMOOTHING = 1e-3
 
 
 def measure_curvature(
     reference: fx.GraphModule, batches: Iterable[tuple[Tensor, Tensor]], *, num_batches: int
 ) -> dict[str, Tensor]:
-    """Return by layer ``c: [O, K]``, as a row of the flattened weight, for layers that are called once.
+    """Return the curvature ``c: [O, K]`` of each layer that is called once; K counts the weights of a flattened row.
 
-    ``F_oj = E sum_p g_op^2 x_jp^2``, with g the gradient of an image's cross-entropy by an output of the layer, x what
-    weight j meets there, p its positions and E the mean over images: the Fisher diagonal if positions are independent,
-    at the price of one backward pass. Few images tell it noisily, so half of c is F and half what its sums by row and
-    by column say, ``F_o. F_.j / F_..``, as in the factors of arXiv:1503.05671. A weight that meets padding alone, as in
-    kernels wider than the image, has next to none. ``batches`` are (images ``[B, 3, H, W]``, labels ``[B]``), training
-    images, of which the first ``num_batches`` are read; ``reference`` is the float network. Raises ``InputError``.
+    ``F_oj = E sum_p g_op^2 x_jp^2``: g is the gradient of the cross-entropy of an image by an output of the layer, x is
+    the input that weight j multiplies, p runs over positions, and E is the mean over images. F is the Fisher diagonal
+    if positions are independent, and costs one backward pass. With few images F is noisy. So half of c is F, and half
+    is its rank-one estimate from row and column sums, ``F_o. F_.j / F_..``, as in the factors of arXiv:1503.05671. A
+    weight that only meets padding, as in kernels wider than the image, has a curvature near 0.
+
+    ``reference`` is the float network. The first ``num_batches`` of ``batches`` are read: (images ``[B, 3, H, W]``,
+    labels ``[B]``) of training images. Raises ``InputError`` if there is no batch.
     """
     layers = {name: layer_of(reference, name) for name in layer_nodes(reference)}
     sums = {name: torch.zeros_like(layer.weight) for name, layer in layers.items()}
@@ -42,7 +44,7 @@ def measure_curvature(
         with evaluating(reference), torch.enable_grad():
             for images, labels in islice(batches, num_batches):
                 logits = reference(images.detach().requires_grad_())
-                # The sum, so that each image has the gradient that it would have alone.
+                # With the sum, each image gets the same gradient as in a batch of one.
                 torch.autograd.backward(F.cross_entropy(logits.float(), labels, reduction="sum"))
                 num_images += len(images)
                 for name, (given, output) in seen.items():
@@ -59,9 +61,10 @@ def measure_curvature(
 
 
 def relative_curvature(curvature: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return ``curvature`` so that ``c w^2`` is 1 on average, over all ``weights`` of the network that are not 0.
+    """Return ``curvature`` scaled so that ``c w^2`` is 1 on average over all ``weights`` that are not 0.
 
-    So one price of a bit says the same of every network, however sure of its images it is. By layer, ``[O, K]`` each.
+    One price of a bit then means the same for every network, whatever the confidence of its predictions. Both arguments
+    map layers to ``[O, K]``.
     """
     total = sum(float((curvature[name] * weight.square()).sum(dtype=torch.float64)) for name, weight in weights.items())
     count = sum(int((weight != 0).sum()) for weight in weights.values())
@@ -69,11 +72,11 @@ def relative_curvature(curvature: Mapping[str, Tensor], weights: Mapping[str, Te
 
 
 def _sum_squares(layer: Layer, given: Tensor, slope: Tensor) -> Tensor:
-    """Return the sum over images and positions of ``g_o^2 x_j^2``, of the shape of the weight."""
-    # The layer's own arithmetic on squares: its derivative by a weight, weighed by squares, is that sum.
+    """Return the sum over images and positions of ``g_o^2 x_j^2``, in the shape of the weight."""
+    # The layer is linear. Applied to squared inputs, its gradient by the weight, with squared slopes, is that sum.
     weight = torch.zeros_like(layer.weight, requires_grad=True)
     squares = given.square()
-    if isinstance(layer, nn.Linear):  # noqa: SIM108 - as one expression the type is lost
+    if isinstance(layer, nn.Linear):  # noqa: SIM108 - a single expression would lose the type
         output = F.linear(squares, weight)
     else:
         output = layer._conv_forward(squares, weight, None)

@@ -1,4 +1,4 @@
-"""A network whose weights are rounded by what they cost to store, beside what the loss feels of it."""
+"""Rate-aware rounding of a network: each weight is rounded by its storage cost and by the sensitivity of the loss."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -16,7 +16,10 @@ from compression.quantization.rate.rdoq import rate_aware_steps
 
 
 class CodeBits(NamedTuple):
-    """Bits of all integers of the weights, each tensor by a coder of its own statistics: to nearest, and as chosen."""
+    """Order-0 code lengths of all integer weights in bits, with separate statistics for each tensor.
+
+    ``nearest`` is for rounding to nearest, ``chosen`` for the rate-aware choice.
+    """
 
     nearest: float
     chosen: float
@@ -32,11 +35,11 @@ def round_by_rate_(
     num_batches: int,
     cost: Cost = order0_cost,
 ) -> CodeBits:
-    """Round the weights of ``prepared`` for good, and choose their steps, where a bit costs ``lam``; return the bits.
+    """Round the weights of ``prepared`` and choose their step sizes, at a price of ``lam`` per bit; return the bits.
 
-    A bit is worth ``lam`` times what the loss would feel, on average, if a weight were set to 0. ``reference`` is the
-    float network, batch norm folded; ``batches`` are training images. Weights that are 0 stay 0. A layer called more
-    than once is rounded to nearest.
+    The price is in units of the average rise of the loss when one weight is set to 0. ``reference`` is the float
+    network with batch norm folded. The first ``num_batches`` of ``batches`` are read: (images ``[B, 3, H, W]``, labels
+    ``[B]``) of training images. Weights that are 0 stay 0. A layer that is called more than once is rounded to nearest.
     """
     layers = fake_layers(prepared)
     curvature = measure_curvature(reference, batches, num_batches=num_batches)
@@ -67,14 +70,14 @@ def round_by_rate_(
 
 @torch.no_grad()
 def take_layers_(network: fx.GraphModule, rounded: fx.GraphModule) -> None:
-    """Give the rounding layers of ``network`` weights, scales and biases of those of ``rounded``."""
+    """Copy weights, scales and biases from the rounding layers of ``rounded`` to those of ``network``."""
     others = fake_layers(rounded)
     for name, layer in fake_layers(network).items():
         other = others[name]
         layer.weight.copy_(other.weight)
         layer.weight_scale.copy_(other.weight_scale)
         bias = other.bias
-        # One that had none may have got one.
+        # A layer without a bias may have got one in `rounded`.
         layer.register_parameter("bias", nn.Parameter(bias.detach().clone()) if isinstance(bias, Tensor) else None)
 
 

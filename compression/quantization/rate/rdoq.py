@@ -1,4 +1,4 @@
-"""Rounding that knows what its integers cost to store: RDOQ, as in DeepCABAC (arXiv:1907.11900, section III-C)."""
+"""Rate-distortion optimized quantization (RDOQ) of one weight, as in DeepCABAC (arXiv:1907.11900, section III-C)."""
 
 import math
 from typing import NamedTuple
@@ -9,9 +9,9 @@ from torch import Tensor
 from compression.quantization.observers import MIN_SCALE
 from compression.quantization.rate.code_length import Cost
 
-# What is chosen changes what it costs; that settles in few passes.
+# The chosen integers change the cost of integers, so the choice is repeated; it settles in few passes.
 PASSES = 5
-# Step sizes tried for each row, as multiples of the one that theory names.
+# Candidate step sizes for each row, as multiples of the theoretical optimum.
 STEPS = (1.0, 0.5, 0.7, 1.4, 2.0)
 
 
@@ -34,9 +34,10 @@ def rate_aware_rounding(
 ) -> Tensor:
     """Return the integers q, ``[O, K]``, that minimize ``sum_j c_j (w_j - s q_j)^2 + lam bits(q_j)``.
 
-    For ``weight: [O, K]``, steps ``scale: [O]`` and ``curvature: [O, K]``. Candidates are the integers on both sides of
-    w/s, the next one towards 0, and 0; none is beyond ``max_level``. ``cost`` is asked anew after each pass, as what
-    is chosen often is cheap; ``lam`` 0 is rounding to nearest. Where ``mask`` is False or the weight 0, q is 0.
+    ``weight: [O, K]`` is w, ``scale: [O]`` holds the step sizes s, and ``curvature: [O, K]`` is c. Candidates are the
+    two integers next to w/s, the next one towards 0, and 0; all are limited to ``max_level``. ``cost`` is evaluated
+    again after each pass, because integers that are often chosen become cheap. ``lam=0`` is rounding to nearest. q is 0
+    where ``mask`` is False or the weight is 0.
     """
     return _minimize(weight, [scale], curvature, cost, lam, max_level, mask).integers
 
@@ -51,11 +52,12 @@ def rate_aware_steps(
     max_level: int,
     mask: Tensor | None = None,
 ) -> Rounded:
-    """Return integers as ``rate_aware_rounding`` does, and by row the step, no finer than ``scale``, that costs least.
+    """Return integers as ``rate_aware_rounding`` does, and for each row the step size that costs least.
 
-    Tried are ``STEPS`` times ``sqrt(6 lam / (ln 2 mean c))``: at high rates a step has an error of ``c s^2 / 12`` and
-    takes ``-log2 s`` bits, which together are least there. At last the step is the one of least error with these
-    integers, ``sum c w q / sum c q^2``, which mends what rounding towards 0 took.
+    The candidates are ``STEPS`` times ``sqrt(6 lam / (ln 2 mean c))``, and never below ``scale: [O]``. At high rates, a
+    step size s has an error of ``c s^2 / 12`` and takes ``-log2 s`` bits; their weighted sum is smallest at this value.
+    Finally, the step size is set to the one with the smallest error for the chosen integers, ``sum c w q / sum c q^2``,
+    which makes up for magnitudes lost by rounding towards 0.
     """
     alive = weight != 0 if mask is None else mask & (weight != 0)
     felt = (curvature * alive).sum(1) / alive.sum(1)
@@ -100,10 +102,13 @@ def _minimize(
 def _cheapest(
     weight: Tensor, scale: Tensor, curvature: Tensor, prices: Tensor, max_level: int, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Return the candidates that cost least, ``[O, K]``, and what each row costs, ``[O]``; by prices of integers."""
+    """Return the cheapest candidates, ``[O, K]``, and the cost of each row, ``[O]``.
+
+    ``prices: [2 * max_level + 1]``, or the same for each row, are the costs of storing each integer.
+    """
     rows = scale[:, None]
     signs, above = weight.sign(), (weight.abs() / rows).ceil_().clamp_(max=max_level)
-    # Zero first: of what costs the same, the one of fewest magnitude.
+    # Zero comes first, so that equal costs go to the smallest magnitude.
     best = torch.zeros_like(weight)
     least = curvature * weight.square() + prices[..., max_level, None]
     for less in (2, 1, 0):

@@ -1,1 +1,1 @@
-"""Repairs after rounding, without labels: equalization, AdaRound, bias correction, scale refitting."""
+"""Repairs of rounding errors that need no labels: equalization, AdaRound, bias correction, scale refitting."""

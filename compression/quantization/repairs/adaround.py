@@ -1,4 +1,4 @@
-"""AdaRound: each weight learns whether to go up or down, layer by layer (Nagel et al., arXiv:2004.10568)."""
+"""AdaRound: each weight learns to round up or down, layer by layer (Nagel et al., arXiv:2004.10568)."""
 
 import math
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ FIRST_BETA, LAST_BETA, WARM_UP = 20.0, 2.0, 0.2
 
 @dataclass(frozen=True)
 class AdaRound:
-    """How rounding is learned: steps, images in each, Adam's learning rate, weight of the regularizer.
+    """Settings of learned rounding: the number of steps, images per step, Adam's learning rate, regularizer weight.
 
-    A step takes at most ``positions`` outputs of an image, drawn once for each layer.
+    A step uses at most ``positions`` output positions of each image, which are drawn once for each layer.
     """
 
     iterations: int = 1000
@@ -40,7 +40,7 @@ class AdaRound:
     positions: int = 64
 
     def __post_init__(self) -> None:
-        """Raise ``InputError``."""
+        """Raise ``InputError`` that names the key for a value out of its range."""
         for key in ("iterations", "batch_size", "positions"):
             value = getattr(self, key)
             if type(value) is not int or value < 1:
@@ -52,7 +52,7 @@ class AdaRound:
 
 
 class RoundingErrors(NamedTuple):
-    """Mean squared error of a layer's output, summed over channels: weights rounded to nearest, and as learned."""
+    """The mean squared error of a layer's output, summed over channels, with nearest and with learned rounding."""
 
     nearest: float
     learned: float
@@ -68,20 +68,22 @@ def learn_rounding_(
     settings: AdaRound | None = None,
     max_bytes: int = MAX_CAPTURE,
 ) -> dict[str, RoundingErrors]:
-    """Learn how to round the weights of each layer of ``prepared`` that rounds; return what it won, by layer.
+    """Learn the rounding of each layer of ``prepared`` that rounds its weights; return the errors by layer.
 
-    In the order of execution: inputs x are those in ``prepared``, with the layers before as they were learned and
-    activations rounded wherever they have a scale, since that is the network that will run; the target is the output y
-    of ``reference``, the float network, with the ReLU or ReLU6 f that follows. With ``soft = scale * clip(floor(W /
-    scale) + h(V), low, high)``, h the rectified sigmoid, Adam minimizes over V::
+    Layers are learned in the order of execution. The inputs x of a layer come from ``prepared``: earlier layers have
+    their learned weights, and activations with a scale are rounded, as in the network that will run. The target is the
+    output y of ``reference``, the float network. f is the ReLU or ReLU6 that follows the layer, if any. With
+    ``soft = scale * clip(floor(W / scale) + h(V), low, high)`` and h the rectified sigmoid, Adam minimizes over V::
 
         mean |f(soft x + b) - f(y)|^2 + regularizer * sum (1 - |2 h(V) - 1|^beta)
 
-    beta falls from 20 to 2, after a first fifth without regularizer. Then the weight is set to ``scale * clip(floor(W /
-    scale) + (h >= 1/2), low, high)``, which rounding to nearest gives back. Zeros stay zero, and a layer for which
-    nearest is better keeps nearest. ``images: [N, 3, H, W]`` for calibration; captures of a layer take ``max_bytes``,
-    float32, and for that use fewer positions, then fewer images; what is between layers takes ``layerwise.MAX_BYTES``
-    for each network. Batch norm is folded in both, activations have their scales.
+    The regularizer is off in the first fifth of the steps; beta then falls from 20 to 2. At the end, the weight becomes
+    ``scale * clip(floor(W / scale) + (h >= 1/2), low, high)``; rounding it to nearest later does not change it. Zeros
+    stay zero. If rounding to nearest is better for a layer, the layer keeps that.
+
+    ``images: [N, 3, H, W]`` are calibration images. The float32 captures of a layer take at most ``max_bytes``; to stay
+    below, they use fewer positions, then fewer images. Activations between layers take at most ``layerwise.MAX_BYTES``
+    for each network. Batch norm must be folded in both networks, and activations must have their scales.
     """
     settings = settings or AdaRound()
     check_ready(prepared, reference)
@@ -111,7 +113,7 @@ def learn_rounding_(
 
 
 def beta_at(progress: float) -> float | None:
-    """Return the regularizer's exponent at ``progress`` in [0, 1): from 20 down to 2; None while it is off."""
+    """Return the exponent of the regularizer at ``progress`` in [0, 1): it falls from 20 to 2; None while it is off."""
     if progress < WARM_UP:
         return None
     return FIRST_BETA + (LAST_BETA - FIRST_BETA) * (progress - WARM_UP) / (1 - WARM_UP)
@@ -121,7 +123,7 @@ def beta_at(progress: float) -> float | None:
 def learn_layer_(
     layer: FakeQuantWeight, problem: Reconstruction, *, settings: AdaRound, generator: torch.Generator
 ) -> RoundingErrors:
-    """Learn the rounding of one layer and set its weight to it; see ``learn_rounding_``."""
+    """Learn the rounding of one layer, set its weight, and return its errors; see ``learn_rounding_``."""
     weight = layer.weight.detach().flatten(1).float()
     scale = layer.weight_scale.detach().clamp(min=MIN_SCALE)[:, None]
     rounding = SoftRounding(weight, scale, layer.weight_grid)

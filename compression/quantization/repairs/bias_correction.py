@@ -1,4 +1,4 @@
-"""Bias correction: rounding shifts the mean of a channel, which its bias can take back (arXiv:1906.04721, 4.2)."""
+"""Bias correction: biases compensate the shift of channel means that rounding causes (arXiv:1906.04721, 4.2)."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -23,14 +23,17 @@ def correct_biases_(
     num_batches: int,
     max_bytes: int = MAX_BYTES,
 ) -> list[str]:
-    """Correct the biases of the rounding layers of ``prepared``; return which layers had none and got one.
+    """Correct the biases of the rounding layers of ``prepared``; return the names of layers that got a new bias.
 
-    ``b += E[y_reference] - E[y_prepared]`` for each output channel, with y a layer's output and the mean over images
-    and positions of the first ``num_batches`` of ``batches``, (images ``[B, 3, H, W]``, labels) each: training images.
-    In the order of execution, so each layer sees those before it corrected. ``reference`` is the float network with
-    the same layer names; batch norm is folded in both, and activations have their scales. A layer called more than
-    once stays as it is. Costs about one run of the reference and two of ``prepared``; holds those images, and of what
-    is between layers ``max_bytes``: see ``LayerWalk``. Raises ``InputError`` for ``num_batches`` below 1 or no batch.
+    Each output channel gets ``b += E[y_reference] - E[y_prepared]``: y is the output of the layer, and E is the mean
+    over images and positions. The first ``num_batches`` of ``batches`` are used: (images ``[B, 3, H, W]``, labels) of
+    training images. Layers are corrected in the order of execution, so each layer sees earlier layers corrected. A
+    layer that is called more than once does not change.
+
+    ``reference`` is the float network with the same layer names. Batch norm must be folded in both networks, and
+    activations must have their scales. The cost is about one run of ``reference`` and two runs of ``prepared``. The
+    images are held in memory, and up to ``max_bytes`` of activations between layers (see ``LayerWalk``). Raises
+    ``InputError`` for ``num_batches`` below 1, or if there is no batch.
     """
     if num_batches < 1:
         raise InputError(f"num_batches={num_batches}: must be at least 1")
@@ -56,13 +59,16 @@ def correct_biases_(
 
 
 def rounding_nodes(prepared: fx.GraphModule) -> dict[str, fx.Node]:
-    """Return by layer that rounds its weights the node that calls it, in the order of execution."""
+    """Return the node that calls each layer with rounded weights, in the order of execution.
+
+    Layers that are called more than once are left out.
+    """
     nodes = layer_nodes(prepared)
     return {name: node for name, node in nodes.items() if isinstance(prepared.get_submodule(name), FakeQuantWeight)}
 
 
 def check_ready(prepared: fx.GraphModule, reference: fx.GraphModule) -> None:
-    """Assert that batch norm is folded in both networks and that ``prepared`` has the scales of its activations."""
+    """Assert that batch norm is folded in both networks, and that all activations of ``prepared`` have scales."""
     for graph in (prepared, reference):
         for node in layer_nodes(graph).values():
             assert ops.sole_user(node, partial(ops.is_batch_norm, graph)) is None, f"batch norm after {node} not folded"

@@ -1,4 +1,4 @@
-"""Cross-layer equalization: layers in a row share their ranges out, channel by channel (arXiv:1906.04721, 4.1)."""
+"""Cross-layer equalization: balances the weight ranges of consecutive layers per channel (arXiv:1906.04721, 4.1)."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,13 +12,16 @@ from compression.quantization.network import graph as ops
 from compression.quantization.network.layerwise import Layer, layer_nodes, layer_of
 
 MAX_ROUNDS = 20
-# The largest change of a range by which a round counts as having changed nothing.
+# Rounds stop when no scale differs from 1 by this much.
 TOLERANCE = 1e-4
 
 
 @dataclass
 class Equalization:
-    """What was equalized: pairs of layers, nodes of ReLU6 that became ReLU, and pairs left alone with the reason."""
+    """The result of equalization: equalized pairs of layers, nodes of ReLU6 that became ReLU, and skipped pairs.
+
+    A skipped pair is (first layer, second layer, reason).
+    """
 
     pairs: list[tuple[str, str]] = field(default_factory=list)
     unclamped: list[str] = field(default_factory=list)
@@ -27,14 +30,15 @@ class Equalization:
 
 @torch.no_grad()
 def equalize_(graph: fx.GraphModule, *, relu6: str = "skip") -> Equalization:
-    """Equalize all layers of a traced network that are followed by a layer, with at most a ReLU or ReLU6 between.
+    """Equalize all pairs of consecutive layers of a traced network, with at most a ReLU or ReLU6 between them.
 
-    For channel c between a pair, with r1 the largest |W1| of that output channel and r2 the largest |W2| of that input
-    channel: ``s = sqrt(r1 * r2) / r2; W1 /= s; b1 /= s; W2 *= s``, over and over until no range changes. A channel
-    without weights on either side keeps s = 1. Batch norm must be folded. With a ReLU, or nothing, between them the
-    function stays the same, since ``relu(s * x) = s * relu(x)``. A ReLU6 has no such rule: its pairs are left alone
-    (``relu6="skip"``), or it becomes a ReLU (``"replace"``), which **changes the function** where it clamped.
-    Raises ``InputError`` for another ``relu6``.
+    For a channel between the layers of a pair, r1 is the largest |W1| of this output channel, and r2 is the largest
+    |W2| of this input channel. ``s = sqrt(r1 * r2) / r2; W1 /= s; b1 /= s; W2 *= s`` is repeated until no range
+    changes, for at most 20 rounds. A channel without weights on either side keeps s = 1. Batch norm must be folded.
+
+    With a ReLU or nothing between the layers, the function stays the same, because ``relu(s * x) = s * relu(x)``. This
+    does not hold for ReLU6: such pairs are skipped (``relu6="skip"``), or the ReLU6 becomes a ReLU (``"replace"``),
+    which **changes the function** where it clamped. Raises ``InputError`` for another ``relu6``.
     """
     if relu6 not in ("skip", "replace"):
         raise InputError(f"relu6={relu6!r}: must be 'skip' or 'replace'")
@@ -59,16 +63,16 @@ def equalize_(graph: fx.GraphModule, *, relu6: str = "skip") -> Equalization:
 
 
 def pair_scale(first: Tensor, second: Tensor) -> Tensor:
-    """Return ``s = sqrt(r1 * r2) / r2`` for the ranges ``r1 = max |first|`` and ``r2 = max |second|`` of rows, ``[C]``.
+    """Return ``s = sqrt(r1 * r2) / r2`` for each channel, ``[C]``; s is 1 where a range is 0.
 
-    ``first: [C, N1]``, ``second: [C, N2]``. Where a range is 0, s is 1.
+    The ranges are ``r1 = max |first|`` and ``r2 = max |second|`` by row. ``first: [C, N1]``, ``second: [C, N2]``.
     """
     r1, r2 = first.abs().amax(dim=1), second.abs().amax(dim=1)
     return torch.where((r1 > 0) & (r2 > 0), (r1 / r2).sqrt(), torch.ones_like(r1))
 
 
 def by_input_channel(weight: Tensor, *, groups: int) -> Tensor:
-    """Return ``weight: [O, I / groups, ...]`` as ``[I, N]``: what reads input channel i is row i."""
+    """Return ``weight: [O, I / groups, ...]`` as ``[I, N]``: row i holds the weights that read input channel i."""
     outputs, inputs = weight.shape[:2]
     grouped = weight.reshape(groups, outputs // groups, inputs, -1)
     return grouped.transpose(1, 2).reshape(groups * inputs, -1)
@@ -81,7 +85,7 @@ def _scale_inputs_(weight: Tensor, scale: Tensor, *, groups: int) -> None:
 
 def _equalize_pairs_(graph: fx.GraphModule, pairs: list[tuple[str, str]]) -> None:
     layers = {name: layer_of(graph, name) for pair in pairs for name in pair}
-    # In float64, and written back once: else each round would round.
+    # In float64 and written back once, so that rounding errors do not add up over the rounds.
     weights = {name: layer.weight.double().contiguous() for name, layer in layers.items()}
     biases = {name: layer.bias.double() for name, layer in layers.items() if layer.bias is not None}
     for _ in range(MAX_ROUNDS):
@@ -103,7 +107,7 @@ def _equalize_pairs_(graph: fx.GraphModule, pairs: list[tuple[str, str]]) -> Non
 
 
 def _own_layers(graph: fx.GraphModule) -> dict[str, fx.Node]:
-    """Return the layers that are called once and share no tensor, so that they can be scaled."""
+    """Return the layers that are called once and share no tensor; only these can be scaled."""
     layers = layer_nodes(graph)
     owners = Counter(id(tensor) for module in graph.modules() for tensor in module.parameters(recurse=False))
     read = {str(node.target).rpartition(".")[0] for node in graph.graph.nodes if node.op == "get_attr"}
@@ -125,12 +129,12 @@ def _obstacle(graph: fx.GraphModule, pair: tuple[str, str], layers: dict[str, fx
 
 
 def _axis(layer: Layer) -> int:
-    """Return how many axes follow that of the channels."""
+    """Return how many axes follow the two channel axes of the weight."""
     return layer.weight.ndim - 2
 
 
 def _unclamp_(graph: fx.GraphModule, clamp: fx.Node, result: Equalization) -> str | None:
-    """Make a ReLU6 a ReLU; return why it cannot be done, if so."""
+    """Replace a ReLU6 by a ReLU; return None, or the reason if that is not possible."""
     calls = [node for node in graph.graph.nodes if node.op == "call_module" and node.target == clamp.target]
     if len(calls) != 1:
         return "the ReLU6 between them is no module of its own"

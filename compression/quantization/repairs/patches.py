@@ -1,4 +1,4 @@
-"""What a layer reads and gives at single positions: there, any layer is a product of matrices."""
+"""Inputs and outputs of a layer at single positions, where every layer is a matrix product."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from compression.quantization.network.layerwise import Layer
 
 
 def num_positions(layer: Layer, output: Tensor) -> int:
-    """Return how many positions ``output`` of ``layer`` has in an image: pixels, or tokens of a linear layer."""
+    """Return the number of positions in ``output`` of ``layer`` per image: pixels, or tokens of a linear layer."""
     return by_position(layer, output).shape[1]
 
 
@@ -25,10 +25,10 @@ def outputs_at(layer: Layer, output: Tensor, positions: Tensor) -> Tensor:
 
 
 def patches_at(layer: Layer, input: Tensor, positions: Tensor, *, output: Tensor) -> Tensor:
-    """Return what each output of ``layer`` at ``positions: [B, P]`` is made of, ``[B, P, groups, K]``.
+    """Return the inputs from which ``layer`` computes its outputs at ``positions: [B, P]``, as ``[B, P, groups, K]``.
 
-    ``K = I / groups * kH * kW``, as a row of the flattened weight: ``patches @ weight`` of the same group plus the bias
-    is the output. Of ``output`` the shape is used.
+    ``K = I / groups * kH * kW`` is the length of a row of the flattened weight. The output is ``patches @ weight`` of
+    the same group, plus the bias. Only the shape of ``output`` is used.
     """
     if isinstance(layer, nn.Linear):
         return input.reshape(len(input), -1, input.shape[-1])[_images(positions), positions][:, :, None]
@@ -39,13 +39,13 @@ def patches_at(layer: Layer, input: Tensor, positions: Tensor, *, output: Tensor
     kernel, stride, dilation = (_pair(each) for each in (layer.kernel_size, layer.stride, layer.dilation))
     rows = _window(positions // width, kernel[0], stride[0], dilation[0])[..., :, None]
     columns = _window(positions % width, kernel[1], stride[1], dilation[1])[..., None, :]
-    # Indices on both sides of a slice: the channel comes last.
+    # Indexing on both sides of a slice puts the sliced axis, the channel, last; it is moved before the kernel axes.
     patches = padded[_images(positions)[..., None, None], :, rows, columns].movedim(-1, 2)
     return patches.reshape(*positions.shape, layer.groups, -1)
 
 
 def draw_positions(num_images: int, num_positions: int, *, wanted: int, generator: torch.Generator) -> Tensor:
-    """Return ``[B, P]`` positions: all, where they are at most ``wanted``, else as many at random for each image."""
+    """Return positions ``[B, P]``: all of them if at most ``wanted`` exist, else ``wanted`` random ones per image."""
     if num_positions <= wanted:
         return torch.arange(num_positions).expand(num_images, -1)
     order = torch.rand(num_images, num_positions, generator=generator)

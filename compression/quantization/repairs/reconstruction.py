@@ -1,4 +1,4 @@
-"""The output of one rounding layer against that of the float layer it stands for, at positions drawn once."""
+"""Layer reconstruction: the output error of a rounding layer against its float layer, at positions drawn once."""
 
 import math
 from collections.abc import Iterable
@@ -14,16 +14,17 @@ from compression.quantization.network.layerwise import Layer, layer_of
 from compression.quantization.repairs.patches import draw_positions, num_positions, outputs_at, patches_at
 
 MAX_CAPTURE = 256 * 2**20
-# Images whose outputs are computed at a time.
+# Outputs are computed for this many images at once.
 _CHUNK = 32
 _MIN_POSITIONS = 8
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Inputs x ``[N, P, groups, K]``, targets f(y) ``[N, P, O]`` and bias b ``[O]``; f is what follows the layer.
+    """Captured data of one layer: inputs x ``[N, P, groups, K]``, targets f(y) ``[N, P, O]`` and bias b ``[O]``.
 
-    ``ceiling``: None where no ReLU or ReLU6 follows, else what it clamps at from above, infinity for a ReLU.
+    f is the activation function after the layer, described by ``ceiling``: None if no ReLU or ReLU6 follows, else the
+    value above which it clamps, infinity for a ReLU.
     """
 
     inputs: Tensor
@@ -33,11 +34,14 @@ class Reconstruction:
 
     @property
     def num_images(self) -> int:
-        """How many images were captured, N."""
+        """The number N of captured images."""
         return len(self.inputs)
 
     def error(self, weight: Tensor) -> float:
-        """Return ``mean |f(weight x + b) - f(y)|^2`` for ``weight: [O, K]``: summed over channels."""
+        """Return ``mean |f(weight x + b) - f(y)|^2`` for ``weight: [O, K]``.
+
+        The error is summed over channels and averaged over images and positions.
+        """
         total = 0.0
         for chosen in torch.arange(self.num_images, device=self.inputs.device).split(_CHUNK):
             outputs, _ = self._outputs(weight, chosen)
@@ -46,7 +50,7 @@ class Reconstruction:
         return total / (self.targets.shape[0] * self.targets.shape[1])
 
     def gradient(self, weight: Tensor, chosen: Tensor) -> Tensor:
-        """Return the gradient ``[O, K]`` of the error on the images ``chosen``."""
+        """Return the gradient ``[O, K]`` of the error by ``weight: [O, K]`` on the images with indices ``chosen``."""
         outputs, inputs = self._outputs(weight, chosen)
         slope = clamp(outputs, self.ceiling) - self.targets.index_select(0, chosen).flatten(0, 1)
         if self.ceiling is not None:
@@ -55,7 +59,7 @@ class Reconstruction:
         return (by_group @ inputs).reshape(weight.shape).mul_(2 / len(slope))
 
     def _outputs(self, weight: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``weight x + b: [R, O]`` and x as ``[groups, R, K]``, for all R positions of the images ``chosen``."""
+        """Return ``weight x + b: [R, O]`` and x as ``[groups, R, K]``, for all R positions of the chosen images."""
         inputs = self.inputs.index_select(0, chosen).flatten(0, 1).transpose(0, 1)
         groups, rows, size = inputs.shape
         outputs = inputs @ weight.view(groups, -1, size).transpose(1, 2)
@@ -63,12 +67,12 @@ class Reconstruction:
 
 
 def clamp(outputs: Tensor, ceiling: float | None) -> Tensor:
-    """Return ``outputs`` after the ReLU or ReLU6 that follows, if one does."""
+    """Return ``outputs`` clamped to [0, ceiling], as by a ReLU or ReLU6; unchanged if ``ceiling`` is None."""
     return outputs if ceiling is None else outputs.clamp(0, ceiling)
 
 
 def following_ceiling(graph: fx.GraphModule, node: fx.Node) -> float | None:
-    """Return where the ReLU or ReLU6 that directly follows a layer clamps from above; None if none follows."""
+    """Return the ceiling of the clamp directly after a layer: 6 for ReLU6, infinity for ReLU, None without a clamp."""
     follower = ops.sole_user(node, partial(ops.is_clamp, graph))
     if follower is None:
         return None
@@ -77,7 +81,7 @@ def following_ceiling(graph: fx.GraphModule, node: fx.Node) -> float | None:
 
 
 def effective_bias(graph: fx.GraphModule, node: fx.Node) -> Tensor:
-    """Return the bias ``[O]`` with which a layer of a prepared network computes: rounded, where it is."""
+    """Return the bias ``[O]`` that a layer of a prepared network uses, rounded if the network rounds it."""
     layer = layer_of(graph, str(node.target))
     bias = layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias.detach()
     rounding = ops.sole_user(node, lambda user: isinstance(ops.module_of(graph, user), BiasRounding))
@@ -97,13 +101,13 @@ def capture(
     generator: torch.Generator,
     max_bytes: int = MAX_CAPTURE,
 ) -> tuple[Tensor, Tensor]:
-    """Return what ``layer`` reads, ``[N, P, groups, K]``, and the output wanted of it, ``[N, P, O]``, at P positions.
+    """Return inputs of ``layer``, ``[N, P, groups, K]``, and wanted outputs, ``[N, P, O]``, at P positions per image.
 
-    ``pairs`` are batches of (input of the layer, wanted output) of ``num_images`` images. P is at most ``positions``,
-    and at most what K weights can be told from, drawn for each image; where that takes more than ``max_bytes`` there
-    are fewer, and with one, fewer images.
+    ``pairs`` are batches of (input of the layer, wanted output), ``num_images`` images in total. Positions are drawn
+    at random for each image. P is at most ``positions``, and at most K / 8 (but up to 8), because few weights need few
+    positions. If that takes more than ``max_bytes``, fewer positions are used, and with one position fewer images.
     """
-    # A depthwise filter has nine weights: all pixels of 512 images would tell it little that a few do not.
+    # A depthwise filter has only nine weights. It learns little more from all pixels of 512 images than from a few.
     positions = min(positions, max(_MIN_POSITIONS, layer.weight[0].numel() // _MIN_POSITIONS))
     per_position = 4 * (layer.weight[0].numel() * groups_of(layer) + len(layer.weight))
     affordable = max_bytes // per_position
@@ -111,7 +115,7 @@ def capture(
     per_image = max(1, min(positions, affordable // num_kept))
     inputs, targets = [], []
     for input, wanted in pairs:
-        # All are asked for, so that those who give them come to their end.
+        # All pairs are read, even those not needed, so that the generators behind them run to their end.
         if num_kept > 0:
             input, wanted = input[:num_kept], wanted[:num_kept]
             drawn = draw_positions(len(input), num_positions(layer, wanted), wanted=per_image, generator=generator)
@@ -123,5 +127,5 @@ def capture(
 
 
 def groups_of(layer: Layer) -> int:
-    """Return the groups of a convolution; a linear layer has one."""
+    """Return the number of groups of a convolution; 1 for a linear layer."""
     return 1 if isinstance(layer, torch.nn.Linear) else layer.groups

@@ -1,4 +1,4 @@
-"""Scale and bias of each output channel fitted anew behind rounded weights, by least squares."""
+"""Scale refitting: a least-squares fit of the scale and bias of each output channel to its rounded weights."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -12,7 +12,7 @@ from compression.quantization.network.fake_layers import FakeQuantWeight
 from compression.quantization.network.layerwise import LayerWalk, layer_nodes, layer_of
 from compression.quantization.repairs.bias_correction import check_ready, rounding_nodes
 
-# Beyond, a channel has lost so much that fitting it brings up more noise than signal.
+# A channel that would need a factor outside this range has lost so much that a fit would amplify noise.
 _FACTORS = (0.5, 2.0)
 
 
@@ -20,13 +20,16 @@ _FACTORS = (0.5, 2.0)
 def fit_channels_(
     prepared: fx.GraphModule, reference: fx.GraphModule, batches: Iterable[tuple[Tensor, Tensor]], *, num_batches: int
 ) -> None:
-    """Multiply the scales of the rounding layers of ``prepared`` and move their biases towards ``reference``.
+    """Fit the scales and biases of the rounding layers of ``prepared`` to the outputs of ``reference``.
 
-    For each output channel ``a y + b`` is nearest to y of the reference in the mean square over images and positions:
-    ``a = cov(y, y_reference) / var(y)``, within 0.5 and 2. In the order of execution, so each layer makes good for
-    those before it. The integers stay. Weights of ``prepared`` are on their grid, its activations float; batch norm is
-    folded in both. ``batches`` are training images. A layer called more than once stays as it is.
-    Raises ``InputError``.
+    For each output channel, ``a y + b`` approximates the output of ``reference`` in the mean square over images and
+    positions: ``a = cov(y, y_reference) / var(y)``, limited to [0.5, 2]. The scale is multiplied by a; the integers do
+    not change. Layers are fitted in the order of execution, so each layer also compensates errors of earlier layers. A
+    layer that is called more than once does not change.
+
+    The weights of ``prepared`` must be on their grid, and its activations must be float. Batch norm must be folded in
+    both networks. The first ``num_batches`` of ``batches`` are used: (images ``[B, 3, H, W]``, labels) of training
+    images. Raises ``InputError`` if there is no batch.
     """
     images = [images for images, _ in islice(batches, num_batches)]
     if not images:
@@ -54,10 +57,10 @@ def fit_channels_(
             mean, wanted_mean, square, product = moments / count
             variance = square - mean.square()
             factor = (product - mean * wanted_mean) / variance
-            # Without variance, as in a channel of no weights, there is a bias to fit and no scale.
+            # A channel without variance, such as one without non-zero weights, has a bias to fit but no scale.
             varies = variance > 1e-9 * square
             factor = torch.where(varies, factor, torch.ones_like(factor)).clamp(*_FACTORS)
-            # As it is stored, so that bias and scale agree.
+            # The factor is taken from the scales after storing, so that bias and scale agree.
             before = layer.weight_scale.detach().double()
             layer.weight_scale.mul_(factor.to(layer.weight_scale.dtype))
             factor = layer.weight_scale.detach().double() / before

@@ -1,4 +1,4 @@
-"""Weights between the two integers around them, and what moves them to one or the other (arXiv:2004.10568, 3.3)."""
+"""Soft rounding: weights between two integers, and the gradient that moves them to one (arXiv:2004.10568, 3.3)."""
 
 import torch
 from torch import Tensor
@@ -20,15 +20,15 @@ def inverse_rectified_sigmoid(fraction: Tensor) -> Tensor:
 
 
 def regularizer(up: Tensor, *, beta: float) -> Tensor:
-    """Return ``sum (1 - |2h - 1|^beta)`` over h: 0 where all are 0 or 1."""
+    """Return ``sum (1 - |2h - 1|^beta)`` over all h in ``up``; it is 0 if every h is 0 or 1."""
     return (1 - (2 * up - 1).abs().pow(beta)).sum()
 
 
 class SoftRounding:
-    """``scale * clip(floor(W / scale) + h(V), low, high)`` for a weight ``[O, K]`` with ``scale: [O, 1]``.
+    """A soft weight ``scale * clip(floor(W / scale) + h(V), low, high)`` of ``W: [O, K]`` with ``scale: [O, 1]``.
 
-    h begins as the fraction that rounding down leaves, so the soft weight as W. Zeros, and what lies beyond the grid,
-    are not free: they are rounded to nearest, V or no V.
+    h(V) starts as the fractional part of W / scale, so the soft weight starts as W. Zeros and weights beyond the grid
+    are always rounded to nearest, whatever V is.
     """
 
     def __init__(self, weight: Tensor, scale: Tensor, grid: Grid) -> None:
@@ -39,32 +39,32 @@ class SoftRounding:
         self.values = inverse_rectified_sigmoid(weight / scale - floor)
         self._free = free.to(weight.dtype)
         self._low = torch.where(free, floor, self.nearest)
-        # Written to again and again: fresh memory of this size costs more than what is computed in it.
+        # These buffers are reused in every step, because allocating them takes longer than the computation.
         self._sigmoid, self._up, self._soft = (torch.empty_like(weight) for _ in range(3))
 
     def soft(self) -> Tensor:
-        """Return the soft weight ``[O, K]``, good until the next call."""
+        """Return the soft weight ``[O, K]``; its memory is overwritten by the next call."""
         torch.sigmoid(self.values, out=self._sigmoid)
         torch.mul(self._sigmoid, ZETA - GAMMA, out=self._up).add_(GAMMA).clamp_(0, 1)
         return torch.addcmul(self._low, self._free, self._up, out=self._soft).mul_(self.scale)
 
     def gradient_(self, slope: Tensor, *, beta: float | None, weight: float) -> Tensor:
-        """Return the gradient by V, in place of ``slope: [O, K]``, that by the last soft weight.
+        """Turn ``slope: [O, K]``, the gradient by the last soft weight, in place into the gradient by V, and return it.
 
-        Unless ``beta`` is None, that of ``weight`` times the regularizer is added.
+        Unless ``beta`` is None, the gradient of ``weight`` times the regularizer is added.
         """
         slope.mul_(self.scale)
         work = self._soft
         if beta is not None:
-            # By h: -2 * beta * |2h - 1|^(beta - 1) * sign(2h - 1).
+            # The gradient by h is -2 * beta * |2h - 1|^(beta - 1) * sign(2h - 1).
             centred = torch.mul(self._up, 2, out=work).sub_(1)
             slope.sub_(centred.abs().pow_(beta - 2).mul_(centred), alpha=2 * beta * weight)
-        # Of h by V: 0 where h is clipped, else (zeta - gamma) * sigmoid * (1 - sigmoid).
+        # The gradient of h by V is 0 where h is clipped, else (zeta - gamma) * sigmoid * (1 - sigmoid).
         torch.addcmul(self._up, self._up, self._up, value=-1, out=work).sign_()
         slope.mul_(work).mul_(self._free)
         torch.addcmul(self._sigmoid, self._sigmoid, self._sigmoid, value=-1, out=work)
         return slope.mul_(work).mul_(ZETA - GAMMA)
 
     def hard(self) -> Tensor:
-        """Return the integers ``[O, K]`` that V chooses: up where ``h >= 1/2``."""
+        """Return the integers ``[O, K]`` that V selects: rounded up where ``h >= 1/2``, else down."""
         return self._low + self._free * (rectified_sigmoid(self.values) >= 0.5)

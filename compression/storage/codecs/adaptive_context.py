@@ -1,4 +1,4 @@
-"""Quantized weights by an entropy coder that learns, while it goes, which rows and columns are dense or large."""
+"""The context codec: an adaptive entropy coder for int8 weights, which learns the density of rows and columns."""
 
 from dataclasses import dataclass
 
@@ -11,31 +11,34 @@ from compression.storage.context_model import code_magnitudes, code_mask
 from compression.storage.entropy_coder import Coder, Decoder, Encoder
 
 _INT8 = np.dtype(np.int8)
-# Larger ones are stored as they are: a few damaged bytes must not ask for hours and terabytes.
+# Larger arrays are stored uncompressed, so that a few damaged bytes cannot cost hours and terabytes.
 _MAX_VALUES = 1 << 28
 _MAX_COLUMNS = 1 << 16
 _MAX_MAGNITUDE = 128
 
 
 class ContextCodec:
-    """A head, where the values are, their magnitudes, their signs; int8 alone.
+    """An adaptive entropy code for int8: a head, then the mask of stored values, then their magnitudes and signs.
 
-    An array [O, I, ...] is a matrix of O rows and I * K columns (fewer dimensions: with ones before).
+    An array [O, I, ...] is treated as a matrix of O rows and I * K columns, with K the number of kernel positions.
+    Arrays with fewer dimensions get leading dimensions of 1.
 
-    The head: the number of stored values; if there are any, the largest magnitude M; if that is over 1, a mean and
-    ``maxima`` (below); always the number of bytes of the mask. All of them are base-128 numbers, lowest digits first,
-    128 added to all bytes but the last. Then two streams as in ``entropy_coder``: the mask, as
-    ``context_model.code_mask`` codes it; and the magnitudes, with the signs for their tail: a bit a stored value and
-    a 1 (lowest first, 1 = negative).
+    The head holds the number of stored values, which are those that are not zero. If there are any, the largest
+    magnitude M follows; if M is above 1, a mean and ``maxima`` follow (see below). Last is the number of bytes of the
+    mask. All are base-128 numbers, lowest digit first, with 128 added to every byte but the last.
 
-    Magnitudes, in C order, are coded only where M is over 1. ``maxima`` over 0: most rows have M once, as rows
-    with a scale each do, so these are coded apart, first of all: for the rows with stored values, of which
-    ``maxima - 1`` do not have M, a bit that says whether they do (if ``maxima`` is over 1; the weights are the numbers
-    of rows without and with); then, for the rows with M and more than one value, which value is its first M. The other
-    magnitudes less 1 are coded by ``context_model.code_magnitudes``; the mean in the head is theirs, in eighths and at
-    least 1.
+    Two streams of ``entropy_coder`` follow the head. The first one is the mask, coded by ``context_model.code_mask``.
+    The second one holds the magnitudes, and its tail holds the signs: one bit per stored value (1 = negative) and a
+    final 1, lowest bit first.
 
-    Arrays of more than 2**28 values are stored as they are.
+    Magnitudes are coded in C order, and only if M is above 1. If each row was quantized with its own scale, most rows
+    have M once. ``maxima`` is then above 0, and the first M of each row is coded separately, before everything else.
+    Among the rows with stored values, ``maxima - 1`` do not have M. If ``maxima`` is above 1, a bit for each row says
+    whether it has M; the weights of its distribution are the numbers of rows without and with M. For each row with M
+    and more than one value, the position of the first M in the row follows. ``context_model.code_magnitudes`` codes all
+    other magnitudes, less 1. The mean in the head is their mean, in eighths and at least 1.
+
+    Arrays of more than 2**28 values are stored uncompressed.
     """
 
     name = "context"
@@ -46,7 +49,7 @@ class ContextCodec:
         return bool(dtype == _INT8)
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return head, mask, magnitudes and signs."""
+        """Return head, mask, magnitudes and signs; raises ValueError for a type other than int8."""
         if array.dtype != _INT8:
             raise ValueError(f"context codec stores int8, not {array.dtype}")
         flat = flatten(array).view(np.int8)
@@ -58,7 +61,7 @@ class ContextCodec:
         index = Encoder()
         code_mask(index, shape=shape, num_stored=values.size, truth=mask)
         index_bytes = index.to_bytes()
-        # int16, as the magnitude of -128 is no int8.
+        # int16, because the magnitude of -128 does not fit into int8.
         magnitudes = np.abs(values.astype(np.int16)).astype(np.uint8)
         per_row = np.count_nonzero(mask, axis=1)
         head = _Head(num_stored=values.size, num_index_bytes=len(index_bytes))
@@ -66,43 +69,45 @@ class ContextCodec:
             head = _plan(magnitudes, per_row=per_row, num_index_bytes=len(index_bytes))
         coder = Encoder()
         _code_values(coder, head, per_row=per_row, truth=magnitudes)
-        # The 1 after the last sign keeps zeros before it from being taken for the end.
+        # The coder drops zero bytes at the end; the 1 after the last sign protects zero bits before it.
         signs = np.packbits(np.append(values < 0, True), bitorder="little").tobytes() if values.size else b""
         return head.to_bytes() + index_bytes + coder.to_bytes(tail=signs)
 
     def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
         """Return the array; raises ArtifactError when ``data`` is not what ``encode`` writes."""
         if dtype != _INT8:
-            raise ArtifactError(f"damaged: context codec has no {dtype} values; allowed: int8")
+            raise ArtifactError(f"damaged: context codec cannot hold {dtype} values; allowed: int8")
         numel = num_values(shape)
         if numel > _MAX_VALUES:
             check_num_bytes(len(data), expected=numel, codec=self.name)
             return np.frombuffer(data, dtype=np.int8).reshape(shape).copy()
         head, head_bytes = _read_head(data, numel=numel)
         if head_bytes + head.num_index_bytes > len(data):
-            raise ArtifactError(f"damaged: context codec has {len(data)} bytes, its mask ends after them")
+            raise ArtifactError(f"damaged: context codec has {len(data)} bytes, but its mask ends after them")
         body = data[head_bytes:]
         index = Decoder(body[: head.num_index_bytes], codec=self.name)
         mask = code_mask(index, shape=_to_matrix(shape), num_stored=head.num_stored, truth=None)
         index.finish()
         per_row = np.count_nonzero(mask, axis=1)
         if int(per_row.sum()) != head.num_stored:
-            raise ArtifactError(f"damaged: context codec has {per_row.sum()} values, {head.num_stored} announced")
+            raise ArtifactError(
+                f"damaged: context codec has {per_row.sum()} values where its head says {head.num_stored}"
+            )
         values = Decoder(body[head.num_index_bytes :], codec=self.name)
         magnitudes = _code_values(values, head, per_row=per_row, truth=None)
         tail = values.finish(tail_bytes=head.num_stored // 8 + 1 if head.num_stored else 0)
         negative = _read_signs(tail, num=head.num_stored)
         if ((magnitudes == _MAX_MAGNITUDE) & ~negative).any():
             raise ArtifactError("damaged: context codec has a value of 128")
-        # Modulo 256, which is two's complement.
+        # uint8 arithmetic is modulo 256, so negation gives two's complement.
         signed = np.where(negative, -magnitudes, magnitudes).view(np.int8)
         flat = np.zeros(numel, dtype=np.int8)
-        # By numbers, which is many times faster than by a mask that is rarely set.
+        # Indices are many times faster here than a mask with few values set.
         flat[np.flatnonzero(mask.reshape(-1).view(np.bool_))] = signed
         return flat.reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return the mask, magnitudes and signs, and the head."""
+        """Return the mask as index, magnitudes and signs as values, and the head as side information."""
         del dtype
         if num_values(shape) > _MAX_VALUES:
             return Parts(values=len(data))
@@ -113,7 +118,7 @@ class ContextCodec:
 
 @dataclass(frozen=True)
 class _Head:
-    """What stands before the coded values; the class docstring of the codec has the order."""
+    """The numbers before the coded values; see the docstring of the codec for their order."""
 
     num_stored: int
     num_index_bytes: int
@@ -122,7 +127,7 @@ class _Head:
     maxima: int = 0
 
     def to_bytes(self) -> bytes:
-        """Return the numbers that ``_read_head`` reads."""
+        """Return the head as bytes, for ``_read_head``."""
         numbers = [self.num_stored]
         numbers += [self.largest] if self.num_stored else []
         numbers += [self.mean_eighths, self.maxima] if self.largest > 1 else []
@@ -130,7 +135,7 @@ class _Head:
 
 
 def _read_head(data: bytes, *, numel: int) -> tuple[_Head, int]:
-    """Return the head and its number of bytes; raises ArtifactError."""
+    """Return the head and its number of bytes; raises ArtifactError for a number out of its range."""
     largest, mean_eighths, maxima = 0, 1, 0
     num_stored, end = _read_varint(data, start=0, low=0, high=numel)
     if num_stored:
@@ -143,16 +148,16 @@ def _read_head(data: bytes, *, numel: int) -> tuple[_Head, int]:
 
 
 def _to_matrix(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return output channels, input channels, kernel positions; a vector is one row."""
+    """Return the numbers of output channels, input channels and kernel positions; a vector is one row."""
     if num_values(shape) == 0:
-        # However many rows of nothing there are.
+        # A damaged shape could claim any number of empty rows.
         return 0, 0, 0
     rows, columns, *kernel = (1,) * (2 - len(shape)) + shape
     return rows, columns, num_values(tuple(kernel))
 
 
 def _plan(magnitudes: NDArray[np.uint8], *, per_row: NDArray[np.int64], num_index_bytes: int) -> _Head:
-    """Return the head for ``magnitudes: [N]``, N at least 1."""
+    """Return the head for ``magnitudes: [N]`` with N at least 1; decides whether first maxima are coded separately."""
     largest = int(magnitudes.max())
     is_largest = magnitudes == largest
     num_largest, num_rows = int(is_largest.sum()), int(np.count_nonzero(per_row))
@@ -168,7 +173,7 @@ def _plan(magnitudes: NDArray[np.uint8], *, per_row: NDArray[np.int64], num_inde
 def _code_values(
     coder: Coder, head: _Head, *, per_row: NDArray[np.int64], truth: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """Return the magnitudes of the stored values, ``per_row: [O]`` of them in each row."""
+    """Code the magnitudes of the stored values and return them; ``per_row: [O]`` counts the values of each row."""
     magnitudes = np.full(head.num_stored, head.largest, dtype=np.uint8)
     if head.largest <= 1:
         return magnitudes
@@ -197,7 +202,7 @@ def _code_maxima(
     rows: NDArray[np.int64],
     truth: NDArray[np.uint8] | None,
 ) -> NDArray[np.int64]:
-    """Return which of the stored values are the first of the largest magnitude in their rows."""
+    """Code the first value of the largest magnitude in each row; return their indices among the stored values."""
     filled = np.flatnonzero(per_row)
     starts = (np.cumsum(per_row) - per_row)[filled]
     has, ranks = None, None
@@ -209,7 +214,7 @@ def _code_maxima(
     without = head.maxima - 1
     if without >= filled.size:
         raise ArtifactError(
-            f"damaged: context codec has {filled.size} rows with values, {without} of them without the largest"
+            f"damaged: context codec has {filled.size} rows with values, but {without} rows without the largest"
         )
     chosen = np.ones(filled.size, dtype=np.bool_)
     if without:
@@ -225,7 +230,7 @@ def _code_maxima(
 
 
 def _read_signs(data: bytes, *, num: int) -> NDArray[np.bool_]:
-    """Return for each value whether it is negative; raises ArtifactError."""
+    """Return ``[N]``, True for negative values; raises ArtifactError unless a single 1 ends the signs."""
     bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
     if num and (bits[num] != 1 or bits[num + 1 :].any()):
         raise ArtifactError("damaged: context codec has no end after the last sign")
@@ -233,7 +238,7 @@ def _read_signs(data: bytes, *, num: int) -> NDArray[np.bool_]:
 
 
 def _to_varint(number: int) -> bytes:
-    """Return ``number`` to the base of 128, lowest digit first, with 128 added to all but the last."""
+    """Return ``number`` in base 128, lowest digit first, with 128 added to every byte but the last."""
     digits = bytearray()
     while number >= 128:
         digits.append(number % 128 + 128)
@@ -242,7 +247,7 @@ def _to_varint(number: int) -> bytes:
 
 
 def _read_varint(data: bytes, *, start: int, low: int, high: int) -> tuple[int, int]:
-    """Return a number from ``low`` to ``high`` and where it ends; raises ArtifactError."""
+    """Return a number from ``low`` to ``high`` and the position after it; raises ArtifactError for any other number."""
     number = 0
     for place in range(start, min(start + 5, len(data))):
         number += (data[place] % 128) << (7 * (place - start))

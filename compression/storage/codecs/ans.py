@@ -1,4 +1,4 @@
-"""An entropy code: asymmetric numeral systems with one table of frequencies a tensor."""
+"""The ans codec: asymmetric numeral systems with a static frequency table for each tensor."""
 
 import math
 from collections.abc import Sequence
@@ -14,65 +14,71 @@ from compression.storage.codecs.bit_packing import BitReader, BitWriter
 from compression.storage.codecs.frequency_table import propose_tables, read_table
 
 _INT8 = np.dtype(np.int8)
-# Symbols at a time: as 32-bit numbers they take four times the memory of int8.
+# Symbols are coded in chunks, because as 32-bit numbers they take four times the memory of int8.
 _CHUNK = 1 << 20
 _SHARE_BITS = 32
-# In tensors of so many values a table is as fine as this takes, though a coarser one may save some bytes.
+# From this number of values on, only tables are allowed whose stream is within this factor of the entropy, even where a
+# coarser table would save some bytes.
 _LARGE = 10_000
 _NEAR_ENTROPY = 1.002
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """Symbols of one model: how many, and an integer weight for each of the bytes 0 to 255; 0: never occurs."""
+    """A sequence of ``num`` bytes with one model: an integer weight for each byte value, 0 if it never occurs."""
 
     num: int
     weights: list[int]
 
     @property
     def symbols(self) -> NDArray[np.uint8]:
-        """The bytes that occur, rising."""
+        """The byte values that occur, in ascending order."""
         return np.flatnonzero(np.array([weight > 0 for weight in self.weights])).astype(np.uint8)
 
     @property
     def min_bits(self) -> float:
-        """A lower bound of what they take."""
+        """A lower bound of the coded size, in bits."""
         # The coder's probabilities are multiples of 2**-24.
         return -self.num * math.log2(min(1.0, max(self.weights) / max(sum(self.weights), 1) + 2**-22))
 
 
 class AnsCodec:
-    """A head of bits (highest first, zeros up to a whole byte), byte planes stored as they are, and one ANS stream.
+    """An entropy code with a static table: a head of bits, uncoded byte planes, and one ANS stream.
 
-    The head begins with the number of stored values (any bit set), in the fewest bits that hold numel; where that is 0
-    the head ends and nothing follows it.
+    The head is written highest bit first and padded with zeros to a full byte. It begins with the number of stored
+    values (those with any bit set), in the fewest bits that hold numel. If that number is 0, nothing follows.
 
-    int8: a bit, 1 = symmetric, and a table (``storage.codecs.frequency_table``): of one side, whose symbol m is the
-    magnitude m of either sign (128: only -128), or of two sides, positive values and then negative ones. The stream
-    has every value, as its byte: 0 with the share that the numbers say, the rest shared by the weights of the table.
+    int8: The head goes on with a bit, 1 = symmetric, and a table (``storage.codecs.frequency_table``). A symmetric
+    table has one side, whose symbol m is the magnitude m of either sign (128: only -128). Otherwise the table has two
+    sides, first the positive and then the negative values. The stream holds every value as its byte. The share of 0
+    follows from the numbers of values; the weights of the table divide the rest.
 
-    Other types: for each byte of a little-endian value from the lowest on, a bit, 1 = coded, followed by a table of one
-    side, whose symbol m is the byte m - 1. After the head, byte planes of the stored values that are not coded. The
-    stream has first for every value whether it is stored, as byte 0 or 1, then the planes that are coded.
+    Other types: For each byte of a little-endian value, the lowest byte first, the head has a bit, 1 = coded. A coded
+    byte is followed by a table of one side, whose symbol m is the byte m - 1. After the head come the byte planes of
+    the stored values that are not coded. The stream holds, for every value, whether it is stored, as byte 0 or 1, and
+    after that the coded planes.
 
-    Shares are integers: ``floor(2**32 * zeros / numel)`` for 0 of int8; ``floor(2**32 * stored * weight / (numel * sum
-    of weights))`` for its other values; likewise with stored = numel for planes; the two numbers themselves for what is
-    stored. Each share is 1 at least, of what occurs. The stream is that of ``constriction`` 0.5: an ``AnsCoder`` from
-    which a ``Categorical`` of the shares, as float64 and in the order of unsigned bytes, without those that do not
-    occur, ``perfect=False``, gives the values in C order; where only one byte occurs it has nothing. Its 32-bit words
-    are little endian, without the zero bytes at the very end.
+    Shares are integers. For the value 0 of int8 the share is ``floor(2**32 * zeros / numel)``. For its other values it
+    is ``floor(2**32 * stored * weight / (numel * sum of weights))``; planes use the same formula with stored = numel.
+    For the flags of stored values, the shares are the numbers of zeros and of stored values themselves. Every byte that
+    occurs has a share of at least 1.
+
+    The stream is that of ``constriction`` 0.5: an ``AnsCoder`` with a ``Categorical`` model, ``perfect=False``, of the
+    shares as float64, in the order of unsigned bytes and without the bytes that do not occur. Decoding gives the values
+    in C order. A plane in which only one byte occurs takes no space. The 32-bit words are little endian, without the
+    zero bytes at the very end.
     """
 
     name = "ans"
     working_bytes = 12
 
     def accepts(self, dtype: np.dtype) -> bool:
-        """Return True: any type."""
+        """Return True: every type can be stored."""
         del dtype
         return True
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return head, plain byte planes and stream."""
+        """Return head, uncoded byte planes and stream."""
         flat = flatten(array)
         mask = is_stored(flat)
         num_stored = int(np.count_nonzero(mask))
@@ -99,12 +105,12 @@ class AnsCodec:
         return head.to_bytes() + b"".join(plain) + _encode_stream(coded)
 
     def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
-        """Return the array; raises ArtifactError when the stream does not end as the head says."""
+        """Return the array; raises ArtifactError when head, planes and stream do not fit each other."""
         numel = num_values(shape)
         num_stored, planes, start = self._read_head(data, numel=numel, dtype=dtype)
         if not num_stored:
             if len(data) != start:
-                raise ArtifactError(f"damaged: ans codec has {len(data)} bytes where {start} say that all is zero")
+                raise ArtifactError(f"damaged: ans codec has {len(data)} bytes where an array of zeros has {start}")
             return np.zeros(shape, dtype=dtype)
         if dtype == _INT8:
             assert planes[0] is not None
@@ -132,7 +138,7 @@ class AnsCodec:
         return flat.reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return the head as side, all else as values: the code holds at once what they are and where."""
+        """Return the head as side information and the rest as values, because the code merges values and positions."""
         _, _, start = self._read_head(data, numel=num_values(shape), dtype=dtype)
         return Parts(values=len(data) - start, side=start)
 
@@ -162,9 +168,10 @@ class AnsCodec:
 
 
 def _choose_int8_table(counts: NDArray[np.int64]) -> tuple[str, list[int]]:
-    """Return the bits of a table for ``counts: [256]`` of bytes, and the weights of the bytes.
+    """Return the bits of the best table for ``counts: [256]`` of byte values, and the weights of the byte values.
 
-    It is the smallest together with its stream, in large tensors among those whose stream is near the entropy.
+    The best table is the one with the smallest sum of table and stream. For large tensors, only tables whose stream is
+    near the entropy are considered.
     """
     numel, num_stored = int(counts.sum()), int(counts[1:].sum())
     positive, negative = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64)
@@ -182,7 +189,7 @@ def _choose_int8_table(counts: NDArray[np.int64]) -> tuple[str, list[int]]:
 
 
 def _choose_plane_table(counts: NDArray[np.int64]) -> tuple[str, list[int], float]:
-    """Return the bits of the smallest table and stream, the weights of the bytes, and how many bits both take."""
+    """Return the table with the smallest sum of table and stream, the weights of byte values, and the sum in bits."""
     candidates = []
     for table, (side,) in propose_tables([counts]):
         shares = _to_shares(side, part=1, whole=1)
@@ -209,7 +216,7 @@ def _int8_weights(sides: Sequence[list[int]], *, numel: int, num_stored: int) ->
 
 
 def _to_shares(weights: list[int], *, part: int, whole: int) -> list[int]:
-    # Integers below 2**53 are exact as floats, and so is their sum, in any order.
+    # The shares stay below 2**53, so they and their sums are exact as floats, in any order.
     total = sum(weights)
     return [max((weight * part << _SHARE_BITS) // (whole * total), 1) if weight else 0 for weight in weights]
 
@@ -226,7 +233,7 @@ def _stream_bits(counts: NDArray[np.int64], weights: list[int]) -> float:
 
 def _encode_stream(planes: Sequence[tuple[NDArray[np.uint8], _Plane]]) -> bytes:
     coder = constriction.stream.stack.AnsCoder()
-    # A stack: what is read first is written last.
+    # The coder is a stack, so the plane that is read first is written last.
     for values, plane in reversed(planes):
         symbols = plane.symbols
         if len(symbols) < 2:
@@ -240,7 +247,7 @@ def _encode_stream(planes: Sequence[tuple[NDArray[np.uint8], _Plane]]) -> bytes:
 
 
 def _decode_stream(data: bytes, planes: Sequence[_Plane]) -> list[NDArray[np.uint8]]:
-    # Zero bytes at the end are never written: with none, the last word is not zero, which the coder insists on.
+    # Zero bytes at the end are never written. Without them the last word is not zero, which the coder requires.
     if data.endswith(b"\x00"):
         raise ArtifactError("damaged: ans codec has a zero byte after its stream")
     if 8 * len(data) + 64 < sum(plane.min_bits for plane in planes):

@@ -1,4 +1,4 @@
-"""One bit for every value, and the values that are not zero."""
+"""The bitmask codec: one bit for every value, and the values that are not zero."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +9,28 @@ from compression.storage.values import pack_values, side_bytes, unpack_values
 
 
 class BitmaskCodec:
-    """A bit a value (C order, lowest bit first, 1 = stored), then the stored values as the dense codec has them.
+    """A mask with one bit per value (C order, lowest bit first, 1 = stored), then the stored values.
 
-    ``ceil(numel / 8)`` bytes for the mask. Only values whose every bit is 0 are left out: -0.0 has its sign bit set and
-    is stored, so the round trip is bit for bit.
+    The mask takes ``ceil(numel / 8)`` bytes; the values are packed as in the dense codec. Only values with all bits 0
+    are left out. -0.0 has its sign bit set, so it is stored, and the round trip is bit for bit.
     """
 
     name = "bitmask"
     working_bytes = 20
 
     def accepts(self, dtype: np.dtype) -> bool:
-        """Return True: any type."""
+        """Return True: every type can be stored."""
         del dtype
         return True
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return mask and stored values."""
+        """Return the mask and the stored values."""
         flat = flatten(array)
         mask = is_stored(flat)
         return np.packbits(mask, bitorder="little").tobytes() + pack_values(flat[mask])
 
     def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
-        """Return the array; raises ArtifactError when mask and values do not belong together."""
+        """Return the array; raises ArtifactError when mask and values do not fit each other."""
         numel = num_values(shape)
         mask_bytes = -(-numel // 8)
         if len(data) < mask_bytes:
@@ -46,6 +46,6 @@ class BitmaskCodec:
         return flat.reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return mask, values and the width of int8."""
+        """Return the mask as index, the values, and the width of int8 as side information."""
         index, side = -(-num_values(shape) // 8), side_bytes(dtype)
         return Parts(values=len(data) - index - side, index=index, side=side)

@@ -1,4 +1,4 @@
-"""A matrix row by row: how many values each row stores, in which columns, and the values; for CSR and CSC."""
+"""Compressed sparse rows for the csr and csc codecs: the number of values in each row, their columns, and values."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ from compression.storage.values import pack_values, unpack_values
 
 
 def matrix_shape(shape: tuple[int, ...], *, numel: int) -> tuple[int, int]:
-    """Return rows and columns of an array as a matrix: its first dimension by all others; else it is one row."""
-    # Rows without columns are nothing, however many a damaged shape has.
+    """Return the rows and columns of an array as a matrix: first dimension by all others; a vector is one row."""
+    # A damaged shape could claim any number of empty rows.
     if not numel:
         return 0, 0
     return (shape[0], numel // shape[0]) if len(shape) > 1 else (1, numel)
@@ -20,11 +20,12 @@ def matrix_shape(shape: tuple[int, ...], *, numel: int) -> tuple[int, int]:
 def encode_rows(matrix: NDArray[np.generic]) -> bytes:
     """Return ``matrix: [rows, columns]``, little endian, as bytes.
 
-    The number of stored values of each row, in the fewest bits that hold the number of columns; their columns, row by
-    row and rising, in the fewest bits that hold the last column; the values in that order, as ``storage.values`` packs
-    them. Numbers and columns are each packed highest bit first, with zeros up to a whole byte.
+    The bytes hold, in this order: the number of stored values of each row, in the fewest bits that hold the number of
+    columns; the columns of these values, row by row and ascending, in the fewest bits that hold the last column; the
+    values in the same order, packed by ``storage.values``. Numbers and columns are packed highest bit first, and each
+    of the two is padded with zeros to a full byte.
     """
-    # Copied where it is a transposed view: rows lie one after the other then.
+    # A transposed view is copied, so that the values of a row are adjacent.
     matrix = np.ascontiguousarray(matrix)
     mask = is_stored(matrix)
     columns = np.nonzero(mask)[1]
@@ -34,11 +35,11 @@ def encode_rows(matrix: NDArray[np.generic]) -> bytes:
 
 
 def decode_rows(data: bytes, *, rows: int, columns: int, dtype: np.dtype, codec: str) -> NDArray[np.generic]:
-    """Return the matrix that ``encode_rows`` wrote; raises ArtifactError, naming ``codec``."""
+    """Return the matrix ``[rows, columns]`` that ``encode_rows`` wrote; raises ArtifactError that names ``codec``."""
     count_bits, column_bits = _widths(columns)
     counts = unpack_uints(data, num=rows, width=count_bits, codec=codec)
     if (counts > columns).any():
-        raise ArtifactError(f"damaged: {codec} codec has more values on a line than it is long")
+        raise ArtifactError(f"damaged: {codec} codec has a row or column with more values than fit into it")
     num_stored = int(counts.sum())
     rest = data[packed_uint_bytes(rows, width=count_bits) :]
     places = unpack_uints(rest, num=num_stored, width=column_bits, codec=codec)
@@ -55,11 +56,12 @@ def decode_rows(data: bytes, *, rows: int, columns: int, dtype: np.dtype, codec:
 
 
 def index_bytes(data: bytes, *, rows: int, columns: int, codec: str) -> int:
-    """Return how many bytes of ``data`` say where the values are."""
+    """Return how many bytes of ``data`` hold the positions of the values."""
     count_bits, column_bits = _widths(columns)
     num_stored = int(unpack_uints(data, num=rows, width=count_bits, codec=codec).sum())
     return packed_uint_bytes(rows, width=count_bits) + packed_uint_bytes(num_stored, width=column_bits)
 
 
 def _widths(columns: int) -> tuple[int, int]:
+    """Return the bits of a number of values in a row, and the bits of a column."""
     return columns.bit_length(), max(columns - 1, 0).bit_length()

@@ -1,4 +1,4 @@
-"""The position of every value that is not zero, and the value."""
+"""The coo codec: the position and the value of every value that is not zero."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,30 +10,30 @@ from compression.storage.values import pack_values, side_bytes, unpack_values
 
 
 class CooCodec:
-    """How many values are stored, their positions in C order, then the values as the dense codec has them.
+    """The number of stored values, their positions in C order, and the values, packed as in the dense codec.
 
-    The number: little endian, in the fewest bytes that hold numel (none where that is 0). Positions: rising, each in
-    the fewest bits that hold numel - 1, highest bit first, zeros up to a whole byte. Stored are the values with any bit
-    set.
+    The number is little endian, in the fewest bytes that hold numel (no byte if numel is 0). Positions are ascending,
+    each in the fewest bits that hold numel - 1, highest bit first, padded with zeros to a full byte. All values with
+    any bit set are stored.
     """
 
     name = "coo"
     working_bytes = 33
 
     def accepts(self, dtype: np.dtype) -> bool:
-        """Return True: any type."""
+        """Return True: every type can be stored."""
         del dtype
         return True
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return number, positions and stored values."""
+        """Return the number of stored values, their positions and the values."""
         flat = flatten(array)
         positions = np.flatnonzero(is_stored(flat))
         count = len(positions).to_bytes(count_bytes(flat.size), "little")
         return count + pack_uints(positions, width=_position_bits(flat.size)) + pack_values(flat[positions])
 
     def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
-        """Return the array; raises ArtifactError when positions and values do not belong together."""
+        """Return the array; raises ArtifactError when positions and values do not fit each other."""
         numel = num_values(shape)
         num_stored, rest = read_count(data, largest=numel, codec=self.name)
         width = _position_bits(numel)
@@ -50,7 +50,7 @@ class CooCodec:
         return flat.reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return positions, values, and what tells their number and the width of int8."""
+        """Return the positions as index, the values, and as side information their number and the width of int8."""
         numel = num_values(shape)
         num_stored, _ = read_count(data, largest=numel, codec=self.name)
         index = packed_uint_bytes(num_stored, width=_position_bits(numel))

@@ -1,4 +1,4 @@
-"""The zeros between one stored value and the next, and the values."""
+"""The delta codec: the number of zeros before each stored value, and the value."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,14 @@ MAX_BITS = 16
 
 
 class DeltaCodec:
-    """Entries of a gap in k bits and a value, as in Deep Compression (arXiv:1510.00149).
+    """Entries with a gap in k bits and a value, as in Deep Compression (arXiv:1510.00149).
 
-    A byte k, 1 to 16; the number of entries, little endian, in the fewest bytes that hold numel; the gaps; the values
-    as the dense codec has them. A gap is the number of zeros between an entry and the one before it (or the start), in
-    k bits, highest bit first, zeros up to a whole byte. Where there are ``2**k`` zeros or more, every ``2**k`` of them
-    become a filler: an entry of the largest gap whose value is the last of those zeros. Zeros after the last stored
-    value are not written. Only values whose every bit is 0 are left out.
+    The bytes hold, in this order: a byte k from 1 to 16; the number of entries, little endian, in the fewest bytes that
+    hold numel; the gaps; the values, packed as in the dense codec. A gap is the number of zeros between an entry and
+    the entry before it (or the start of the array). Gaps have k bits each, highest bit first, padded with zeros to a
+    full byte. In a run of ``2**k`` zeros or more, each group of ``2**k`` zeros becomes a filler: an entry with the
+    largest gap, whose value is the last of these zeros. Zeros after the last stored value are not written. Only values
+    with all bits 0 are left out.
     """
 
     name = "delta"
@@ -28,12 +29,12 @@ class DeltaCodec:
         self.bits = bits
 
     def accepts(self, dtype: np.dtype) -> bool:
-        """Return True: any type."""
+        """Return True: every type can be stored."""
         del dtype
         return True
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return gaps and values, those of fillers included."""
+        """Return gaps and values, including those of fillers."""
         flat = flatten(array)
         positions = np.flatnonzero(is_stored(flat))
         gaps = np.diff(positions, prepend=-1) - 1
@@ -49,7 +50,7 @@ class DeltaCodec:
         return head + pack_uints(entry_gaps, width=self.bits) + pack_values(values)
 
     def decode(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.generic]:
-        """Return the array; k is that of ``data``. Raises ArtifactError when gaps and values do not belong together."""
+        """Return the array, with k from ``data``; raises ArtifactError when gaps and values do not fit each other."""
         numel = num_values(shape)
         bits, num_entries, rest = self._read_head(data, numel=numel)
         gaps = unpack_uints(rest, num=num_entries, width=bits, codec=self.name)
@@ -67,7 +68,10 @@ class DeltaCodec:
         return flat.reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return gaps, values, and what tells k, their number and the width of int8; fillers count as what they are."""
+        """Return the gaps as index, the values, and k, the number of entries and the width of int8 as side information.
+
+        The gap of a filler counts as index and its value as value.
+        """
         numel = num_values(shape)
         bits, num_entries, _ = self._read_head(data, numel=numel)
         index = packed_uint_bytes(num_entries, width=bits)

@@ -1,11 +1,17 @@
-"""A small table of how often symbols occur, for an entropy coder; read with integers alone.
+"""A small frequency table for an entropy coder, which is decoded with integer arithmetic only.
 
-A table is ``precision``, 2 bits, and one run a side. A run is about symbols 1, 2, ...: a bit, 0 = no symbol occurs, the
-run ends; the last symbol less 1, 8 bits; the first symbol, Elias gamma; its level, 8 bits; and where there are more:
-k, 3 bits; slope + 16, 5 bits; and unless k is 7, for every further symbol a residual as a Rice code of parameter k: the
-high bits as ones and a zero, then the k low bits. An even number u there means u / 2, an odd one -(u + 1) / 2. The
-level of a symbol is that of the one before it + slope + residual (0 for k = 7). Level 0: does not occur. Any other:
-occurs about ``2 ** ((level - 1) / 2 ** precision)`` times, up to a factor all symbols of the table share.
+A table is ``precision`` in 2 bits, followed by one run for each side. A run describes the symbols 1, 2, ...:
+
+- a bit; 0 means that no symbol occurs, and the run ends
+- the last symbol that occurs, less 1, in 8 bits
+- the first symbol that occurs, in Elias gamma code, and its level in 8 bits; the run ends if it is also the last one
+- k in 3 bits, and slope + 16 in 5 bits
+- unless k is 7, for every further symbol a residual as a Rice code with parameter k: the high bits as ones and a zero,
+  then the k low bits. An even number u means u / 2, an odd one -(u + 1) / 2
+
+The level of a symbol is the level of the symbol before it, plus slope, plus residual (0 for k = 7). A symbol of level 0
+does not occur. A symbol of any other level occurs about ``2 ** ((level - 1) / 2 ** precision)`` times, up to a factor
+that all symbols of the table share.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +23,7 @@ from compression.core.errors import ArtifactError
 from compression.storage.codecs.bit_packing import BitReader, BitWriter
 
 MAX_SYMBOL = 256
-# round(2 ** (16 + i / 8)): written out, as the functions of mathematics differ in the last bit between platforms.
+# round(2 ** (16 + i / 8)), as constants because math functions differ in the last bit between platforms.
 _EIGHTHS = (65536, 71468, 77936, 84990, 92682, 101070, 110218, 120194)
 _MAX_LEVEL = 255
 _PRECISIONS = range(4)
@@ -26,23 +32,26 @@ _NO_RESIDUALS = 7
 
 
 def read_table(reader: BitReader, *, num_sides: int, codec: str) -> list[list[int]]:
-    """Return for each side the weights of symbols 1 to 256, 0 where one does not occur; raises ArtifactError."""
+    """Return the weights of the symbols 1 to 256 for each side, 0 if a symbol does not occur.
+
+    Raises ArtifactError that names ``codec`` for a damaged table.
+    """
     precision = reader.read(2)
     return [to_weights(_read_run(reader, codec=codec), precision=precision) for _ in range(num_sides)]
 
 
 def to_weights(levels: Sequence[int], *, precision: int) -> list[int]:
-    """Return the integers that levels stand for."""
+    """Return the integer weight of each level, 0 for level 0."""
     fine = [(level - 1) << (_PRECISIONS[-1] - precision) for level in levels]
     return [0 if step < 0 else _EIGHTHS[step % 8] << (step // 8) for step in fine]
 
 
 def propose_tables(sides: Sequence[NDArray[np.int64]]) -> Iterator[tuple[str, list[list[int]]]]:
-    """Yield tables for counts ``[256]`` a side to choose from: the bits, and the weights a reader gets from them."""
+    """Yield candidate tables for the counts ``[256]`` of each side: (bits as text, weights that a reader gets)."""
     for precision in _PRECISIONS:
         proposals = [[_quantize(counts, precision=precision) for counts in sides]]
         if len(sides) == 1:
-            # A geometric distribution costs its slope alone, the best for a tensor of few values.
+            # A geometric distribution needs only its slope, which is the best choice for a tensor with few values.
             proposals += [[line] for line in _lines(sides[0])]
         for levels in proposals:
             if max(map(max, levels)) > _MAX_LEVEL:
@@ -65,7 +74,7 @@ def _lines(counts: NDArray[np.int64]) -> Iterator[list[int]]:
         return
     start, stop = int(occurring[0]), int(occurring[-1]) + 1
     for slope in _SLOPES.tolist():
-        # The lowest level is 1: only differences count.
+        # The lowest level becomes 1, because only differences of levels matter.
         first = 1 + max(0, -slope * (stop - start - 1))
         line = [first + slope * step for step in range(stop - start)]
         yield [0] * start + line + [0] * (len(counts) - stop)
@@ -82,7 +91,7 @@ def _write_run(writer: BitWriter, levels: list[int]) -> None:
     writer.write(levels[start], 8)
     if stop - start == 1:
         return
-    # [slopes, residuals] as unsigned numbers, then [k, slopes] the bits they take.
+    # [slopes, residuals] as unsigned numbers, then their sizes in bits, [k, slopes].
     residuals = np.diff(levels[start:stop])[None, :] - _SLOPES[:, None]
     unsigned = np.where(residuals < 0, -2 * residuals - 1, 2 * residuals)
     sizes = np.stack([(unsigned >> k).sum(axis=1) + (k + 1) * unsigned.shape[1] for k in range(_NO_RESIDUALS)])
@@ -111,7 +120,7 @@ def _read_run(reader: BitReader, *, codec: str) -> list[int]:
     for symbol in range(start + 1, stop):
         number = 0
         if k < _NO_RESIDUALS:
-            # The largest jump between two levels, zigzag and with the largest slope, stays below this.
+            # A residual is a difference of two levels less a slope; as a zigzag number it stays below this limit.
             number = reader.read_unary(bit=1, limit=(4 * _MAX_LEVEL) >> k) << k
             number |= reader.read(k)
         level += slope + (-(number + 1) // 2 if number % 2 else number // 2)

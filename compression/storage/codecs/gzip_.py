@@ -1,4 +1,4 @@
-"""Deflate over the plain values: a general compressor to compare with."""
+"""The gzip codec: Deflate over the plain values, a general compressor as a baseline."""
 
 import zlib
 
@@ -10,21 +10,21 @@ from compression.storage.codec import Parts, check_num_bytes, flatten, num_value
 
 
 class GzipCodec:
-    """What gzip has between its header and trailer, raw deflate (RFC 1951), of the values in C order.
+    """Raw Deflate (RFC 1951), which is gzip without header and trailer, of the values in C order.
 
-    Little endian, ``itemsize`` bytes each.
+    Values are little endian, with ``itemsize`` bytes each.
     """
 
     name = "gzip"
     working_bytes = 6
 
     def accepts(self, dtype: np.dtype) -> bool:
-        """Return True: any type."""
+        """Return True: every type can be stored."""
         del dtype
         return True
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return the deflated bytes."""
+        """Return the compressed values."""
         compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
         return compressor.compress(flatten(array).tobytes()) + compressor.flush()
 
@@ -33,7 +33,7 @@ class GzipCodec:
         num_bytes = num_values(shape) * dtype.itemsize
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            # One byte more than wanted, for 0 would mean no limit.
+            # One byte more than expected, because a limit of 0 would mean no limit.
             plain = decompressor.decompress(data, num_bytes + 1)
         except zlib.error as error:
             raise ArtifactError(f"damaged: gzip codec has bytes that are not deflate: {error}") from error
@@ -43,6 +43,6 @@ class GzipCodec:
         return np.frombuffer(plain, dtype=to_little_endian(dtype)).astype(dtype).reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return all bytes as values."""
+        """Return all bytes as values, because the code merges values and positions."""
         del shape, dtype
         return Parts(values=len(data))

@@ -1,4 +1,4 @@
-"""Zstandard over the plain values: a general compressor to compare with."""
+"""The zstd codec: Zstandard over the plain values, a general compressor as a baseline."""
 
 import numpy as np
 import zstandard
@@ -8,28 +8,28 @@ from compression.core.errors import ArtifactError
 from compression.storage.codec import Parts, check_num_bytes, flatten, num_values, to_little_endian
 
 _LEVEL = 19
-# The largest window of that level: a frame that asks for more memory is none of ours.
+# The largest window of that level. A frame with a larger window was not written here and could exhaust the memory.
 _MAX_WINDOW = 1 << 23
-# A block is at least 4 bytes and gives at most 128 KiB.
+# A Zstandard block takes at least 4 bytes and decodes to at most 128 KiB.
 _MAX_RATIO = 1 << 15
 
 
 class ZstdCodec:
-    """One Zstandard frame (RFC 8878) of the values in C order, little endian, ``itemsize`` bytes each.
+    """One Zstandard frame (RFC 8878) of the values in C order, little endian, with ``itemsize`` bytes each.
 
-    Without checksum, size of its content or dictionary: the shape tells the size.
+    The frame has no checksum, no dictionary and no content size; the size follows from the shape.
     """
 
     name = "zstd"
     working_bytes = 6
 
     def accepts(self, dtype: np.dtype) -> bool:
-        """Return True: any type."""
+        """Return True: every type can be stored."""
         del dtype
         return True
 
     def encode(self, array: NDArray[np.generic], /) -> bytes:
-        """Return the frame."""
+        """Return the frame with the compressed values."""
         compressor = zstandard.ZstdCompressor(
             level=_LEVEL, write_checksum=False, write_content_size=False, write_dict_id=False
         )
@@ -40,7 +40,7 @@ class ZstdCodec:
         """Return the array; raises ArtifactError when ``data`` is not one frame of that many bytes."""
         num_bytes = num_values(shape) * dtype.itemsize
         try:
-            # A size in the frame would be allocated, whatever it is: ours have none.
+            # zstandard would allocate any size that a frame names. Frames written here name none.
             if zstandard.get_frame_parameters(data).content_size != zstandard.CONTENTSIZE_UNKNOWN:
                 raise ArtifactError("damaged: zstd codec has a frame that names its size")
             if num_bytes > len(data) * _MAX_RATIO:
@@ -54,6 +54,6 @@ class ZstdCodec:
         return np.frombuffer(plain, dtype=to_little_endian(dtype)).astype(dtype).reshape(shape)
 
     def measure(self, data: bytes, /, *, shape: tuple[int, ...], dtype: np.dtype) -> Parts:
-        """Return all bytes as values."""
+        """Return all bytes as values, because the code merges values and positions."""
         del shape, dtype
         return Parts(values=len(data))

@@ -14,7 +14,7 @@ from compression.quantization.bits.bit_allocation import (
 )
 from compression.quantization.bits.bit_sensitivity import BitTable
 
-# A byte a bit for each layer of 8 weights.
+# With 8 weights per layer, each bit costs one byte.
 SIZES = {"a": 8, "b": 8, "c": 16}
 TABLE = BitTable(
     baseline=1.0,
@@ -72,7 +72,7 @@ def test_bits_off_the_hull_use_bytes_left_over():
     assert allocate_bits(table, {"a": 8}, max_bytes=7) == {"a": 4}
 
 
-def test_more_bits_that_do_not_help_are_not_paid_for():
+def test_bits_that_do_not_help_are_not_bought():
     table = BitTable(1.0, 10, {"a": 8, "b": 1}, {"a": {2: 3.0, 4: 0.9, 8: 1.0}, "b": {2: 2.0, 4: 1.5, 8: 1.0}})
     # One weight is one byte, whatever its bits.
     assert allocate_bits(table, {"a": 8, "b": 1}, max_bytes=None) == {"a": 4, "b": 8}
@@ -81,7 +81,7 @@ def test_more_bits_that_do_not_help_are_not_paid_for():
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(tables)
-def test_the_sum_is_within_a_step_of_the_best_and_never_rises_with_the_budget(content):
+def test_added_loss_is_within_a_step_of_the_best_and_never_rises_with_the_budget(content):
     table, sizes = make_table(content)
     path = allocation_path(table, sizes)
     losses = [added_loss(table, bits) for bits in path]
@@ -107,8 +107,8 @@ def test_every_allocation_of_the_path_is_the_best_for_its_bytes(content):
         assert added_loss(table, bits) == pytest.approx(best_of_all(table, sizes, max_bytes), abs=1e-6)
 
 
-def test_too_small_a_budget_names_the_least():
-    with pytest.raises(InputError, match=r"max_bytes=7: must be at least 8, what the fewest bits"):
+def test_too_small_a_budget_names_the_smallest_possible():
+    with pytest.raises(InputError, match=r"max_bytes=7: must be at least 8, the size with the fewest bits"):
         allocate_bits(TABLE, SIZES, max_bytes=7)
 
 

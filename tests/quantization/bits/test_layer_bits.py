@@ -23,21 +23,21 @@ GROUPS = {"blocks": ["blocks.*"], "ends": ["stem", "head"]}
         ([("blocks", 2, 8), ("blocks.0.conv", 8, 8)], [4, 8, 2, 4]),
     ],
 )
-def test_layers_that_are_named_or_whose_group_is(overrides, weight_bits):
+def test_overrides_match_names_patterns_and_groups(overrides, weight_bits):
     bits = assign_bits(LAYERS, Bits(4, 6), overrides, groups=GROUPS)
     assert list(bits) == LAYERS
     assert [each.weight for each in bits.values()] == weight_bits
     assert [each.activation for each in bits.values()] == [6 if weight == 4 else 8 for weight in weight_bits]
 
 
-def test_activation_bits_that_are_not_given_are_the_runs():
+def test_missing_activation_bits_are_the_default():
     # Not those of an override before.
     overrides = [("head", 8, 8), ("head", 2, None)]
     assert assign_bits(LAYERS, Bits(4, 6), overrides, groups={})["head"] == Bits(2, 6)
 
 
 @pytest.mark.parametrize("pattern", ["conv", "Stem", "blocks"])
-def test_what_fits_no_layer_is_refused(pattern):
+def test_a_pattern_that_fits_no_layer_is_refused(pattern):
     with pytest.raises(InputError) as caught:
         assign_bits(LAYERS, Bits(8, 8), [("head", 4, 4), (pattern, 4, 4)], groups={"ends": ["stem"]})
     assert str(caught.value) == (

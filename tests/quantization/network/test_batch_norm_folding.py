@@ -31,7 +31,7 @@ def test_folding_keeps_the_function(make):
     torch.testing.assert_close(folded(images), model(images))
 
 
-def test_batch_norm_with_negative_scale_turns_the_integers(model, batches):
+def test_batch_norm_with_negative_scale_flips_the_integers(model, batches):
     plan = plan_of(model)
     model.norm.weight.data[2:5] = -0.7
     prepared = rounding(model, plan, batches, fold=False)

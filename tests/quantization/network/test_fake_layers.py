@@ -35,13 +35,13 @@ def test_a_channel_without_weights_keeps_its_bias(model, batches):
     assert (layer.bias[3] * scale * layer.weight_scale[3]).item() == pytest.approx(folded.item(), rel=1e-5)
 
 
-def test_weights_that_are_not_finite_are_named(model, batches):
+def test_layers_with_non_finite_weights_are_named(model, batches):
     model.head.weight.data[0, 0] = float("nan")
     with pytest.raises(InputError, match="the weight of head is NaN or infinite"):
         rounding(model, plan_of(model), batches)
 
 
-def test_a_scale_that_fits_by_hand():
+def test_fitting_scale_by_hand():
     # A bias has at most 2**30 counts of input scale times weight scale, and 2**20 beside weights that are all 0.
     scale = torch.tensor([0.5, 0.5, 0.5, 0.5])
     bias = torch.tensor([1.0, 2.0**31, -(2.0**31), -4.0])

@@ -17,7 +17,7 @@ from compression.quantization.plan import Activation, Bits
 
 
 class Branches(nn.Module):
-    """Two layers that read one value, defined in another order than they are called."""
+    """A network with two layers that read the same value and are called in another order than they are defined."""
 
     def __init__(self):
         super().__init__()
@@ -28,11 +28,11 @@ class Branches(nn.Module):
         return self.head(self.left(x) + self.right(x))
 
 
-def test_layers_are_named_in_the_order_of_execution():
+def test_quantizable_layers_are_in_the_order_of_execution():
     assert quantizable_layers(Branches()) == ["stem", "left", "right", "head"]
 
 
-def test_an_activation_has_the_most_bits_of_what_reads_it():
+def test_an_activation_gets_the_most_bits_of_its_readers():
     layers = {"stem": Bits(8, 3), "left": Bits(8, 4), "right": Bits(8, 6), "head": Bits(8, 2)}
     plan = make_plan(Branches(), layers, activation_bits=5)
     assert list(plan.activations.values()) == [
@@ -59,7 +59,7 @@ def test_a_prepared_network_is_a_copy_with_the_same_parameters(model):
     torch.testing.assert_close(dict(graph.state_dict()), dict(before), rtol=0, atol=0)
 
 
-def test_training_reaches_weights_and_steps(model, batches):
+def test_weights_and_steps_get_gradients(model, batches):
     prepared = rounding(model, plan_of(model, 4, 4), batches, fold=False).train()
     learn_steps_(prepared)
     prepared(batches[0][0]).square().sum().backward()

@@ -51,7 +51,7 @@ def test_activations_equal_torchs_bit_for_bit_with_the_gradient(seed, bits, sign
     assert torch.equal(ours.grad, theirs.grad)
 
 
-def test_step_gradient_is_the_papers():
+def test_step_gradient_equals_the_paper():
     """Equation 3 of arXiv:1902.08153, element by element, in float64."""
     grid, step = Grid(-4, 3), 0.3
     values = torch.linspace(-2, 2, 41, dtype=torch.float64) + 0.001
@@ -77,7 +77,7 @@ def test_step_gradient_is_the_papers():
     assert torch.equal(values.grad, gradient_above * inside)
 
 
-def test_step_gradient_of_each_channel_is_its_own():
+def test_each_channel_has_its_own_step_gradient():
     weight = torch.tensor([[0.1, 0.4], [2.0, -3.0]], dtype=torch.float64)
     scale = torch.tensor([[0.3], [0.5]], dtype=torch.float64, requires_grad=True)
     fake_quantize(weight, scale, weight_grid(3), step_gradient=1.0).sum().backward()

@@ -11,7 +11,7 @@ from compression.quantization.network.batch_norm_folding import fold_batch_norms
 from compression.quantization.network.graph import is_never_negative, trace
 
 
-def test_only_what_cannot_be_negative_is_unsigned(model):
+def test_only_non_negative_activations_are_unsigned(model):
     traced = trace(model)
     nodes = {node.name: node for node in traced.graph.nodes}
     never = [name for name, node in nodes.items() if is_never_negative(traced, node)]
@@ -25,7 +25,7 @@ def test_tracing_leaves_the_model_alone(model):
     assert model.stem[2].inplace
 
 
-def test_a_path_that_hangs_on_values_is_refused():
+def test_data_dependent_control_flow_is_refused():
     class Branching(nn.Module):
         def forward(self, images):
             return images if images.sum() > 0 else -images
@@ -34,12 +34,12 @@ def test_a_path_that_hangs_on_values_is_refused():
         trace(Branching())
 
 
-def test_a_network_is_traced_as_it_is_evaluated(batches):
+def test_a_network_is_traced_in_evaluation_mode(batches):
     torch.manual_seed(0)
     model = TrainsDifferently().eval()
     images = batches[0][0]
     plan = plan_of(model)
-    # A difference may be negative, whatever its terms.
+    # A difference may be negative even if its terms are not.
     assert plan.activations["add"].signed
     expected = model(images)
     for training in (True, False):

@@ -1,4 +1,4 @@
-"""Networks of integers: the function that rounding imitates, zeros kept, only layers and activations of the plan."""
+"""Tests of integer networks: they equal the simulation, keep zeros, and change only what the plan names."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ from compression.quantization.post_training import Calibration, quantized
 
 @pytest.mark.parametrize("bits", [(8, 8), (6, 4), (2, 3)])
 @pytest.mark.parametrize("fold", [True, False])
-def test_integers_compute_what_rounding_imitates(model, batches, bits, fold):
+def test_integer_network_equals_the_simulation(model, batches, bits, fold):
     plan = plan_of(model, *bits)
     prepared = rounding(model, plan, batches, fold=fold)
     network = to_integers(model, prepared, plan)
@@ -60,7 +60,7 @@ def test_float_layers_stay(model, batches):
     assert kinds == [IntegerLayer, WeightOnlyLayer, nn.Linear]
 
 
-def test_weights_alone(model, batches):
+def test_weight_only_quantization(model, batches):
     plan = plan_of(model, 8, 32)
     assert not plan.activations
     network = to_integers(model, quantized(model, plan, Calibration(MinMax, None, 0), batches).network, plan)
@@ -68,7 +68,7 @@ def test_weights_alone(model, batches):
     torch.testing.assert_close(network(images), model(images), rtol=0.05, atol=0.05)
 
 
-def test_what_integers_hold_is_counted(model, batches):
+def test_values_in_integer_layers_are_counted(model, batches):
     plan = plan_of(model)
     network = to_integers(model, rounding(model, plan, batches), plan)
     weights, outputs = 8 * 3 * 9 + 8 * 9 + 8 * 4, 8 + 8 + 4

@@ -37,7 +37,7 @@ def test_layers_are_in_the_order_of_execution_and_called_once():
 
 # Nothing kept, one batch kept (its widest place is that of the other whole batch), all kept.
 @pytest.mark.parametrize("max_bytes", [0, 8000, 2**20])
-def test_inputs_are_those_of_the_network_as_it_is_by_then(max_bytes):
+def test_inputs_reflect_changes_of_earlier_layers(max_bytes):
     network, images = fold(randomize_(ResidualNet())), batches()
     walk = LayerWalk(network, images, max_bytes=max_bytes)
     for name, node in layer_nodes(network).items():
@@ -47,7 +47,7 @@ def test_inputs_are_those_of_the_network_as_it_is_by_then(max_bytes):
             network.get_submodule(name).bias += 1
 
 
-def test_what_is_kept_is_bounded():
+def test_kept_memory_is_bounded():
     network, images = fold(randomize_(ResidualNet())), batches()
     kept = []
     for max_bytes in (0, 2 * 4 * 36 * 20 - 1, 2 * 4 * 36 * 20, 2**20):
@@ -57,7 +57,7 @@ def test_what_is_kept_is_bounded():
     assert kept == [0, 0, 0, 3]
 
 
-def test_layers_cannot_be_asked_for_backwards():
+def test_layers_cannot_be_walked_backwards():
     network = fold(randomize_(ResidualNet()))
     nodes = layer_nodes(network)
     walk = LayerWalk(network, batches())

@@ -1,4 +1,4 @@
-"""Fewer significant bits, by hand, and what they do to a network's file."""
+"""Tests of scales and biases with fewer significant bits, by hand and in the file of a network."""
 
 import torch
 from hypothesis import given

@@ -19,7 +19,7 @@ def test_places(model):
     }
 
 
-def test_readers_are_the_layers_behind_what_only_moves_values(model):
+def test_readers_are_found_behind_moves(model):
     graph = trace(model)
     places = {place.node.name: place.readers for place in find_places(graph, ["stem.0", "depthwise", "head"])}
     # Behind max pooling, dropout and flattening; a sum is no layer.
@@ -33,6 +33,6 @@ def test_a_layer_that_stays_in_float_needs_no_grid():
     graph = trace(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.Sigmoid(), nn.Linear(4, 2)))
     places = [(place.node.name, place.signed) for place in find_places(graph, ["0"])]
     assert places == [("input_1", True), ("_1", False)]
-    # The sigmoid is none that an engine does while it rounds: there is a grid on both sides of it.
+    # An engine cannot merge a sigmoid into rounding, so there is a quantizer on both sides of it.
     places = [(place.node.name, place.signed) for place in find_places(graph, ["2", "4"])]
     assert places == [("_1", False), ("_2", True), ("_3", False)]

@@ -144,7 +144,7 @@ def test_other_dtypes(dtype):
     assert_equal(see(rows), see(rows.float()))
 
 
-def test_the_input_is_left_alone():
+def test_the_input_does_not_change():
     rows = torch.tensor([[-1.0, 2.0]], requires_grad=True)
     histogram = see(rows)
     assert rows.tolist() == [[-1, 2]]

@@ -21,7 +21,7 @@ def test_curvature_of_a_linear_layer_by_hand():
     assert found[0, 2] > 0
 
 
-def test_a_weight_that_meets_padding_alone_is_hardly_felt():
+def test_a_weight_that_only_meets_padding_has_little_curvature():
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten())
     images = torch.randn(16, 3, 1, 1, generator=torch.Generator().manual_seed(0))
     reference = ops.trace(randomize_(net))
@@ -31,7 +31,7 @@ def test_a_weight_that_meets_padding_alone_is_hardly_felt():
     assert found[..., ~centre].max() < 0.01 * found[..., centre].mean()
 
 
-def test_curvature_is_measured_against_the_weights():
+def test_relative_curvature_is_normalized_by_the_weights():
     weights = {"a": torch.tensor([[2.0, 0.0]]), "b": torch.tensor([[1.0]])}
     made = relative_curvature({"a": torch.tensor([[3.0, 9.0]]), "b": torch.tensor([[8.0]])}, weights)
     # 3 * 4 + 8 over two weights is 10.

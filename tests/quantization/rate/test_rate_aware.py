@@ -9,7 +9,7 @@ from compression.quantization.rate.rate_aware import round_by_rate_
 
 
 @pytest.mark.parametrize("make", [ResidualNet, depthwise_net])
-def test_networks_are_rounded_for_good(make):
+def test_weights_of_a_network_are_rounded_permanently(make):
     net = randomize_(make())
     if make is depthwise_net:
         net = nn.Sequential(*net, nn.AdaptiveAvgPool2d(1), nn.Flatten())

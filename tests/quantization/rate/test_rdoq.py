@@ -13,7 +13,7 @@ def random_layer(rows=16, size=400, seed=0):
 
 
 def magnitude_cost(_integers, max_level):
-    """A coder that needs one bit for a zero, and one for each step from there."""
+    """Return the costs of a coder that needs one bit for a zero, and one more for each step away from zero."""
     return 1 + torch.arange(-max_level, max_level + 1).abs().float()
 
 
@@ -48,7 +48,7 @@ def test_price_of_zero_is_rounding_to_nearest(round_):
 
 
 @pytest.mark.parametrize("lam", [1e-3, 0.1, 10.0])
-def test_zeros_stay_and_the_grid_is_kept(lam):
+def test_zeros_stay_zero_and_integers_stay_on_the_grid(lam):
     weight, scale, curvature = random_layer()
     for max_level in (31, 7):
         made = rate_aware_steps(
@@ -75,7 +75,7 @@ def test_rate_falls_with_the_price():
         assert bits[-1] < bits[1] / 4
 
 
-def test_steps_cost_no_more_than_the_grids_own():
+def test_chosen_steps_cost_no_more_than_the_original_scale():
     weight, scale, curvature = random_layer()
     settings = {"curvature": curvature, "cost": magnitude_cost, "lam": 0.05, "max_level": 31}
 

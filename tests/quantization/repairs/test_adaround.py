@@ -55,7 +55,7 @@ def toy(weight, *, seed=0, bits=3, clamped=True):
 
 
 @pytest.mark.parametrize("clamped", [False, True])
-def test_roundings_of_six_weights_are_close_to_the_best_of_all(clamped):
+def test_rounding_of_six_weights_is_close_to_the_optimum(clamped):
     weight = torch.randn(24, 6, generator=generator(100)).clamp(-1.2, 1.2)
     layer, problem = toy(weight, clamped=clamped)
     settings = AdaRound(iterations=400, lr=3e-2, regularizer=0.3)
@@ -78,7 +78,7 @@ def test_roundings_of_six_weights_are_close_to_the_best_of_all(clamped):
     assert (learned - best).sum() < 0.15 * (nearest - best).sum()
 
 
-def test_each_weight_goes_up_or_down_zeros_stay_and_rounding_to_nearest_gives_it_back():
+def test_weights_go_up_or_down_and_rounding_to_nearest_keeps_them():
     weight = torch.randn(8, 12, generator=generator(5))
     weight[torch.rand(8, 12, generator=generator(6)) < 0.4] = 0.0
     layer, problem = toy(weight)
@@ -92,7 +92,7 @@ def test_each_weight_goes_up_or_down_zeros_stay_and_rounding_to_nearest_gives_it
     assert (layer.weight[weight == 0] == 0).all()
 
 
-def test_nearest_is_kept_where_nothing_better_was_found():
+def test_nearest_is_kept_if_nothing_better_is_found():
     # What is on the grid already cannot be improved.
     weight = torch.randint(-3, 4, (4, 6), generator=generator(7)) * 0.5
     layer, problem = toy(weight)
@@ -103,7 +103,7 @@ def test_nearest_is_kept_where_nothing_better_was_found():
 
 @pytest.mark.parametrize("make", [ResidualNet, lambda: depthwise_net(nn.ReLU6)])
 @pytest.mark.parametrize("rounded", [True, False])
-def test_networks_come_closer_to_the_reference(make, rounded):
+def test_learned_rounding_is_closer_to_the_reference(make, rounded):
     reference, batch = fold(randomize_(make())), images()
     prepared = quantize(reference, batch if rounded else None, weight_bits=3)
     before = copy.deepcopy(prepared)
@@ -118,7 +118,7 @@ def test_networks_come_closer_to_the_reference(make, rounded):
         torch.testing.assert_close(layer.weight, layer.fake_quantized_weight(), rtol=1e-6, atol=0)
 
 
-def test_the_same_generator_gives_the_same_and_another_may_not():
+def test_results_depend_only_on_the_generator():
     reference, batch = fold(randomize_(ResidualNet())), images()
     found = []
     for seed in (0, 0, 1):
@@ -133,7 +133,7 @@ def test_the_same_generator_gives_the_same_and_another_may_not():
     ("key", "value"),
     [("iterations", 0), ("batch_size", 1.5), ("positions", -1), ("lr", 0.0), ("lr", math.nan), ("regularizer", -1.0)],
 )
-def test_settings_that_mean_nothing_are_refused(key, value):
+def test_invalid_settings_are_refused(key, value):
     with pytest.raises(InputError, match=f"{key}={value}"):
         AdaRound(**{key: value})
 

@@ -68,7 +68,7 @@ def test_means_of_all_layers_are_those_of_the_reference(make):
         torch.testing.assert_close(after[name], wanted[name], rtol=1e-4, atol=1e-5)
 
 
-def test_with_rounded_activations_means_agree_too_and_biases_are_rounded_at_once():
+def test_means_agree_with_rounded_activations_and_rounded_biases():
     reference, batch = fold(randomize_(ResidualNet())), images()
     prepared = quantize(reference, batch)
     names = list(fake_layers(prepared))
@@ -107,7 +107,7 @@ def test_only_the_first_batches_are_read_and_memory_changes_nothing():
     assert not torch.equal(prepared[0].get_submodule("head").bias, prepared[2].get_submodule("head").bias)
 
 
-def test_all_but_biases_and_the_modes_stay():
+def test_only_biases_change():
     reference, batch = fold(randomize_(ResidualNet())), images()
     prepared = quantize(reference, batch).train()
     before, float_before = copy.deepcopy(prepared.state_dict()), copy.deepcopy(reference.state_dict())
@@ -119,7 +119,7 @@ def test_all_but_biases_and_the_modes_stay():
     torch.testing.assert_close(dict(reference.state_dict()), dict(float_before), rtol=0, atol=0)
 
 
-def test_what_cannot_be_done_is_refused():
+def test_bad_arguments_are_refused():
     reference = fold(randomize_(ResidualNet()))
     prepared = quantize(reference, images())
     with pytest.raises(InputError, match=r"num_batches=0: must be at least 1"):

@@ -41,7 +41,7 @@ def test_a_pair_by_hand():
     assert graph.get_submodule("2").weight.tolist() == [[4.0, 2.0], [2.0, -0.5]]
 
 
-def test_channels_without_weights_on_one_side_stay_and_zeros_stay_zero():
+def test_channels_without_weights_on_one_side_do_not_change():
     graph = linear_pair([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]], [[3.0, 0.0, 1.0]], bias=[1.0, 1.0, 3.0])
     equalize_(graph)
     assert graph.get_submodule("0").weight.tolist() == [[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]]
@@ -98,7 +98,7 @@ def test_the_function_stays_and_ranges_become_equal(make, axes, pairs):
         torch.testing.assert_close(*ranges(graph, *pair), rtol=1e-3, atol=0)
 
 
-def test_relu6_is_left_alone_unless_it_may_be_replaced():
+def test_relu6_is_skipped_unless_it_may_be_replaced():
     graph = fold(randomize_(depthwise_net(nn.ReLU6))).double()
     before = {name: tensor.clone() for name, tensor in graph.state_dict().items()}
     result = equalize_(graph)
@@ -120,7 +120,7 @@ def test_relu6_is_left_alone_unless_it_may_be_replaced():
 
 
 class Shared(nn.Module):
-    """A ReLU6 twice, one as a function, tied weights, a layer twice, values with two readers."""
+    """A network with obstacles: a ReLU6 used twice or as a function, tied weights, a layer used twice, two readers."""
 
     def __init__(self):
         super().__init__()
@@ -138,7 +138,7 @@ class Shared(nn.Module):
         return self.h(y) + y
 
 
-def test_what_cannot_be_scaled_is_skipped_with_the_reason():
+def test_pairs_that_cannot_be_scaled_are_skipped_with_a_reason():
     graph = ops.trace(randomize_(Shared()))
     before = {name: tensor.clone() for name, tensor in graph.state_dict().items()}
     result = equalize_(graph, relu6="replace")
@@ -152,12 +152,12 @@ def test_what_cannot_be_scaled_is_skipped_with_the_reason():
     torch.testing.assert_close(dict(graph.state_dict()), before, rtol=0, atol=0)
 
 
-def test_channels_of_a_convolution_are_not_what_a_linear_layer_reads_of_its_rows():
+def test_a_linear_layer_that_reads_rows_of_a_convolution_is_skipped():
     graph = ops.trace(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Linear(4, 4)))
     result = equalize_(graph)
     assert result.skipped == [("0", "2", "one's output channels are not the other's input channels")]
 
 
-def test_unknown_ways_with_relu6_are_refused():
+def test_unknown_relu6_settings_are_refused():
     with pytest.raises(InputError, match=r"relu6='keep': must be 'skip' or 'replace'"):
         equalize_(ops.trace(depthwise_net()), relu6="keep")

@@ -16,7 +16,7 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=[str(layer) for layer, _ in LAYERS])
-def test_a_patch_times_the_weight_is_the_output_there(layer, shape):
+def test_a_patch_times_the_weight_is_the_output_at_its_position(layer, shape):
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         output = layer(images)
@@ -28,7 +28,7 @@ def test_a_patch_times_the_weight_is_the_output_there(layer, shape):
     torch.testing.assert_close(products, outputs_at(layer, output, drawn), rtol=1e-4, atol=1e-5)
 
 
-def test_positions_are_all_or_different_ones():
+def test_positions_are_all_or_distinct_random_ones():
     generator = torch.Generator().manual_seed(0)
     assert draw_positions(2, 3, wanted=3, generator=generator).tolist() == [[0, 1, 2], [0, 1, 2]]
     drawn = draw_positions(50, 9, wanted=4, generator=generator)

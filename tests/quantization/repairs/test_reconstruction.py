@@ -32,7 +32,7 @@ def test_gradients_of_a_reconstruction_are_those_of_autograd(ceiling, groups):
     assert problem.error(weight.detach()) == pytest.approx((outputs - targets).square().sum(-1).mean().item(), rel=1e-4)
 
 
-def test_bias_and_clamp_are_those_that_the_layer_has_in_the_network():
+def test_bias_and_clamp_are_those_of_the_network():
     reference, batch = fold(randomize_(ResidualNet())), images()
     prepared = quantize(reference, batch)
     nodes, layer = layer_nodes(prepared), prepared.get_submodule("first")

@@ -27,7 +27,7 @@ def test_channels_are_fitted_by_hand():
     assert layer.bias.item() == pytest.approx(0.0, abs=1e-6)
 
 
-def test_fitted_channels_are_nearer_and_keep_their_integers():
+def test_fitted_channels_are_closer_and_keep_their_integers():
     reference = fold(randomize_(ResidualNet()))
     images = torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(1)) + 1
     prepared = quantize(reference, None, weight_bits=3)

@@ -41,13 +41,13 @@ def assert_decodes_or_refuses(data, shape):
 
 @cache
 def sparse_weights(*, rows=128, columns=288, bits=6, seed=0):
-    """Rows of differing density and size, each with a scale of its own, as pruning and quantization leave them."""
+    """Return int8 rows of different density and size, each with its own scale, as after pruning and quantization."""
     generator = np.random.default_rng(seed)
     weights = generator.laplace(size=(rows, columns)) * generator.lognormal(sigma=0.5, size=(rows, 1))
     weights[np.abs(weights) < np.quantile(np.abs(weights), 0.9)] = 0
     scales = np.maximum(np.abs(weights).max(axis=1, keepdims=True), 1e-9) / (2 ** (bits - 1) - 1)
     levels = np.rint(weights / scales).astype(np.int8)
-    # Several tests share it.
+    # The array is cached and shared by several tests.
     levels.setflags(write=False)
     return levels
 
@@ -105,7 +105,7 @@ def test_same_bytes_each_time():
 
 
 def test_bytes_are_frozen():
-    # A file holds these: a model of other probabilities could not read them.
+    # Existing files hold such bytes, and a model with other probabilities could not read them.
     index = np.arange(16 * 40, dtype=np.int64)
     array = (index * index * 7919 % 1009 % 31 * (index * 104729 % 997 < 200)).astype(np.int8).reshape(16, 40)
     array[1::2] = -array[1::2]
@@ -116,7 +116,7 @@ def test_bytes_are_frozen():
 def test_only_int8():
     assert CODEC.accepts(INT8)
     assert not CODEC.accepts(np.dtype(np.uint8))
-    with pytest.raises(ArtifactError, match="damaged: context codec has no float32 values"):
+    with pytest.raises(ArtifactError, match="damaged: context codec cannot hold float32 values"):
         CODEC.decode(b"\x00\x00", shape=(1,), dtype=np.dtype(np.float32))
 
 
@@ -167,7 +167,7 @@ def test_truncated_and_extended_are_errors():
 
 def test_a_huge_shape_allocates_nothing():
     with pytest.raises(
-        ArtifactError, match="damaged: context codec has 2 bytes where the shape asks for 1099511627776"
+        ArtifactError, match="damaged: context codec has 2 bytes where the shape requires 1099511627776"
     ):
         decode(b"\x00\x00", (1 << 40,))
     assert decode(b"\x00\x00", (1 << 40, 0)).size == 0

@@ -50,12 +50,12 @@ def test_ans_of_more_than_a_chunk():
     array = make_weights((1100, 1000), sparsity=0.9, width=6)
     data = AnsCodec().encode(array)
     assert_same_bits(AnsCodec().decode(data, shape=array.shape, dtype=array.dtype), array)
-    # Refused before anything is decoded: so few bytes cannot be so many values.
+    # So few bytes cannot hold so many values; they are refused before anything is decoded.
     with pytest.raises(ArtifactError, match="too few for the shape"):
         AnsCodec().decode(data[:1000], shape=array.shape, dtype=array.dtype)
 
 
-def test_ans_of_nothing_but_one_symbol_takes_no_stream():
+def test_ans_of_a_single_symbol_takes_no_stream():
     for value in (-128, -3, 0, 9):
         array = np.full((50, 60), value, dtype=np.int8)
         data = AnsCodec().encode(array)
