@@ -85,7 +85,9 @@ def test_a_stage_with_a_damaged_record_is_logged_and_made_again(shelf, caplog, t
     (folder / "stage.json").write_text(text)
     made = Store(shelf.root, invocation="x").obtain(shelf.keys["dense"], lambda _: Made({"new": True}))
     assert not made.reused
-    assert [one.getMessage() for one in caplog.records] == [f"dense  {folder} is damaged ({reason}): must be made again"]
+    assert [one.getMessage() for one in caplog.records] == [
+        f"dense  {folder} is damaged ({reason}): must be made again"
+    ]
     assert Store(shelf.root, invocation="y").obtain(shelf.keys["dense"], None).results == {"new": True}
     assert shelf.labels() == ["dense"]
 
@@ -158,12 +160,12 @@ def test_any_change_to_a_sealed_record_is_damage(record, third):
         if "blake2b" not in changed:
             continue
         record.write_text(json.dumps(changed))
-        state, (verified, all_whole), removed = look(root)
+        state, (verified, all_intact), removed = look(root)
         assert state == "damaged", what
-        assert not all_whole
+        assert not all_intact
         assert verified.startswith(f"{KEY.name}  damaged: stage.json "), what
-        assert verified.splitlines()[1:] == ["1 whole, 1 damaged"]
-        assert removed.splitlines()[-1].startswith("would remove 2 of ")
+        assert verified.splitlines()[1:] == ["1 intact, 1 damaged"]
+        assert removed.splitlines()[-1].startswith("would remove 2 folders of ")
         assert Store(root, invocation="test").find(KEY) is None, what
 
 
@@ -174,10 +176,10 @@ def test_an_unsealed_record_is_damaged_or_readable(record, third):
     root = record.parent.parent
     for what, changed in islice(with_wrong_values(whole), third, None, 3):
         record.write_text(json.dumps(changed))
-        state, (_, all_whole), _ = look(root)
+        state, (_, all_intact), _ = look(root)
         found = Store(root, invocation="test").find(KEY)
         assert found is None or state == "finished", what
-        assert found is not None or not all_whole, what
+        assert found is not None or not all_intact, what
 
 
 @pytest.mark.parametrize(
