@@ -1,4 +1,7 @@
-"""Train, compress, write and measure one model: `python train.py strategy=iterative_l1 sparsity=0.9`."""
+"""The command that trains, compresses, writes and measures a model.
+
+Example: ``python train.py strategy=iterative_l1 sparsity=0.9``.
+"""
 
 import os
 import sys
@@ -26,7 +29,11 @@ sweep_name.register()
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> float | None:
-    """Run the stages and return the objective: the test accuracy of the compressed file."""
+    """Run one configuration, or one job of a sweep.
+
+    A single run returns its objective as a fraction: the test accuracy of the compressed file, or the validation
+    accuracy of the last stage if ``until`` stops earlier. A plan and a job of a sweep return None.
+    """
     hydra_config = HydraConfig.get()
     if hydra_config.mode == RunMode.MULTIRUN:
         run_numbered(hydra_config.job.num)
@@ -37,11 +44,11 @@ def main(cfg: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    # Hydra hides tracebacks of real defects and prints those of typing errors; this turns it round.
+    # Hydra hides tracebacks of real defects and prints those of typing errors; this reverses that.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # Stages made under this name are this invocation's own: `overwrite=true` remakes each of them once.
+    # This id marks the stages that this invocation makes, so that `overwrite=true` makes each stage again only once.
     os.environ.setdefault(sweep_name.INVOCATION, uuid.uuid4().hex)
-    # A user's own model is found where the command is given, as with `python -m`.
+    # Let users import their own models from the current folder, as with `python -m`.
     sys.path.append(str(Path.cwd()))
     exit_with_parent()
     stop_in_order()

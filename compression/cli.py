@@ -1,4 +1,4 @@
-"""Everything that is not training, as commands: `compression` or `python -m compression`."""
+"""The command line ``compression`` or ``python -m compression``: all commands besides ``train.py``."""
 
 import sys
 from enum import StrEnum
@@ -42,7 +42,7 @@ class Engine(StrEnum):
 
 
 class Target(StrEnum):
-    """Formats an artifact can be converted to."""
+    """Formats that an artifact can be converted to."""
 
     state_dict = "state_dict"
     safetensors = "safetensors"
@@ -52,7 +52,7 @@ class Target(StrEnum):
 
 app = typer.Typer(
     cls=_Group,
-    help="Use, look into and convert a compressed model.",
+    help="Use, inspect and convert compressed models; search, report and clean up.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -65,7 +65,7 @@ AllowImport = Annotated[
     typer.Option(
         "--allow-import",
         metavar="PACKAGE",
-        help="Package that the model's own architecture may be imported from; this runs its code.",
+        help="Package that a custom architecture may be imported from; this runs its code. May be given twice.",
     ),
 ]
 MaxBytes = Annotated[
@@ -74,10 +74,10 @@ MaxBytes = Annotated[
         "--max-bytes",
         min=1,
         metavar="BYTES",
-        help="Memory that the file's tensors may take; a small file can stand for large ones.",
+        help="Memory limit for the decoded tensors; a small file can decode to large ones.",
     ),
 ]
-# As in compression.storage.blocks, which takes a second to import.
+# The value of compression.storage.blocks, repeated here because importing that module takes a second.
 _MAX_BYTES = 512 << 20
 
 
@@ -101,16 +101,16 @@ def _options(
 @app.command()
 def predict(
     file: File,
-    images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.", metavar="IMAGE...")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.", metavar="IMAGE...")],
     csv: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the probability of every class to a CSV file.")
     ] = None,
-    engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.eager,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if left out.")] = None,
+    engine: Annotated[Engine, typer.Option(help="Engine that runs the model.")] = Engine.eager,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
-    """Print class and probability of each image."""
+    """Print the most probable class of each image, and its probability."""
     from compression.commands import predict_images as command
 
     paths = command.list_images(images)
@@ -124,7 +124,7 @@ def predict(
 
 @app.command()
 def inspect(file: File, max_bytes: MaxBytes = _MAX_BYTES) -> None:
-    """Print what the file holds: architecture, input, every tensor, and where the bytes are."""
+    """Print the content of a file: architecture, input, every tensor, and a breakdown of its bytes."""
     from compression.commands.inspect_model import inspect_file
 
     typer.echo(inspect_file(file, max_bytes=max_bytes))
@@ -134,11 +134,11 @@ def inspect(file: File, max_bytes: MaxBytes = _MAX_BYTES) -> None:
 def storage(
     file: File,
     picture: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Where to draw it; FILE.storage.png if left out.")
+        Path | None, typer.Option(metavar="OUT", help="Picture to write; default: FILE with suffix .storage.png.")
     ] = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
-    """Compare all codecs on the weights of a file: bytes, seconds, and from which sparsity each beats dense."""
+    """Compare all codecs on the weights of a file: bytes, seconds, and the sparsity from which each beats dense."""
     from compression.commands.compare_codecs import compare_storage
 
     picture = picture or file.with_suffix(".storage.png")
@@ -150,21 +150,21 @@ def storage(
 def compare(
     files: Annotated[
         list[Path],
-        typer.Argument(help="model.cmp files of any folders, and dense.safetensors of runs.", metavar="FILE..."),
+        typer.Argument(help="model.cmp files of any folder, or dense.safetensors of runs.", metavar="FILE..."),
     ],
-    measure: Annotated[bool, typer.Option("--measure", help="Time all of them in turns, in one run.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure latency: time all files in turns.")] = False,
     agree: Annotated[
         list[Path] | None,
-        typer.Option(metavar="IMAGES", help="Image or folder: how often do the files name the same class?"),
+        typer.Option(metavar="IMAGES", help="Image or folder; prints how often the files predict the same class."),
     ] = None,
-    engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.onnxruntime,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch that is timed.")] = 1,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 30,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if left out.")] = None,
+    engine: Annotated[Engine, typer.Option(help="Engine for --measure and --agree.")] = Engine.onnxruntime,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a timed batch.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of timed rounds.")] = 30,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
-    """Put files side by side: architecture, sparsity, bits, every byte, MACs, and what their runs found."""
+    """Compare files side by side: architecture, sparsity, bits, bytes by part, MACs, and results of their runs."""
     from compression.commands.compare_models import Measuring, compare_files
     from compression.commands.compared_file import open_file
     from compression.commands.predict_images import list_images
@@ -178,7 +178,7 @@ def compare(
 
 
 class Kind(StrEnum):
-    """What sensitivity prunes."""
+    """Units that ``sensitivity`` prunes."""
 
     weights = "weights"
     channels = "channels"
@@ -187,15 +187,17 @@ class Kind(StrEnum):
 @app.command()
 def sensitivity(
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="As for train.py, e.g. model=vgg11 seed=1.")
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides as for train.py, e.g. model=vgg11 seed=1."),
     ] = None,
     kind: Annotated[
-        list[Kind] | None, typer.Option(help="What to prune; both if left out. May be given twice.")
+        list[Kind] | None,
+        typer.Option(help="What to prune; default: both, if the model allows. May be given twice."),
     ] = None,
 ) -> None:
-    """Measure what pruning each layer alone costs, on the dense model of a configuration.
+    """Measure the accuracy of a dense model with one layer pruned at a time.
 
-    The model is trained if it is not there yet; a measurement that was stopped goes on where it was.
+    The model is trained first if the store lacks it. A measurement that was stopped continues where it was.
     """
     from compression.commands.measure_layers import run_sensitivity
 
@@ -208,11 +210,11 @@ def sensitivity(
 def convert(
     file: File,
     to: Annotated[Target, typer.Option(help="Format to write.")],
-    output: Annotated[Path | None, typer.Option(metavar="OUT", help="File to write; beside FILE if left out.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="OUT", help="File to write; default: beside FILE.")] = None,
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
-    """Write the model as a PyTorch state dict, as safetensors (without zeros, if you like) or as ONNX."""
+    """Write the model as a PyTorch state dict, as safetensors (with or without zeros) or as ONNX."""
     from compression.commands.convert_model import convert_file
 
     written = convert_file(file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes)
@@ -222,17 +224,18 @@ def convert(
 @app.command()
 def search(
     space: Annotated[
-        Path, typer.Option(help="Keys with lists of values or ranges, as YAML.", metavar="FILE", dir_okay=False)
+        Path, typer.Option(help="YAML file: keys with lists of values, or ranges.", metavar="FILE", dir_okay=False)
     ],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="As for train.py, e.g. model=vgg11 name=mine.")
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides as for train.py, e.g. model=vgg11 name=mine."),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="How many in all, those on disk included.")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn; of training it is the key seed.")] = 0,
+    trials: Annotated[int, typer.Option(min=1, help="Total number of trials, including those on disk.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws; training uses the key seed.")] = 0,
 ) -> None:
-    """Look for the configurations of best accuracy and fewest bytes, trial by trial.
+    """Search for configurations with high accuracy and few bytes, trial by trial.
 
-    The same command goes on where it was stopped, and shares the trials with another process of the same command.
+    The same command continues a stopped search. Several processes of the same command share the trials.
     """
     from compression.commands.search_configurations import run_search
 
@@ -246,11 +249,9 @@ def search(
 @app.command()
 def status(
     folder: Annotated[Path, typer.Argument(help="Folder of a sweep, e.g. outputs/sweep-...", metavar="DIR")],
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show it anew every two seconds until all jobs ended.")
-    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds until the sweep is over.")] = False,
 ) -> None:
-    """Print how the jobs of a sweep stand: waiting, running, finished, or why they ended."""
+    """Print the status of each job of a sweep: waiting, running, finished, or why it ended."""
     import time
 
     from rich.console import Console
@@ -262,7 +263,7 @@ def status(
     if not watch:
         console.print(show_status(folder))
         return
-    # Title, head, caption and the lines of the table's edge are not rows; a row of several lines may still be cut.
+    # Title, header, caption and the table's borders take 8 lines. A row of several lines may still be cut.
     rows = console.height - 8 if console.is_terminal else None
     with Live(show_status(folder, most=rows), console=console, auto_refresh=False) as live:
         while not is_over(folder):
@@ -271,16 +272,16 @@ def status(
 
 
 store_app = typer.Typer(
-    help="Look after the finished stages of an output folder.", no_args_is_help=True, rich_markup_mode=None
+    help="List, clean and verify the stages of an output folder.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(store_app, name="store")
 
 OutputDir = Annotated[
-    Path, typer.Option("--output-dir", metavar="DIR", help="Folder of the runs, as output_dir of train.py.")
+    Path, typer.Option("--output-dir", metavar="DIR", help="Folder that holds the runs: output_dir of train.py.")
 ]
 Runs = Annotated[
     list[Path] | None,
-    typer.Option("--runs", metavar="DIR", help="Further folder with runs that use this store. May be given twice."),
+    typer.Option("--runs", metavar="DIR", help="Additional folder with runs that use this store. May be given twice."),
 ]
 _OUTPUTS = Path("outputs")
 
@@ -289,9 +290,9 @@ _OUTPUTS = Path("outputs")
 def list_store(
     output_dir: OutputDir = _OUTPUTS,
     runs: Runs = None,
-    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the stages: what made them, their size, how long they took, when they were last used."""
+    """List the stages: inputs, size, the time they took, and when they were made and last used."""
     from json import dumps
 
     from compression.commands import manage_store as command
@@ -305,21 +306,22 @@ def clean_store(
     output_dir: OutputDir = _OUTPUTS,
     runs: Runs = None,
     keep_days: Annotated[
-        float, typer.Option(min=0, metavar="DAYS", help="Keep what was used in the last days, whoever made it.")
+        float,
+        typer.Option(min=0, metavar="DAYS", help="Keep stages used in the last DAYS days, even if no run needs them."),
     ] = 0.0,
     max_bytes: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Remove the least recently used, only until this is left, e.g. 5GiB."),
+        typer.Option(metavar="SIZE", help="Remove the least recently used, only until the store fits, e.g. 5GiB."),
     ] = None,
     also_of_runs: Annotated[
-        bool, typer.Option("--also-of-runs", help="For --max-bytes, remove what runs need as well.")
+        bool, typer.Option("--also-of-runs", help="With --max-bytes, also remove stages that runs need.")
     ] = False,
     interrupted: Annotated[
-        bool, typer.Option("--interrupted", help="Remove what interrupted runs would go on from as well.")
+        bool, typer.Option("--interrupted", help="Also remove checkpoints that interrupted runs would resume.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
 ) -> None:
-    """Remove the stages that no run needs, and never one that is being made or read."""
+    """Remove the stages that no run needs. Stages that a process makes or reads stay."""
     from compression.commands import manage_store as command
     from compression.core.sizes import parse_size
     from compression.stage_store.cleaning import Rules
@@ -342,27 +344,27 @@ def clean_store(
 def verify_store(
     output_dir: OutputDir = _OUTPUTS,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Remove damaged stages: they are made anew when asked for.")
+        bool, typer.Option("--remove", help="Remove damaged stages; the next run makes them again.")
     ] = False,
 ) -> None:
-    """Read every stage again and compare it with the checksums it was published with."""
+    """Read all files of every stage and compare them with the checksums from when it was published."""
     from compression.commands import manage_store as command
 
-    text, whole = command.verify_stages(command.find_store(output_dir), remove_damaged=remove)
+    text, intact = command.verify_stages(command.find_store(output_dir), remove_damaged=remove)
     typer.echo(text)
-    if not whole:
+    if not intact:
         raise typer.Exit(1)
 
 
 Sweep = Annotated[
     Path,
-    typer.Argument(help="Folder of a sweep, or one that holds runs, e.g. outputs/sweep-digits.", metavar="DIR"),
+    typer.Argument(help="Folder of a sweep, or a folder of single runs, e.g. outputs/sweep-digits.", metavar="DIR"),
 ]
 
 
 @app.command()
 def report(folder: Sweep) -> None:
-    """Make tables, pictures and picks of a sweep again from its records, whatever failed."""
+    """Write tables, pictures and picks of a sweep again from its records, even if jobs failed."""
     from compression.commands.report_sweep import report_sweep
 
     _print(report_sweep(folder))
@@ -372,14 +374,14 @@ def report(folder: Sweep) -> None:
 def recommend(
     folder: Sweep,
     max_drop: Annotated[
-        float | None, typer.Option(metavar="POINTS", help="Percentage points of accuracy that may be lost, e.g. 1.0.")
+        float | None, typer.Option(metavar="POINTS", help="Largest loss of accuracy in percentage points, e.g. 1.0.")
     ] = None,
     max_bytes: Annotated[str | None, typer.Option(metavar="SIZE", help="Largest file, e.g. 300KiB or 1.5MB.")] = None,
     max_latency: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Longest time for a batch in the fastest engine, e.g. 0.5ms.")
+        str | None, typer.Option(metavar="TIME", help="Longest latency of a batch in the fastest engine, e.g. 0.5ms.")
     ] = None,
 ) -> None:
-    """Print the best finished configuration within limits, how near the others came, and what to run next."""
+    """Print the best finished configuration within limits, the misses of the others, and what to run next."""
     from compression.commands.recommend_model import recommend_within
 
     _print(recommend_within(folder, max_drop=max_drop, max_bytes=max_bytes, max_latency=max_latency))
@@ -388,7 +390,7 @@ def recommend(
 def _print(content: Any) -> None:
     from rich.console import Console
 
-    # A file or a pipe has no width: what is there must not depend on a terminal's.
+    # A file or a pipe has no width. Its content must not depend on the width of a terminal.
     Console(width=None if sys.stdout.isatty() else 120, soft_wrap=not sys.stdout.isatty()).print(content)
 
 
@@ -405,7 +407,7 @@ def _make_importable(packages: list[str] | None) -> list[str]:
 
 
 def _find_modules_here() -> None:
-    # A console script lacks what `python -m` has: the folder one stands in.
+    # A console script does not import from the current folder, as `python -m` does.
     if "" not in sys.path:
         sys.path.insert(0, "")
 
@@ -417,6 +419,6 @@ def _count_cores() -> int:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and exit. An error of the user's input is one line and exit code 2."""
     limit_spinning()
     app(prog_name="compression")

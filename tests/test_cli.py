@@ -1,4 +1,4 @@
-"""The command line itself: its errors in one line, its help; what each command does is in commands/."""
+"""The command line itself: one-line errors and help. Tests of each command are in commands/."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def test_an_output_that_cannot_be_written(tmp_path):
     assert result.stderr.count("\n") == 1
 
 
-def test_a_full_disk_is_told_in_one_line(tmp_path, monkeypatch):
+def test_a_full_disk_is_a_one_line_error(tmp_path, monkeypatch):
     output = tmp_path / "m.safetensors"
     fill_disk(monkeypatch, after=1000)
     result = run("convert", PRUNED, "--to", "safetensors", "--output", output)

@@ -1,1 +1,1 @@
-"""What the console script's commands do, one a file; `compression.cli` only reads their arguments."""
+"""The work of each command, one file per command. `compression.cli` parses the arguments."""

@@ -1,14 +1,14 @@
-"""What every byte of an artifact is for."""
+"""Breakdown of an artifact's bytes by purpose."""
 
 from compression.artifact import Contents
 from compression.storage.blocks import split_payload
 
-# Roles of vectors that a quantized layer has, and what they are called in the breakdown.
+# Roles of the vectors in a quantized layer that the breakdown counts as scales and as biases.
 _SCALES, _BIASES = {"weight_scale", "scale"}, {"bias"}
 
 
 def count_shares(contents: Contents) -> dict[str, int]:
-    """Return bytes by what they are for; together they are the file."""
+    """Return the number of bytes by purpose. Together they are the size of the file."""
     measured = [
         (block, block.measure(data))
         for block, data in zip(contents.blocks, split_payload(contents.blocks, contents.payload), strict=True)

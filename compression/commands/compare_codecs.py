@@ -1,4 +1,4 @@
-"""Every codec on the weights of one artifact: a table, and a picture over sparsity."""
+"""The command ``storage``: all codecs on the weights of one artifact, as a table and as a picture over sparsity."""
 
 from pathlib import Path
 
@@ -24,9 +24,11 @@ _HEADER = (
 
 
 def compare_storage(path: Path, *, picture: Path, max_bytes: int | None = MAX_DECODED_BYTES) -> str:
-    """Return all codecs on the matrices of an artifact as text, and draw them; raises ArtifactError.
+    """Return a table of all codecs on an artifact's weights of two or more dimensions, and draw it to ``picture``.
 
-    The file's bytes are what it would have with that codec for its weights and all else as it is.
+    If the weights have several types, only those of the most frequent type count. The column "file, bytes" is the size
+    of the file with that codec for these weights and everything else unchanged. Raises ArtifactError for a damaged
+    file, InputError for a file without such weights.
     """
     contents = read_contents(path)
     state = contents.decode(max_bytes=max_bytes)
@@ -60,7 +62,7 @@ def compare_storage(path: Path, *, picture: Path, max_bytes: int | None = MAX_DE
         draw_codecs(
             {result.codec: result.curve for result in results},
             sparsities=GRID,
-            title=f"Bits a weight when the smallest are set to zero ({kind})",
+            title=f"Bits per weight when the smallest weights are zero ({kind})",
         ),
         picture,
     )

@@ -1,4 +1,4 @@
-"""Model files side by side: what they are, what they cost, how fast they are, how often they agree."""
+"""The command ``compare``: model files side by side, with size, accuracy, latency and agreement of predictions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _PARTS = (
 
 @dataclass(frozen=True)
 class Measuring:
-    """How latency is taken: as in ``conf/runtime``."""
+    """Settings of a latency measurement, as in ``conf/runtime``."""
 
     engine: str
     batch_size: int
@@ -41,9 +41,10 @@ def compare_files(
     engine: str = "onnxruntime",
     threads: int = 1,
 ) -> str:
-    """Return a table with a column a file; the first is what the others are compared with. Raises InputError.
+    """Return a table with one column per file; the others are compared with the first file.
 
-    With ``measuring`` all of them are timed in turns, with ``images`` all predict these.
+    With ``measuring``, all files are timed in turns. With ``images``, rows say how often two files predict the same
+    class. Raises InputError.
     """
     rows = [*_describe(files), *_describe_bytes(files), *_describe_found(files)]
     if images:
@@ -80,7 +81,7 @@ def _describe_bytes(files: Sequence[ComparedFile]) -> Iterator[Row]:
 
 
 def _describe_found(files: Sequence[ComparedFile]) -> Iterator[Row]:
-    """Yield what the files' own runs found: tests of one data set each, latencies of one machine each."""
+    """Yield the results of each file's own run. Runs may differ in data set and machine."""
     runs = [file.run for file in files]
     if any(runs):
         yield ("test accuracy", *(f"{100 * run.accuracy:.2f} %" if run else "-" for run in runs))
@@ -106,7 +107,7 @@ def _measure(files: Sequence[ComparedFile], predictors: Sequence[Predictor], how
 def measure_latency(
     predictors: Sequence[Predictor], *, image_sizes: Sequence[int], how: Measuring, seed: int
 ) -> list[LatencyRecord]:
-    """Time all ``predictors`` in turns, each on images of its own size."""
+    """Return one latency record per predictor, all timed in turns, each on random images of its own size."""
     batches = {
         size: np.random.default_rng(seed).standard_normal((how.batch_size, 3, size, size), dtype=np.float32)
         for size in image_sizes
@@ -132,7 +133,7 @@ def _check_classes(files: Sequence[ComparedFile]) -> None:
 
 
 def _agreement(files: Sequence[ComparedFile], predictors: Sequence[Predictor], images: Sequence[Path]) -> Iterator[Row]:
-    """Yield for each file but the last how often those after it name the same class."""
+    """Yield a row for each file but the last: how often each later file predicts the same class."""
     named = [
         [file.artifact.class_names[one.best] for one in predict_images(file.artifact, images, predictor=predictor)]
         for file, predictor in zip(files, predictors, strict=True)

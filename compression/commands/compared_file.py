@@ -1,4 +1,4 @@
-"""One file of a comparison: a compressed model, or the dense one of a run, with what its run found."""
+"""One file of a comparison: a compressed model or the dense model of a run, with the results of its run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +28,11 @@ from compression.quantization.plan import describe_arithmetic
 
 @dataclass(frozen=True)
 class ComparedFile:
-    """A model file opened: ``shares`` are its bytes by what they are for, ``run`` is what its own run found.
+    """An opened model file.
 
-    ``dense_bytes``: of the dense model as safetensors, None where nothing says it.
+    ``shares`` are its bytes by purpose. ``dense_bytes`` is the size of the dense model as safetensors, None if the file
+    does not record it. ``whole`` counts the weights of each prunable layer before anything was removed. ``run`` holds
+    the results of the file's own run, None if there is no record of it.
     """
 
     path: Path
@@ -42,18 +44,18 @@ class ComparedFile:
 
     @property
     def num_bytes(self) -> int:
-        """The size of the file."""
+        """The size of the file in bytes."""
         return self.artifact.file_bytes
 
     @property
     def arithmetic(self) -> str:
-        """Bits of weights and activations, and what computes with them."""
+        """The arithmetic of the file's network in words: ``float32``, or the bits of weights and activations."""
         plan = self.artifact.plan
         return "float32" if plan is None else describe_arithmetic(plan)
 
     @cached_property
     def counts(self) -> dict[str, int | float]:
-        """Parameters, those that are not zero, sparsity of the weights the dense architecture has, and MACs."""
+        """Parameters, non-zero parameters, sparsity relative to the dense architecture (0 to 1), and MACs per image."""
         model = self.artifact.model
         return {
             "parameters": count_parameters(model),
@@ -64,7 +66,11 @@ class ComparedFile:
 
 
 def open_file(path: Path, *, allow: Sequence[str], max_bytes: int | None) -> ComparedFile:
-    """Return a ``.cmp`` file, or the ``dense.safetensors`` of a run's folder, opened; raises InputError."""
+    """Open a ``.cmp`` file, or the ``dense.safetensors`` in a run's folder. Raises InputError.
+
+    ``allow`` names the packages that a custom architecture may be imported from. ``max_bytes`` limits the memory of the
+    decoded tensors.
+    """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}; allowed: model.cmp files, and dense.safetensors of a run")
@@ -84,12 +90,12 @@ def open_file(path: Path, *, allow: Sequence[str], max_bytes: int | None) -> Com
 
 
 def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
-    """Return a bare state dict: what builds its network, its classes and its input stand in the files beside it."""
+    """Open a bare state dict. Its architecture, classes and input come from the files beside it."""
     num_bytes = path.stat().st_size
     run = read_own_run(path.parent, side="dense", key="safetensors", num_bytes=num_bytes)
     if run is None or run.architecture is None or not (path.parent / "model.cmp").is_file():
         raise InputError(
-            f"{path} does not say what network it is of; allowed: model.cmp files, and dense.safetensors in a run's "
+            f"{path} does not name its network; allowed: model.cmp files, and dense.safetensors in a run's "
             "folder, beside its metrics.json and model.cmp"
         )
     card = read_contents(path.parent / "model.cmp").card
@@ -113,7 +119,10 @@ def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
 
 
 def _build(architecture: Architecture, *, allow: Sequence[str], device: str | None = None) -> nn.Module:
-    """Return the network as it is before anything is removed; without storage where only shapes are asked for."""
+    """Return the network before anything is removed.
+
+    A built-in architecture goes to the meta device by default, because only its shapes are needed.
+    """
     device = device or ("meta" if is_built_in(architecture.target) else "cpu")
     kwargs = {key: False if key == "pretrained" else value for key, value in architecture.kwargs.items()}
     with torch.random.fork_rng(devices=[]), torch.device(device):

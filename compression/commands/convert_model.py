@@ -1,4 +1,4 @@
-"""An artifact as a file other programs read."""
+"""The command ``convert``: an artifact as a file that other programs read."""
 
 import io
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Converted:
-    """A file that was written, what it is, and its bytes."""
+    """A written file: its path, its format in words, and its size in bytes."""
 
     path: Path
     label: str
@@ -47,11 +47,11 @@ def convert_file(
     allow: Sequence[str] = (),
     max_bytes: int | None = MAX_DECODED_BYTES,
 ) -> Converted:
-    """Write the artifact as ``to`` beside itself or to ``output``, and return what was written.
+    """Convert the artifact to the format ``to``. Write it to ``output``, by default beside the artifact.
 
-    ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, zeros too; ``safetensors_bitmask`` leaves the
-    zeros of weights out where that is smaller. None of the three imports the architecture. ``onnx`` has batch
-    normalization folded, and what the artifact holds as integers in integers. Raises InputError.
+    ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, including zeros. ``safetensors_bitmask`` leaves
+    out the zeros of weights where that is smaller. None of these three imports the architecture. In ``onnx``, batch
+    normalization is folded, and weights that the artifact holds as integers stay integers. Raises InputError.
     """
     if to not in SUFFIXES:
         raise InputError(f"--to {to!r} is unknown; allowed: {', '.join(SUFFIXES)}")

@@ -1,4 +1,4 @@
-"""What stands in an artifact, read from the file alone, without building the model."""
+"""The command ``inspect``: the content of an artifact, read from the file alone, without building the model."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +20,10 @@ _COLUMNS = ("tensor", "shape", "zeros", "bits", "codec", "bytes", "bits/value")
 
 
 def inspect_file(path: Path, *, max_bytes: int | None = MAX_DECODED_BYTES) -> str:
-    """Return summary, table of tensors, breakdown and comparison of an artifact as text; raises ArtifactError."""
+    """Return the text about an artifact: summary, table of tensors, breakdown of bytes, comparison of sizes.
+
+    ``max_bytes`` limits the memory of the decoded tensors. Raises ArtifactError.
+    """
     contents = read_contents(path)
     state = contents.decode(max_bytes=max_bytes)
     rows = [_row(block, state, bits=_bits(contents, block)) for block in contents.blocks]
@@ -49,7 +52,7 @@ def _row(block: Block, state: Mapping[str, Tensor], *, bits: int) -> tuple[str, 
 
 
 def _bits(contents: Contents, block: Block) -> int:
-    """Return the bits of a value: those of the plan for the integers of a layer, else those of the type."""
+    """Return the bits per value: those of the quantization plan for integer weights, else those of the type."""
     plan = contents.plan
     if plan is not None and block.role == "weight" and block.dtype == torch.int8 and block.owners[0] in plan.layers:
         return plan.layers[block.owners[0]].weight
@@ -75,13 +78,13 @@ def _summarize(contents: Contents, *, path: Path) -> str:
 
 
 def _breakdown(contents: Contents) -> Iterator[tuple[str, str, str]]:
-    """Yield what every byte of the file is for, in bytes and as a share."""
+    """Yield rows of purpose, bytes and share of the file, and a last row for the file."""
     for name, num_bytes in {**count_shares(contents), "file": contents.file_bytes}.items():
         yield name, f"{num_bytes:,}", f"{100 * num_bytes / contents.file_bytes:.2f} %"
 
 
 def _compare(contents: Contents, state: Mapping[str, Tensor]) -> str:
-    """Return the file beside the dense file, the formula of other reports and the order-0 bound."""
+    """Return a table that compares the file with the dense file, the usual size formula and the order-0 bound."""
     weights = [block for block in contents.blocks if len(block.shape) > 1]
     layers = {
         block.names[0]: LayerCount(
@@ -99,12 +102,12 @@ def _compare(contents: Contents, state: Mapping[str, Tensor]) -> str:
     rows = [
         (dense_name, dense_bytes, ""),
         ("this file", contents.file_bytes, "every byte"),
-        ("formula", formula, "nonzero * (bits + 3) / 8 + 4 * channels: no fillers, biases, header; no entropy code"),
+        ("formula", formula, "nonzero * (bits + 3) / 8 + 4 * channels: no fillers, biases, header or entropy code"),
         ("weights in this file", payload, ""),
     ]
     if all(bits.bits < FULL_PRECISION for bits in layers.values()):
         bound = sum(order0_bits(state[block.names[0]].numpy()) for block in weights)
-        rows.append(("order-0 bound", round(bound / 8), "of the weights alone; below it only with contexts"))
+        rows.append(("order-0 bound", round(bound / 8), "of the weights alone; only codecs with contexts go below"))
     table = [(name, f"{size:,}", f"{dense_bytes / size:.2f}x" if size else "-", why) for name, size, why in rows]
     return format_table(("compared", "bytes", "smaller", ""), rows=table, right=(1, 2))
 

@@ -1,4 +1,4 @@
-"""The store of finished stages: what lies in it, what may go, whether it is whole."""
+"""The command ``store``: list the finished stages, remove unneeded ones, verify their files."""
 
 import time
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from compression.stage_store.manifest import find_damage, has_checksums
 from compression.stage_store.references import find_references, with_needed
 from compression.stage_store.removing import is_idle, remove
 
-# In the order of the pipeline; others come after, by name.
+# Stages in the order of the pipeline. Other stages come after them, by name.
 _STAGES = ("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize", "export", "evaluate")
 _COLUMNS = ("stage", "id", "made from", "size", "took", "made", "last used", "")
 
 
 def find_store(output_dir: Path) -> Path:
-    """Return the store of an output folder; raises InputError where there is none."""
+    """Return the path of the store in an output folder. Raises InputError if there is no store."""
     root = output_dir / "store"
     if not root.is_dir():
         raise InputError(f"--output-dir {output_dir}: no store in it; allowed: a folder that train.py wrote into")
@@ -31,7 +31,11 @@ def find_store(output_dir: Path) -> Path:
 
 
 def list_stages(root: Path, *, runs: Sequence[Path]) -> dict[str, Any]:
-    """Return every stage with what made it, bytes, seconds and times, and totals, as JSON."""
+    """Return all stages of the store ``root`` and totals, as plain JSON values: sizes in bytes, durations in seconds.
+
+    ``runs`` are further folders with runs that use the store. A stage's ``made_from`` describes its inputs, and
+    ``of_a_run`` says whether a run needs it. Raises InputError.
+    """
     entries = sorted(list_entries(root), key=lambda one: (_rank(one.stage), one.stage, one.made, one.id))
     words, locks = describe_stages(entries), StageLocks(root)
     needed = with_needed(entries, _references(root, runs))
@@ -66,7 +70,7 @@ def list_stages(root: Path, *, runs: Sequence[Path]) -> dict[str, Any]:
 
 
 def format_stages(listed: dict[str, Any]) -> str:
-    """Return what ``list_stages`` gave as a table and a line of totals."""
+    """Return the result of ``list_stages`` as a table and a line of totals."""
     rows = [
         (
             one["stage"],
@@ -92,7 +96,10 @@ def format_stages(listed: dict[str, Any]) -> str:
 
 
 def collect_garbage(root: Path, *, runs: Sequence[Path], rules: Rules, dry_run: bool) -> tuple[str, bool]:
-    """Remove what no run needs, or say what would be; return the text, and whether ``rules.max_bytes`` is kept."""
+    """Remove stages by ``rules``, or with ``dry_run`` only plan it.
+
+    Returns the text to print, and whether the store then fits into ``rules.max_bytes``. Raises InputError.
+    """
     before = sum(entry.num_bytes for entry in list_entries(root))
     planned = plan_cleaning(root, references=_references(root, runs), rules=rules, now=time.time())
     done = planned if dry_run else clean(root, planned)
@@ -105,21 +112,28 @@ def collect_garbage(root: Path, *, runs: Sequence[Path], rules: Rules, dry_run: 
     freed = sum(entry.num_bytes for entry in gone)
     verb = "would remove" if dry_run else "removed"
     text += (
-        f"{verb} {len(gone)} of {format_size(freed)} ({freed:,} bytes); {format_size(before - freed)} stay in {root}"
+        f"{verb} {len(gone)} folders of {format_size(freed)} ({freed:,} bytes); "
+        f"{format_size(before - freed)} stay in {root}"
     )
     fits = rules.max_bytes is None or before - freed <= rules.max_bytes
     if not fits:
         assert rules.max_bytes is not None
         why = (
-            "the rest is in use or too new" if rules.also_of_runs else "runs need the rest; --also-of-runs takes it too"
+            "the rest is in use, too new or interrupted"
+            if rules.also_of_runs
+            else "runs need the rest; --also-of-runs removes it too"
         )
         text += f"\nmore than --max-bytes {format_size(rules.max_bytes)}: {why}"
     return text, fits
 
 
 def verify_stages(root: Path, *, remove_damaged: bool) -> tuple[str, bool]:
-    """Read every finished stage again; return a line for each that is damaged or unknown, and whether all are whole."""
-    locks, lines, counts = StageLocks(root), [], {"whole": 0, "no checksums": 0, "damaged": 0}
+    """Compare the files of every finished stage with their checksums.
+
+    Returns the text to print, with a line for each stage that is damaged or has no checksums, and whether no stage is
+    damaged. With ``remove_damaged``, damaged stages are removed unless a process uses them.
+    """
+    locks, lines, counts = StageLocks(root), [], {"intact": 0, "without checksums": 0, "damaged": 0}
     for entry in list_entries(root):
         if entry.kind != "finished":
             continue
@@ -130,11 +144,11 @@ def verify_stages(root: Path, *, remove_damaged: bool) -> tuple[str, bool]:
                 f"{entry.name}  damaged: {'; '.join(damage)}{_removed(locks, entry) if remove_damaged else ''}"
             )
         elif entry.record is not None and has_checksums(entry.record):
-            counts["whole"] += 1
+            counts["intact"] += 1
         else:
-            counts["no checksums"] += 1
-            lines.append(f"{entry.name}  no checksums: made before there were any")
-    lines.append(", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "whole"))
+            counts["without checksums"] += 1
+            lines.append(f"{entry.name}  no checksums: made before checksums were introduced")
+    lines.append(", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "intact"))
     return "\n".join(lines), not counts["damaged"]
 
 
@@ -145,7 +159,7 @@ def _find_damage(entry: Entry) -> list[str]:
     try:
         return find_damage(entry.path, entry.record, contents=True)
     except FileNotFoundError as error:
-        # Removed or made anew while it was read: then there is nothing to say of it.
+        # Another process removed the stage, or made it again, while it was read. A removed stage has no damage.
         if not entry.path.exists():
             return []
         return [f"{error.filename} vanished while it was read"]
@@ -171,7 +185,7 @@ def _rank(stage: str) -> int:
 
 def _remarks(one: dict[str, Any]) -> list[str]:
     state = [] if one["state"] == "finished" else [one["state"]]
-    return [*state, *(["in use"] if one["in_use"] else []), *([] if one["of_a_run"] else ["of no run"])]
+    return [*state, *(["in use"] if one["in_use"] else []), *([] if one["of_a_run"] else ["no run needs it"])]
 
 
 def _iso(seconds: float) -> str:

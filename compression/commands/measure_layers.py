@@ -1,4 +1,4 @@
-"""How much of each layer can go: measured, as tables, pictures and the file that allocations read."""
+"""The command ``sensitivity``: accuracy with one layer pruned at a time, as tables, pictures and JSON files."""
 
 import json
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from compression.system.files import write_atomic
 
 
 def run_sensitivity(overrides: Sequence[str], *, kinds: Sequence[str] | None) -> tuple[str, Path]:
-    """Measure the dense model of ``overrides``; return the tables as text and the folder of the files.
+    """Measure the dense model of ``overrides``. Return the tables as text, and the folder of the written files.
 
-    A json file (for ``strategy.allocation.file``) and a picture are written for each of ``kinds``, weights and
-    channels; None: whichever the model allows. Raises ``InputError``.
+    For each of ``kinds`` (weights, channels; None: those that the model allows) it writes a picture and a JSON file,
+    which ``strategy.allocation.file`` reads. Raises ``InputError``.
     """
-    # How a strategy would prune has nothing to do with it.
+    # The dense model does not depend on the pruning strategy.
     others = [text for text in overrides if not text.lstrip("+~").startswith(("strategy", "sparsity="))]
     config, run_dir = compose_run([*others, "strategy=none"])
     folder = Path(config.output_dir) / f"sensitivity-{run_dir.name}"

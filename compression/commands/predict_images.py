@@ -1,4 +1,4 @@
-"""Classes and probabilities of image files, by an artifact."""
+"""The command ``predict``: class probabilities of image files, predicted by an artifact."""
 
 import csv
 import io
@@ -22,21 +22,21 @@ from compression.system.files import write_atomic
 
 @dataclass(frozen=True)
 class Prediction:
-    """Probabilities of one image, in the order of the artifact's class names."""
+    """Class probabilities of one image, in the order of the artifact's class names: ``probabilities: [C]``."""
 
     path: Path
     probabilities: NDArray[np.float32]
 
     @property
     def best(self) -> int:
-        """Index of the most probable class."""
+        """The index of the most probable class."""
         return int(self.probabilities.argmax())
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the files given, and those below the folders given: sorted, hidden ones left out.
+    """Return the given image files, and the images at any depth of the given folders: sorted, hidden ones left out.
 
-    Raises InputError for what is no image by its extension, does not exist, or is a folder without images.
+    Raises InputError for a path that does not exist, has no image extension, or is a folder without images.
     """
     images: list[Path] = []
     allowed = ", ".join(extension.removeprefix(".") for extension in EXTENSIONS)
@@ -61,7 +61,10 @@ def _is_visible_image(file: Path, *, root: Path) -> bool:
 
 
 def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predictor:
-    """Return a function from normalized images [B, 3, H, W] to logits; raises InputError."""
+    """Return a function from normalized images [B, 3, H, W] to logits [B, C]. Raises InputError.
+
+    ``engine`` is eager, onnxruntime or openvino; the last two export the model to ONNX first.
+    """
     check_engine(engine, key="--engine")
     if engine == "eager":
         return EagerRuntime().load(artifact.model, threads=threads)
@@ -87,7 +90,7 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predicto
 def predict_images(
     artifact: Artifact, paths: Sequence[Path], *, predictor: Predictor, batch_size: int = 64
 ) -> Iterator[Prediction]:
-    """Yield a prediction for every image, in order; raises InputError naming a damaged file."""
+    """Yield a prediction for every image, in order. Raises InputError that names a damaged file."""
     mean, std = (tuple(values) for values in (artifact.mean, artifact.std))
     for start in range(0, len(paths), batch_size):
         chunk = paths[start : start + batch_size]
@@ -99,7 +102,7 @@ def predict_images(
 
 
 def write_csv(path: Path, predictions: Sequence[Prediction], *, class_names: Sequence[str]) -> None:
-    """Write a header, then a line an image: file, most probable class, probability of every class."""
+    """Write a CSV file with a line per image: file, most probable class, probability of every class (0 to 1)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "class", *class_names])
@@ -110,7 +113,7 @@ def write_csv(path: Path, predictions: Sequence[Prediction], *, class_names: Seq
 
 
 def format_predictions(predictions: Sequence[Prediction], *, class_names: Sequence[str]) -> str:
-    """Return a table of file, class and probability."""
+    """Return a table with a row per image: file, most probable class, its probability (0 to 1)."""
     from compression.commands.text_table import format_table
 
     rows = [(str(one.path), class_names[one.best], f"{one.probabilities[one.best]:.3f}") for one in predictions]

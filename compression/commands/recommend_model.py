@@ -1,4 +1,4 @@
-"""What to ship within limits, from the records of a sweep."""
+"""The command ``recommend``: the best finished configuration of a sweep within limits."""
 
 from pathlib import Path
 
@@ -11,7 +11,11 @@ from compression.sweep.report.recommendation import recommend
 def recommend_within(
     folder: Path, *, max_drop: float | None, max_bytes: str | None, max_latency: str | None
 ) -> RenderableType:
-    """Return what to print; raises InputError for a wrong unit, no limit, or a folder without finished jobs."""
+    """Return the recommendation to print.
+
+    ``max_drop`` is in points of accuracy; the others are texts with a unit, such as 300KiB and 0.5ms. Raises InputError
+    for a wrong value, if there is no limit, or if no job in ``folder`` has finished.
+    """
     limits = Limits(
         max_drop=None if max_drop is None else check_drop(max_drop),
         max_bytes=None if max_bytes is None else parse_bytes(max_bytes, key="--max-bytes"),

@@ -1,4 +1,4 @@
-"""What the run of a model file found, from the ``metrics.json`` beside it."""
+"""Results of the run that wrote a model file, read from the ``metrics.json`` beside the file."""
 
 import json
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from typing import Any
 from compression.core.errors import InputError
 from compression.reporting.metrics import is_imitation
 
-# What a record that is JSON and wrong inside gives.
+# Errors that reading a damaged record raises.
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-# More than any batch takes; what is not finite cannot be shown.
+# Longer than any batch takes. The limit also excludes infinite values, which cannot be shown.
 _MANY_MILLISECONDS = 1e12
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Median milliseconds of a batch in the fastest engine at the smallest batch size, imitated integers left out."""
+    """Median milliseconds of a batch in one engine."""
 
     engine: str
     batch_size: int
@@ -26,9 +26,11 @@ class Latency:
 
 @dataclass(frozen=True)
 class OwnRun:
-    """``accuracy`` is a fraction, ``gain`` in points over the dense model of the same run.
+    """Results of the run that wrote a file.
 
-    ``architecture``: what builds the dense model, and its settings.
+    ``accuracy`` is a fraction; ``gain`` is in points over the dense model of the same run. ``latency`` is that of the
+    fastest engine at the smallest batch size; engines that only imitate the integers of a file do not count.
+    ``architecture`` is the target that builds the dense model, and its settings; None for a compressed file.
     """
 
     accuracy: float
@@ -38,10 +40,11 @@ class OwnRun:
 
 
 def read_own_run(folder: Path, *, side: str, key: str, num_bytes: int) -> OwnRun | None:
-    """Return what the ``metrics.json`` of a folder says of its file ``key``, on the ``side`` dense or compressed.
+    """Return the results that ``metrics.json`` in ``folder`` records for one file of the run.
 
-    None if there is none, or one of a file of another size: another may lie there by now. Raises InputError where it is
-    damaged.
+    ``side`` is dense or compressed, and ``key`` is the file's name under ``bytes`` there. Returns None if there is no
+    record, or if it records another size than ``num_bytes``: the file may have been replaced since. Raises InputError
+    for a damaged record.
     """
     path = folder / "metrics.json"
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Search beyond grids: the command."""
+"""The command ``search``: trials of configurations, and the table of the best ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,21 +11,22 @@ from compression.sweep.search.trials import Point
 
 
 def run_search(overrides: Sequence[str], *, space: Path, num_trials: int, seed: int) -> tuple[str, bool]:
-    """Run trials until there are ``num_trials``; return the front as text, and whether anything finished.
+    """Run trials until there are ``num_trials``, including earlier ones of the same search.
 
-    Raises ``InputError``.
+    ``space`` is a YAML file with the searched keys. Returns the front of accuracy and bytes as text, and whether any
+    trial finished. Raises ``InputError``.
     """
     wanted = read_space(space)
     search = Search(overrides, wanted, seed=seed)
     print(f"{search.folder}\n", flush=True)
     front = search.go_on(most=num_trials)
     finished, failed = search.trials.count()
-    told = f"{finished} of {num_trials} trials finished, {failed} failed"
+    summary = f"{finished} of {num_trials} trials finished, {failed} failed"
     if not front:
-        return told, False
-    title = f"{told}; none of these is beaten in both accuracy and bytes:"
+        return summary, False
+    title = f"{summary}; no trial beats these in both accuracy and bytes:"
     return (
-        f"\n{title}\n\n{_format(front, wanted)}\n\nin {search.folder}: {FRONT_CSV}, {FRONT_JSON}, a folder a job",
+        f"\n{title}\n\n{_format(front, wanted)}\n\nin {search.folder}: {FRONT_CSV}, {FRONT_JSON}, a folder per job",
         True,
     )
 

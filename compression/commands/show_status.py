@@ -1,4 +1,4 @@
-"""How the jobs of a sweep stand, while it runs and after."""
+"""The command ``status``: the status of a sweep's jobs, while it runs and after."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -20,12 +20,15 @@ _COLOURS = {
 }
 
 
-# Which jobs are shown where there is no room for all: those at work, what went wrong, what is to come, what is done.
+# The order in which jobs are kept if there is no room for all: running, failed, waiting, finished.
 _FIRST = ("running", "failed", "killed", "broken", "interrupted", "waiting", "finished")
 
 
 def show_status(folder: Path, *, most: int | None = None) -> Table:
-    """Return a table with a row for each job, or the ``most`` important; raises InputError where it is no sweep."""
+    """Return a table with a row per job. With ``most``, show at most that many, and count the others in the caption.
+
+    Raises InputError if ``folder`` is not a sweep.
+    """
     sweep = read_sweep(folder)
     states = [read_state(folder / job.name) for job in sweep.jobs]
     shown = states if most is None else _choose(states, max(1, most))
@@ -33,10 +36,10 @@ def show_status(folder: Path, *, most: int | None = None) -> Table:
     for name in ("job", "status", "time", "now, or why it ended"):
         table.add_column(name, justify="right" if name == "time" else "left", overflow="fold")
     for state in shown:
-        said = read_log_line(folder / state.name) if state.status == RUNNING else state.reason
-        # As text: in a reason, brackets are no markup.
+        note = read_log_line(folder / state.name) if state.status == RUNNING else state.reason
+        # Wrapped in Text, because rich would read brackets in a reason as markup.
         status = Text(state.status, style=_COLOURS.get(state.status, ""))
-        table.add_row(Text(state.name), status, _time(state), Text(said or ""))
+        table.add_row(Text(state.name), status, _time(state), Text(note or ""))
     if len(shown) < len(states):
         left = Counter(state.status for state in states) - Counter(state.status for state in shown)
         table.caption = f"not shown: {_count(left)}"
@@ -44,7 +47,7 @@ def show_status(folder: Path, *, most: int | None = None) -> Table:
 
 
 def _choose(states: list[JobState], most: int) -> list[JobState]:
-    """Return ``most`` of the states in their order; of those that are done, the last ones."""
+    """Return the ``most`` important states, in their original order. Of the finished jobs the last ones are kept."""
     if len(states) <= most:
         return states
     ended = {id(state): -place for place, state in enumerate(states) if state.status == FINISHED}
@@ -54,7 +57,7 @@ def _choose(states: list[JobState], most: int) -> list[JobState]:
 
 
 def is_over(folder: Path) -> bool:
-    """Whether nobody works on the sweep any more: neither its command nor one of its jobs."""
+    """Return whether the sweep is over: neither its command nor any of its jobs is running."""
     return not is_open(folder) and all(
         read_state(folder / job.name).status != RUNNING for job in read_sweep(folder).jobs
     )

@@ -1,4 +1,4 @@
-"""Columns of plain text that neither wrap nor depend on a terminal."""
+"""Plain text tables that neither wrap nor depend on the width of a terminal."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,9 +6,9 @@ from compression.core.errors import printable
 
 
 def format_table(header: Sequence[str], *, rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Return header and rows with columns aligned, those whose index is in ``right`` to the right.
+    """Return the header and rows as lines of aligned columns; columns in ``right`` (indices) align to the right.
 
-    What cannot be printed, as in a name from a file, is written out.
+    Unprintable characters, for example in a name from a file, are escaped.
     """
     rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -1,1 +1,1 @@
-"""Finished stages on disk: found again by the hash of their inputs, locked while in use, cleaned on request."""
+"""Store of finished stages on disk: found by the hash of their inputs, locked while in use, cleaned on request."""

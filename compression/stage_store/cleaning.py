@@ -1,4 +1,4 @@
-"""What a cleaning of the store would remove, and why; then it is removed, but for what somebody uses."""
+"""Plan and removal for ``store gc``: which stages go and why. Stages in use always stay."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ _DAY = 24 * 3600
 
 @dataclass(frozen=True)
 class Removal:
-    """An entry that goes, and why; ``in_use``: somebody makes or reads it, so it stays."""
+    """An entry to remove, and the reason. With ``in_use`` a process makes or reads it, so it stays."""
 
     entry: Entry
     reason: str
@@ -23,7 +23,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Rules:
-    """What may go: see ``plan_cleaning``."""
+    """Settings of ``plan_cleaning``: which stages may go, and how many bytes all of them may keep."""
 
     keep_days: float = 0.0
     max_bytes: int | None = None
@@ -32,24 +32,30 @@ class Rules:
 
 
 def plan_cleaning(root: Path, *, references: Collection[str], rules: Rules, now: float) -> list[Removal]:
-    """Return what goes from the store ``root``, in order; ``references`` are the ids that runs name.
+    """Return the removals that ``rules`` ask for in the store ``root``, in order. Nothing is removed yet.
 
-    Without ``max_bytes``: every stage that no run needs and that was not used for ``keep_days``. With it: such stages,
-    least recently used first, only until all take that much; with ``also_of_runs`` then those of runs as well.
-    Interrupted work goes where no run refers to it, with ``interrupted`` all of it; what is left of a removal always.
+    ``references`` are the stage ids that runs name; ``now`` is in seconds since 1970.
+
+    - Leftovers of an interrupted removal always go.
+    - Interrupted work goes if no run names it; with ``interrupted``, all of it goes.
+    - Finished stages that no run needs go, least recently used first. With ``max_bytes``, only as many go as it takes
+      to bring the store down to that size.
+    - With ``also_of_runs``, stages that runs need follow, least recently used first.
+
+    Stages and interrupted work that were used in the last ``keep_days`` days stay.
     """
     entries, locks = list_entries(root), StageLocks(root)
     kept = with_needed(entries, set(references))
-    found = [Removal(entry, "left of a removal") for entry in entries if entry.kind == "removed"]
+    found = [Removal(entry, "leftover of a removal") for entry in entries if entry.kind == "removed"]
     for entry in entries:
         if entry.kind == "interrupted" and (rules.interrupted or entry.id not in references):
-            reason = "interrupted" if entry.id in references else "interrupted, of no run"
+            reason = "interrupted" if entry.id in references else "interrupted, no run needs it"
             if _is_old(entry, rules, now):
                 found.append(Removal(entry, reason))
     found = [replace(one, in_use=not is_idle(locks, one.entry)) for one in found]
     total = sum(entry.num_bytes for entry in entries) - sum(one.entry.num_bytes for one in found if not one.in_use)
     by_use = [entry for entry in spread_use(entries) if _is_old(entry, rules, now)]
-    candidates = [Removal(entry, "of no run") for entry in by_use if entry.id not in kept]
+    candidates = [Removal(entry, "no run needs it") for entry in by_use if entry.id not in kept]
     if rules.also_of_runs:
         candidates += [Removal(entry, "least recently used") for entry in by_use if entry.id in kept]
     for one in candidates:
@@ -62,7 +68,7 @@ def plan_cleaning(root: Path, *, references: Collection[str], rules: Rules, now:
 
 
 def clean(root: Path, removals: Collection[Removal]) -> list[Removal]:
-    """Remove what was planned; return it with what turned out to be in use marked so."""
+    """Remove the planned entries. Return them all, with ``in_use`` set for those that had to stay."""
     locks = StageLocks(root)
     return [replace(one, in_use=one.in_use or not remove(locks, one.entry)) for one in removals]
 

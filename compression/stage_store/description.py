@@ -1,4 +1,4 @@
-"""What a stage was made from, in a few words a person recognizes it by."""
+"""Short descriptions of stages, such as ``digits mobilenet_v2 s90 seed 7``."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,9 +7,10 @@ from compression.stage_store.entries import Entry
 
 
 def describe_stages(entries: Iterable[Entry]) -> dict[str, dict[str, str]]:
-    """Return by id what each stage and those it was made from were given: data, model, sparsity, bits, seed, ...
+    """Return a description of each stage by id: words by topic, such as ``{"data": "digits", "seed": "seed 7"}``.
 
-    Of a parent that is gone nothing is known. The order is that in which the words are read.
+    A stage inherits the words of its parents; its own words win. A parent that was removed contributes nothing. The
+    topics are in reading order.
     """
     by_id = {entry.id: entry for entry in entries if entry.record}
     found: dict[str, dict[str, str]] = {}
@@ -63,7 +64,7 @@ def _own_words(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _module(target: Any) -> str:
-    """Return ``digits`` of ``compression.data.digits.Digits``: a file is named for what it holds."""
+    """Return the module's name, which says what it holds: ``digits`` for ``compression.data.digits.Digits``."""
     parts = str(target or "").split(".")
     return parts[-2].rstrip("_") if len(parts) > 1 else parts[-1]
 

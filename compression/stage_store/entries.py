@@ -1,4 +1,4 @@
-"""What lies in a store, read from its folders alone."""
+"""List of the stages in a store, read from its folders alone."""
 
 import os
 import re
@@ -15,10 +15,12 @@ _NAME = re.compile(r"([a-z]+)-([0-9a-f]{16})(\.partial|\.old)?")
 
 @dataclass(frozen=True)
 class Entry:
-    """One stage's folder: finished, ``interrupted`` (what a killed process had), or ``removed`` but not all gone.
+    """One stage's folder in the store.
 
-    ``used``: when it was last made or found, in seconds since 1970; ``made``: when it was made. ``record`` is
-    None where there is none, or a damaged one: ``damage`` says so.
+    ``kind`` is ``finished``, ``interrupted`` (left by a killed process) or ``removed`` (a removal that was cut off).
+    ``used`` is when a run last made or found it, ``made`` is when it was made, both in seconds since 1970. ``record``
+    is the content of ``stage.json``; it is None if the stage is not finished or the record is missing or damaged. Then
+    ``damage`` gives the reason for a finished stage.
     """
 
     path: Path
@@ -33,17 +35,17 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """What its lock is called."""
+        """The name of the stage, which is also the name of its lock."""
         return f"{self.stage}-{self.id}"
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Ids of the stages that it was made from."""
+        """Ids of the stages that this one was made from."""
         return tuple(self.record["key"]["parents"]) if self.record else ()
 
 
 def list_entries(root: Path) -> list[Entry]:
-    """Return every stage's folder in the store ``root``, by name."""
+    """Return an entry for every stage's folder in the store ``root``, sorted by name. Other files are skipped."""
     if not root.is_dir():
         return []
     found = [_read(path) for path in sorted(root.iterdir())]
@@ -51,9 +53,9 @@ def list_entries(root: Path) -> list[Entry]:
 
 
 def spread_use(entries: Iterable[Entry]) -> list[Entry]:
-    """Return finished entries, least recently used first; who uses a stage uses what it was made from as well.
+    """Return the finished entries, least recently used first. The use of a stage counts as use of its parents.
 
-    Of stages used at one time those come first that nothing was made from: to lose them costs the least.
+    Among stages last used at the same time, children come before their parents: losing a child costs the least.
     """
     by_id = {entry.id: entry for entry in entries if entry.kind == "finished"}
     order = _children_first(by_id)
@@ -66,7 +68,7 @@ def spread_use(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def tree_bytes(folder: Path) -> int:
-    """Return the bytes of all files under ``folder``; what vanishes meanwhile counts nothing."""
+    """Return the total size in bytes of all files under ``folder``. A file that vanishes meanwhile counts 0."""
     return sum(size for size in _sizes(folder))
 
 
@@ -99,7 +101,7 @@ def _read(path: Path) -> Entry | None:
     except ValueError as error:
         return replace(entry, damage=str(error))
     except FileNotFoundError:
-        # Removed while we look, or without its record.
+        # Another process removed the stage meanwhile, or its record is missing.
         return replace(entry, damage=f"{RECORD} is missing") if path.exists() else None
 
 

@@ -1,4 +1,4 @@
-"""Who is making or reading a stage: locks that the system lets go when their process ends, however it ends."""
+"""Locks for stages that are made or read. The system releases them when their process ends, however it ends."""
 
 import contextlib
 import uuid
@@ -15,9 +15,9 @@ _USE = ".use"
 class StageLocks:
     """The locks of one store.
 
-    A stage has one lock, held while it is made, found or removed. Besides, everyone who reads it holds a lock file of
-    its own (``<stage>-<id>.<random>.use``), taken under the stage's lock: so who has that one, and can take all
-    of the others, knows that nobody uses the stage, and nobody begins to.
+    Each stage has one lock, held while the stage is made, found or removed. Each reader also holds a separate lock file
+    (``<stage>-<id>.<random>.use``), acquired under the stage's lock. A process that holds the stage's lock and can
+    acquire every reader's lock therefore knows that nobody uses the stage, and that nobody can start to.
     """
 
     def __init__(self, root: Path) -> None:
@@ -25,7 +25,7 @@ class StageLocks:
 
     @contextmanager
     def taken(self, name: str, *, when_waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the lock of stage ``name``, after waiting for it if need be."""
+        """Hold the lock of stage ``name``. If another process has it, call ``when_waiting`` and wait."""
         lock = self._lock(name)
         try:
             lock.acquire(timeout=0)
@@ -39,7 +39,7 @@ class StageLocks:
 
     @contextmanager
     def taken_if_idle(self, name: str) -> Iterator[bool]:
-        """Hold the lock of stage ``name`` and give True; give False, at once, if anyone makes or reads it."""
+        """Hold the lock of stage ``name`` and yield True. Yield False without waiting if a process uses the stage."""
         lock = self._lock(name)
         try:
             lock.acquire(timeout=0)
@@ -52,7 +52,7 @@ class StageLocks:
             lock.release()
 
     def use(self, name: str) -> FileLock:
-        """Return a held lock that keeps stage ``name`` from being removed; to be called under the stage's lock."""
+        """Return an acquired lock that keeps stage ``name`` from being removed. Call it under the stage's lock."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / f"{name}.{uuid.uuid4().hex}{_USE}", thread_local=False)
         lock.acquire(timeout=0)
@@ -60,8 +60,8 @@ class StageLocks:
 
     @staticmethod
     def stop_using(lock: FileLock) -> None:
-        """Let go what ``use`` gave."""
-        # The name goes first: without it nobody can take the lock in between.
+        """Release a lock from ``use`` and delete its file."""
+        # Delete the file first, so that nobody can acquire the lock between the two steps.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
@@ -72,7 +72,7 @@ class StageLocks:
                 lock.acquire(timeout=0)
             except Timeout:
                 return True
-            # Of a process that was killed.
+            # The process that held this lock was killed.
             with contextlib.suppress(FileNotFoundError):
                 file.unlink()
             lock.release()

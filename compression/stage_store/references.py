@@ -1,4 +1,4 @@
-"""Which stages the folders of runs refer to."""
+"""References from run folders to stages, which decide what cleaning keeps."""
 
 import json
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 from compression.stage_store.entries import Entry
 from compression.system.files import write_atomic
 
-# In a run's folder: a line for each stage it asked for, finished or not.
+# In a run's folder: one line for each stage that the run requested, finished or not.
 STAGES_FILE = "stages.txt"
 METRICS = "metrics.json"
 
 
 def refer(run_dir: Path, name: str) -> None:
-    """Note in the run's folder that it asks for stage ``name``, before the stage is made."""
+    """Add stage ``name`` to the list in the run's folder. The store calls this before it makes the stage."""
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / STAGES_FILE
     noted = path.read_text(errors="replace").splitlines() if path.exists() else []
@@ -24,7 +24,7 @@ def refer(run_dir: Path, name: str) -> None:
 
 
 def refer_only(run_dir: Path, names: Iterable[str]) -> None:
-    """Note what a finished run is made of, in place of what earlier runs in the folder asked for."""
+    """Replace the list in the run's folder by ``names``, so that it drops the stages of earlier runs in the folder."""
     run_dir.mkdir(parents=True, exist_ok=True)
     text = "".join(f"{name}\n" for name in names)
     path = run_dir / STAGES_FILE
@@ -33,18 +33,19 @@ def refer_only(run_dir: Path, names: Iterable[str]) -> None:
 
 
 def find_references(folders: Iterable[Path], *, leave_out: Path) -> set[str]:
-    """Return the ids that run folders at any depth of ``folders`` name; the store ``leave_out`` is not looked into.
+    """Return the stage ids that run folders name, at any depth of ``folders``. The store ``leave_out`` is skipped.
 
-    Raises ValueError naming a ``metrics.json`` or ``stages.txt`` that cannot be read: what it refers to is not known.
+    Raises ValueError if a ``metrics.json`` or ``stages.txt`` cannot be read, because its stages are then unknown.
     """
     return {stage_id for folder in folders for stage_id in _in_runs(folder, leave_out.resolve())}
 
 
 def with_needed(entries: Iterable[Entry], roots: set[str]) -> set[str]:
-    """Return ``roots``, all that they were made from, and the evaluations of their files with what those need.
+    """Return the ids in ``roots``, their ancestors, and the evaluations of their exported files.
 
-    ``metrics.json`` names neither its evaluation nor the dense model's files: an evaluation is kept where everything it
-    was made from is kept, or is the files of a model that is.
+    ``metrics.json`` names neither its evaluation nor the files of the dense model. So an evaluation is kept if each of
+    its parents is kept or is an export of a kept model, and at least one of its exports is kept. The exports that it
+    needs are kept with it.
     """
     by_id = {entry.id: entry for entry in entries if entry.kind == "finished"}
     kept = _ancestors(by_id, roots)
@@ -82,7 +83,7 @@ def _in_list(path: Path) -> Iterator[str]:
     try:
         lines = path.read_text().splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text: what it refers to is not known") from error
+        raise ValueError(f"{path} is not text: its references are unknown") from error
     yield from (line.rpartition("-")[2] for line in lines)
 
 
@@ -90,7 +91,7 @@ def _in_metrics(path: Path) -> Iterator[str]:
     try:
         content = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: what it refers to is not known") from error
+        raise ValueError(f"{path} is not JSON: its references are unknown") from error
     run = content.get("run") if isinstance(content, dict) else None
     stages = run.get("stages") if isinstance(run, dict) else None
     if isinstance(stages, dict):

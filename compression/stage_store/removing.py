@@ -1,4 +1,4 @@
-"""A stage taken out of a store, or several until it fits; never one that anybody uses."""
+"""Removal of stages from a store, one by one or until a size limit holds. Stages in use stay."""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -7,14 +7,15 @@ from pathlib import Path
 from compression.stage_store.entries import OLD, Entry, list_entries, spread_use
 from compression.stage_store.locks import StageLocks
 
-# One process makes room at a time, or two would both remove what one needs.
+# The lock under which one process at a time makes room. Two at once would remove twice as much as needed.
 _ROOM = "room"
 
 
 def remove(locks: StageLocks, entry: Entry) -> bool:
-    """Remove a stage's folder unless anybody makes or reads it; return whether it is gone.
+    """Remove a stage's folder. Return False if a process uses the stage or has already removed it.
 
-    It is renamed first: a kill in the middle leaves a folder that no one takes for a stage, for the next to clear.
+    The folder is renamed first. A kill in the middle then leaves a folder that nobody takes for a stage and that the
+    next removal clears.
     """
     with locks.taken_if_idle(entry.name) as idle:
         if not idle:
@@ -25,14 +26,14 @@ def remove(locks: StageLocks, entry: Entry) -> bool:
             try:
                 entry.path.replace(old)
             except FileNotFoundError:
-                # Another has removed it.
+                # Another process has removed it.
                 return False
         shutil.rmtree(old)
         return True
 
 
 def is_idle(locks: StageLocks, entry: Entry) -> bool:
-    """Return whether nobody makes or reads the stage now."""
+    """Return whether no process makes or reads the stage now."""
     with locks.taken_if_idle(entry.name) as idle:
         return idle
 
@@ -40,10 +41,10 @@ def is_idle(locks: StageLocks, entry: Entry) -> bool:
 def make_room(
     root: Path, locks: StageLocks, *, max_bytes: int, expect: str | None, when_waiting: Callable[[], None]
 ) -> tuple[list[Entry], int]:
-    """Remove stages that nobody uses, least recently used first, until all take ``max_bytes`` or fewer.
+    """Remove idle stages, least recently used first, until the store holds at most ``max_bytes``.
 
-    ``expect`` is a stage about to be made: as much as the largest of its kind is left free for it. Returns what was
-    removed, and the bytes of stages then there.
+    ``expect`` names a stage about to be made: room for the largest finished stage of that name stays free. Returns the
+    removed entries, and the bytes of the stages that are left.
     """
     with locks.taken(_ROOM, when_waiting=when_waiting):
         entries = list_entries(root)
@@ -62,6 +63,6 @@ def make_room(
 
 
 def removable(entries: Iterable[Entry]) -> list[Entry]:
-    """Return entries in the order in which they may go: half removed ones, then finished by their last use."""
+    """Return removable entries in order: leftovers of removals, then finished stages, least recently used first."""
     entries = list(entries)
     return [entry for entry in entries if entry.kind == "removed"] + spread_use(entries)

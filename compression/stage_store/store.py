@@ -1,4 +1,4 @@
-"""Finished stages on disk, found again by the hash of what made them."""
+"""The store itself: finished stages on disk, found by the hash of their inputs."""
 
 import hashlib
 import json
@@ -24,9 +24,9 @@ from compression.system.files import sync_files, write_atomic
 
 log = logging.getLogger(__name__)
 
-# Inside a stage's folder while it is made: what a killed run continues from. Gone once the stage is finished.
+# Folder for checkpoints inside a stage that is being made: a killed run continues from them. Removed at the end.
 RESUME = "resume"
-# Says, in a stage's folder while it is made, whose it is.
+# File inside a stage that is being made: the invocation that makes it.
 _OWNER = "invocation"
 _WAITING = "%s  another process is making this stage; waiting for it"
 
@@ -38,9 +38,9 @@ def make_room_advice(root: Path) -> str:
 
 @dataclass(frozen=True)
 class StageKey:
-    """What a stage is made from: its code's version, its own inputs and its parent stages' ids.
+    """Everything that determines a stage's result: the version of its code, its inputs and its parents' ids.
 
-    ``inputs`` are plain JSON values. A change of the stage's code that changes results raises ``version``.
+    ``inputs`` are plain JSON values. Raise ``version`` when a change of the stage's code changes its results.
     """
 
     stage: str
@@ -50,19 +50,19 @@ class StageKey:
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """The name of the stage's folder."""
         return f"{self.stage}-{self.id}"
 
     @property
     def id(self) -> str:
-        """Return the first 16 hex digits of the SHA-256 of all of it."""
+        """The first 16 hex digits of the SHA-256 of all fields."""
         canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Made:
-    """What making a stage gives: plain JSON results, and the seconds that killed attempts had spent."""
+    """Output of making a stage: plain JSON results, and the seconds that earlier, killed attempts took."""
 
     results: dict[str, Any]
     earlier_seconds: float = 0.0
@@ -70,7 +70,7 @@ class Made:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A finished stage: its files, what it found, how long it took, whether it was there before."""
+    """A finished stage: its key, folder and results, the seconds that making it took, and whether it was reused."""
 
     key: StageKey
     path: Path
@@ -78,25 +78,25 @@ class StageRecord:
     seconds: float
     reused: bool
     made_with: Mapping[str, Any]
-    # Known by its key alone, as nothing was to be made: no files, no results.
+    # Only the key is known, because the run is planned and not executed: no files, no results.
     planned: bool = False
 
     @property
     def id(self) -> str:
-        """The key's id."""
+        """The id of the stage's key."""
         return self.key.id
 
 
 class Store:
     """A folder of finished stages.
 
-    A stage is made in ``<stage>-<id>.partial`` under a lock and published by one rename, so it is there whole
-    or not at all; a second process that wants the same stage waits for the first. With ``overwrite``, what
-    this ``invocation`` has not made itself is made anew.
-    ``made_with`` (commit, versions, machine) is kept with each stage. With ``max_bytes``, stages that nobody uses give
-    way, least recently used first. What is asked for is noted in ``run_dir``, so that cleaning knows whose it is.
+    A stage is made in ``<stage>-<id>.partial`` under a lock and published by one rename, so it is there completely or
+    not at all. A second process that needs the same stage waits for the first. With ``overwrite``, stages that other
+    invocations made are made again, once per ``invocation``. ``made_with`` (commit, versions, machine) is stored with
+    each stage. With ``max_bytes``, idle stages are removed, least recently used first. Requested stages are listed in
+    ``run_dir``, so that cleaning knows which run needs them.
 
-    What was obtained is held, against removal by whom it may be, until ``release``.
+    Obtained stages are locked against removal until ``release``.
     """
 
     def __init__(
@@ -117,16 +117,20 @@ class Store:
         self.run_dir = run_dir
         self._locks = StageLocks(root)
         self._held: dict[str, FileLock] = {}
-        self._told = False
+        self._warned = False
 
     def obtain(self, key: StageKey, make: Callable[[Path], Made]) -> StageRecord:
-        """Return the stage of ``key``; if it is not there, ``make`` it in the folder given to it."""
+        """Return the stage of ``key``. If the store lacks it, ``make`` writes it into the folder it gets.
+
+        That folder holds the checkpoints of a killed attempt, if there was one. May wait for another process that makes
+        the same stage.
+        """
         final = self.root / key.name
         self.root.mkdir(parents=True, exist_ok=True)
         if self.run_dir is not None:
             refer(self.run_dir, key.name)
         with self._locks.taken(key.name, when_waiting=lambda: log.info(_WAITING, key.stage)):
-            # What a kill during an earlier overwrite left.
+            # A kill during an earlier overwrite leaves the old folder behind.
             shutil.rmtree(_replaced(final), ignore_errors=True)
             record = self._find(key, final)
             if record is None:
@@ -138,11 +142,14 @@ class Store:
         return record
 
     def find(self, key: StageKey) -> StageRecord | None:
-        """Return the stage of ``key`` if it is finished, whole, and need not be made anew; nothing is changed."""
+        """Return the stage of ``key`` if it is finished, intact and reusable, else None. The store is not changed."""
         return self._read(key, self.root / key.name)
 
     def release(self, *, finished: bool = False) -> None:
-        """Let go what was obtained: it may be removed from now on; ``finished`` if the run needs nothing else."""
+        """Unlock the obtained stages, so that they may be removed.
+
+        Pass ``finished`` if the run is complete: its list of stages then drops those of earlier runs in the folder.
+        """
         if finished and self.run_dir is not None:
             refer_only(self.run_dir, self._held)
         while self._held:
@@ -160,9 +167,9 @@ class Store:
     def _find(self, key: StageKey, final: Path) -> StageRecord | None:
         found = self._read(key, final)
         if found is not None:
-            # A kill between publishing and cleaning leaves it behind.
+            # A kill between publishing and this removal leaves the checkpoints behind.
             shutil.rmtree(final / RESUME, ignore_errors=True)
-            # The time of the folder is that of its last use.
+            # The modification time of the folder records the last use.
             os.utime(final)
         return found
 
@@ -175,7 +182,7 @@ class Store:
         except ValueError as error:
             damage = [str(error)]
         if damage:
-            log.warning("%s  %s is damaged (%s): made anew", key.stage, final, "; ".join(damage))
+            log.warning("%s  %s is damaged (%s): must be made again", key.stage, final, "; ".join(damage))
             return None
         if self.overwrite and record["invocation"] != self.invocation:
             return None
@@ -212,8 +219,8 @@ class Store:
         (partial / _OWNER).unlink()
         sync_files(partial)
         if final.exists():
-            # With overwrite, or in place of a damaged one. Two renames: a kill between them costs the old stage, never
-            # a mixture.
+            # The old stage is overwritten or damaged. A kill between the two renames loses it, but never leaves a
+            # mixture of old and new files.
             old = _replaced(final)
             final.replace(old)
             partial.replace(final)
@@ -238,10 +245,10 @@ class Store:
                 format_size(sum(entry.num_bytes for entry in gone)),
                 ", ".join(entry.name for entry in gone),
             )
-        if total > self.max_bytes and not self._told:
-            self._told = True
+        if total > self.max_bytes and not self._warned:
+            self._warned = True
             log.warning(
-                "store  holds %s, more than store_max_bytes=%s: all of it is in use",
+                "store  holds %s, more than store_max_bytes=%s: the rest is in use or interrupted",
                 format_size(total),
                 format_size(self.max_bytes),
             )

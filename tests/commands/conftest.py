@@ -9,7 +9,7 @@ from compression.models.mobilenet_v2 import mobilenet_v2
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Hold images and two artifacts, to be read only: a family's, and that of a user's net that knows red from blue."""
+    """A read-only folder with images and two artifacts: a MobileNetV2 and a custom network for red and blue."""
     folder = tmp_path_factory.mktemp("commands")
     info = {"strategy": "oneshot_l1", "sparsity": 0.5}
     save_small(folder / "mobile.cmp", mobilenet_v2(num_classes=2, width_mult=0.1), info=info)
@@ -36,15 +36,15 @@ def whole_run(tmp_path_factory):
 
 @pytest.fixture
 def own_run(whole_run, tmp_path):
-    """The files of a run and its record, to be changed."""
+    """A copy of a run's files and its record, which a test may change."""
     return copytree(whole_run, tmp_path / "run")
 
 
 @pytest.fixture
 def compared(tmp_path):
-    """Files in a folder each that look at red and blue, and three images: one blue, two red."""
+    """Four artifacts in separate folders, which classify red and blue, and three images: one blue, two red."""
     save_colours(tmp_path / "a/model.cmp", info={"dense_bytes": 5000})
-    # The same with its classes the other way round, and larger images.
+    # The same network with its classes in reverse order, and larger images.
     save_colours(tmp_path / "b/model.cmp", [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], names=["red", "blue"], size=16)
     save_colours(tmp_path / "c/model.cmp", [[0.0] * 3] * 2, bias=(0.0, 1.0))
     save_colours(tmp_path / "d/model.cmp", [[0.0] * 3] * 2, names=["cat", "dog"])

@@ -1,4 +1,4 @@
-"""What each byte of a file is for, on files whose bytes can be counted by hand."""
+"""Breakdown of bytes, on files whose bytes can be counted by hand."""
 
 import pytest
 from runs import ROOT
@@ -14,7 +14,7 @@ def test_weights_and_biases_of_floats(tmp_path):
     save_colours(tmp_path / "m.cmp", [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], bias=(7.0, 8.0))
     contents = read_contents(tmp_path / "m.cmp")
     shares = count_shares(contents)
-    # None is zero, so there is no index; 6 weights and 2 biases of 4 bytes, whatever their codec.
+    # No weight is zero, so there is no index. 6 weights and 2 biases have 4 bytes each, in any codec.
     assert shares["weights: index of zeros"] == 0
     weights = sum(shares[name] for name in shares if name.startswith("weights: "))
     assert weights == sum(block.num_bytes for block in contents.blocks if block.role == "weight") <= 24
@@ -23,7 +23,7 @@ def test_weights_and_biases_of_floats(tmp_path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_together_they_are_the_file(path):
+def test_the_shares_add_up_to_the_file(path):
     contents = read_contents(path)
     shares = count_shares(contents)
     assert sum(shares.values()) == path.stat().st_size

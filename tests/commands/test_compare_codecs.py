@@ -13,7 +13,7 @@ FILES = ROOT / "tests" / "golden" / "v2"
 
 @pytest.fixture(autouse=True)
 def few_points(monkeypatch):
-    """Three points of each curve in the picture are enough."""
+    """Draw three points of each curve, to save time."""
     for module in (command, comparison):
         monkeypatch.setattr(module, "GRID", (0.0, 0.5, 0.98))
 
@@ -30,14 +30,14 @@ def test_all_codecs_smallest_first_and_a_picture(tmp_path):
     assert len(rows) > 3
     num_bytes = [int(row[1].replace(",", "")) for row in rows.values()]
     assert num_bytes == sorted(num_bytes)
-    # The rest of the file is the same for all.
+    # The rest of the file does not depend on the codec.
     assert len({int(row[3].replace(",", "")) - int(row[1].replace(",", "")) for row in rows.values()}) == 1
     assert result.stdout.endswith(f"\npicture: {tmp_path / 'codecs.png'}\n")
     assert (tmp_path / "codecs.png").read_bytes().startswith(b"\x89PNG")
     assert "order-0 bound" not in result.stdout
 
 
-def test_of_integers_the_bound_is_told(tmp_path):
+def test_integers_have_an_order_0_bound(tmp_path):
     text = compare_storage(FILES / "integers.cmp", picture=tmp_path / "codecs.png")
     assert " weights, int8, " in text
     assert "order-0 bound of the weights: " in text

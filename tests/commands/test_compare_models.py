@@ -14,7 +14,7 @@ def files(compared, *names):
     return [compared / name / "model.cmp" for name in names]
 
 
-def test_what_the_files_are(compared):
+def test_description_and_bytes_of_files(compared):
     result = run("compare", *files(compared, "a", "b", "d"), *ALLOW)
     assert result.exit_code == 0, result.output
     sizes = [path.stat().st_size for path in files(compared, "a", "b", "d")]
@@ -26,7 +26,7 @@ def test_what_the_files_are(compared):
     assert rows["classes"] == ["2"] * 3
     assert rows["input"] == ["8x8", "16x16", "8x8"]
     assert rows["arithmetic"] == ["float32"] * 3
-    # 3 x 2 weights, of which two are not zero, and two biases of zero.
+    # Two of the 3 x 2 weights are not zero; both biases are zero.
     assert rows["parameters"] == ["8", "8", "8"]
     assert rows["non-zero parameters"] == ["2", "2", "0"]
     assert rows["sparsity of weights"] == ["66.67 %", "66.67 %", "100.00 %"]
@@ -39,10 +39,10 @@ def test_what_the_files_are(compared):
     assert "test accuracy" not in rows
 
 
-def test_what_their_runs_found(compared):
+def test_results_of_the_files_own_runs(compared):
     [a, b] = files(compared, "a", "b")
     (a.parent / "metrics.json").write_text(json.dumps(metrics_of(a)))
-    # Of another file, which lay there before.
+    # This record belongs to another file, which was there before.
     other = metrics_of(b)
     other["compressed"]["bytes"]["artifact"] += 1
     (b.parent / "metrics.json").write_text(json.dumps(other))
@@ -54,18 +54,18 @@ def test_what_their_runs_found(compared):
     assert rows["batch"] == ["1", "-"]
 
 
-def test_how_often_they_agree(compared):
+def test_agreement_on_images(compared):
     result = run(
         "compare", *files(compared, "a", "b", "c"), *ALLOW, "--agree", compared / "images", "--engine", "eager"
     )
     assert result.exit_code == 0, result.output
     rows = cells(result.stdout)
-    # a and b look at the colour, whatever the order of their classes; c always says red, which two of three are.
+    # a and b look at the colour, in whatever order their classes are. c always says red; two of three images are red.
     assert rows["same class as 1, 3 images"] == ["100.00 %", "66.67 %"]
     assert rows["same class as 2, 3 images"] == ["66.67 %"]
 
 
-def test_measured_in_turns(compared, monkeypatch):
+def test_latency_is_measured_in_turns(compared, monkeypatch):
     opened = [open_file(path, allow=["colour_net"], max_bytes=None) for path in files(compared, "a", "b", "c")]
     rounds = {"0": (2.0, 4.0, 6.0), "1": (1.0, 2.0, 3.0), "2": (1.0, 8.0, 6.0)}
 
@@ -77,14 +77,14 @@ def test_measured_in_turns(compared, monkeypatch):
     how = Measuring("eager", batch_size=4, threads=1, repeats=3)
     rows = cells(compare_files(opened, measuring=how, engine="eager", threads=1))
     assert rows["latency, eager, batch 4, 1 thread"] == ["4.000 ms", "2.000 ms", "6.000 ms"]
-    # Between the first and the second of three there are 50 points: the 10th percentile is a fifth of the way.
+    # The first and second of three values are 50 percentiles apart, so the 10th percentile is a fifth of the way.
     assert rows["p10 to p90 of 3 rounds"] == ["2.400 to 5.600", "1.200 to 2.800", "2.000 to 7.600"]
-    # Round by round 2, 2, 2 and 2, 0.5, 1.
+    # The ratios by round are 2, 2, 2 and 2, 0.5, 1.
     assert rows["against 1"] == ["2.00x faster", "no difference"]
     assert rows["p10 to p90 of the ratio"] == ["2.00x to 2.00x", "0.60x to 1.80x"]
 
 
-def test_each_is_timed_on_images_of_its_own_size():
+def test_each_model_is_timed_on_images_of_its_own_size():
     seen = []
     predictors = [lambda batch, name=name: seen.append((name, batch.shape)) for name in "ab"]
     how = Measuring("eager", batch_size=2, threads=1, warmup=0, repeats=1)
@@ -103,7 +103,7 @@ def test_errors_are_one_line(compared, monkeypatch):
     cases = {
         ("nowhere.cmp",): "nowhere.cmp does not exist; allowed: model.cmp files, and dense.safetensors of a run",
         ("a",): "a is a folder; allowed: model.cmp files, and dense.safetensors of a run",
-        ("bare.safetensors",): "bare.safetensors does not say what network it is of; allowed: model.cmp files, ",
+        ("bare.safetensors",): "bare.safetensors does not name its network; allowed: model.cmp files, ",
         ("text.txt",): "text.txt is not an artifact of this package",
         ("a/model.cmp",): "model colour_net.Net is not one of compression.models and would run code",
         ("bad/model.cmp", *ALLOW): "bad/metrics.json is not the record of a run: JSONDecodeError",

@@ -24,26 +24,26 @@ def test_the_dense_file_of_a_run(own_run):
     assert rows["MACs per image"][0] == rows["MACs per image"][1]
 
 
-def test_a_record_that_names_another_network_is_one_line(own_run):
+def test_a_record_of_another_network_is_a_one_line_error(own_run):
     path = own_run / "metrics.json"
-    metrics, told = json.loads(path.read_text()), []
+    metrics, messages = json.loads(path.read_text()), []
     for _, changed in with_wrong_values(metrics["run"]):
         path.write_text(json.dumps(metrics | {"run": changed}))
         try:
             compare_files([open_file(own_run / "dense.safetensors", allow=[], max_bytes=None)])
         except InputError as error:
-            told.append(str(error))
-    # All but those that give the same network.
-    assert len(told) > 20
-    assert not any("\n" in message for message in told)
+            messages.append(str(error))
+    # Every change is an error, except those that give the same network.
+    assert len(messages) > 20
+    assert not any("\n" in message for message in messages)
 
 
-def test_an_artifact_is_read_with_the_bytes_of_its_dense_model_if_it_says_so(compared):
+def test_an_artifact_may_record_the_bytes_of_its_dense_model(compared):
     with_dense, without = (
         open_file(compared / name / "model.cmp", allow=["colour_net"], max_bytes=None) for name in "ab"
     )
     assert (with_dense.dense_bytes, without.dense_bytes) == (5000, None)
     assert with_dense.num_bytes == sum(with_dense.shares.values()) == (compared / "a" / "model.cmp").stat().st_size
     assert (with_dense.arithmetic, with_dense.run) == ("float32", None)
-    # 6 weights of which 2 are not zero, and 2 biases of zero.
+    # Two of the 6 weights are not zero; both biases are zero.
     assert with_dense.counts == {"parameters": 8, "nonzero": 2, "sparsity": 1 - 2 / 6, "macs": 6}

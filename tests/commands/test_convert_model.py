@@ -56,7 +56,7 @@ def test_converted_integers_are_labelled_and_stay_integers(tmp_path):
     model.load_state_dict(integer_state(made.network, plan))
     save_small(tmp_path / "m.cmp", model.eval(), target="tiny_net.TinyNet", kwargs={}, plan=plan)
     expected = model.state_dict()
-    # In these files an integer of four bits takes a byte.
+    # In these files a 4-bit integer takes a byte.
     label = "INT8 (W4A8, simulated)"
     for to, name in {
         "safetensors": "safetensors",

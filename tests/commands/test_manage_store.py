@@ -56,7 +56,7 @@ def put(outputs, key, *, seconds=0.0):
 
 @pytest.fixture
 def outputs(tmp_path):
-    """Three stages of a run, one of none, and work that was interrupted."""
+    """Three stages that a run needs, one that no run needs, and an interrupted stage."""
     for key, seconds in ((DENSE, 3700), (PRUNED, 90), (QUANTIZED, 5), (LOST, 0)):
         put(tmp_path, key, seconds=seconds)
     (tmp_path / "store" / f"dense-{'0' * 16}.partial" / "resume").mkdir(parents=True)
@@ -71,7 +71,7 @@ def there(outputs):
     return sorted(path.name for path in (outputs / "store").iterdir() if not path.name.startswith("."))
 
 
-def test_words(outputs):
+def test_descriptions(outputs):
     from compression.stage_store.entries import list_entries
 
     words = describe_stages(list_entries(outputs / "store"))
@@ -91,9 +91,9 @@ def test_ls(outputs):
     assert by_id[DENSE.id][4] == "1 h 01 min"
     assert by_id[PRUNED.id][4] == "1 min 30 s"
     assert by_id["0" * 16][2:5] == ["-", "100 bytes", "-"]
-    assert by_id["0" * 16][-1] == "interrupted, of no run"
-    assert by_id[LOST.id][-1] == "of no run"
-    # dense before prune before quantize; of one stage by when it was made.
+    assert by_id["0" * 16][-1] == "interrupted, no run needs it"
+    assert by_id[LOST.id][-1] == "no run needs it"
+    # Stages are in the order of the pipeline, and those of one name by when they were made.
     assert [row[0] for row in rows[1:-2]] == ["dense", "dense", "prune", "prune", "quantize"]
     assert rows[-1][0].startswith("4 finished, 1 interrupted: ")
     assert rows[-1][0].endswith("making them took 1 h 03 min")
@@ -117,14 +117,14 @@ def test_gc(outputs):
     assert dry.exit_code == 0, dry.output
     assert there(outputs) == before
     size = 2000 + (outputs / "store" / LOST.name / "stage.json").stat().st_size + 100
-    assert f"would remove 2 of {size / 1024:.1f} KiB ({size:,} bytes)" in dry.stdout
+    assert f"would remove 2 folders of {size / 1024:.1f} KiB ({size:,} bytes)" in dry.stdout
     wet = run("gc", "--output-dir", outputs)
-    assert f"removed 2 of {size / 1024:.1f} KiB ({size:,} bytes)" in wet.stdout
+    assert f"removed 2 folders of {size / 1024:.1f} KiB ({size:,} bytes)" in wet.stdout
     assert there(outputs) == sorted([DENSE.name, PRUNED.name, QUANTIZED.name])
-    assert run("gc", "--output-dir", outputs).stdout.startswith("removed 0 of 0 bytes (0 bytes)")
+    assert run("gc", "--output-dir", outputs).stdout.startswith("removed 0 folders of 0 bytes (0 bytes)")
 
 
-def test_gc_keeps_what_is_young_or_in_use(outputs):
+def test_gc_keeps_recent_stages_and_stages_in_use(outputs):
     os.utime(outputs / "store" / LOST.name, (time.time() - 2 * 24 * 3600,) * 2)
     assert f"{LOST.name}" in run("gc", "--output-dir", outputs, "--dry-run", "--keep-days", 1.5).stdout
     assert f"{LOST.name}" not in run("gc", "--output-dir", outputs, "--dry-run", "--keep-days", 2.5).stdout
@@ -134,18 +134,18 @@ def test_gc_keeps_what_is_young_or_in_use(outputs):
     assert LOST.name in there(outputs)
 
 
-def test_gc_by_size_takes_from_runs_only_if_asked(outputs):
+def test_gc_by_size_keeps_stages_of_runs_by_default(outputs):
     result = run("gc", "--output-dir", outputs, "--max-bytes", "1KiB")
     assert result.exit_code == 1
-    assert "more than --max-bytes 1.0 KiB: runs need the rest; --also-of-runs takes it too" in result.stdout
+    assert "more than --max-bytes 1.0 KiB: runs need the rest; --also-of-runs removes it too" in result.stdout
     assert there(outputs) == sorted([DENSE.name, PRUNED.name, QUANTIZED.name])
     result = run("gc", "--output-dir", outputs, "--max-bytes", "6KiB", "--also-of-runs")
     assert result.exit_code == 0, result.output
-    # What nothing was made from goes first.
+    # The stage without children goes first.
     assert there(outputs) == sorted([DENSE.name, PRUNED.name])
 
 
-def test_gc_of_runs_elsewhere(outputs, tmp_path_factory):
+def test_gc_with_runs_in_another_folder(outputs, tmp_path_factory):
     other = tmp_path_factory.mktemp("elsewhere")
     (other / "stages.txt").write_text(f"{LOST.name}\n")
     assert LOST.name not in run("gc", "--output-dir", outputs, "--runs", other, "--dry-run").stdout
@@ -161,7 +161,7 @@ def test_gc_of_runs_elsewhere(outputs, tmp_path_factory):
         ),
         (["gc", "--also-of-runs"], "--also-of-runs needs --max-bytes SIZE"),
         (["gc", "--output-dir", ".", "--runs", "nowhere"], "--runs nowhere: no such folder"),
-        (["gc", "--output-dir", "."], "metrics.json is not JSON: what it refers to is not known"),
+        (["gc", "--output-dir", "."], "metrics.json is not JSON: its references are unknown"),
     ],
 )
 def test_errors_are_one_line(outputs, monkeypatch, arguments, message):
@@ -175,7 +175,7 @@ def test_errors_are_one_line(outputs, monkeypatch, arguments, message):
 
 
 def test_verify(outputs):
-    assert run("verify", "--output-dir", outputs).stdout == "4 whole\n"
+    assert run("verify", "--output-dir", outputs).stdout == "4 intact\n"
     (outputs / "store" / PRUNED.name / "model.safetensors").write_bytes(bytes(1999) + b"!")
     (outputs / "store" / LOST.name / "stage.json").write_text("{")
     record = json.loads((outputs / "store" / DENSE.name / "stage.json").read_text())
@@ -185,10 +185,10 @@ def test_verify(outputs):
     result = run("verify", "--output-dir", outputs)
     assert result.exit_code == 1
     expected = {
-        f"{DENSE.name}  no checksums: made before there were any",
+        f"{DENSE.name}  no checksums: made before checksums were introduced",
         f"{PRUNED.name}  damaged: model.safetensors was changed",
         f"{LOST.name}  damaged: stage.json is not JSON",
-        "1 whole, 1 no checksums, 2 damaged",
+        "1 intact, 1 without checksums, 2 damaged",
     }
     assert set(result.stdout.splitlines()) == expected
     with StageLocks(outputs / "store").taken(LOST.name, when_waiting=lambda: None):

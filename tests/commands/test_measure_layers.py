@@ -1,4 +1,4 @@
-"""`compression sensitivity`: what it prints, what it writes, and what it says to a wrong command line."""
+"""`compression sensitivity`: its output, its files, and its errors for a wrong command line."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ def run(*arguments: str):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The output folder of the command, and what it printed."""
+    """The output folder of the command, and its printed text."""
     outputs = tmp_path_factory.mktemp("outputs")
     result = run(*SETTINGS, f"output_dir={outputs}")
     assert result.exit_code == 0, result.output
@@ -47,12 +47,12 @@ def test_a_table_of_each_kind_is_printed_and_written(measured, kind):
     assert (outputs / "sensitivity-mine" / f"sensitivity_{kind}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_it_ends_with_where_the_files_are(measured):
+def test_the_last_line_names_the_folder_of_the_files(measured):
     outputs, text = measured
     assert text.splitlines()[-1] == f"in {outputs / 'sensitivity-mine'}: tables as json, pictures"
 
 
-def test_the_same_again_is_answered_from_the_store(measured, monkeypatch):
+def test_a_second_call_reads_the_store(measured, monkeypatch):
     outputs, text = measured
     before = {path: path.stat().st_mtime_ns for path in (outputs / "store").glob("*/stage.json")}
     monkeypatch.setattr(sensitivity, "measure_sensitivity", None)
@@ -62,7 +62,7 @@ def test_the_same_again_is_answered_from_the_store(measured, monkeypatch):
     assert len(before) == 3
 
 
-def test_the_dense_model_is_that_of_a_run_whatever_its_strategy(measured):
+def test_the_dense_model_does_not_depend_on_the_strategy(measured):
     outputs, _ = measured
     pruning = ("strategy=rigl", "sparsity=0.8", "strategy.schedule.steps=3")
     result = run(*SETTINGS, *pruning, f"output_dir={outputs}", "--kind", "weights")
@@ -83,7 +83,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("override", WRONG)
-def test_a_wrong_command_line_is_one_line(override, tmp_path):
+def test_a_wrong_command_line_is_a_one_line_error(override, tmp_path):
     result = run(*WIDE, f"output_dir={tmp_path / 'outputs'}", override)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"error: {WRONG[override]}")
@@ -100,7 +100,7 @@ def test_an_unknown_kind():
 ODD = ("model=custom", "model._target_=odd_nets.LayerNormNet", "training.epochs=1", "threads=1", "sensitivity.images=9")
 
 
-def test_channels_that_cannot_be_removed_are_told_before_training(tmp_path):
+def test_channels_that_cannot_be_removed_are_an_error_before_training(tmp_path):
     result = run(*ODD, f"output_dir={tmp_path}", "--kind", "channels")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: channels of this model cannot be removed safely: norm is a LayerNorm")
@@ -108,7 +108,7 @@ def test_channels_that_cannot_be_removed_are_told_before_training(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
-def test_without_a_kind_it_is_what_the_model_allows(tmp_path):
+def test_the_default_kinds_are_those_the_model_allows(tmp_path):
     result = run(*ODD, f"output_dir={tmp_path}", "name=mine")
     assert result.exit_code == 0, result.output
     assert "layer, weights" in result.stdout
@@ -116,7 +116,7 @@ def test_without_a_kind_it_is_what_the_model_allows(tmp_path):
     assert not (tmp_path / "sensitivity-mine" / "channels.json").exists()
 
 
-def test_a_users_own_model_is_found_where_the_command_is_given(tmp_path, monkeypatch):
+def test_a_custom_model_is_imported_from_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "my_net.py").write_text((ROOT / "tests" / "support" / "tiny_net.py").read_text())
     monkeypatch.chdir(tmp_path)
     # As from the console script: `python -m` would add this folder itself.

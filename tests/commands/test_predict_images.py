@@ -58,7 +58,7 @@ def test_bad_images_are_named(folder, monkeypatch, image, message):
     assert result.stderr.count("\n") == 1
 
 
-def test_own_code_is_not_run_unasked(folder):
+def test_custom_code_needs_allow_import(folder):
     result = run("predict", folder / "own.cmp", folder / "images")
     assert result.exit_code == 2
     assert result.stderr == (

@@ -5,7 +5,7 @@ from sweep_folders import Folder, make_metrics
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two jobs: half the weights at 1 point lost and 1 MiB, nine tenths at 5 points and 256 KiB."""
+    """Two jobs: sparsity 0.5 with 1 point lost and 1 MiB, sparsity 0.9 with 5 points lost and 256 KiB."""
     folder = Folder(tmp_path / "sweep", {"sparsity": [0.5, 0.9]})
     for sparsity, lost, num_bytes in ((0.5, 0.01, 2**20), (0.9, 0.05, 2**18)):
         metrics = make_metrics(val=0.985 - lost, accuracy=0.98 - lost, sparsity=sparsity, num_bytes=num_bytes)
@@ -39,7 +39,7 @@ def test_the_best_within_the_limits(folder, limits, best):
         (["--max-drop", "nan"], "--max-drop"),
     ],
 )
-def test_a_limit_that_is_none_is_one_line(folder, limits, message):
+def test_a_wrong_limit_is_a_one_line_error(folder, limits, message):
     result = run("recommend", folder.path, *limits)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr

@@ -5,7 +5,7 @@ from compression.reporting import figures
 from compression.sweep.report.sweep_report import PICTURES
 
 
-def test_tables_and_pictures_are_made_again_from_what_is_on_disk(tmp_path, monkeypatch):
+def test_tables_and_pictures_are_written_again_from_the_records(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "DPI", 40)
     folder = make_grid(tmp_path / "sweep", sparsities=[0.5, 0.9], bits=[8], baselines=False).path
     assert not (folder / "results.csv").exists()
@@ -14,7 +14,7 @@ def test_tables_and_pictures_are_made_again_from_what_is_on_disk(tmp_path, monke
     assert "results.csv" in result.stdout
     first = (folder / "results.csv").read_bytes()
     assert list((folder / PICTURES).glob("*.png"))
-    # What is gone comes back, the same.
+    # A deleted file is written again with the same content.
     (folder / "results.csv").unlink()
     assert run("report", folder).stdout == result.stdout
     assert (folder / "results.csv").read_bytes() == first

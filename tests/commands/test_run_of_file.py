@@ -1,4 +1,4 @@
-"""What the record beside a model file says of it, and a record that is wrong."""
+"""Results from the record beside a model file, and errors for damaged records."""
 
 import json
 
@@ -11,7 +11,7 @@ from compression.commands.run_of_file import OwnRun, read_own_run
 from compression.core.errors import InputError
 
 
-def test_the_imitation_of_integers_is_no_latency(compared):
+def test_latency_of_imitated_integers_is_ignored(compared):
     a = compared / "a" / "model.cmp"
     found = metrics_of(a) | {"quantization": {"method": "ptq"}}
     found["timing"]["latency"][0]["compressed"] = {"latency_ms": {"median": 0.01, "p10": 0.01, "p90": 0.01}}
@@ -22,24 +22,24 @@ def test_the_imitation_of_integers_is_no_latency(compared):
 
 
 @pytest.mark.parametrize(("side", "key"), [("dense", "safetensors"), ("compressed", "artifact")])
-def test_whatever_is_wrong_in_the_record_of_a_run_is_one_line(compared, side, key):
+def test_any_damage_to_a_record_is_a_one_line_error(compared, side, key):
     a = compared / "a" / "model.cmp"
     path, metrics = a.parent / "metrics.json", metrics_of(a)
     path.write_text(json.dumps(metrics))
     num_bytes = metrics[side]["bytes"][key]
     whole = read_own_run(a.parent, side=side, key=key, num_bytes=num_bytes)
     assert isinstance(whole, OwnRun)
-    told = []
+    messages = []
     for _, changed in with_wrong_values(metrics):
         path.write_text(json.dumps(changed))
         try:
             read_own_run(a.parent, side=side, key=key, num_bytes=num_bytes)
         except InputError as error:
-            told.append(str(error))
-    # What it does not read may be anything.
-    assert len(told) > 100
-    assert all(message.startswith(f"{path} is not the record of a run: ") for message in told)
-    assert not any("\n" in message for message in told)
+            messages.append(str(error))
+    # Fields that are not read may have any value.
+    assert len(messages) > 100
+    assert all(message.startswith(f"{path} is not the record of a run: ") for message in messages)
+    assert not any("\n" in message for message in messages)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_whatever_is_wrong_in_the_record_of_a_run_is_one_line(compared, side, ke
         (lambda metrics: metrics["run"].update(model=5), "ValueError: model 5 and model_settings "),
     ],
 )
-def test_a_damaged_record_beside_a_file_is_named(own_run, change, reason):
+def test_the_error_names_the_damaged_record(own_run, change, reason):
     metrics = json.loads((own_run / "metrics.json").read_text())
     change(metrics)
     (own_run / "metrics.json").write_text(json.dumps(metrics))

@@ -1,4 +1,4 @@
-"""What the command says of a search; the search itself is in sweep/."""
+"""Output of the command `search`; tests of the search itself are in sweep/."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ def space(tmp_path):
 
 @pytest.fixture
 def search(monkeypatch, tmp_path):
-    """A search that was run: what it was asked for, and what is on its front."""
+    """A fake search that records its arguments and returns the front that a test sets."""
     asked = SimpleNamespace(front=[], counts=(0, 0))
 
     class Done:
@@ -45,14 +45,14 @@ def test_the_front_is_a_table_with_the_keys_of_the_space(search, space, tmp_path
     assert result.exit_code == 0, result.output
     assert (search.overrides, search.most, search.seed) == (["model=vgg11", "name=mine"], 4, 7)
     assert search.space == ["sparsity", "strategy.recovery.epochs"]
-    assert "3 of 4 trials finished, 1 failed; none of these is beaten in both accuracy and bytes:" in result.stdout
+    assert "3 of 4 trials finished, 1 failed; no trial beats these in both accuracy and bytes:" in result.stdout
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ["s50-1a2b3c", "97.50", "%", "200,000", "0.5", "2"] in lines
     assert ["s90-4d5e6f", "90.00", "%", "40,000", "0.9", "2"] in lines
     assert lines[0] == [str(tmp_path / "search")]
 
 
-def test_where_nothing_finished_it_fails_and_says_so(search, space):
+def test_a_search_without_a_finished_trial_fails(search, space):
     search.counts = (0, 2)
     result = run("search", "--space", space, "--trials", 2)
     assert result.exit_code == 1
@@ -60,7 +60,7 @@ def test_where_nothing_finished_it_fails_and_says_so(search, space):
 
 
 @pytest.mark.usefixtures("search")
-def test_a_space_that_is_none_is_one_line(tmp_path):
+def test_a_wrong_space_is_a_one_line_error(tmp_path):
     (tmp_path / "space.yaml").write_text("sparsity: {low: 1, high: 0}\n")
     result = run("search", "--space", tmp_path / "space.yaml")
     assert (result.exit_code, result.stdout) == (2, "")

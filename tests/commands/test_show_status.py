@@ -1,4 +1,4 @@
-"""The status of a sweep on the screen."""
+"""The table of a sweep's status."""
 
 import io
 from dataclasses import replace
@@ -15,7 +15,7 @@ from compression.sweep.presence import close_sweep, open_sweep
 
 @pytest.fixture
 def folder(tmp_path):
-    """A sweep of a job that is finished, one that failed and one that has not begun."""
+    """A sweep with a finished job, a failed one and one that has not started."""
     folder = Folder(tmp_path / "sweep")
     folder.add("done")
     folder.add("broke", status="failed", reason="no such folder: [/data/x]")
@@ -33,7 +33,7 @@ def lines(table):
     return [line.split() for line in text(table).splitlines()]
 
 
-def test_a_row_for_each_job_and_their_number(folder):
+def test_a_row_per_job_and_counts_in_the_title(folder):
     result = run("status", folder.path)
     assert result.exit_code == 0, result.output
     assert "sweep: 3 jobs, 1 finished, 1 failed, 1 waiting" in result.stdout
@@ -43,12 +43,12 @@ def test_a_row_for_each_job_and_their_number(folder):
     assert ["later", "waiting"] in words
 
 
-def test_minutes_where_it_took_long(folder):
+def test_long_times_are_in_minutes(folder):
     folder.write("done", "job.json", '{"schema_version": 1, "status": "finished", "seconds": 150}')
     assert "2.5 min" in run("status", folder.path).stdout
 
 
-def test_a_folder_that_is_no_sweep_is_one_line(tmp_path):
+def test_a_folder_without_a_sweep_is_a_one_line_error(tmp_path):
     result = run("status", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
@@ -56,14 +56,14 @@ def test_a_folder_that_is_no_sweep_is_one_line(tmp_path):
 
 @pytest.fixture
 def sweep(tmp_path):
-    """A sweep of three jobs, open and not begun."""
+    """A sweep of three jobs whose command is running; no job has started."""
     sweep = Sweep(tmp_path, ("train.py",), {}, tuple(Job(name, (), {}) for name in ("a-1", "b-2", "c-3")))
     open_sweep(tmp_path)
     sweep.write()
     return sweep
 
 
-def test_brackets_are_no_markup(sweep):
+def test_brackets_are_not_markup(sweep):
     JobState("a-1", "failed", "no such folder: [/data/x]").write(sweep.folder / "a-1")
     JobState("b-2", "running").write(sweep.folder / "b-2")
     (sweep.folder / "b-2" / "output.log").write_text("epoch [bold]3[/nothing]")
@@ -72,7 +72,7 @@ def test_brackets_are_no_markup(sweep):
     assert "epoch [bold]3[/nothing]" in shown
 
 
-def test_where_there_is_no_room_for_all_what_matters_is_shown(sweep):
+def test_the_most_important_jobs_are_shown_if_room_is_short(sweep):
     statuses = ["finished", "finished", "failed", "running", "waiting", "waiting"]
     jobs = tuple(Job(f"j{number}", (), {}) for number in range(len(statuses)))
     replace(sweep, jobs=jobs).write()
@@ -85,7 +85,7 @@ def test_where_there_is_no_room_for_all_what_matters_is_shown(sweep):
     assert "not shown" not in text(show_status(sweep.folder, most=6))
 
 
-def test_a_sweep_is_over_when_nobody_works_on_it(sweep):
+def test_a_sweep_is_over_when_no_process_works_on_it(sweep):
     for job in sweep.jobs:
         JobState(job.name, "finished").write(sweep.folder / job.name)
     assert not is_over(sweep.folder), "baselines may come"
@@ -93,6 +93,6 @@ def test_a_sweep_is_over_when_nobody_works_on_it(sweep):
     assert is_over(sweep.folder)
     JobState("b-2", "running").write(sweep.folder / "b-2")
     assert not is_over(sweep.folder), "a task that was lost may run"
-    # Closed, what waits is not coming.
+    # A waiting job of a closed sweep will not start.
     (sweep.folder / "b-2" / "job.json").unlink()
     assert is_over(sweep.folder)

@@ -8,12 +8,12 @@ def test_columns_are_as_wide_as_their_widest_cell():
     )
 
 
-def test_without_rows_it_is_the_header_and_no_line_ends_in_spaces():
+def test_a_table_without_rows_is_its_header_and_no_line_ends_in_spaces():
     assert format_table(("a", "b"), rows=[]) == "a  b"
     assert format_table(("a", "wide"), rows=[("1", "")]).splitlines() == ["a  wide", "1"]
 
 
-def test_what_cannot_be_printed_is_written_out_and_counted_as_written():
+def test_unprintable_characters_are_escaped_and_count_as_written():
     assert format_table(("name", "x"), rows=[("a\x1b[2Jb\n", "1")]).splitlines() == [
         "name         x",
         "a\\x1b[2Jb\\n  1",

@@ -124,9 +124,9 @@ def check_cleaning(outputs: Path) -> None:
     assert set(stages.values()) < {name.rpartition("-")[2] for name in names}
     for what_names_them in ("stages.txt and metrics.json", "metrics.json"):
         done = CliRunner().invoke(app, ["store", "gc", "--output-dir", str(outputs)])
-        assert done.stdout.startswith("removed 0 of 0 bytes"), what_names_them
+        assert done.stdout.startswith("removed 0 folders of 0 bytes"), what_names_them
         (outputs / "run" / "stages.txt").unlink(missing_ok=True)
-    assert CliRunner().invoke(app, ["store", "verify", "--output-dir", str(outputs)]).stdout == f"{len(names)} whole\n"
+    assert CliRunner().invoke(app, ["store", "verify", "--output-dir", str(outputs)]).stdout == f"{len(names)} intact\n"
     (outputs / "run" / "metrics.json").unlink()
     done = CliRunner().invoke(app, ["store", "gc", "--output-dir", str(outputs)])
     assert done.stdout.splitlines()[-1].startswith(f"removed {len(names)} of ")

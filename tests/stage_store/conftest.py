@@ -1,4 +1,4 @@
-"""Stores with stages of known sizes and times."""
+"""A fixture for stores whose stages have known sizes and times."""
 
 import os
 
@@ -12,7 +12,7 @@ DAY = 24 * 3600
 
 
 class Shelf:
-    """Makes stages of a given size in a store, as of days ago."""
+    """A store to fill with stages of given sizes, last used a given number of days ago."""
 
     OVERHEAD = 700  # a stage.json has 300 to 700 bytes
 
@@ -21,7 +21,7 @@ class Shelf:
         self.keys = {}
 
     def put(self, stage, label, *, num_bytes=1000, days=0.0, parents=()):
-        """Make a stage, whose file has ``num_bytes``, used ``days`` ago; return its id."""
+        """Make a stage with a file of ``num_bytes``, last used ``days`` ago. Return its id."""
         key = StageKey(stage, 1, {"label": label}, tuple(parents))
         self.keys[label] = key
 
@@ -36,7 +36,7 @@ class Shelf:
         return key.id
 
     def interrupt(self, stage, label):
-        """Leave what a killed process leaves; return its id."""
+        """Leave the partial folder that a killed process leaves. Return the stage's id."""
         key = StageKey(stage, 1, {"label": label})
         self.keys[label] = key
 
@@ -49,17 +49,17 @@ class Shelf:
         return key.id
 
     def labels(self):
-        """Return the labels of the stages' folders that are there, with what follows their ids."""
+        """Return the label of each stage's folder, with the suffix that follows its id."""
         names = {key.name: label for label, key in self.keys.items()}
         found = [path.name.partition(".") for path in self.root.iterdir() if not path.name.startswith(".")]
         return sorted(f"{names[name]}{dot}{rest}" for name, dot, rest in found)
 
     def entry(self, label):
-        """Return what stands in the store of that stage."""
+        """Return the store's entry of the stage with this label."""
         return next(entry for entry in list_entries(self.root) if entry.name == self.keys[label].name)
 
     def plan(self, references=(), **rules):
-        """Return what cleaning by ``rules`` would remove: label, reason, whether it is in use."""
+        """Return the removals that ``rules`` ask for: label, reason, whether the stage is in use."""
         found = plan_cleaning(self.root, references=set(references), rules=Rules(**rules), now=self.now)
         names = {key.name: label for label, key in self.keys.items()}
         return [(names[one.entry.name], one.reason, one.in_use) for one in found]

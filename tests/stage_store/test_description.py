@@ -37,12 +37,12 @@ def test_words_by_hand(inputs, words):
     assert describe_stages([entry("dense", "d", **inputs)]) == {"d": words}
 
 
-def test_epochs_are_said_of_the_stages_that_train_a_model_first():
+def test_only_stages_that_train_a_model_from_scratch_have_epochs():
     found = describe_stages([entry(stage, stage, training={"epochs": 5}) for stage in ("dense", "distil", "prune")])
     assert found == {"dense": {"epochs": "5 epochs"}, "distil": {"epochs": "5 epochs"}, "prune": {}}
 
 
-def test_a_stage_has_the_words_of_what_it_was_made_from_and_its_own_win():
+def test_a_stage_inherits_the_words_of_its_parents_and_its_own_win():
     stages = [
         entry("quantize", "q", parents=["p"], bits=[4, 8]),
         entry("prune", "p", parents=["d"], sparsity=0.5, seed=8),
@@ -51,11 +51,11 @@ def test_a_stage_has_the_words_of_what_it_was_made_from_and_its_own_win():
     found = describe_stages(stages)
     assert list(found["q"].items()) == [("data", "digits"), ("sparsity", "s50"), ("bits", "w4 a8"), ("seed", "seed 8")]
     assert found["d"] == {"data": "digits", "seed": "seed 7"}
-    # Whatever comes first.
+    # The order of the entries does not matter.
     assert describe_stages(reversed(stages)) == found
 
 
-def test_of_a_parent_that_is_gone_nothing_is_known():
+def test_a_removed_parent_contributes_no_words():
     assert describe_stages([entry("prune", "p", parents=["gone"], sparsity=0.5)]) == {"p": {"sparsity": "s50"}}
 
 

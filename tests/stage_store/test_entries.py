@@ -2,7 +2,7 @@ from compression.stage_store.entries import list_entries, spread_use
 from compression.stage_store.store import Store
 
 
-def test_who_uses_a_stage_uses_its_parents(shelf):
+def test_the_use_of_a_stage_counts_for_its_parents(shelf):
     old = shelf.put("dense", "old dense", days=9)
     shelf.put("prune", "young prune", days=1, parents=[old])
     shelf.put("dense", "dense", days=5)
@@ -10,7 +10,7 @@ def test_who_uses_a_stage_uses_its_parents(shelf):
     assert [names[entry.id] for entry in spread_use(list_entries(shelf.root))] == ["dense", "young prune", "old dense"]
 
 
-def test_the_time_of_a_folder_is_that_of_its_last_use(shelf):
+def test_the_modification_time_of_a_folder_is_its_last_use(shelf):
     shelf.put("dense", "dense", days=9)
     assert shelf.entry("dense").used == shelf.now - 9 * 24 * 3600
     record = shelf.root / shelf.keys["dense"].name / "stage.json"

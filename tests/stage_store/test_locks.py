@@ -6,13 +6,13 @@ from compression.stage_store.locks import StageLocks
 from compression.stage_store.removing import remove
 
 
-def test_a_stage_that_is_made_or_read_stays(shelf):
+def test_a_stage_in_use_is_not_removed(shelf):
     shelf.put("dense", "read")
     shelf.put("dense", "made")
     locks = StageLocks(shelf.root)
     with locks.taken(shelf.keys["made"].name, when_waiting=lambda: None):
         use = locks.use(shelf.keys["read"].name)
-        assert sorted(shelf.plan()) == [("made", "of no run", True), ("read", "of no run", True)]
+        assert sorted(shelf.plan()) == [("made", "no run needs it", True), ("read", "no run needs it", True)]
         assert not remove(locks, shelf.entry("read"))
         assert not remove(locks, shelf.entry("made"))
         locks.stop_using(use)
@@ -32,7 +32,7 @@ HOLD = """
 """
 
 
-def test_another_process_reads_it_until_it_is_killed(shelf):
+def test_a_killed_reader_frees_its_stage(shelf):
     shelf.put("dense", "read")
     code = [sys.executable, "-c", textwrap.dedent(HOLD), str(shelf.root)]
     with subprocess.Popen(code, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""Records of stages: what is noted of files; however one is spoiled, all commands that look for damage find it."""
+"""Records of stages: sizes and checksums of files. Every command that looks for damage finds every kind of damage."""
 
 import json
 from itertools import islice
@@ -47,7 +47,7 @@ def test_damage(shelf, change, quick, thorough):
     assert find_damage(folder, record, contents=True) == thorough
 
 
-def test_a_changed_record_is_known(shelf):
+def test_a_changed_record_is_damage(shelf):
     shelf.put("dense", "dense")
     folder = shelf.root / shelf.keys["dense"].name
     record = read_record(folder)
@@ -56,7 +56,7 @@ def test_a_changed_record_is_known(shelf):
         read_record(folder)
 
 
-def test_a_seal_is_of_what_is_read_back(tmp_path):
+def test_a_seal_covers_the_record_as_it_is_read_back(tmp_path):
     key = {"stage": "dense", "version": 1, "inputs": {}, "parents": ()}
     results = {1: 0.1, "nan": float("nan"), "pair": (1, 2)}
     record = {"key": key, "invocation": "x", "results": results, "seconds": 1.0}
@@ -64,7 +64,7 @@ def test_a_seal_is_of_what_is_read_back(tmp_path):
     assert read_record(tmp_path)["results"]["pair"] == [1, 2]
 
 
-def test_a_stage_of_before_checksums(tmp_path):
+def test_a_stage_without_checksums_has_no_known_damage(tmp_path):
     assert find_damage(tmp_path, {"key": {}, "invocation": "x", "results": {}, "seconds": 1.0}, contents=True) == []
 
 
@@ -79,19 +79,21 @@ def test_a_stage_of_before_checksums(tmp_path):
         ('{"key": {}, "invocation": "x", "results": {}, "seconds": 1}', "stage.json lacks key.stage"),
     ],
 )
-def test_a_damaged_record_is_said_and_the_stage_made_anew(shelf, caplog, text, reason):
+def test_a_stage_with_a_damaged_record_is_logged_and_made_again(shelf, caplog, text, reason):
     shelf.put("dense", "dense")
     folder = shelf.root / shelf.keys["dense"].name
     (folder / "stage.json").write_text(text)
     made = Store(shelf.root, invocation="x").obtain(shelf.keys["dense"], lambda _: Made({"new": True}))
     assert not made.reused
-    assert [one.getMessage() for one in caplog.records] == [f"dense  {folder} is damaged ({reason}): made anew"]
+    assert [one.getMessage() for one in caplog.records] == [
+        f"dense  {folder} is damaged ({reason}): must be made again"
+    ]
     assert Store(shelf.root, invocation="y").obtain(shelf.keys["dense"], None).results == {"new": True}
     assert shelf.labels() == ["dense"]
 
 
 @pytest.mark.parametrize("change", ["missing", "size"])
-def test_a_stage_without_a_file_is_made_anew(shelf, caplog, change):
+def test_a_stage_with_a_missing_or_short_file_is_made_again(shelf, caplog, change):
     shelf.put("dense", "dense")
     path = shelf.root / shelf.keys["dense"].name / "weights"
     path.unlink() if change == "missing" else path.write_bytes(b"short")
@@ -132,17 +134,17 @@ def obtain(root, key, results):
 
 @pytest.fixture
 def record(tmp_path):
-    """The record of a stage that was made from another."""
+    """The record of a stage with a parent."""
     obtain(tmp_path / "store", PARENT, {})
     return obtain(tmp_path / "store", KEY, {"val_accuracy": 0.9, "history": [{"epoch": 1, "loss": 0.5}]})
 
 
-# There are hundreds of ways to spoil a record; every third has each value and each way.
+# There are hundreds of ways to damage a record. Every third of them still covers each value and each way.
 THIRD = pytest.mark.parametrize("third", [0, *(pytest.param(third, marks=pytest.mark.slow) for third in (1, 2))])
 
 
 def look(root):
-    """Ask every command; return what ls says of the stage, what verify says, and what gc would remove."""
+    """Return what each command prints about the stage: ls, verify, and gc."""
     listed = list_stages(root, runs=[])
     format_stages(listed)
     [state] = [one["state"] for one in listed["stages"] if one["id"] == KEY.id]
@@ -151,33 +153,33 @@ def look(root):
 
 
 @THIRD
-def test_whatever_is_wrong_in_a_sealed_record_is_damage(record, third):
+def test_any_change_to_a_sealed_record_is_damage(record, third):
     whole = json.loads(record.read_text())
     root = record.parent.parent
     for what, changed in islice(with_wrong_values(whole), third, None, 3):
         if "blake2b" not in changed:
             continue
         record.write_text(json.dumps(changed))
-        state, (verified, all_whole), removed = look(root)
+        state, (verified, all_intact), removed = look(root)
         assert state == "damaged", what
-        assert not all_whole
+        assert not all_intact
         assert verified.startswith(f"{KEY.name}  damaged: stage.json "), what
-        assert verified.splitlines()[1:] == ["1 whole, 1 damaged"]
-        assert removed.splitlines()[-1].startswith("would remove 2 of ")
+        assert verified.splitlines()[1:] == ["1 intact, 1 damaged"]
+        assert removed.splitlines()[-1].startswith("would remove 2 folders of ")
         assert Store(root, invocation="test").find(KEY) is None, what
 
 
 @THIRD
-def test_a_record_of_before_seals_is_damaged_or_readable(record, third):
+def test_an_unsealed_record_is_damaged_or_readable(record, third):
     whole = json.loads(record.read_text())
     del whole["blake2b"]
     root = record.parent.parent
     for what, changed in islice(with_wrong_values(whole), third, None, 3):
         record.write_text(json.dumps(changed))
-        state, (_, all_whole), _ = look(root)
+        state, (_, all_intact), _ = look(root)
         found = Store(root, invocation="test").find(KEY)
         assert found is None or state == "finished", what
-        assert found is not None or not all_whole, what
+        assert found is not None or not all_intact, what
 
 
 @pytest.mark.parametrize(
@@ -203,12 +205,12 @@ def test_the_reason_names_what_is_wrong(record, place, value, reason):
     record.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=f"^{reason}$"):
         read_record(record.parent)
-    # A run makes it anew, and it is whole again.
+    # A run makes the stage again, and its record is intact.
     obtain(record.parent.parent, KEY, {"new": True})
     assert read_record(record.parent)["results"] == {"new": True}
 
 
-def test_json_nested_without_end_is_damage(record):
+def test_deeply_nested_json_is_damage(record):
     record.write_text("[" * 100_000)
     with pytest.raises(ValueError, match=r"^stage\.json is not JSON$"):
         read_record(record.parent)

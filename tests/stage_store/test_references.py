@@ -21,19 +21,19 @@ def test_references_of_run_folders_at_any_depth(tmp_path):
     refer_only(job, ["dense-d4"])
     assert find_references([job], leave_out=store) == {"d4"}
     (run / "metrics.json").write_text("{")
-    with pytest.raises(ValueError, match=r"metrics.json is not JSON: what it refers to is not known"):
+    with pytest.raises(ValueError, match=r"metrics.json is not JSON: its references are unknown"):
         find_references([tmp_path], leave_out=store)
     (job / "stages.txt").write_bytes(b"dense-d2\n\xff\xfe")
-    with pytest.raises(ValueError, match=r"stages.txt is not text: what it refers to is not known"):
+    with pytest.raises(ValueError, match=r"stages.txt is not text: its references are unknown"):
         find_references([job], leave_out=store)
-    # A run that begins there goes on, and leaves it whole.
+    # A run that starts in this folder continues, and writes an intact list.
     refer(job, "dense-d5")
     refer_only(job, ["dense-d5"])
     assert find_references([job], leave_out=store) == {"d5"}
 
 
-def test_evaluations_and_the_dense_files_of_a_run_stay(shelf):
-    """``metrics.json`` names neither of the two."""
+def test_evaluations_and_dense_files_of_a_run_are_kept(shelf):
+    """``metrics.json`` names neither the evaluation nor the dense files."""
     dense = shelf.put("dense", "dense")
     dense_files = shelf.put("export", "dense files", parents=[dense])
     pruned = shelf.put("prune", "pruned", parents=[dense])
@@ -46,7 +46,7 @@ def test_evaluations_and_the_dense_files_of_a_run_stay(shelf):
     names = {key.id: label for label, key in shelf.keys.items()}
     kept = {names[one] for one in with_needed(entries, {dense, pruned, files})}
     assert kept == {"dense", "dense files", "pruned", "files", "evaluation"}
-    # A run that did not prune: its evaluation is of the dense files alone.
+    # A run that did not prune: its evaluation is of the dense files only.
     shelf.put("evaluate", "plain evaluation", parents=[dense, dense_files, dense_files])
     names = {key.id: label for label, key in shelf.keys.items()}
     kept = {names[one] for one in with_needed(list_entries(shelf.root), {dense, dense_files})}

@@ -1,4 +1,4 @@
-"""One stage taken out, and as many as a store has to give up under a size limit."""
+"""Removal of one stage, and of as many as a size limit requires."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def made(num_bytes):
     return make
 
 
-def test_the_least_recently_used_give_way(shelf, caplog):
+def test_the_least_recently_used_stage_is_removed(shelf, caplog):
     caplog.set_level("INFO", logger="compression.stage_store.store")
     shelf.put("dense", "a", num_bytes=10_000, days=3)
     shelf.put("dense", "b", num_bytes=10_000, days=2)
@@ -32,7 +32,7 @@ def test_the_least_recently_used_give_way(shelf, caplog):
     assert shelf.keys["a"].name in caplog.text
 
 
-def test_what_this_run_obtained_stays_and_a_limit_that_cannot_be_kept_is_said_once(shelf, caplog):
+def test_obtained_stages_stay_and_a_limit_that_cannot_hold_is_logged_once(shelf, caplog):
     caplog.set_level("INFO", logger="compression.stage_store.store")
     shelf.put("dense", "a", num_bytes=10_000)
     shelf.keys["new"] = StageKey("prune", 1, {"label": "new"})
@@ -44,7 +44,7 @@ def test_what_this_run_obtained_stays_and_a_limit_that_cannot_be_kept_is_said_on
     assert shelf.labels() == ["a", "last", "new"]
     warnings = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert len(warnings) == 1
-    assert warnings[0].endswith("KiB, more than store_max_bytes=4.9 KiB: all of it is in use")
+    assert warnings[0].endswith("KiB, more than store_max_bytes=4.9 KiB: the rest is in use or interrupted")
     store.release()
     shelf.keys["next"] = StageKey("prune", 1, {"label": "next"})
     Store(shelf.root, invocation="y", max_bytes=5_000).obtain(shelf.keys["next"], made(10))
@@ -73,18 +73,18 @@ RUN = """
 
 
 def test_two_processes_under_one_limit(shelf):
-    """Neither takes away what the other reads, and in the end the limit holds."""
+    """Neither process removes a stage that the other reads, and in the end the limit holds."""
     code = [sys.executable, "-c", textwrap.dedent(RUN), str(shelf.root)]
     processes = [subprocess.Popen([*code, str(number)]) for number in range(2)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     total = sum(path.stat().st_size for path in shelf.root.rglob("*") if path.is_file())
-    # Both held a dense and a pruned stage at the last.
+    # At the end both processes held a dense and a pruned stage.
     assert total < 45_000
     assert not list((shelf.root / ".locks").glob("*.use"))
     assert not list(shelf.root.glob("*.old"))
 
 
-def test_a_kill_in_the_middle_of_removing_leaves_no_half_stage(shelf, monkeypatch):
+def test_a_kill_during_a_removal_leaves_no_half_stage(shelf, monkeypatch):
     shelf.put("dense", "dense")
 
     def cut_off(path, **_):
@@ -96,13 +96,13 @@ def test_a_kill_in_the_middle_of_removing_leaves_no_half_stage(shelf, monkeypatc
         remove(StageLocks(shelf.root), shelf.entry("dense"))
     monkeypatch.undo()
     assert shelf.labels() == ["dense.old"]
-    assert shelf.plan(keep_days=99) == [("dense", "left of a removal", False)]
+    assert shelf.plan(keep_days=99) == [("dense", "leftover of a removal", False)]
     shelf.put("dense", "dense")
     assert shelf.labels() == ["dense"]
 
 
-def test_room_for_what_comes(shelf):
-    """As much is left free as the largest stage of that kind has."""
+def test_room_is_left_for_the_expected_stage(shelf):
+    """The room left free is the size of the largest stage of that kind."""
     shelf.put("dense", "a", num_bytes=10_000, days=3)
     shelf.put("dense", "b", num_bytes=10_000, days=2)
     locks = StageLocks(shelf.root)

@@ -16,7 +16,7 @@ KEY = StageKey("dense", 1, {"seed": 42, "optimizer": {"lr": 0.1, "betas": [0.9, 
 
 
 class Maker:
-    """Writes a file and counts how often it was asked to."""
+    """A ``make`` function that writes a file and counts its calls."""
 
     def __init__(self, text="one", earlier_seconds=0.0):
         self.text, self.earlier_seconds = text, earlier_seconds
@@ -42,7 +42,7 @@ def files(folder):
 
 
 class Interrupt(BaseException):
-    """Stands for a kill."""
+    """Exception that stands for a kill."""
 
 
 def interrupted(folder):
@@ -73,7 +73,7 @@ def test_record_says_what_made_it(tmp_path):
 
 
 def test_id_is_frozen():
-    """Finished stages are found by it: another id for the same key would make all of them anew."""
+    """Stages are found by their id: if a key's id changed, every stage would be made again."""
     assert StageKey("dense", 1, {"b": [1, 2.5, None], "a": {"y": True, "x": "ü"}}, ("f00",)).id == "a81a5f1158988196"
 
 
@@ -124,12 +124,12 @@ def test_id_does_not_change_with_the_order_of_keys(inputs):
     assert len(key.id) == 16
 
 
-def test_inputs_that_are_not_plain_are_a_defect():
+def test_inputs_that_are_not_json_raise():
     with pytest.raises(TypeError, match="not JSON serializable"):
         _ = StageKey("dense", 1, {"path": object()}).id
 
 
-def test_a_stage_that_fails_leaves_what_it_had(tmp_path):
+def test_a_failed_stage_keeps_its_checkpoints(tmp_path):
     with pytest.raises(Interrupt):
         make_store(tmp_path).obtain(KEY, interrupted)
     assert names(tmp_path) == [f"dense-{KEY.id}.partial"]
@@ -161,7 +161,7 @@ def test_overwrite_makes_each_stage_once_per_invocation(tmp_path):
     assert names(tmp_path) == sorted([f"dense-{KEY.id}", f"dense-{other.id}"])
 
 
-def test_overwrite_where_nothing_is(tmp_path):
+def test_overwrite_in_an_empty_store(tmp_path):
     assert not make_store(tmp_path, overwrite=True).obtain(KEY, Maker()).reused
     assert names(tmp_path) == [f"dense-{KEY.id}"]
 
@@ -176,7 +176,7 @@ def test_a_failed_overwrite_keeps_the_old_stage(tmp_path):
 
 
 @pytest.mark.parametrize("owner", ["another", "", None])
-def test_overwrite_takes_nothing_from_a_partial_that_is_not_its_own(tmp_path, owner):
+def test_overwrite_discards_the_partial_folder_of_another_invocation(tmp_path, owner):
     partial = tmp_path / "store" / f"dense-{KEY.id}.partial"
     (partial / RESUME).mkdir(parents=True)
     (partial / RESUME / "last.ckpt").write_text("foreign")
@@ -193,7 +193,7 @@ def test_overwrite_takes_nothing_from_a_partial_that_is_not_its_own(tmp_path, ow
     assert files(record.path) == ["stage.json"]
 
 
-def test_overwrite_goes_on_with_a_partial_of_its_own(tmp_path):
+def test_overwrite_continues_its_own_partial_folder(tmp_path):
     for _ in range(2):
         with pytest.raises(Interrupt):
             make_store(tmp_path, "second", overwrite=True).obtain(KEY, interrupted)
@@ -209,7 +209,7 @@ def test_overwrite_goes_on_with_a_partial_of_its_own(tmp_path):
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_cut_off_between_publishing_and_cleaning(tmp_path, monkeypatch, overwrite):
-    """The stage counts as finished, and the next that asks for it clears what is left."""
+    """The stage counts as finished, and the next run that obtains it removes the checkpoints."""
     if overwrite:
         make_store(tmp_path).obtain(KEY, Maker("old"))
 
@@ -261,7 +261,7 @@ def test_an_old_folder_left_behind_is_cleared(tmp_path, overwrite):
 
 
 def test_a_finished_stage_is_never_half_there(tmp_path, monkeypatch):
-    """Whatever rename or write the run is cut off at, what stands under the final name is whole."""
+    """At whatever rename or write the run is cut off, the folder under the final name is complete."""
     for moment in range(40):
         root = tmp_path / str(moment)
         monkeypatch.undo()
@@ -326,7 +326,7 @@ def start(tmp_path, act):
     return subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
 
 
-def test_two_processes_that_want_one_stage_make_it_once(tmp_path):
+def test_two_processes_that_need_the_same_stage_make_it_once(tmp_path):
     act = "time.sleep(1)"
     processes = [start(tmp_path, act) for _ in range(2)]
     answers = [process.communicate(timeout=60)[0].split() for process in processes]
@@ -336,7 +336,7 @@ def test_two_processes_that_want_one_stage_make_it_once(tmp_path):
     assert len({pid for pid, _ in answers}) == 1
 
 
-def test_a_process_that_waits_takes_over_from_one_that_is_killed(tmp_path):
+def test_a_waiting_process_continues_for_a_killed_one(tmp_path):
     first = start(tmp_path, "(folder / 'resume' / 'last.ckpt').touch(); print('here', flush=True); time.sleep(60)")
     assert first.stdout.readline() == "here\n"
     second = start(tmp_path, "assert (folder / 'resume' / 'last.ckpt').exists()")
@@ -349,7 +349,7 @@ def test_a_process_that_waits_takes_over_from_one_that_is_killed(tmp_path):
     assert (tmp_path / "made").read_text() == "xx"
 
 
-def test_waiting_is_told(tmp_path, caplog):
+def test_waiting_is_logged(tmp_path, caplog):
     caplog.set_level("INFO", logger="compression.stage_store.store")
     process = start(tmp_path, "print('here', flush=True); time.sleep(0.5)")
     assert process.stdout.readline() == "here\n"
@@ -361,7 +361,7 @@ def test_waiting_is_told(tmp_path, caplog):
     ]
 
 
-def test_other_stages_do_not_wait(tmp_path):
+def test_different_stages_do_not_wait_for_each_other(tmp_path):
     store = make_store(tmp_path)
 
     def make(folder):

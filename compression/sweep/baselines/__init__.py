@@ -1,1 +1,1 @@
-"""What a reader would otherwise do, beside a sweep: prune at random, or train a small dense network."""
+"""Baselines of a sweep: random pruning, and small dense networks."""

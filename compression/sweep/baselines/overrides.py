@@ -1,6 +1,7 @@
-"""Which command a baseline is: a job's with its criterion at random, or that of its dense network made narrow.
+"""Commands of the baselines, derived from the commands of a sweep's jobs.
 
-``widths`` finds how narrow, ``second_round`` runs them.
+A random job prunes with a random criterion. A small dense job trains a narrow dense network in 8 bits. ``width_search``
+finds its width, and ``second_round`` runs the baselines.
 """
 
 import inspect
@@ -17,9 +18,9 @@ from compression.sweep.jobs import RANDOM, Job
 
 CRITERION = "compression.pruning.criteria.random.Random"
 WIDTH = "width_mult"
-# Keys that say how a network is compressed; a dense one has none of them.
+# Keys that configure compression. The command of a dense network has none of them.
 _COMPRESSING = {"strategy", "sparsity", "bits", "weight_bits", "activation_bits", "distillation", "quantization"}
-# What `distillation=none` wants to be so, where a preset has set it.
+# Values that `distillation=none` requires. They undo those of a preset.
 _UNTAUGHT = (
     "distillation.student=null",
     *(f"distillation.{key}={value}" for key, value in (("teacher", "null"), ("epochs", "null"))),
@@ -28,7 +29,7 @@ _UNTAUGHT = (
 
 
 def prunes_by_choice(config: Config) -> bool:
-    """Whether the strategy chooses what goes otherwise than at random, or goes on choosing while it trains."""
+    """Return whether the strategy prunes by a criterion other than random, or regrows weights during training."""
     strategy = config.strategy
     return strategy.prunes and (strategy.criterion["_target_"] != CRITERION or bool(strategy.regrowth))
 
@@ -36,9 +37,10 @@ def prunes_by_choice(config: Config) -> bool:
 def make_random_jobs(
     jobs: Sequence[tuple[Config, Job]], compose: Callable[[Sequence[str]], tuple[Config, str]]
 ) -> list[tuple[Config, Job]]:
-    """Return the random counterparts of ``jobs`` that are not among them; ``compose`` gives configuration and digest.
+    """Return the random counterparts of ``jobs`` that are not in ``jobs`` themselves, with their configurations.
 
-    One counterpart stands for all that differ in nothing but what was chosen by.
+    ``compose`` returns the configuration and the digest of a list of overrides. Jobs that differ only in their
+    criterion share one counterpart.
     """
     known = {job.name.rpartition("-")[2] for _, job in jobs}
     found = []
@@ -60,20 +62,21 @@ def make_random_jobs(
 
 
 def describe_baselines(jobs: Sequence[tuple[Config, Job]]) -> str:
-    """Return what a plan says of the baselines of ``jobs``."""
+    """Return the sentences about baselines in the plan of a sweep with ``jobs``."""
     num_random = sum(job.kind == RANDOM for _, job in jobs)
     most = sum(job.kind == "grid" and is_compressed(config) for config, job in jobs)
     return (
-        f"{num_random} of the jobs are random pruning. After them at most {most} small dense networks are trained, as "
-        "many as the files of the grid have different sizes."
+        f"{num_random} of the jobs are random pruning. After them at most {most} small dense networks are trained, "
+        "one for each different file size of the grid."
     )
 
 
 def random_overrides(config: Config) -> list[str]:
-    """Return what makes of a run its random counterpart: same schedule, recovery, granularity and shares of layers.
+    """Return the overrides that turn a run into its random counterpart.
 
-    Of ``oneshot_l1`` it makes ``oneshot_random``, of ``iterative_l1`` ``iterative_random``, of any other strategy one
-    that no file has; RigL and SET without regrowth train a random network that stays as it is.
+    Schedule, recovery, granularity and allocation to layers stay. ``oneshot_l1`` becomes ``oneshot_random`` and
+    ``iterative_l1`` becomes ``iterative_random``; the counterparts of other strategies have no file in
+    ``conf/strategy``. RigL and SET lose their regrowth, so they train a random sparse network with a fixed mask.
     """
     strategy = config.strategy
     dropped = [key for key in strategy.criterion if key != "_target_"]
@@ -86,24 +89,25 @@ def random_overrides(config: Config) -> list[str]:
 
 
 def random_name(name: str) -> str:
-    """Return e.g. ``oneshot_random`` for ``oneshot_l1``."""
+    """Return the name of a strategy's random counterpart, e.g. ``oneshot_random`` for ``oneshot_l1``."""
     return re.sub(r"_l[12]$", "", name) + "_random"
 
 
 def is_compressed(config: Config) -> bool:
-    """Whether the run leaves anything but the dense network as it was trained."""
+    """Return whether the run prunes, quantizes or distils into a student, rather than only training a dense network."""
     return config.strategy.prunes or config.quantizes or bool(config.distillation.student)
 
 
 def dense_overrides(overrides: Sequence[str], *, epochs: int, taught: bool = False) -> list[str]:
-    """Return the command of a job without what compresses, for a dense network in 8 bits; ``taught``: the job is.
+    """Return the overrides of a job without its compression, for a dense network in 8 bits.
 
-    ``epochs`` is how long it trains: as long as the job's network was trained in all, recovery and all else counted.
+    ``epochs`` is the number of training epochs: as many as the job's network had in total, including recovery and
+    fine-tuning. ``taught`` says that the job uses distillation, whose settings are then reset.
     """
     kept = [line for line in overrides if not compresses(key_of(line))]
     return [
         *kept,
-        # Presets may have chosen others; what the command line says wins.
+        # A preset may choose other values. The command line takes precedence.
         "strategy=none",
         "sparsity=null",
         "distillation=none",
@@ -117,7 +121,10 @@ def dense_overrides(overrides: Sequence[str], *, epochs: int, taught: bool = Fal
 
 
 def narrow_overrides(model: Mapping[str, Any], width: float) -> list[str]:
-    """Return what gives ``model``, settings as in ``conf/model``, this width, trained from scratch."""
+    """Return the overrides that give ``model`` this width and train it from scratch; none if it has this width.
+
+    ``model`` holds settings as in ``conf/model``.
+    """
     if width == own_width(model):
         return []
     scratch = {"pretrained": "false", "weights": "null"}
@@ -128,7 +135,7 @@ def narrow_overrides(model: Mapping[str, Any], width: float) -> list[str]:
 
 
 def own_width(model: Mapping[str, Any]) -> float | None:
-    """Return the width that ``model``, settings as in ``conf/model``, asks for; None where it takes none."""
+    """Return the width multiplier of ``model``, settings as in ``conf/model``; None if it takes no such setting."""
     parameter = inspect.signature(get_object(model["_target_"])).parameters.get(WIDTH)
     if parameter is None:
         return None
@@ -137,7 +144,7 @@ def own_width(model: Mapping[str, Any]) -> float | None:
 
 
 def compresses(key: str) -> bool:
-    """Whether ``key`` of a command line says how a network is compressed."""
+    """Return whether ``key`` of a command line configures compression."""
     return key.replace("/", ".").partition(".")[0] in _COMPRESSING
 
 

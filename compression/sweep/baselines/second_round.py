@@ -1,4 +1,4 @@
-"""The baselines of a sweep, run after its grid: random pruning, then dense networks as small as the grid's files."""
+"""Second round of a sweep, after its grid: random pruning, then dense networks as small as the grid's files."""
 
 import json
 import os
@@ -26,13 +26,16 @@ from compression.sweep.baselines.width_search import choose_width, list_widths, 
 from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_state
 
-# How many baselines run at once, where they are wanted at all.
+# Environment variable: how many baselines run at once. Without it no baselines run.
 BASELINES = "COMPRESSION_BASELINES"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A finished job of the grid, the dense network beside it, and the bytes that this may have."""
+    """A finished, compressed job of the grid that a small dense network has to match.
+
+    ``overrides`` train the dense network, still at full width. ``num_bytes`` is the size of the job's file.
+    """
 
     job: Job
     overrides: tuple[str, ...]
@@ -40,9 +43,9 @@ class Target:
 
 
 def run_second_round(sweep: Sweep, run: Callable[[Sweep, int], None]) -> Sweep:
-    """Run the baselines of ``sweep`` where its command wants them, and return it with those that were added.
+    """Run the baselines of ``sweep`` if its command requests them. Return the sweep with the added baselines.
 
-    ``run`` runs the job of a number. One that fails does not stop the others.
+    ``run`` runs the job with the given number. A job that fails does not stop the others.
     """
     wanted = os.environ.get(BASELINES)
     if not wanted:
@@ -72,7 +75,10 @@ def _run_all(sweep: Sweep, numbers: Sequence[int], run: Callable[[Sweep, int], N
 
 
 def make_small_dense(sweep: Sweep) -> list[Job]:
-    """Return a job for each narrow dense network whose file is as large as one of the sweep's; say what has none."""
+    """Return a job for each narrow dense network whose file is about as large as a file of the sweep's grid.
+
+    Jobs of the same network share it. Print a line to stderr for jobs that no network matches, with the reason.
+    """
     from compression.run.pipeline import plan_stages
 
     known = {job.digest for job in sweep.own}
@@ -89,7 +95,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
         if digest in known or digest in jobs:
             continue
         axes = {key: value for key, value in target.job.axes.items() if not compresses(key_of(key))}
-        # Seeds of one network belong together, so they name the same job.
+        # All seeds of one network name the same matched job, so that the report groups them.
         group = (found, *sorted((key, str(value)) for key, value in axes.items() if key != "seed"))
         place = {**axes, WIDTH: found, "matches": matched.setdefault(group, target.job.name)}
         name = kept.get(digest) or name_job({"kind": SMALL_DENSE, **axes, WIDTH: f"width{found:g}"}, digest)
@@ -127,7 +133,10 @@ def _list_targets(sweep: Sweep) -> list[Target]:
 
 
 def _count_epochs(config: Config, trained: Mapping[str, int]) -> int:
-    """Return how many epochs a network is trained from scratch to be ``trained`` as long, epochs by stage."""
+    """Return how many epochs a dense network needs to be trained as long as the job's network.
+
+    ``trained`` are the job's epochs by stage. The epochs of a teacher do not count.
+    """
     whole = config.training.epochs
     if config.distillation.student:
         whole = config.distillation.epochs or whole
@@ -135,17 +144,17 @@ def _count_epochs(config: Config, trained: Mapping[str, int]) -> int:
 
 
 def _find_widths(targets: Sequence[Target]) -> Iterator[tuple[Target, float | str]]:
-    """Yield the width beside each target, or why there is none."""
+    """Yield each target with the width that matches it, or with the reason why no width does."""
     files: dict[tuple[str, ...], Files] = {}
     sizes: dict[tuple[str, ...], list[int]] = {}
     for target in targets:
         sizes.setdefault(_without_seed(target.job.overrides), []).append(target.num_bytes)
     for target in targets:
-        # Initial weights of another seed take as many bytes.
+        # The estimated bytes do not depend on the seed of the initial weights.
         unseeded = _without_seed(target.overrides)
         if unseeded not in files:
             files[unseeded] = Files(compose_job(target.overrides)[0])
-        # Seeds of one configuration share a width, so that theirs are seeds of one baseline.
+        # All seeds of a configuration share a width, so that their baselines are seeds of one baseline.
         yield target, files[unseeded].find_width(round(median(sizes[_without_seed(target.job.overrides)])))
 
 
@@ -154,7 +163,7 @@ def _without_seed(overrides: Sequence[str]) -> tuple[str, ...]:
 
 
 class Files:
-    """How large the files of a network are in each of its widths."""
+    """File sizes and parameter counts of one network at different widths, each estimated only once."""
 
     def __init__(self, config: Config) -> None:
         self.config, self.own = config, own_width(config.model)
@@ -162,13 +171,13 @@ class Files:
         self._sizes: dict[int, int] = {}
 
     def find_width(self, num_bytes: int) -> float | str:
-        """Return the width of about ``num_bytes``, or why there is none."""
+        """Return the width whose file has about ``num_bytes``, or the reason why there is no such width."""
         if self.own is None:
             return f"{self.config.model['_target_']} takes no {WIDTH}"
         widths = list_widths(self.own)
         width = choose_width(num_bytes, widths=widths, measure=self.measure)
         if width is None:
-            return "its file is smaller than that of the narrowest"
+            return "its file is smaller than that of the narrowest network"
         return settle_width(width, widths=widths, count=self.count)
 
     def _count(self, width: float) -> int | None:

@@ -1,26 +1,27 @@
-"""Which width gives a dense network the bytes that are wanted."""
+"""Search for the width at which a dense network's file has a given size."""
 
 import math
 from collections.abc import Callable, Sequence
 
-# One width and the next differ by 5 %, so their files by about 10 %: targets nearer than that often share one.
+# Neighbouring widths differ by 5 %, so their files differ by about 10 %. Targets closer than that often share a width.
 STEP = 0.95
 NARROWEST = 0.05
-# A network this many times the wanted bytes is not "of the same size".
+# A file larger than this multiple of the target does not count as "of the same size".
 TOO_LARGE = 1.1
 
 
 def list_widths(own: float) -> list[float]:
-    """Return the widths that are considered, narrowest first; the last is ``own``."""
+    """Return the candidate widths, narrowest first; the last is ``own``, the network's configured width."""
     num_steps = math.floor(math.log(NARROWEST) / math.log(STEP))
     return [*sorted(float(f"{own * STEP**step:.3g}") for step in range(1, num_steps + 1)), own]
 
 
 def choose_width(target: int, *, widths: Sequence[float], measure: Callable[[float], int | None]) -> float | None:
-    """Return the width whose file is nearest to ``target`` bytes by ratio; None where even the narrowest is too large.
+    """Return the width whose file size is nearest to ``target`` bytes by ratio.
 
-    ``widths`` rise, and ``measure`` with them: the bytes of one, None where the network cannot be so narrow. Where the
-    widest is smaller than ``target`` it is that.
+    ``widths`` are in rising order. ``measure`` returns the bytes at a width, which rise too, or None if the network
+    cannot be that narrow. If even the narrowest file is too large, return None. If even the widest file is smaller than
+    ``target``, return the widest.
     """
     low, high = 0, len(widths)
     while low < high:
@@ -39,9 +40,10 @@ def choose_width(target: int, *, widths: Sequence[float], measure: Callable[[flo
 
 
 def settle_width(width: float, *, widths: Sequence[float], count: Callable[[float], int | None]) -> float:
-    """Return the one width that stands for all that give the same network, by its parameters: channels come in eights.
+    """Return one width for all those that give the same network, because channels are rounded to multiples of eight.
 
-    It is the last of ``widths``, the network's own, or else the narrowest.
+    ``count`` returns the number of parameters at a width; equal counts mean the same network. The result is the
+    network's own width, the last of ``widths``, if that gives the same network, and otherwise the narrowest.
     """
     wanted = count(width)
     if count(widths[-1]) == wanted:

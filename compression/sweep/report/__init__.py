@@ -1,1 +1,1 @@
-"""The result of a sweep, made from its records on disk: table, fronts, picks, pictures, recommendation."""
+"""The report of a sweep, made from its records on disk: table, fronts, picks, pictures, recommendation."""

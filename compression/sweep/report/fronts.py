@@ -1,4 +1,4 @@
-"""Accuracy against sparsity, bytes and latency: which of the sweep's configurations are not beaten in both."""
+"""Pareto fronts of a sweep: accuracy against sparsity, bytes and latency."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from compression.sweep.report.dominance import is_dominated, pareto_front
 from compression.sweep.report.leaderboard import Answer, Configuration
 
-# What each costs, less being better; None where it is not known.
+# The costs of a configuration: lower is better, None is unknown. Sparsity is negated, because more is better.
 COSTS: Mapping[str, Callable[[Configuration], float | None]] = {
     "sparsity": lambda one: -one.measured.sparsity,
     "bytes": lambda one: one.measured.bytes,
@@ -16,7 +16,11 @@ COSTS: Mapping[str, Callable[[Configuration], float | None]] = {
 
 @dataclass(frozen=True)
 class Front:
-    """The grid's configurations that no other of the grid beats in both, cheapest first; baselines they do not beat."""
+    """The front of accuracy against one cost.
+
+    ``members`` are the configurations of the grid that no other one of the grid dominates, cheapest first.
+    ``unbeaten_baselines`` are the baselines that no configuration of the grid dominates.
+    """
 
     against: str
     members: tuple[Configuration, ...]
@@ -24,7 +28,7 @@ class Front:
 
 
 def make_fronts(answer: Answer) -> dict[str, Front]:
-    """Return the front of accuracy (that which choices are made by) against each cost."""
+    """Return the front against each cost, by its name. The accuracy is the one that choices are based on."""
     return {against: _make_front(answer, against) for against in COSTS}
 
 

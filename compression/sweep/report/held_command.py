@@ -1,4 +1,4 @@
-"""The command whose result lands in the folder that was asked about: the sweep's own, held at one point of its grid."""
+"""Commands that add a job to an existing folder: the sweep's own command, with every axis held at one value."""
 
 import re
 import shlex
@@ -10,23 +10,23 @@ from compression.sweep.report.leaderboard import MATCHES
 from compression.sweep.report.records import RUN, JobRecord, SweepRecord
 from compression.sweep.search.space import to_override
 
-# What was asked of one call of the command.
+# Keys that apply to a single call of the command only.
 _OF_A_CALL = ("overwrite", "plan")
-# Names of folders and the like, which a new run must not take over.
+# Keys that a new single run must not copy, such as the name of the folder.
 _NOT_TAKEN = ("name", "hydra", "plan")
-# What the command searches for if it does not say, and how many more are worth asking for.
+# The default number of trials of `compression search`, and how many more trials are proposed.
 TRIALS, _MORE = 40, 10
 
 
 def is_search(sweep: SweepRecord) -> bool:
-    """Whether the folder is that of a search, which draws by itself what to try."""
+    """Return whether the folder belongs to a search, which chooses its configurations itself."""
     return (sweep.folder / SEARCH).exists()
 
 
 def add_point(sweep: SweepRecord, start: JobRecord, changes: Mapping[str, Any]) -> str:
-    """Return the command that runs ``start`` with ``changes``, and nothing else, as one more job of its sweep.
+    """Return a command that adds one job to the sweep: ``start`` with ``changes``.
 
-    Of a single run that is another single run.
+    For a single run, or if the sweep's command is unknown, return the command of a single run.
     """
     own = _overrides(start)
     point = {key: to_override(own.get(key, key).partition("=")[0], value) for key, value in changes.items()}
@@ -37,7 +37,11 @@ def add_point(sweep: SweepRecord, start: JobRecord, changes: Mapping[str, Any]) 
 
 
 def repeat(sweep: SweepRecord, job: JobRecord) -> str:
-    """Return the sweep's command as it was; for ``job`` alone, or that which it is beside, if an earlier one had it."""
+    """Return the command that runs ``job`` again: the sweep's own command, which skips finished jobs.
+
+    A search is continued. A job of an earlier command (``kept``) is held at its own values, or at those of the job that
+    it matches. A baseline adds ``baselines=true``.
+    """
     if is_search(sweep):
         return _search(sweep.command[1:])
     if job.kind == RUN or not sweep.command:
@@ -51,14 +55,14 @@ def repeat(sweep: SweepRecord, job: JobRecord) -> str:
 
 
 def search_on(sweep: SweepRecord) -> tuple[str, int]:
-    """Return the command of a search for more trials, and how many more."""
+    """Return the command that continues a search with more trials, and the number of added trials."""
     kept, trials, words = [], TRIALS, iter(sweep.command[1:])
     for word in words:
         if word.partition("=")[0] != "--trials":
             kept.append(word)
             continue
-        told = word.partition("=")[2] or next(words, "")
-        trials = int(told) if told.isdecimal() else trials
+        value = word.partition("=")[2] or next(words, "")
+        trials = int(value) if value.isdecimal() else trials
     return _search([*kept, "--trials", str(trials + _MORE)]), _MORE
 
 
@@ -67,9 +71,9 @@ def _search(words: Sequence[str]) -> str:
 
 
 def _join(command: Sequence[str], wanted: Mapping[str, str], *, without: Sequence[str] = _OF_A_CALL) -> str:
-    """Return the command with the overrides in ``wanted`` in place of its own of these keys, or else at its end.
+    """Return the command with the overrides in ``wanted``: in place of its own for the same key, or at the end.
 
-    Keys in ``without`` are left out.
+    Overrides of keys in ``without`` are dropped.
     """
     left, words = dict(wanted), []
     for word in command[1:]:
@@ -83,7 +87,7 @@ def _join(command: Sequence[str], wanted: Mapping[str, str], *, without: Sequenc
 
 
 def _hold(sweep: SweepRecord, job: JobRecord) -> dict[str, str]:
-    """Return what holds each axis where ``job`` lies, and the name of the folder if the command has none."""
+    """Return the overrides that hold each axis at the value of ``job``, plus ``name=`` if the command has no name."""
     own = _overrides(job)
     held = {key: own.get(key, to_override(key, value)) for key, value in job.axes.items()}
     if any(_key_of(word) == "name" for word in sweep.command[1:]):
@@ -100,7 +104,7 @@ def _key_of(word: str) -> str:
 
 
 def _quote(name: str) -> str:
-    """Return a folder's name as Hydra's grammar reads it."""
+    """Return a folder's name, quoted if Hydra's grammar needs it."""
     if re.fullmatch(r"[\w.-]+", name):
         return name
     return "'{}'".format(name.replace("\\", "\\\\").replace("'", "\\'"))

@@ -1,7 +1,7 @@
-"""The rows of a sweep's jobs in TensorBoard's HParams table, brought to what the sweep's own table says.
+"""Updates of TensorBoard's HParams table, so that it agrees with the sweep's own table.
 
-A job writes its row when it ends. What it is held against, the batch size of its latency and its wall time are known
-only to the sweep.
+A job writes its row when it ends. Only the sweep knows its wall time, the dense model that the job is compared with and
+the batch size of its latency.
 """
 
 import io
@@ -18,9 +18,9 @@ from compression.system.files import write_atomic
 
 
 def update_hparams(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Give each finished job in ``folder`` the numbers of its row of the table, where it was logged for TensorBoard.
+    """Write the numbers of each finished job's row into its TensorBoard log, if it has one.
 
-    A single run's row is its own, and may just be written.
+    Single runs are left alone: their row needs no sweep, and they may be writing it at the moment.
     """
     for row in rows:
         if row["status"] == FINISHED and row["kind"] != RUN:
@@ -29,13 +29,13 @@ def update_hparams(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def list_metrics(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics of a row of the table: its numbers, without those that were asked for."""
+    """Return the measured numbers of a row of the table, without the seed and the axes."""
     return keep_numbers({key: value for key, value in row.items() if key != SEED and not key.startswith(AXIS)})
 
 
 def _replace_metrics(place: Path, metrics: Mapping[str, float]) -> None:
-    """Put ``metrics`` in place of those in the event file of ``place``, where they are others; its settings stay."""
-    # Imported late: only a sweep that was logged for it needs TensorBoard.
+    """Replace the metrics in the event file in ``place`` if they differ from ``metrics``. Its settings stay."""
+    # Imported late, because only sweeps that were logged for TensorBoard need it.
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
     from tensorboard.compat import tf
     from tensorboard.compat.proto.event_pb2 import Event
@@ -45,11 +45,11 @@ def _replace_metrics(place: Path, metrics: Mapping[str, float]) -> None:
     try:
         events = list(LegacyEventFileLoader(str(files[-1])).Load()) if files else []
     except tf.errors.NotFoundError:
-        # Another report of this sweep has just replaced it.
+        # Another report of this sweep has just replaced the file.
         return
     settings = [event for event in events if not _list_values(event)]
     wanted = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in metrics.items()])
-    # Both are float32 here.
+    # Both sides are float32 here, so they can be compared exactly.
     if settings and {one.tag: one.simple_value for event in events for one in _list_values(event)} != {
         one.tag: one.simple_value for one in wanted.value
     }:
@@ -59,9 +59,9 @@ def _replace_metrics(place: Path, metrics: Mapping[str, float]) -> None:
 
 
 def _empty(files: Sequence[Path]) -> None:
-    """Empty the last of ``files`` and remove those before it.
+    """Empty the last of ``files`` and remove the others.
 
-    A TensorBoard that runs goes on to the next name where the file it is at has no more, and never where it is gone.
+    A running TensorBoard moves on to the next file when the current one has no more events, but not when it is gone.
     """
     for file in files[:-1]:
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One table of all jobs, every column defined."""
+"""The table of all jobs of a sweep, and the definition of each column."""
 
 import csv
 import io
@@ -16,73 +16,75 @@ _BEFORE = {
     "kind": "grid; run: a single run outside a sweep; baselines: random (random pruning at the same sparsity), "
     "small_dense (a narrower dense network in INT8)",
     "configuration": "what the job is apart from its seed; jobs of one configuration are compared as one",
-    "status": "finished, running, failed, killed, interrupted (its process is gone), waiting (not begun), broken (its "
-    "records cannot be used)",
-    "reason": "why there are no numbers, in a line",
+    "status": "finished, running, failed, killed, interrupted (its process is gone), waiting (not started), broken "
+    "(its records cannot be used)",
+    "reason": "why there are no numbers, in one line",
 }
 _AFTER = {
     SEED: "seed of everything random",
-    "val_accuracy": "fraction of held-out training images classified right, of the network in the file; what choices "
-    "are made by",
-    "accuracy": "fraction of test images classified right, the file loaded anew and, if quantized, executed",
+    "val_accuracy": "fraction of held-out training images that the network in the file classifies correctly; choices "
+    "are based on it",
+    "accuracy": "fraction of test images classified correctly, with the file loaded from disk and, if quantized, "
+    "executed",
     "dense_val_accuracy": "val_accuracy of the dense model; for kind small_dense the grid's dense model of that seed",
     "dense_accuracy": "accuracy of the dense model; for small_dense as above",
     "val_drop_points": "100 (dense_val_accuracy - val_accuracy); a loss is positive",
     "drop_points": "100 (dense_accuracy - accuracy); a loss is positive",
-    "sparsity": "fraction of the dense model's convolution and linear weights that is zero or gone, measured; "
+    "sparsity": "fraction of the dense model's convolution and linear weights that is zero or removed, measured; "
     "for small_dense of its own narrow network's",
-    "weight_bits": "bits of weights, 32: not quantized",
-    "activation_bits": "bits of activations, 32: not quantized",
+    "weight_bits": "bits of weights; 32: not quantized",
+    "activation_bits": "bits of activations; 32: not quantized",
     "bytes": "size of model.cmp on disk",
     "dense_bytes": "size of the dense float32 state dict as safetensors; for small_dense the grid's",
     "compression_ratio": "dense_bytes / bytes",
-    "latency_ms": "median milliseconds a batch in the fastest engine that executes the file, at latency_batch images; "
-    "of jobs timed while others ran beside them more than alone",
-    "latency_p10_ms": "10th percentile of it over rounds",
-    "latency_p90_ms": "90th percentile of it over rounds",
+    "latency_ms": "median milliseconds per batch of latency_batch images, in the fastest engine that executes the "
+    "file; jobs that were timed while others ran are slower than alone",
+    "latency_p10_ms": "10th percentile of latency_ms over rounds",
+    "latency_p90_ms": "90th percentile of latency_ms over rounds",
     "latency_engine": "the engine of latency_ms",
-    "latency_batch": "images a batch of latency_ms: the size most jobs were timed with, the smallest of several",
+    "latency_batch": "images per batch of latency_ms: the size that most jobs were timed with, the smallest of several",
     "speedup": "how many times faster than the fastest engine runs the dense model, median over rounds taken in "
-    "turns; for small_dense against the grid's dense model, the ratio of medians of two runs",
-    "speedup_p10": "10th percentile of it over rounds; empty for small_dense",
-    "speedup_p90": "90th percentile of it over rounds; empty for small_dense",
+    "turns; for small_dense against the grid's dense model, as the ratio of medians of two runs",
+    "speedup_p10": "10th percentile of speedup over rounds; empty for small_dense",
+    "speedup_p90": "90th percentile of speedup over rounds; empty for small_dense",
 }
 _LAST = {
-    "macs": "multiply-accumulates of an image; zeros count",
-    "dense_macs": "the same of the dense model; for small_dense the grid's",
+    "macs": "multiply-accumulates per image, zeros included",
+    "dense_macs": "macs of the dense model; for small_dense the grid's",
     "macs_ratio": "dense_macs / macs",
-    "parameters": "how many numbers the network holds, zeros counted",
-    "nonzero_parameters": "how many of them are not zero",
+    "parameters": "parameters of the network, zeros included",
+    "nonzero_parameters": "parameters that are not zero",
     "nonzero_ratio": "nonzero_parameters of the dense model / nonzero_parameters; for small_dense of the grid's",
     "onnx_bytes": "size of model.onnx on disk",
     "gzip_bytes": "size of the state dict after gzip",
     "gzip_ratio": "gzip_bytes of the dense model / gzip_bytes; for small_dense of the grid's",
-    "load_ms": "milliseconds until model.cmp is read and a network again",
-    "peak_memory_bytes": "memory that inference took at most",
-    "epochs": "passes over the training images that the network in the file was trained for in all: recovery, "
-    "fine-tuning and training with rounding counted, a teacher's own not",
-    "dense_epochs": "the same of the dense model; for small_dense of the grid's",
-    "test_images": "how many images accuracy is on",
-    "threads": "CPU threads it was trained and timed with",
-    "seconds": "wall time of the job, stages found finished not counted; of a single run, of all its stages when made",
+    "load_ms": "milliseconds to load model.cmp into a network",
+    "peak_memory_bytes": "peak memory that loading and running the file adds, in bytes",
+    "epochs": "passes over the training images in total, of the network in the file: recovery, fine-tuning and "
+    "training with rounding included, a teacher's training excluded",
+    "dense_epochs": "epochs of the dense model; for small_dense of the grid's",
+    "test_images": "number of images that accuracy is measured on",
+    "threads": "CPU threads of training and timing",
+    "seconds": "wall time of the job, without stages that were already finished; for a single run, the time that "
+    "making all its stages took",
     "stages": "ids of its stages in the store; jobs that share one share the id",
 }
 _CLOCK = ("seconds", "latency", "speedup", "load_ms", "peak_memory_bytes")
 
 
 def is_varying(column: str) -> bool:
-    """Return whether the column may differ between two runs of one command: what a clock or the memory in use says."""
+    """Return whether the column may differ between two runs of one command: times, and the peak memory."""
     return column.startswith(_CLOCK)
 
 
 def define_columns(answer: Answer) -> dict[str, str]:
     """Return every column of this sweep's table, in order, with its definition."""
-    axes = {f"{AXIS}{key}": f"{key} as asked for" for key in answer.sweep.axes if key != SEED}
+    axes = {f"{AXIS}{key}": f"{key} as requested" for key in answer.sweep.axes if key != SEED}
     engines: dict[str, str] = {}
     for engine, size in _find_timed(answer.sweep):
         stem, where = f"{engine}_b{size}", f"in {engine} at batch {size}"
         engines |= {
-            f"latency_{stem}_ms": f"median milliseconds a batch {where}",
+            f"latency_{stem}_ms": f"median milliseconds per batch {where}",
             f"latency_{stem}_p10_ms": f"10th percentile {where}",
             f"latency_{stem}_p90_ms": f"90th percentile {where}",
             f"speedup_{stem}": f"speedup {where}, over the fastest engine for the dense model at that batch",
@@ -91,7 +93,7 @@ def define_columns(answer: Answer) -> dict[str, str]:
 
 
 def make_rows(answer: Answer) -> list[dict[str, Any]]:
-    """Return a row a job in the order of the plan; what is not known is None."""
+    """Return one row per job, in the order of the plan. Unknown values are None."""
     columns = define_columns(answer)
     labels = make_labels(answer.sweep)
     return [
@@ -100,7 +102,7 @@ def make_rows(answer: Answer) -> list[dict[str, Any]]:
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) -> str:
-    """Return header and rows; None is an empty cell, stages are JSON."""
+    """Return the header and rows as CSV. None becomes an empty cell, and the mapping of stages becomes JSON."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""The jobs of a sweep as configurations, ranked: what tables, pictures, picks and recommendations are made from."""
+"""Ranking of a sweep's configurations: jobs grouped over seeds. Tables, pictures and picks are made from it."""
 
 import statistics
 from collections import Counter
@@ -15,17 +15,19 @@ from compression.sweep.jobs import RANDOM, SMALL_DENSE
 from compression.sweep.report.records import BASELINES, RUN, SEED, JobRecord, SweepRecord
 from compression.sweep.report.seeds import Noise, Sample, pool_noise, rank, summarize
 
-# The axis of a small dense job that names the job of the grid it is beside.
+# The axis of a small dense job that names the job of the grid it matches in size.
 MATCHES = "matches"
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Finished jobs that differ in their seed alone.
+    """Finished jobs that differ only in their seed.
 
-    ``job`` is the one to ship, of the highest validation accuracy; bytes, sparsity, latency are its own. ``val``,
-    ``test`` and the drops (in points) are means over all seeds. ``score`` is what it is chosen by: ``val``, or
-    ``test`` where the sweep has no validation; ``drop`` and ``kept``, the fraction of the dense model's, likewise.
+    ``job`` is the one to ship: it has the highest validation accuracy, and bytes, sparsity and latency are its own.
+    ``val`` and ``test`` are accuracies and means over all seeds. Choices are based on ``score``, which is ``val``, or
+    ``test`` if the sweep has no validation. ``drop`` is the loss of that accuracy in points, ``kept`` is its fraction
+    of the dense model's accuracy, and ``test_drop`` is the loss of test accuracy in points. ``ratio`` is
+    ``dense_bytes`` over the bytes of the file. ``place`` counts from 1 and is shared if ``tied``.
     """
 
     label: str
@@ -49,24 +51,28 @@ class Configuration:
 
     @property
     def measured(self) -> Measured:
-        """The numbers of the job to ship."""
+        """The measured numbers of the job to ship."""
         assert self.job.measured is not None
         return self.job.measured
 
     @property
     def milliseconds(self) -> float | None:
-        """A batch in the fastest engine; None where that is not known."""
+        """Median milliseconds of a batch in the fastest engine; None if it was not timed."""
         return None if self.latency is None else self.latency.milliseconds
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is there to be beaten."""
+        """Whether this is a baseline rather than a configuration of the grid."""
         return self.kind in BASELINES
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A sweep made sense of. ``validated``: whether choices are by validation accuracy; if not, by test accuracy."""
+    """The ranked configurations of a sweep.
+
+    With ``validated``, choices are based on validation accuracy, otherwise on test accuracy. ``batch_size`` is the one
+    that latencies are compared at. ``noise`` is the deviation among seeds, None if it is unknown.
+    """
 
     sweep: SweepRecord
     validated: bool
@@ -76,14 +82,15 @@ class Answer:
 
     @cached_property
     def unfinished(self) -> list[JobRecord]:
-        """The jobs without numbers."""
+        """The jobs without measured numbers."""
         return [job for job in self.sweep.jobs if job.measured is None]
 
     def reference(self, job: JobRecord) -> Measured:
-        """Return the run whose dense model ``job`` is held against.
+        """Return the run whose dense model ``job`` is compared with.
 
-        Its own; that of a small dense network, being small already, is of the job that it matches, in its own seed.
-        Where that has no numbers, of a job equal in all axes that both have, or the largest there is.
+        For most jobs it is the job's own run. The dense model of a small dense job is small itself, so that job is
+        compared with the job that it matches, in its own seed. If that one has no numbers, use the largest dense model
+        among the finished jobs: of those with the same seed, if any, and of those equal in all common axes, if any.
         """
         assert job.measured is not None
         if job.kind != SMALL_DENSE:
@@ -106,9 +113,9 @@ class Answer:
 
 
 def make_answer(sweep: SweepRecord) -> Answer:
-    """Group, rank and compare the finished jobs."""
+    """Group the finished jobs into configurations, compare each with its dense model, and rank them."""
     finished = sweep.finished
-    # Where nothing has finished nothing is known to lack it.
+    # Without a finished job, nothing shows that validation accuracy is missing.
     validated = not finished or any(job.measured.val_accuracy is not None for job in finished if job.measured)
     batch_size = _common_batch_size(finished)
     bare = Answer(sweep=sweep, validated=validated, batch_size=batch_size, configurations=(), noise=None)
@@ -118,7 +125,7 @@ def make_answer(sweep: SweepRecord) -> Answer:
     made = [
         _make_configuration(bare, jobs, label=labels[jobs[0].name], num_planned=planned[_key(jobs[0])])
         for jobs in groups
-        # Numbers of another kind are not ranked among the rest.
+        # A job without validation accuracy cannot be ranked among those that have it.
         if not validated or all(job.measured and job.measured.val_accuracy is not None for job in jobs)
     ]
     made.sort(key=lambda one: (-one.score.mean, one.measured.bytes, one.job.name))
@@ -132,7 +139,10 @@ def make_answer(sweep: SweepRecord) -> Answer:
 
 
 def group_by_seed(jobs: Iterable[JobRecord]) -> list[list[JobRecord]]:
-    """Return lists of jobs equal in kind and all axes but the seed; two of one seed are not one configuration."""
+    """Return the jobs in groups that are equal in kind and in all axes except the seed.
+
+    A group holds each seed once: a second job with the same seed starts another group.
+    """
     groups: dict[Any, list[JobRecord]] = {}
     seen: Counter[Any] = Counter()
     for job in jobs:
@@ -143,8 +153,11 @@ def group_by_seed(jobs: Iterable[JobRecord]) -> list[list[JobRecord]]:
 
 
 def make_labels(sweep: SweepRecord) -> dict[str, str]:
-    """Return a short name of each job's configuration, e.g. ``s50 w6 a8``; unlike others', seeds aside."""
-    # A single run was given its name, or has one that says what it is.
+    """Return a short, unique label of each job's configuration, e.g. ``s50 w6 a8``, by the job's name.
+
+    Seeds of one configuration share a label. If two configurations have the same label, use the jobs' names instead.
+    """
+    # The name of a single run was chosen by the user or describes the run.
     labels = {job.name: (job.kind != RUN and _describe_axes(job)) or job.name for job in sweep.jobs}
     users: dict[str, set[Any]] = {}
     for job in sweep.jobs:
@@ -154,7 +167,7 @@ def make_labels(sweep: SweepRecord) -> dict[str, str]:
 
 
 def describe_kind(kind: str) -> str:
-    """Return a baseline's kind in words, any other's as it is."""
+    """Return the kind of a baseline in words, and any other kind unchanged."""
     return {RANDOM: "random pruning", SMALL_DENSE: "small and dense"}.get(kind, kind)
 
 
@@ -187,7 +200,7 @@ def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str
     val = summarize(vals) if len(vals) == len(runs) else None
     dense_test = statistics.fmean(dense.dense_accuracy for _, dense in runs)
     dense_vals = [dense.dense_val_accuracy for _, dense in runs if dense.dense_val_accuracy is not None]
-    # A loss is between two numbers of one kind.
+    # A loss must compare two accuracies of the same kind, validation or test.
     by_val = answer.validated and val is not None and len(dense_vals) == len(runs)
     own, other = (val.mean, statistics.fmean(dense_vals)) if val and by_val else (test.mean, dense_test)
     ship = min(jobs, key=lambda job: _ship_order(job, answer.validated))
@@ -215,7 +228,7 @@ def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str
 
 
 def _steady(configurations: Sequence[Configuration]) -> list[Sample]:
-    """Return the scores of the grid that have not collapsed: those that have vary much more, from seed to seed."""
+    """Return the grid's scores without collapsed ones, because these vary much more from seed to seed."""
     grid = [one.score for one in configurations if not one.is_baseline]
     best = max((score.mean for score in grid), default=0.0)
     return [score for score in grid if 100 * (best - score.mean) <= COLLAPSED_POINTS]
@@ -237,6 +250,6 @@ def _largest_dense(jobs: Iterable[JobRecord], *, default: Measured) -> Measured:
 
 
 def _common_batch_size(jobs: Iterable[JobRecord]) -> int | None:
-    """Return the batch size that most jobs were timed with, the smallest of several."""
+    """Return the batch size that most jobs were timed with; among equally frequent sizes the smallest."""
     sizes = Counter(size for job in jobs if job.measured for size in {e.batch_size for e in job.measured.latencies})
     return min(sizes, key=lambda size: (-sizes[size], size), default=None)

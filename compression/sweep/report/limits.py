@@ -1,4 +1,4 @@
-"""What a model may cost, in the units people write."""
+"""Limits on a model's loss of accuracy, size and latency, and parsing of their units."""
 
 import math
 import re
@@ -9,44 +9,49 @@ from compression.core.errors import InputError
 from compression.core.sizes import ALLOWED, format_size, parse_size
 
 TIME_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-# A nanosecond to eleven days: what lies outside is a slip of the keyboard, and no number to divide by.
+# A nanosecond to eleven days. Values outside are typing errors, and too extreme to divide by.
 _LEAST_MILLISECONDS, _MOST_MILLISECONDS = 1e-6, 1e9
-# By how much a limit is missed, as fractions of it; a point of accuracy counts as a tenth.
+# Excess over a limit is a fraction of the limit. For accuracy, one point counts as a tenth.
 POINTS_OF_A_LIMIT = 10.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that may be lost (points, by validation where there is one), weigh (bytes), take (milliseconds)."""
+    """Upper limits on a configuration; None means no limit.
+
+    ``max_drop`` is in points of accuracy, by validation if there is one. ``max_bytes`` is the file's size in bytes, and
+    ``max_latency`` is in milliseconds per batch.
+    """
 
     max_drop: float | None = None
     max_bytes: float | None = None
     max_latency: float | None = None
 
     def given(self) -> dict[str, float]:
-        """Return the limits that there are: drop, bytes, latency."""
+        """Return the limits that are set, by name: drop, bytes, latency."""
         every = {"drop": self.max_drop, "bytes": self.max_bytes, "latency": self.max_latency}
         return {name: limit for name, limit in every.items() if limit is not None}
 
     def over(self, measures: Mapping[str, float], *, tolerance: float = 0.0) -> dict[str, float]:
-        """Return what is over its limit and by what fraction of it; what was not measured is infinitely over.
+        """Return the excess of each measure that is over its limit, by name.
 
-        ``tolerance`` is the fraction of a limit that rounding may add.
+        The excess is a fraction of the limit; for drop it is points over 10. An unmeasured value is infinitely over.
+        ``tolerance`` is the fraction of a limit by which rounding may exceed it.
         """
         found: dict[str, float] = {}
         for name, limit in self.given().items():
             value = measures.get(name, math.inf)
-            # Points are a difference of fractions, never exact.
+            # Points come from a difference of fractions, so they carry a rounding error.
             if value > limit + max(tolerance * abs(limit), 1e-9 if name == "drop" else 0.0):
                 found[name] = (value - limit) / POINTS_OF_A_LIMIT if name == "drop" else value / limit - 1
         return found
 
     def distance(self, measures: Mapping[str, float]) -> float:
-        """Return the largest miss; 0 within the limits."""
+        """Return the largest excess over a limit, or 0 if all limits hold."""
         return max(self.over(measures).values(), default=0.0)
 
     def describe(self) -> str:
-        """Return e.g. ``at most 1 point lost, 300.0 KiB, 0.5 ms``."""
+        """Return the limits in words, e.g. ``at most 1 point lost, 300.0 KiB, 0.5 ms``."""
         parts = []
         if self.max_drop is not None:
             parts.append(f"{self.max_drop:g} {'point' if self.max_drop == 1 else 'points'} lost")
@@ -58,7 +63,7 @@ class Limits:
 
 
 def parse_milliseconds(text: str, *, key: str) -> float:
-    """Return the milliseconds of e.g. ``0.5ms`` or ``0.002 s``; InputError says that ``key`` asked."""
+    """Return the milliseconds of a text such as ``0.5ms`` or ``0.002 s``. Raises InputError that names ``key``."""
     found = re.fullmatch(r"(\d*\.?\d+)\s*([A-Za-zµ]+)", text.strip())
     unit = TIME_UNITS.get(found[2].replace("µ", "u").lower()) if found else None
     milliseconds = float(found[1]) * unit if found and unit is not None else 0.0
@@ -68,7 +73,7 @@ def parse_milliseconds(text: str, *, key: str) -> float:
 
 
 def parse_bytes(text: str, *, key: str) -> int:
-    """Return the bytes of e.g. ``300KiB``; InputError says that ``key`` asked."""
+    """Return the bytes of a text such as ``300KiB``. Raises InputError that names ``key``, also for 0 bytes."""
     count = parse_size(text, key=key)
     if count == 0:
         raise InputError(f"{key}={text:.40}: must be above 0: {ALLOWED}")
@@ -76,7 +81,7 @@ def parse_bytes(text: str, *, key: str) -> int:
 
 
 def check_drop(points: float) -> float:
-    """Return the points; InputError unless an accuracy can lose as many."""
+    """Return ``points``, a loss of accuracy. Raises InputError unless it is from -100 to 100."""
     if not -100 <= points <= 100:
         raise InputError(
             f"--max-drop {points} is not a number of points; allowed: -100 to 100, e.g. 1.0, below 0 for a gain"

@@ -1,4 +1,4 @@
-"""The three configurations one would ship: best accuracy, best compression, best balanced."""
+"""Three picks among the configurations of a sweep: best accuracy, best compression, best balanced."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from compression.core.sizes import format_size
 from compression.sweep.report.leaderboard import Answer, Configuration
 
-# A model below this fraction of the dense model's accuracy is not one to ship, however small.
+# A model that keeps less than this fraction of the dense model's accuracy is never picked for its size.
 KEPT = 0.9
 RULES = {
     "best accuracy": "the highest accuracy",
     "best compression": f"the smallest file among those that keep {100 * KEPT:.0f} % of the dense model's accuracy",
     "best balanced": (
-        "the highest harmonic mean of two numbers from 0 to 1, among those same: how little of the accuracy that may "
-        f"be lost is lost, (kept - {KEPT:g}) / {1 - KEPT:.1g}, at most 1; and how far it is compressed, log(ratio) / "
-        "log(largest ratio among them)"
+        "the highest harmonic mean of two numbers from 0 to 1, among the same configurations: the share of the "
+        f"allowed loss of accuracy that is spared, (kept - {KEPT:g}) / {1 - KEPT:.1g}, at most 1; and the compression "
+        "reached, log(ratio) / log(largest ratio among them)"
     ),
 }
-TIES = "Equal ones: the higher accuracy, the smaller file, the first name."
+TIES = "Ties go to the higher accuracy, then to the smaller file, then to the first name."
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A choice, and the best of the sweep's own grid where a baseline was chosen; ``reason`` why there is none.
+    """A picked configuration, and the rule that picked it.
 
-    ``tied`` are all others that could have been chosen and share its place, smallest file first.
+    ``of_grid`` is the best of the sweep's grid if a baseline was picked. ``reason`` says why there is no pick.
+    ``tied`` are the other eligible configurations that share its place, smallest file first.
     """
 
     title: str
@@ -37,7 +38,7 @@ class Pick:
 
 
 def make_picks(answer: Answer) -> list[Pick]:
-    """Return the three picks among all finished configurations, baselines too: they win where they are better."""
+    """Return the three picks among all finished configurations. Baselines are picked too if they are better."""
     everything = answer.configurations
     choices: dict[str, Callable[[Sequence[Configuration]], Configuration | None]] = {
         "best accuracy": pick_accuracy,
@@ -56,13 +57,13 @@ def make_picks(answer: Answer) -> list[Pick]:
 
 
 def find_tied(chosen: Configuration | None, among: Sequence[Configuration]) -> tuple[Configuration, ...]:
-    """Return those that share the place of ``chosen``, smallest file first."""
+    """Return the other configurations in ``among`` that share the place of ``chosen``, smallest file first."""
     others = [one for one in among if chosen is not None and one is not chosen and one.place == chosen.place]
     return tuple(sorted(others, key=lambda one: (one.measured.bytes, *_order(one))))
 
 
 def describe_tie(chosen: Configuration, tied: Sequence[Configuration]) -> str | None:
-    """Return in words that the choice hangs on noise, and what smaller one there is; None where it does not."""
+    """Return a phrase on how many configurations are tied with a choice, and on the smallest; None without ties."""
     if not tied:
         return None
     noisy = any(one.score.mean != chosen.score.mean for one in tied)
@@ -75,24 +76,24 @@ def describe_tie(chosen: Configuration, tied: Sequence[Configuration]) -> str | 
 
 
 def pick_accuracy(configurations: Sequence[Configuration]) -> Configuration | None:
-    """Return the one of the highest accuracy."""
+    """Return the configuration with the highest accuracy; None if there is no configuration."""
     return min(configurations, key=_order, default=None)
 
 
 def pick_compression(configurations: Sequence[Configuration]) -> Configuration | None:
-    """Return the one with the smallest file among those that keep enough accuracy."""
+    """Return the configuration with the smallest file among those that keep 90 % of the dense model's accuracy."""
     return choose_first(_usable(configurations), by_bytes=True)
 
 
 def pick_balanced(configurations: Sequence[Configuration]) -> Configuration | None:
-    """Return the one that loses little and compresses much."""
+    """Return the configuration with the best ``balance`` among those that keep 90 % of the dense model's accuracy."""
     usable = _usable(configurations)
     largest = max((one.ratio for one in usable), default=1.0)
     return min(usable, key=lambda one: (-balance(one.kept, one.ratio, largest=largest), *_order(one)), default=None)
 
 
 def choose_first(configurations: Sequence[Configuration], *, by_bytes: bool) -> Configuration | None:
-    """Return the smallest file, or the highest accuracy, with the ties of the picks."""
+    """Return the configuration with the smallest file, or with the highest accuracy. Ties are broken as for picks."""
     if by_bytes:
         return min(configurations, key=lambda one: (one.measured.bytes, *_order(one)), default=None)
     return pick_accuracy(configurations)
@@ -101,7 +102,7 @@ def choose_first(configurations: Sequence[Configuration], *, by_bytes: bool) -> 
 def balance(kept: float, ratio: float, *, largest: float) -> float:
     """Return the harmonic mean of accuracy spared and compression reached, in [0, 1].
 
-    ``spared = (kept - 0.9) / 0.1`` and ``reached = log ratio / log largest``, both held to [0, 1].
+    ``spared = (kept - 0.9) / 0.1`` and ``reached = log ratio / log largest``, both clamped to [0, 1].
     """
     spared = min(max((kept - KEPT) / (1 - KEPT), 0.0), 1.0)
     reached = min(max(math.log(ratio) / math.log(largest), 0.0), 1.0) if largest > 1 else 0.0

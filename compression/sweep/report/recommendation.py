@@ -1,4 +1,4 @@
-"""Which finished configuration to ship within limits, how near the others came, and what to run next."""
+"""Recommendation within limits: the configuration to ship, the misses of the others, and the next run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,11 @@ _NAMES = {"drop": "points lost", "bytes": "file", "latency": "latency"}
 
 @dataclass(frozen=True)
 class Recommendation:
-    """``best`` is within the limits, or None; ``others`` are all else: those within first, then the nearest.
+    """A recommendation within limits.
 
-    ``tied`` are those within the limits that share the place of ``best``, smallest file first.
+    ``best`` is within the limits, or None. ``others`` are all other configurations: those within the limits first, then
+    those with the smallest excess. ``tied`` are the configurations within the limits that share the place of ``best``,
+    smallest file first. With ``by_bytes`` the smallest file is best, otherwise the highest accuracy.
     """
 
     answer: Answer
@@ -36,10 +38,10 @@ class Recommendation:
     tied: tuple[Configuration, ...] = ()
 
     def to_rich(self) -> Group:
-        """Return the answer, the table of the others, and the next command with its rule."""
+        """Return the recommendation, the table of the others, and the next command with its rule."""
         answer = self.answer
         aim = "the smallest file" if self.by_bytes else "the highest accuracy"
-        by = "accuracy on held-out training images" if answer.validated else "test accuracy, none other being recorded"
+        by = "accuracy on held-out training images" if answer.validated else "test accuracy, as no other is recorded"
         rule = f"Rule: {aim} within {self.limits.describe()}; accuracy and loss here are by {by}."
         lines = [self._describe_best(), rule, ""]
         ends = ["", *self._describe_next()]
@@ -65,7 +67,7 @@ class Recommendation:
 
     def _table(self) -> Table:
         shown = self.others[:MAX_SHOWN]
-        title = "How near the others came; over a limit in brackets" if shown else "There is no other."
+        title = "How near the others came; misses of a limit in brackets" if shown else "No other has finished."
         table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         limited = list(self.limits.given())
         for name in ("configuration", "accuracy, %", *(_NAMES[key] for key in limited)):
@@ -89,13 +91,16 @@ class Recommendation:
 
 
 def recommend(folder: Path, limits: Limits) -> Recommendation:
-    """Return what to ship and what to run; raises ``InputError`` without limits, jobs, or a finished job."""
+    """Return the configuration to ship within ``limits``, and the next command to run.
+
+    Raises ``InputError`` if there is no limit, no job in ``folder``, or no finished job.
+    """
     if limits == Limits():
         raise InputError("no limit given; allowed: --max-drop POINTS, --max-bytes SIZE, --max-latency TIME, or several")
     answer = make_answer(read_records(Path(folder)))
     if not answer.configurations:
         raise InputError(f"{folder}: none of {len(answer.sweep.jobs):,} jobs has finished; see compression report")
-    # With no limit on cost the loss is what one is ready to pay, for the smallest file.
+    # With a limit on the loss alone, the user is ready to lose that much for the smallest file.
     by_bytes = limits.max_bytes is None and limits.max_latency is None
     within = [one for one in answer.configurations if not limits.over(measure(one))]
     best = choose_first(within, by_bytes=by_bytes)

@@ -1,5 +1,7 @@
-"""A sweep as it stands on disk: its jobs, each with its numbers or the reason why it has none. Nothing here raises for
-a record that is damaged, half written or of another version: that is a job with a reason."""
+"""Records of a sweep on disk: its jobs, each with its numbers or with the reason why it has no numbers.
+
+A job's record that is damaged, half written or of another version raises nothing: its job gets a reason instead.
+"""
 
 import json
 import os
@@ -29,17 +31,17 @@ from compression.sweep.jobs import (
 RUN = "run"
 BASELINES = (RANDOM, SMALL_DENSE)
 SEED = "seed"
-# Where a single run goes and how often, never what it computes.
+# Keys of single runs that are no axes, because they do not change the result: where and how a run is executed.
 _NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "logger", "runtime")
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One configuration of a sweep, and what is on disk of it.
+    """One job of a sweep, as recorded on disk.
 
-    ``axes`` are the values that tell it from the others, ``overrides`` the whole command after ``train.py``.
-    ``measured`` is there exactly if ``status`` is ``finished``; otherwise ``reason`` says why in a line, if known.
-    ``kept``: the sweep's command, its last, does not ask for it.
+    ``axes`` are the values that distinguish it from other jobs. ``overrides`` is its complete command after
+    ``train.py``. ``seconds`` is its wall time. ``measured`` is set exactly if ``status`` is ``finished``; otherwise
+    ``reason`` says why in one line, if known. ``kept`` jobs come from an earlier command of the folder, not the last.
     """
 
     name: str
@@ -54,14 +56,14 @@ class JobRecord:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is there to be beaten."""
+        """Whether this is a baseline rather than a job of the grid."""
         return self.kind in BASELINES
 
     @property
     def seed(self) -> int | None:
-        """The seed it was asked for, or ran with."""
-        asked = self.axes.get(SEED)
-        return asked if isinstance(asked, int) or self.measured is None else self.measured.seed
+        """The seed on its axis, or else the seed that it ran with."""
+        seed = self.axes.get(SEED)
+        return seed if isinstance(seed, int) or self.measured is None else self.measured.seed
 
 
 @dataclass(frozen=True)
@@ -76,22 +78,25 @@ class SweepRecord:
 
     @property
     def finished(self) -> list[JobRecord]:
-        """The jobs with numbers."""
+        """The jobs with measured numbers."""
         return [job for job in self.jobs if job.measured is not None]
 
 
 def read_records(folder: Path) -> SweepRecord:
-    """Return the jobs of a sweep, or of a folder of single runs; InputError if there is neither."""
+    """Return the jobs of a sweep, or of a folder of single runs. Raises InputError if there are no jobs.
+
+    If ``sweep.json`` cannot be read, the folder is read as single runs, and a note says so.
+    """
     if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder; allowed: that of a sweep, or one that holds runs")
+        raise InputError(f"{folder}: not a folder; allowed: the folder of a sweep, or one that holds runs")
     notes: tuple[str, ...] = ()
     if (folder / SWEEP).exists():
         try:
             return _read_planned(folder)
         except InputError as error:
-            # What is written must not hang on where the folder lies.
-            told = str(error).removeprefix(f"{folder}{os.sep}")
-            notes = (f"{told}; read as a folder of single runs",)
+            # The report must not depend on the location of the folder.
+            message = str(error).removeprefix(f"{folder}{os.sep}")
+            notes = (f"{message}; read as a folder of single runs",)
     sweep = _read_loose(folder, notes=notes)
     if not sweep.jobs:
         why = notes[0] if notes else f"no jobs here: neither {SWEEP} nor a folder with {METRICS}"
@@ -119,10 +124,10 @@ def _read_job(folder: Path, job: Job) -> JobRecord:
         except ValueError as error:
             status, reason = BROKEN, f"{METRICS}: {error}"
         except (AttributeError, KeyError, TypeError, ArithmeticError) as error:
-            # JSON, and none of ours: a list where a mapping belongs, say.
+            # Valid JSON with the wrong structure, for example a list instead of a mapping.
             status, reason = BROKEN, f"{METRICS}: damaged ({type(error).__name__}: {error!s:.80})"
     elif status == RUNNING and reason is None:
-        reason = f"begun {state.begun}, no end recorded"
+        reason = f"started {state.begun}, no end recorded"
     return JobRecord(
         name=job.name,
         kind=job.kind,
@@ -140,7 +145,7 @@ def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> SweepRecord:
     names = sorted(path.parent.name for path in folder.glob(f"*/{METRICS}"))
     found = [_read_job(folder, Job(name, (), {}, kind=RUN)) for name in names]
     overrides = {job.name: _read_overrides(job.measured) for job in found}
-    # What differs between the commands is what was varied.
+    # The axes are the keys that differ between the commands.
     keys = sorted({key for values in overrides.values() for key in values})
     varied = [key for key in keys if len({repr(values.get(key)) for values in overrides.values()}) > 1]
     jobs = tuple(
@@ -169,7 +174,7 @@ def _read_overrides(measured: Measured | None) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """Return a value of the command line as number, bool or text."""
+    """Return a value of the command line as a number, bool, None or text."""
     try:
         return _plain(yaml.safe_load(text))
     except yaml.YAMLError:
@@ -179,7 +184,7 @@ def parse_value(text: str) -> Any:
 def _find_axes(
     rows: Iterable[Mapping[str, Any]], planned: Mapping[str, Sequence[Any]] | None = None
 ) -> dict[str, tuple[Any, ...]]:
-    """Return the values of every axis: those planned in their order, then what else jobs have."""
+    """Return the values of every axis: the planned ones in their order, then further values that jobs have."""
     values = {key: [_plain(one) for one in some] for key, some in (planned or {}).items()}
     seen = {key: {repr(one) for one in some} for key, some in values.items()}
     for row in rows:
@@ -191,7 +196,7 @@ def _find_axes(
 
 
 def _plain(value: Any) -> Any:
-    """Return the value of an axis as it can be written and drawn again; what is no finite number or text, as text."""
+    """Return an axis value that can be written and drawn: None, a bool, a string or a finite number; else its JSON."""
     if value is None or isinstance(value, (bool, str)) or _is_finite(value):
         return value
     return json.dumps(value, sort_keys=True, default=str)

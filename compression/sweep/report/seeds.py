@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone are one configuration: mean, 95 % interval, and which differences are noise."""
+"""Statistics over seeds: mean, 95 % interval, pooled noise, ties and places."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,10 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Sample:
-    """Mean of ``num`` values and the half width of its 95 % t-interval; None of a single value."""
+    """Mean of ``num`` values, their standard deviation, and the half width of the mean's 95 % t-interval.
+
+    The last two are None for a single value.
+    """
 
     mean: float
     num: int
@@ -22,19 +25,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviation among seeds, pooled over configurations that have several, and its degrees of freedom."""
+    """Standard deviation among seeds, pooled over configurations with several seeds, and its degrees of freedom."""
 
     deviation: float
     freedom: int
 
 
 def quantile_t(freedom: float) -> float:
-    """Return the two-sided 95 % point of Student's t, e.g. 4.303 for 2 degrees of freedom."""
+    """Return the two-sided 95 % quantile of Student's t, e.g. 4.303 for 2 degrees of freedom."""
     return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2))
 
 
 def summarize(values: Sequence[float]) -> Sample:
-    """Return the mean and ``t s / sqrt(n)``, with s the deviation that divides by n - 1."""
+    """Return the sample of ``values``: mean, deviation ``s`` (divided by n - 1), and half width ``t s / sqrt(n)``."""
     assert values, "nothing to summarize"
     num, mean = len(values), math.fsum(values) / len(values)
     if num == 1:
@@ -44,7 +47,7 @@ def summarize(values: Sequence[float]) -> Sample:
 
 
 def pool_noise(samples: Sequence[Sample]) -> Noise | None:
-    """Return ``sqrt(sum (n_i - 1) s_i^2 / sum (n_i - 1))``; None if no sample has two values."""
+    """Return the pooled deviation ``sqrt(sum (n_i - 1) s_i^2 / sum (n_i - 1))``; None if no sample has two values."""
     several = [sample for sample in samples if sample.deviation is not None]
     freedom = sum(sample.num - 1 for sample in several)
     if not freedom:
@@ -54,17 +57,17 @@ def pool_noise(samples: Sequence[Sample]) -> Noise | None:
 
 
 def are_tied(one: Sample, other: Sample, *, noise: Noise | None) -> bool:
-    """Return whether the 95 % interval of the difference of two means holds zero.
+    """Return whether the 95 % interval of the difference of two means contains zero.
 
-    Both of several values: Welch's interval. Otherwise the deviation of both is ``noise``; where that is unknown, only
-    equal means are tied.
+    If both samples have several values, it is Welch's interval. Otherwise ``noise`` is the deviation of both; without
+    ``noise``, only equal means are tied.
     """
     difference = abs(one.mean - other.mean)
     if one.deviation is not None and other.deviation is not None:
         shares = [one.deviation**2 / one.num, other.deviation**2 / other.num]
         if not sum(shares):
             return difference == 0
-        # Welch and Satterthwaite's degrees of freedom, as shares so that tiny deviations do not underflow.
+        # Welch-Satterthwaite degrees of freedom, computed from shares so that tiny deviations do not underflow.
         weights = [share / sum(shares) for share in shares]
         freedom = 1 / sum(w**2 / (s.num - 1) for w, s in zip(weights, (one, other), strict=True))
         return difference <= quantile_t(freedom) * math.sqrt(sum(shares))
@@ -74,10 +77,10 @@ def are_tied(one: Sample, other: Sample, *, noise: Noise | None) -> bool:
 
 
 def rank(samples: Sequence[Sample], *, noise: Noise | None) -> list[tuple[int, bool]]:
-    """Return the place of each, and whether others share it; ``samples`` fall in their means.
+    """Return the place of each sample, and whether others share it. ``samples`` are sorted by falling mean.
 
-    A place is shared by all that follow its first and are tied with it; the next place begins at the first that is
-    not, and counts all before it (1, 1, 3).
+    All samples that follow the first one of a place and are tied with it share the place. The next place starts at the
+    first sample that is not tied, and counts all samples before it (1, 1, 3).
     """
     assert all(a.mean >= b.mean for a, b in pairwise(samples)), "the best first"
     places: list[int] = []

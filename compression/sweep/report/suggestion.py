@@ -1,4 +1,4 @@
-"""The command most worth running after a sweep, and the rule that chose it."""
+"""Suggestion of the next run after a sweep: the command, and the rule that chose it."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from compression.sweep.report.leaderboard import Answer, Configuration
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.records import SEED
 
-# How a measure goes along an axis: linearly, or by ratio.
+# How a measure is interpolated along an axis: linearly (False) or by ratio (True).
 _SCALES = {"score": False, "drop": False, "bytes": True, "latency": True}
 _ORDER = {WAITING: 0, INTERRUPTED: 1, KILLED: 2, BROKEN: 3, FAILED: 4}
 
 
 @dataclass(frozen=True)
 class NextRun:
-    """A command, and the rule that led to it."""
+    """A suggested command, and the rule that chose it."""
 
     command: str
     rule: str
@@ -28,7 +28,11 @@ class NextRun:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A value of one axis not yet tried, on the line through two runs that differ in that axis alone."""
+    """An untried value of one axis, on the line through two runs that differ only in that axis.
+
+    ``between`` says that it lies between the two, otherwise one step beyond ``start``. ``expected`` are the measures
+    interpolated at the value.
+    """
 
     key: str
     value: float
@@ -39,13 +43,16 @@ class _Candidate:
 
 
 def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_bytes: bool) -> NextRun | None:
-    """Return what to run next; None if no job has its command on record.
+    """Return the next run; None if no job has its command on record.
 
-    Of all values not yet tried, between two runs that differ in one number or a step beyond the last, each limited
-    measure is expected on the line through the two (bytes and latency by ratio). With a ``best``: the one expected
-    within the limits and better than it, the most of all. Without: the one expected to miss least, less than any run so
-    far. If there is none: a job of the plan without numbers, then another seed. A search draws values by itself: it is
-    continued.
+    The candidates are untried values between two runs that differ in one number, or one step beyond the last. Their
+    measures are expected on the line through the two runs (bytes and latency by ratio).
+
+    - With a ``best``, choose the best candidate that is expected within the limits, if it is better than ``best``.
+    - Without a ``best``, choose the candidate with the smallest expected excess, if that is below every run's.
+    - Without such a candidate, choose a job of the plan without numbers, or else another seed.
+
+    A search chooses values itself, so it is continued instead.
     """
     if is_search(answer.sweep):
         return _go_on_searching(answer)
@@ -68,7 +75,7 @@ def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_by
 
 
 def measure(one: Configuration) -> dict[str, float]:
-    """Return what is limited, and the accuracy it is chosen by; latency only where it is known."""
+    """Return the measures of a configuration: score, drop (points), bytes, and latency (milliseconds) if known."""
     found = {"score": one.score.mean, "drop": one.drop, "bytes": float(one.measured.bytes)}
     return found if one.milliseconds is None else {**found, "latency": one.milliseconds}
 
@@ -92,7 +99,7 @@ def _candidates(answer: Answer, limits: Limits, grid: Sequence[Configuration]) -
 
 
 def _between(answer: Answer, limits: Limits, key: str, low: Configuration, high: Configuration) -> Iterator[_Candidate]:
-    """Yield the values at which a limit is just met between two neighbours."""
+    """Yield, for each limit, the value between two neighbours at which it is expected to be just met."""
     ends = measure(low), measure(high)
     for name, limit in limits.given().items():
         if any(name not in end for end in ends):
@@ -110,11 +117,11 @@ def _between(answer: Answer, limits: Limits, key: str, low: Configuration, high:
 
 
 def _beyond(answer: Answer, key: str, start: Configuration, other: Configuration) -> Iterator[_Candidate]:
-    """Yield the value one step further than ``start``, as seen from its neighbour ``other``."""
+    """Yield the value one step beyond ``start``, away from its neighbour ``other``."""
     here, there = start.axes[key], other.axes[key]
     value = 2 * here - there
     if "sparsity" in key and value > 1 - 1e-9:
-        # Half of what is left.
+        # A sparsity of 1 or more is impossible, so halve the remaining weights instead.
         value = 1 - (1 - here) / 2
     if not (isinstance(here, int) and isinstance(there, int)):
         value = round(value, 6)
@@ -154,7 +161,7 @@ def _describe(answer: Answer, chosen: _Candidate, limits: Limits, why: str) -> N
 
 
 def _rerun(answer: Answer) -> NextRun | None:
-    """Return the first job of the plan that has no numbers and is not being run; those that failed come last."""
+    """Return the run of the first job of the plan that has no numbers and is not running. Failed jobs come last."""
     jobs = [job for job in answer.unfinished if job.overrides and job.status in _ORDER]
     if not jobs:
         return None
@@ -168,15 +175,18 @@ def _go_on_searching(answer: Answer) -> NextRun | None:
         return None
     left = next((job for job in answer.unfinished if job.status in (WAITING, INTERRUPTED)), None)
     if left is not None:
-        return NextRun(repeat(answer.sweep, left), f"{left.name} is {left.status}, and a search goes on where it was")
+        return NextRun(repeat(answer.sweep, left), f"{left.name} is {left.status}, and a search continues where it was")
     command, more = search_on(answer.sweep)
-    return NextRun(command, f"a search draws by itself what to try, here {more} times more")
+    return NextRun(command, f"a search chooses its trials itself, here {more} more")
 
 
 def _another_seed(
     answer: Answer, limits: Limits, best: Configuration | None, grid: Sequence[Configuration]
 ) -> NextRun | None:
-    """Return the best configuration with a seed not yet used; a baseline follows the grid's, and is not run alone."""
+    """Return a run of the best configuration with an unused seed.
+
+    If the best is a baseline, use the best of the grid, because a baseline is not run alone.
+    """
     if best is None or best.is_baseline:
         best = min(grid, key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name), default=None)
     if best is None or not best.job.overrides:
@@ -184,16 +194,19 @@ def _another_seed(
     seed = 1 + max((job.seed for job in answer.sweep.jobs if isinstance(job.seed, int)), default=0)
     return NextRun(
         add_point(answer.sweep, best.job, {SEED: seed}),
-        f"no untried value promises more; another seed of {best.label} tells how far its numbers can be trusted",
+        f"no untried value promises more; another seed of {best.label} shows how far its numbers can be trusted",
     )
 
 
 def _round(value: float, *, inside: float, outside: float) -> float | None:
-    """Return ``value`` with few digits, rounded towards ``inside``, strictly between the two; None if none is."""
+    """Return ``value`` with few digits, rounded towards ``inside`` and strictly between ``inside`` and ``outside``.
+
+    Return None if no such number lies between them.
+    """
     down = outside > inside
     if isinstance(inside, int) and isinstance(outside, int):
         whole = math.floor(value + 1e-9) if down else math.ceil(value - 1e-9)
-        # Of whole numbers the next is tried even where it is expected to miss the limit.
+        # For whole numbers, also try the next one, even if it is expected to miss the limit.
         options: list[float] = [whole, whole + (1 if down else -1)]
     else:
         options = []
@@ -208,7 +221,7 @@ def _round(value: float, *, inside: float, outside: float) -> float | None:
 def _is_allowed(answer: Answer, key: str, value: float) -> bool:
     if key.endswith("bits"):
         return 2 <= value <= 8
-    # What was asked for within [0, 1] may be a fraction.
+    # An axis whose values are all within [0, 1] may be a fraction, so do not exceed 1 there.
     highest = max(one for one in answer.sweep.axes[key] if _is_number(one))
     return value > 0 and (value <= 1 or highest > 1)
 

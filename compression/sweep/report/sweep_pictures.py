@@ -1,4 +1,4 @@
-"""The pictures of a sweep, by file name."""
+"""Pictures of a sweep: fronts, parallel coordinates, and accuracy over pruning steps."""
 
 import statistics
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from compression.sweep.report.picks import Pick
 from compression.sweep.report.records import RUN, SEED, JobRecord
 
 _KIB = 2**10
-# More upright lines than this cannot be read.
+# The largest number of axes in the parallel coordinates that can still be read.
 MAX_ASKED = 7
 
 
 def draw_sweep(answer: Answer, *, fronts: dict[str, Front], picks: Sequence[Pick]) -> dict[str, Figure]:
-    """Return the fronts, parallel coordinates, and accuracy over pruning steps."""
+    """Return all figures of a sweep, by file name without extension."""
     figures = {f"pareto_{against}": _draw_front(answer, front, picks) for against, front in fronts.items()}
     figures["parallel_coordinates"] = _draw_parallel(answer, picks)
     figures["accuracy_steps"] = draw_accuracy_steps(
@@ -33,7 +33,7 @@ def draw_sweep(answer: Answer, *, fronts: dict[str, Front], picks: Sequence[Pick
 
 
 def make_courses(answer: Answer) -> list[Course]:
-    """Return a line a pruning: jobs that share the stage share the line, named by what they have in common."""
+    """Return one course per pruning. Jobs that share the prune stage share a course, named by their common axes."""
     groups: dict[str, list[JobRecord]] = {}
     for job in answer.sweep.finished:
         run = job.measured
@@ -41,7 +41,7 @@ def make_courses(answer: Answer) -> list[Course]:
             groups.setdefault(run.stages.get("prune", job.name), []).append(job)
     lists = list(groups.values())
     shared = [_shared_axes(jobs) for jobs in lists]
-    # An axis on which jobs of one pruning differ comes after it, and tells no line from another.
+    # If jobs of one pruning differ in an axis, that axis applies after pruning and cannot distinguish courses.
     before = [
         key for key in answer.sweep.axes if all(len({repr(job.axes.get(key)) for job in jobs}) == 1 for jobs in lists)
     ]
@@ -75,10 +75,12 @@ def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
     axes = {
         "sparsity": Axis("sparsity of weights, %", "fraction"),
         "bytes": Axis("file on disk, log scale", "bytes"),
-        "latency": Axis(f"latency in the fastest engine, ms a batch of {answer.batch_size}, log scale", "milliseconds"),
+        "latency": Axis(
+            f"latency in the fastest engine, ms per batch of {answer.batch_size}, log scale", "milliseconds"
+        ),
     }
     shown = [one for one in answer.configurations if COSTS[front.against](one) is not None]
-    # The grid first: it has the first colour.
+    # The grid comes first, so that it gets the first colour.
     shown.sort(key=lambda one: (one.is_baseline, one.kind if one.is_baseline else ""))
     index = {id(one): number for number, one in enumerate(shown)}
     name = _name(answer)
@@ -103,7 +105,7 @@ def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
 
 
 def _dense_points(answer: Answer, against: str) -> list[tuple[float, float]]:
-    """Return (cost, accuracy in percent) of every dense model, the mean where they differ in their seed alone."""
+    """Return (cost, accuracy in percent) of every dense model; models that differ only in the seed are averaged."""
     models: dict[int, dict[tuple[int | None, str], tuple[float, float]]] = {}
     for job in answer.sweep.finished:
         if job.measured is None or job.is_baseline:
@@ -133,7 +135,7 @@ def _dense_cost(run: Measured, against: str, batch_size: int | None) -> float | 
 
 def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
     shown = answer.configurations
-    # What baselines alone have, such as a width, is no axis of the sweep.
+    # Leave out axes that only baselines have, such as the width.
     own = [one for one in shown if not one.is_baseline] or shown
     asked = [key for key in answer.sweep.axes if key != SEED and any(one.axes.get(key) is not None for one in own)]
     varied = [key for key in asked if len({repr(one.axes.get(key)) for one in shown}) > 1]
@@ -177,7 +179,10 @@ def _most_used(keys: Sequence[str], shown: Sequence[Configuration]) -> list[str]
 
 
 def _find_floor(accuracies: Sequence[float]) -> float | None:
-    """Return what all lower ones are drawn as, so that few collapsed models do not press the others together."""
+    """Return the accuracy at which lower ones are drawn, so that few collapsed models do not compress the axis.
+
+    Return None if no model is that low, or if more than half of them are.
+    """
     floor = max(accuracies, default=0.0) - COLLAPSED_POINTS
     lower = sum(accuracy < floor for accuracy in accuracies)
     return floor if 0 < 2 * lower <= len(accuracies) else None
@@ -188,5 +193,5 @@ def _name(answer: Answer) -> str:
 
 
 def _escape(value: Any) -> Any:
-    """Return text so that its dollar signs are not taken for mathematics; all else as it is."""
+    """Escape dollar signs in text, which matplotlib would read as mathematics. Return other values unchanged."""
     return value.replace("$", r"\$") if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The answer of a sweep, made from its records alone: files in its folder, and what a terminal shows."""
+"""The report of a sweep, made from its records alone: files in its folder, and a summary for the terminal."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ from compression.system.files import write_atomic
 
 SCHEMA_VERSION = 1
 PICTURES = "pictures"
-# A page is read, a CSV is searched.
+# Rows in texts that people read. The CSV and JSON files have all rows.
 MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
 HEADER = (
     "place",
@@ -49,7 +49,7 @@ _SHORT = {"place": "#", "validation, %": "val, %", "points lost": "lost", "laten
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What `aggregate` found; print ``to_rich()``."""
+    """The result of `aggregate`: ranked configurations, picks and fronts. Print it with ``to_rich()``."""
 
     answer: Answer
     picks: tuple[Pick, ...]
@@ -57,7 +57,7 @@ class SweepResult:
 
     @property
     def unfinished(self) -> list[JobRecord]:
-        """The jobs without numbers, each with its reason."""
+        """The jobs without measured numbers, each with its reason."""
         return self.answer.unfinished
 
     def to_rich(self, *, top: int = MAX_ON_SCREEN) -> Group:
@@ -78,9 +78,9 @@ class SweepResult:
 
 
 def aggregate(folder: Path) -> SweepResult:
-    """Write ``results.csv``, ``results.json``, ``summary.yaml``, ``report.md`` and pictures; whatever jobs failed.
+    """Write ``results.csv``, ``results.json``, ``summary.yaml``, ``report.md`` and pictures, even if jobs failed.
 
-    Rows of jobs in TensorBoard then say what the table says. Raises ``InputError`` if the folder holds no jobs at all.
+    The jobs' rows in TensorBoard are updated to agree with the table. Raises ``InputError`` if the folder has no jobs.
     """
     answer = make_answer(read_records(Path(folder)))
     result = SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
@@ -100,7 +100,7 @@ def aggregate(folder: Path) -> SweepResult:
 
 
 def make_summary(result: SweepResult) -> dict[str, Any]:
-    """Return all but the rows of jobs, as plain data; ranks are in the order of the leaderboard."""
+    """Return the summary as plain data, without the table of jobs. Configurations are in the order of their rank."""
     answer = result.answer
     counts = Counter(job.status for job in answer.sweep.jobs)
     return {
@@ -128,7 +128,7 @@ def make_summary(result: SweepResult) -> dict[str, Any]:
 
 
 def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
-    """Return ``report.md``."""
+    """Return the content of ``report.md``. ``columns`` are the columns of ``results.csv`` with their definitions."""
     answer = result.answer
     header = _header(answer)
     cells = [_cells(one, seeds="seeds" in header) for one in answer.configurations[:MAX_IN_REPORT]]
@@ -155,21 +155,21 @@ def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
 
 
 def describe_ties(answer: Answer) -> str:
-    """Return in words what a shared place means here."""
+    """Return a paragraph that explains what a shared place means in this sweep."""
     if answer.noise is None:
         several = any(one.num_jobs > 1 for one in answer.configurations)
         which = "No configuration of the grid near the best has several seeds" if several else "One seed each"
-        return f"{which}: how much is noise is not known, and a place is shared only by equal numbers."
+        return f"{which}: the noise between seeds is unknown, so only equal numbers share a place."
     return (
-        "A place is shared (=) by those whose difference from the first of the place may be noise of the seed: zero "
-        "lies in its 95 % interval (Welch's; of a single seed with the deviation pooled over the grid without what has "
-        f"collapsed, {100 * answer.noise.deviation:.2f} points, {answer.noise.freedom} degrees of freedom). "
+        "Configurations share a place (=) if their difference from the first of the place may be noise of the seed: "
+        "zero lies in its 95 % interval (Welch's; for a single seed with the deviation pooled over the grid without "
+        f"collapsed models, {100 * answer.noise.deviation:.2f} points, {answer.noise.freedom} degrees of freedom). "
         "± is half the 95 % t-interval of the mean over seeds."
     )
 
 
 def format_sample(sample: Sample | None) -> str:
-    """Return e.g. ``97.21 ± 0.35 % (3)``, the number of seeds in brackets."""
+    """Return a sample in percent, e.g. ``97.21 ± 0.35 % (3)`` with the number of seeds in brackets; ``-`` for None."""
     if sample is None:
         return "-"
     return f"{_percent(sample)} %" + (f" ({sample.num})" if sample.num > 1 else "")
@@ -188,7 +188,7 @@ def _describe_counts(answer: Answer) -> str:
     text += f", up to {seeds} seeds each. " if seeds > 1 else ". "
     text += _describe_choice(answer)
     left_out = len(answer.sweep.finished) - sum(one.num_jobs for one in answer.configurations)
-    return f"{text} {left_out:,} jobs without it are in the table alone." if left_out else text
+    return f"{text} {left_out:,} jobs without validation accuracy are only in the table." if left_out else text
 
 
 def _describe_choice(answer: Answer) -> str:
@@ -207,7 +207,7 @@ def _describe_picks(picks: Sequence[Pick], answer: Answer, *, markdown: bool) ->
         tie = describe_tie(pick.chosen, pick.tied)
         lines.append(f"{title}: {_describe(pick.chosen)}{f'; {tie}' if tie else ''}. Rule: {pick.rule}.")
         if pick.of_grid is not None:
-            lines.append(f"  A baseline; the best of the sweep's own is {_describe(pick.of_grid)}.")
+            lines.append(f"  It is a baseline; the best of the sweep's grid is {_describe(pick.of_grid)}.")
     choice = _describe_choice(answer)
     return [*lines, "", f"{choice} {TIES}"] if markdown else [*lines, f"{choice} {TIES}"]
 
@@ -236,7 +236,7 @@ def _describe_fronts(fronts: Mapping[str, Front]) -> list[str]:
             more = len(front.unbeaten_baselines) - 4
             lines[-1] += f"; not beaten by it: {baselines}" + (f" and {more} more" if more > 0 else "")
     if any(len({one.place for one in front.members}) < len(front.members) for front in fronts.values()):
-        lines.append("members of a front that share a place of the leaderboard (=) are told apart by cost alone")
+        lines.append("members of a front that share a place of the leaderboard (=) differ in cost alone")
     return lines
 
 
@@ -276,7 +276,7 @@ def _to_rich_table(answer: Answer, top: int) -> Table:
     header = _header(answer)
     for name in header:
         is_name = name == "configuration"
-        # Where a terminal is narrow only the names are broken.
+        # In a narrow terminal only the names of configurations wrap.
         short = _SHORT.get(name, name)
         table.add_column(
             short,

@@ -1,4 +1,4 @@
-"""Search beyond a grid: trials drawn one after the other, each a job of a sweep that grows; the best so far on disk."""
+"""Search beyond a grid: trials drawn one after another. Each is a job of a growing sweep; the best are kept on disk."""
 
 import csv
 import hashlib
@@ -48,7 +48,7 @@ from compression.system.files import write_atomic
 
 FRONT_JSON, FRONT_CSV = "front.json", "front.csv"
 SCHEMA_VERSION = 1
-# A job that was killed is begun once more: the memory it lacked may be there now.
+# A killed job is tried once more, because the memory that it lacked may be free by then.
 _ATTEMPTS = 2
 
 Plan = Callable[[Config, Path], Mapping[str, str]]
@@ -56,7 +56,7 @@ Run = Callable[[Job, Path], JobState]
 
 
 def plan_job(config: Config, folder: Path) -> Mapping[str, str]:
-    """Return the ids of the stages that a job will be made of; raises InputError."""
+    """Return the stage ids of a job by stage, without its evaluation. Nothing is trained. Raises InputError."""
     from compression.run.pipeline import plan_stages
 
     records = plan_stages(config, run_dir=folder)
@@ -64,7 +64,7 @@ def plan_job(config: Config, folder: Path) -> Mapping[str, str]:
 
 
 def run_trial_job(job: Job, folder: Path) -> JobState:
-    """Run ``job`` in a process and on a GPU of its own, unless an earlier trial was the same."""
+    """Run ``job`` in a separate process on a free GPU, unless it has already finished. Return its state."""
     if is_done(job, folder):
         return read_state(folder)
     with take_gpu(folder.parent, number=0) as its_gpu:
@@ -72,7 +72,7 @@ def run_trial_job(job: Job, folder: Path) -> JobState:
 
 
 class Search:
-    """A search in its folder: the same settings find the same folder, and go on there."""
+    """A search in its folder. The same settings lead to the same folder and continue the search there."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Search:
     ) -> None:
         """Check ``overrides``, as for train.py, and every key of ``space``; raises InputError."""
         require_optuna()
-        # Processes that share the search take one each.
+        # Processes that share the search take one GPU each.
         os.environ.setdefault(GPUS, ",".join(list_gpus()))
         self.overrides = [line for line in overrides if key_of(line) not in ("name", *OF_SWEEP)]
         self.space, self.plan, self.run = space, plan, run
@@ -95,7 +95,11 @@ class Search:
         self.trials = Trials(self.folder, space=space, seed=seed)
 
     def go_on(self, *, most: int) -> list[Point]:
-        """Run trials until there are ``most``, and return those that no other beats in both accuracy and bytes."""
+        """Run trials until there are ``most`` in total, and return the front.
+
+        The front holds the trials that no other beats in both validation accuracy and bytes of the file. Raises
+        DiskFullError.
+        """
         with disk_full_told([self.folder], advice=make_room_advice(self.output_dir / "store")):
             open_sweep(self.folder)
             try:
@@ -114,19 +118,19 @@ class Search:
             return self._write_front(most)
 
     def _try(self, trial: Trial) -> str:
-        """Run one trial, and return what came of it."""
+        """Run one trial, record its result, and return a line about it."""
         overrides = (*self.overrides, *(to_override(key, value) for key, value in trial.values.items()))
         state, job = None, Job(_name(trial, overrides), overrides, dict(trial.values))
         try:
             config, digest = compose_job(overrides)
             job = replace(job, name=name_job(trial.values, digest))
             job = replace(job, stages=self.plan(config, self.folder / job.name))
-        # What a network of the user's makes of a value is this trial's failure; a full disk is every trial's.
+        # An error of a custom network at some value fails only this trial. A full disk would fail every trial.
         except Exception as error:
             if is_disk_full(error):
                 raise
-            told = explain(error) or f"{type(error).__name__}: {first_line(error)}"
-            state = JobState(job.name, FAILED, told, attempts=1)
+            reason = explain(error) or f"{type(error).__name__}: {first_line(error)}"
+            state = JobState(job.name, FAILED, reason, attempts=1)
         folder = self.folder / job.name
         with self.trials.locked():
             self._write(job)
@@ -135,7 +139,7 @@ class Search:
         else:
             state.write(folder)
         if tells_of_no_room(state.reason or ""):
-            # Left as it was drawn: the same command begins with it.
+            # The trial stays open, so that the same command starts with it.
             raise DiskFullError(state.reason)
         if state.status != FINISHED:
             reason = f"{state.status}: {state.reason}"
@@ -152,7 +156,7 @@ class Search:
 
     def _run(self, job: Job, folder: Path) -> JobState:
         folder.mkdir(parents=True, exist_ok=True)
-        # Two processes may draw the same: the second then finds it finished.
+        # Two processes may draw the same configuration. The second one then finds the job finished.
         with FileLock(folder / ".trial.lock"):
             state = self.run(job, folder)
             for _ in range(_ATTEMPTS - 1):
@@ -161,7 +165,7 @@ class Search:
         return state
 
     def _remember(self, seed: int) -> None:
-        """Write what the folder searches, or raise InputError where it searches something else."""
+        """Write the settings of the search to its folder. Raises InputError if the folder holds another search."""
         path = self.folder / SEARCH
         document = {"schema_version": SCHEMA_VERSION, **_describe(self.overrides, self.space, seed)}
         text = json.dumps(document, indent=1) + "\n"
@@ -175,11 +179,11 @@ class Search:
         try:
             return read_json(path)
         except ValueError as error:
-            # Without it the folder would be taken for a sweep's.
+            # Without this file the folder would count as that of a sweep.
             raise InputError(f"{path}: {error}; give another name=, or remove the folder") from error
 
     def _write(self, job: Job | None) -> None:
-        """Write ``sweep.json``, with ``job`` among the others."""
+        """Write ``sweep.json``, and add ``job`` to it if it is new."""
         known = read_sweep(self.folder).jobs if (self.folder / SWEEP).exists() else ()
         added = [job] if job is not None and job.name not in {one.name for one in known} else []
         jobs = (*known, *added)
@@ -211,9 +215,10 @@ class Search:
 
 
 def read_objectives(metrics: Path) -> tuple[float, int]:
-    """Return accuracy on held-out training images, of the last stage, and bytes of the file; never the test set's.
+    """Return a run's validation accuracy (a fraction, after its last stage) and the bytes of its file.
 
-    Raises ValueError in a line where the record is damaged.
+    The accuracy is on held-out training images, never on the test set. Raises ValueError in one line if the record is
+    damaged.
     """
     document = read_json(metrics)
     try:
@@ -224,16 +229,16 @@ def read_objectives(metrics: Path) -> tuple[float, int]:
 
 
 def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -> tuple[Path, str]:
-    """Return ``output_dir``, and the name of the search's folder in it; raises InputError."""
+    """Check the settings of a search. Return ``output_dir`` and the name of the search's folder. Raises InputError."""
     config, _ = compose_run(given)
     if config.until != "evaluate":
-        raise InputError(f"until={config.until}: must be evaluate, for a search measures files")
+        raise InputError(f"until={config.until}: must be evaluate, because a search measures files")
     refuse_hydra_settings(given, allowed=(SEARCH_PATH,))
     for key, wanted in space.items():
         if not may_vary(key_of(key)):
             raise InputError(f"{key}: cannot be searched; must be the same in all trials")
         if any(key_of(line) == key_of(key) for line in kept):
-            raise InputError(f"{key}: is searched and given on the command line: must be one of both")
+            raise InputError(f"{key}: is searched and given on the command line: must be one or the other")
         _check_values(kept, key, [to_override(key, value) for value in wanted.ends()])
     if config.name is not None:
         return Path(config.output_dir), config.name
@@ -243,7 +248,10 @@ def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -
 
 
 def _check_values(overrides: Sequence[str], key: str, lines: Sequence[str]) -> None:
-    """Raise InputError where no value of ``key`` can be run: some may go only with some of another key."""
+    """Raise InputError if no line in ``lines``, overrides of ``key``, composes.
+
+    One is enough, because a value may be valid only with certain values of another key.
+    """
     reasons = []
     for line in lines:
         try:

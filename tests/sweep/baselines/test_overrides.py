@@ -1,4 +1,4 @@
-"""What honest baselines are made of a sweep's jobs: the commands, without running them."""
+"""Commands of the baselines that are derived from a sweep's jobs. Nothing is run."""
 
 from dataclasses import asdict
 
@@ -19,7 +19,7 @@ from compression.sweep.baselines.overrides import (
 from compression.sweep.jobs import Job
 
 STRATEGIES = sorted(path.stem for path in (ROOT / "conf" / "strategy").glob("*.yaml"))
-# One that is none, one at random, one with settings of its criterion, one without any, one that regrows.
+# No pruning, a random criterion, a criterion with settings, one without settings, and regrowth.
 REPRESENTATIVE = {"none", "oneshot_random", "oneshot_structured_l2", "snip", "rigl"}
 RANDOM = {"none", "oneshot_random", "iterative_random"}
 
@@ -38,7 +38,7 @@ def make_jobs(*commands, axes=()):
     "name",
     [name if name in REPRESENTATIVE else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES],
 )
-def test_the_counterpart_differs_in_what_it_chooses_by_alone(name):
+def test_the_random_counterpart_differs_only_in_its_criterion(name):
     config, _ = compose_job([f"strategy={name}"])
     assert prunes_by_choice(config) == (name not in RANDOM)
     if not prunes_by_choice(config):
@@ -61,13 +61,13 @@ def test_the_counterpart_differs_in_what_it_chooses_by_alone(name):
         pytest.param("iterative_l1", "iterative_random", marks=pytest.mark.slow),
     ],
 )
-def test_the_counterpart_is_the_recipe_that_has_a_file(name, counterpart):
+def test_the_random_counterpart_equals_the_random_strategy_in_conf(name, counterpart):
     config, _ = compose_job([f"strategy={name}", "sparsity=0.7"])
     _, made = compose_job([f"strategy={name}", "sparsity=0.7", *random_overrides(config)])
     assert made == compose_job([f"strategy={counterpart}", "sparsity=0.7"])[1]
 
 
-def test_each_place_has_one_random_job():
+def test_jobs_at_different_places_have_separate_random_jobs():
     jobs = make_jobs(
         "strategy=oneshot_l1 sparsity=0.5",
         "strategy=oneshot_l1 sparsity=0.9",
@@ -89,23 +89,23 @@ def test_each_place_has_one_random_job():
     )
 
 
-def test_what_the_grid_has_is_not_made_again():
+def test_random_jobs_of_the_grid_are_not_added_again():
     grid = make_jobs("strategy=oneshot_l1", "strategy=oneshot_random", axes=("strategy",))
     assert make_random_jobs(grid, compose_job) == []
 
 
-def test_jobs_that_differ_in_the_criterion_alone_share_one():
+def test_jobs_that_differ_only_in_the_criterion_share_a_random_job():
     command = "strategy=oneshot_structured_l2 strategy.criterion.p={}"
     grid = make_jobs(command.format(1), command.format(2), axes=("strategy.criterion.p",))
     [(_, job)] = make_random_jobs(grid, compose_job)
     assert job.axes == {}
 
 
-def test_the_switch_is_in_no_name():
+def test_the_key_baselines_does_not_change_the_digest():
     assert compose_job(["baselines=true"])[1] == compose_job([])[1]
 
 
-def test_a_dense_network_in_8_bits_is_left_of_any_command():
+def test_dense_overrides_drop_all_compression():
     command = [
         "model=resnet18",
         "seed=3",
@@ -128,7 +128,7 @@ def test_a_dense_network_in_8_bits_is_left_of_any_command():
     assert compose_job(kept)[1] == compose_job([*command[:3], "strategy=none", "weight_bits=8", "activation_bits=8"])[1]
 
 
-def test_presets_lose_what_compresses_too():
+def test_dense_overrides_undo_the_compression_of_a_preset():
     config, _ = compose_job(dense_overrides(["experiment=resnet18_recipe", "data.root=."], epochs=15, taught=True))
     assert not config.strategy.prunes
     assert not config.distillation.teaches

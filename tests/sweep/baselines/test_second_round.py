@@ -1,4 +1,4 @@
-"""The baselines of a sweep that was run: which widths, which commands, resumed after a kill."""
+"""Small dense networks of a finished sweep: their widths, their commands, and resuming after a kill."""
 
 import functools
 import json
@@ -53,7 +53,7 @@ estimated: dict[str, int] = {}
 
 
 def estimate_once(config, *, model):
-    """The file of a network, in 8 bits as all of them are here."""
+    """Return the bytes of a network's file. All networks here have 8 bits."""
     key = repr(sorted(model.items()))
     if key not in estimated:
         estimated[key] = estimate_network_bytes(config, model=model)
@@ -62,7 +62,7 @@ def estimate_once(config, *, model):
 
 @pytest.fixture(autouse=True)
 def once(monkeypatch):
-    """What several tests ask for is composed and estimated once."""
+    """Compose and estimate each configuration only once for all tests."""
     monkeypatch.setattr(second_round, "compose_job", lambda lines: compose(*lines))
     monkeypatch.setattr(pipeline, "estimate_network_bytes", estimate_once)
 
@@ -73,32 +73,32 @@ def measure(width):
 
 
 def test_a_network_as_large_as_each_file(tmp_path, capsys):
-    # 16 and 32 channels of 64, and a file no network of this kind is as small as.
+    # 16 and 32 of 64 channels, and a file that is smaller than any network of this kind.
     sizes = [measure(0.25), measure(0.5), 100, None]
     assert sizes[0] < sizes[1] < 64 * 1024
     jobs = make_small_dense(make_sweep(tmp_path, sizes=sizes, seeds=(0, 1)))
     assert [job.kind for job in jobs] == ["small_dense"] * 4
-    # The narrowest that round to 16 and to 32 channels.
+    # The narrowest widths that round to 16 and to 32 channels.
     assert [job.axes["width_mult"] for job in jobs] == [0.194, 0.194, 0.44, 0.44]
     assert [job.axes["seed"] for job in jobs] == [0, 1, 0, 1]
-    # Seeds of one network name one job, so that they are grouped.
+    # All seeds of a network name the same job, so that the report groups them.
     assert [job.axes["matches"] for job in jobs] == ["j0_0-00"] * 2 + ["j1_0-10"] * 2
     assert "++model.width_mult=0.194" in jobs[0].overrides
     assert "strategy=none" in jobs[0].overrides
     assert set(jobs[0].stages) == set(), "nothing of it is finished"
-    told = capsys.readouterr().err
-    assert told.splitlines() == [
-        "no small dense network beside j2_0-20 and 1 more: its file is smaller than that of the narrowest"
+    printed = capsys.readouterr().err
+    assert printed.splitlines() == [
+        "no small dense network beside j2_0-20 and 1 more: its file is smaller than that of the narrowest network"
     ]
 
 
-def test_it_is_trained_as_long_as_the_network_beside_it(tmp_path):
+def test_a_small_dense_network_is_trained_as_long_as_its_match(tmp_path):
     sweep = make_sweep(tmp_path, sizes=[measure(0.5)])
     [job] = sweep.jobs
     finished(tmp_path, job.name, measure(0.5), {"dense": 1, "prune": 5, "finetune": 2, "quantize": 3})
     [small] = make_small_dense(sweep)
     assert compose_job(small.overrides)[0].training.epochs == 1 + 5 + 2 + 3
-    # A student counts by its own training, its teacher's is none of it.
+    # Only the student's own training counts, not its teacher's.
     taught = (*SCALABLE, "distillation=logit", "distillation/student=mobilenet_v2", "distillation.epochs=4")
     sweep = make_sweep(tmp_path / "taught", sizes=[10**6], lines=(*taught, "distillation.student.width_mult=0.25"))
     finished(tmp_path / "taught", sweep.jobs[0].name, 10**6, {"dense": 1, "distil": 4, "prune": 5})
@@ -120,13 +120,13 @@ def test_files_of_about_one_size_share_a_network(tmp_path):
     assert len(jobs) == 1
 
 
-def test_a_model_without_widths_has_none_beside_it(tmp_path, capsys):
+def test_a_model_without_widths_has_no_small_dense_network(tmp_path, capsys):
     lines = ("model._target_=tiny_net.TinyNet", "model=custom", "threads=1")
     assert make_small_dense(make_sweep(tmp_path, sizes=[5000], lines=lines)) == []
     assert "tiny_net.TinyNet takes no width_mult" in capsys.readouterr().err
 
 
-def test_baselines_come_after_the_grid_and_only_if_wanted(tmp_path, monkeypatch):
+def test_baselines_run_after_the_grid_and_only_on_request(tmp_path, monkeypatch):
     grid = make_sweep(tmp_path, sizes=[5000])
     random = Job("r-1", (), {}, kind="random")
     sweep = Sweep(tmp_path, (), {}, (*grid.jobs, random))
@@ -152,7 +152,7 @@ def test_baselines_come_after_the_grid_and_only_if_wanted(tmp_path, monkeypatch)
 
 def run_sweep(*overrides):
     process = start_train("-m", *overrides, "baselines=true")
-    # Six runs of a minute, where the machine is busy.
+    # Six runs, each a minute on a busy machine.
     output, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, output
     return output
@@ -179,20 +179,20 @@ def test_a_sweep_with_baselines(tmp_path):
     assert [job.kind for job in jobs] == ["grid"] * 2 + ["random"] * 2 + ["small_dense"] * 2
     metrics = [json.loads((folder / job.name / "metrics.json").read_text()) for job in jobs]
     size = [one["compressed"]["bytes"]["artifact"] for one in metrics]
-    # Compaction takes more where random pruning left a channel nothing.
+    # From the history: compaction removes more where random pruning emptied a channel.
     pruned = [round(one["pruning_history"][-1]["sparsity"], 2) for one in metrics[:4]]
     assert pruned == [0.5, 0.9, 0.5, 0.9]
-    # Between two widths lie eight channels of at most 64.
+    # Two neighbouring widths differ by eight of at most 64 channels.
     for job, num_bytes in zip(jobs[4:], size[4:], strict=True):
         matched = size[[other.name for other in jobs].index(job.axes["matches"])]
         assert 0.75 < num_bytes / matched < 1.33
         assert measure(job.axes["width_mult"]) == pytest.approx(num_bytes, rel=0.1)
-    # Once more, as after a kill: only what was not finished is run.
+    # Run again, as after a kill: only the unfinished job runs.
     states = {job.name: read_state(folder / job.name) for job in jobs}
     lost = jobs[-1].name
     (folder / lost / "job.json").unlink()
     run_sweep(*command)
-    # What they are made of is known when it is on disk.
+    # The stages of a job are only known once they are on disk.
     assert [replace(job, stages={}) for job in read_sweep(folder).jobs] == [replace(job, stages={}) for job in jobs]
     again = {job.name: read_state(folder / job.name) for job in jobs}
     assert {name for name in again if again[name] != states[name]} == {lost}

@@ -1,4 +1,4 @@
-"""The width of a dense network beside a compressed one, worked out by hand."""
+"""The width of a small dense network, worked out by hand."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 
 from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
 
-# Bytes by width, as if measured.
+# Made-up bytes by width.
 FILES = {0.25: 100, 0.5: 400, 0.75: 900, 1.0: 1600}
 WIDTHS = list(FILES)
 
@@ -15,14 +15,14 @@ WIDTHS = list(FILES)
     ("target", "width"),
     [
         (400, 0.5),
-        # Nearest by ratio: sqrt(400 * 900) = 600 is as near to both, and goes to the smaller.
+        # By ratio, sqrt(400 * 900) = 600 is equally near to both; the smaller file wins.
         (600, 0.5),
         (601, 0.75),
         (1199, 0.75),
         (1201, 1.0),
-        # A file larger than the whole network in 8 bits has that beside it.
+        # A file larger than the full-width network in 8 bits gets the full width.
         (5000, 1.0),
-        # The narrowest may be a tenth too large, no more.
+        # The narrowest may be at most a tenth too large.
         (91, 0.25),
         (90, None),
     ],
@@ -51,7 +51,7 @@ def test_few_files_are_measured():
     assert len(measured) <= math.ceil(math.log2(len(widths))) + 2
 
 
-def test_the_ladder():
+def test_the_list_of_widths():
     widths = list_widths(1.0)
     assert widths[-4:] == [0.857, 0.902, 0.95, 1.0]
     assert 0.05 <= widths[0] < 0.0527
@@ -59,7 +59,7 @@ def test_the_ladder():
     assert list_widths(0.25)[-2:] == [0.237, 0.25]
 
 
-def test_one_width_stands_for_all_of_one_network():
+def test_equal_networks_share_one_width():
     count = {0.2: 8, 0.25: 8, 0.3: 16, 0.35: 16, 0.4: 24, 0.45: 24}.get
     widths = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45]
     assert [settle_width(width, widths=widths, count=count) for width in widths] == [0.2, 0.2, 0.3, 0.3, 0.45, 0.45]

@@ -5,7 +5,7 @@ from compression.sweep.report.dominance import is_dominated, pareto_front
 
 
 def test_front_by_hand():
-    """(cost, gain): b costs more than a for less, e equals c, d is the dearest and the best."""
+    """Points are (cost, gain): b costs more than a and gains less, e equals c, d has the highest cost and gain."""
     points = [(1.0, 0.5), (2.0, 0.4), (3.0, 0.8), (9.0, 0.9), (3.0, 0.8), (3.0, 0.7)]
     assert pareto_front(points) == [0, 2, 4, 3]
     assert pareto_front([]) == []
@@ -24,7 +24,7 @@ numbers = st.integers(0, 6).map(float)
 
 
 @given(st.lists(st.tuples(numbers, numbers), max_size=30))
-def test_front_is_what_nothing_dominates(points):
+def test_no_point_dominates_the_front(points):
     front = pareto_front(points)
     assert sorted(front) == [i for i, point in enumerate(points) if not is_dominated(point, by=points)]
     assert [points[i][0] for i in front] == sorted(points[i][0] for i in front)

@@ -7,7 +7,7 @@ def read_fronts(folder):
     return make_fronts(make_answer(read_records(folder.path)))
 
 
-def test_the_front_is_that_of_the_grid_and_baselines_beyond_it_are_named(folder, metrics):
+def test_the_front_has_grid_members_and_lists_unbeaten_baselines(folder, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics(val=0.95, num_bytes=1000))
     folder.add("b", {"sparsity": 0.7}, metrics=metrics(val=0.90, num_bytes=2000, sparsity=0.7))
     folder.add("s", {}, kind="small_dense", metrics=metrics(val=0.97, num_bytes=900, sparsity=0.0))
@@ -17,7 +17,7 @@ def test_the_front_is_that_of_the_grid_and_baselines_beyond_it_are_named(folder,
     assert [one.job.name for one in front.unbeaten_baselines] == ["s"]
 
 
-def test_each_cost_has_its_front_and_what_was_not_timed_is_on_none_of_latency(folder, metrics):
+def test_each_cost_has_a_front_and_untimed_jobs_are_not_on_that_of_latency(folder, metrics):
     """``a`` is the sparsest, ``b`` the smallest and the most accurate; ``c`` costs more than ``b`` and gains less."""
     folder.add("a", {"sparsity": 0.9}, metrics=metrics(val=0.90, sparsity=0.9, num_bytes=3000, milliseconds=0.4))
     document = metrics(val=0.95, sparsity=0.7, num_bytes=1000)

@@ -1,4 +1,4 @@
-"""The command that adds to a sweep's folder, word by word."""
+"""Commands that add a job to a sweep's folder, compared word by word."""
 
 import inspect
 import json
@@ -30,7 +30,7 @@ def test_commands_are_quoted_and_compose(folder, metrics):
 
 
 def jobs_of(command):
-    """Return the overrides of each job that Hydra makes of a proposed command."""
+    """Return the overrides of each job that Hydra derives from a proposed command."""
     python, script, *arguments = shlex.split(command)
     assert (python, script) == ("python", "train.py")
     compose_config()
@@ -46,7 +46,7 @@ def load_master(words):
 
 
 def sweep_of(folder, metrics, command, *, lines=(), seeds=(42,)):
-    """Twelve points by hand, of which 0.7 to 0.9 of sparsity would gain by a value between."""
+    """Fill a sweep by hand: an untried sparsity between 0.7 and 0.9 promises the most."""
     folder.plan["command"] = ["train.py", *command]
     for sparsity, drop, kib in ((0.5, 0.2, 400), (0.7, 0.8, 300), (0.9, 4.0, 100)):
         for bits in (6, 8):
@@ -57,8 +57,8 @@ def sweep_of(folder, metrics, command, *, lines=(), seeds=(42,)):
                 folder.add(f"s{100 * sparsity:g}_w{bits}_{seed}", axes, metrics=made, overrides=own)
 
 
-def test_the_next_command_is_the_sweeps_own_at_one_point(folder, metrics):
-    """What was asked of one call goes, what says how jobs are run stays."""
+def test_the_next_command_holds_the_sweeps_axes_at_one_point(folder, metrics):
+    """Keys of a single call are dropped; keys that say how jobs run stay."""
     command = ["-m", "sparsity=0.5,0.7,0.9", "model=vgg11", "weight_bits=6,8", "overwrite=true", "baselines=true"]
     sweep_of(folder, metrics, [*command, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], lines=["model=vgg11"])
     found = recommend(folder.path, Limits(max_drop=2.0)).next_run.command
@@ -78,13 +78,13 @@ def test_a_presets_axes_are_held_on_the_command_line(folder, metrics):
     assert (config.sparsity, config.weight_bits, config.activation_bits) == (0.77, 6, 8)
 
 
-def test_a_name_that_was_given_stays(folder, metrics):
+def test_the_name_of_the_command_stays(folder, metrics):
     sweep_of(folder, metrics, ["--multirun", "name=a/b", "sparsity=0.5,0.7,0.9", "weight_bits=6,8", "+model.x=1"])
     command = recommend(folder.path, Limits(max_drop=2.0)).next_run.command
     assert command == "python train.py --multirun name=a/b sparsity=0.77 weight_bits=6 +model.x=1"
 
 
-def test_a_key_that_was_added_is_added_again(folder, metrics):
+def test_a_key_with_a_plus_keeps_it(folder, metrics):
     folder.plan["command"] = ["train.py", "-m", "+model.width_mult=0.5,1.0"]
     for width, drop in ((0.5, 3.0), (1.0, 1.0)):
         made = metrics(val=0.98 - drop / 100, dense_val=0.98, num_bytes=int(400 * KIB * width))
@@ -94,8 +94,8 @@ def test_a_key_that_was_added_is_added_again(folder, metrics):
     assert command == "python train.py -m +model.width_mult=0.75 name=sweep"
 
 
-def test_what_it_adds_lies_on_the_axes_and_is_not_proposed_again(folder, metrics):
-    """A command that holds all axes at one value has none; its job is put on those of the folder."""
+def test_an_added_job_lies_on_the_axes_and_is_not_proposed_again(folder, metrics):
+    """The added command has no axes of its own, so its job lies on the axes of the folder."""
     sweep_of(folder, metrics, ["-m", "sparsity=0.5,0.7,0.9", "weight_bits=6,8"])
     limits = Limits(max_drop=2.0)
     first = recommend(folder.path, limits).next_run.command
@@ -106,7 +106,7 @@ def test_what_it_adds_lies_on_the_axes_and_is_not_proposed_again(folder, metrics
     found = recommend(folder.path, limits)
     assert "s77 w6" in [one.label for one in found.answer.configurations]
     assert found.next_run.command != first
-    # Another seed of it is the same configuration.
+    # A job with another seed belongs to the same configuration.
     made = metrics(val=0.963, dense_val=0.98, num_bytes=200 * KIB, seed=43)
     folder.add(
         "4d5e6f",
@@ -130,7 +130,7 @@ def test_a_killed_job_is_run_by_the_sweeps_command(folder, metrics):
     folder.add("b", {"sparsity": 0.9}, status="killed", reason="killed by SIGKILL")
     command = recommend(folder.path, Limits(max_drop=5)).next_run.command
     assert command == "python /here/train.py -m 'sparsity=0.5, 0.9'"
-    # It may be none of the folder's last command.
+    # The job may come from an earlier command than the folder's last one.
     folder.plan["command"] = ["train.py", "-m", "sparsity=0.7", "name=sweep"]
     folder.plan["jobs"][1]["kept"] = True
     folder.add("c", {"sparsity": 0.7}, metrics=metrics())
@@ -138,7 +138,7 @@ def test_a_killed_job_is_run_by_the_sweeps_command(folder, metrics):
     assert command == "python train.py -m sparsity=0.9 name=sweep"
 
 
-def test_a_baseline_without_numbers_needs_the_switch(folder, metrics):
+def test_a_baseline_without_numbers_adds_the_key_baselines(folder, metrics):
     folder.plan["command"] = ["train.py", "-m", "sparsity=0.5"]
     folder.add("a", {}, metrics=metrics())
     folder.add("r", {}, kind="random", status="killed", overrides=["sparsity=0.5", "strategy.name=x"])
@@ -146,7 +146,7 @@ def test_a_baseline_without_numbers_needs_the_switch(folder, metrics):
     assert command == "python train.py -m sparsity=0.5 baselines=true"
 
 
-def test_a_kept_baseline_is_run_beside_the_job_it_matches(folder, metrics):
+def test_a_kept_baseline_is_run_with_the_job_it_matches(folder, metrics):
     folder.plan["command"] = ["train.py", "-m", "sparsity=0.7", "seed=3", "name=sweep"]
     folder.add("a", {"sparsity": 0.5, "seed": 1}, metrics=metrics(seed=1))
     axes = {"seed": 2, "width_mult": 0.5, "matches": "a"}
@@ -190,5 +190,5 @@ def test_a_search_is_continued(folder, metrics, command, expected):
     assert shlex.split(found.next_run.command) == ["python", "-m", "compression", "search", *command]
 
 
-def test_a_search_has_as_many_trials_as_the_command_line_says():
+def test_the_default_number_of_trials_is_that_of_the_command_line():
     assert inspect.signature(cli.search).parameters["trials"].default == TRIALS

@@ -1,4 +1,4 @@
-"""Rows in TensorBoard beside the sweep's table, without a training."""
+"""Rows of TensorBoard's HParams table against the sweep's table, without training."""
 
 import json
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ OWN = make_metrics(val=0.97, accuracy=0.96, dense_bytes=2**21, dense_val=0.975, 
 
 
 def log_job(folder, name, metrics):
-    """Write the row that the job's own process writes."""
+    """Write the row that the job's process would write."""
     config = compose_config(*TINY)
     log_row(
         SimpleNamespace(config=config, run_dir=folder.path / name), {"seed": 42, "sparsity": 0.5}, make_row(metrics)
@@ -24,7 +24,7 @@ def log_job(folder, name, metrics):
 
 
 def read_row(folder, name):
-    # A row that was replaced leaves an empty file.
+    # A replaced row leaves an empty file behind.
     files = (folder.path / name / "tensorboard" / "result").glob("*tfevents*")
     [file] = [file for file in files if file.stat().st_size]
     board = EventAccumulator(str(file)).Reload()
@@ -42,7 +42,7 @@ def read_table(folder):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_a_small_dense_job_has_the_row_of_the_table_and_not_that_against_its_own_narrow_model(folder, metrics):
+def test_a_small_dense_job_is_compared_with_the_dense_model_of_the_grid(folder, metrics):
     folder.add("grid", {"sparsity": 0.5}, metrics=metrics(dense=0.99))
     folder.add("narrow", {"matches": "grid"}, kind="small_dense", metrics=OWN)
     log_job(folder, "narrow", OWN)
@@ -73,12 +73,12 @@ def test_every_number_of_the_table_is_a_metric(folder, metrics):
     assert {name: read_row(folder, name)[0] for name in documents} == {
         name: pytest.approx(row, rel=1e-6) for name, row in table.items()
     }
-    # A job alone knows all but the time it took, and so has all of the names.
+    # A job knows every number except its wall time, so it writes all the names.
     assert own | {"seconds": 12.5} == pytest.approx(table["a"], rel=1e-6)
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_what_was_not_logged_for_tensorboard_and_single_runs_stay_as_they_are(folder, metrics):
+def test_single_runs_and_jobs_without_a_log_are_left_alone(folder, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics())
     folder.add("empty", {"sparsity": 0.7}, metrics=metrics())
     (folder.path / "empty" / "tensorboard" / "result").mkdir(parents=True)

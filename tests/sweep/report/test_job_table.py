@@ -1,4 +1,4 @@
-"""The table of a sweep, a row a job."""
+"""The table of a sweep, with a row per job."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def test_a_row_by_hand(folder, metrics):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_columns_that_a_clock_fills_are_named(tmp_path):
+def test_columns_that_vary_between_runs_are_listed(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5], bits=[8])
     aggregate(tmp_path / "grid")
     document = json.loads((tmp_path / "grid" / "results.json").read_text())

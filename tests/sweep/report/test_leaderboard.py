@@ -1,4 +1,4 @@
-"""Jobs as configurations, ranked: what they are held against, which seeds are one of them."""
+"""Ranked configurations: their reference models, and the grouping of seeds."""
 
 import math
 
@@ -9,7 +9,7 @@ from compression.sweep.report.leaderboard import make_answer
 from compression.sweep.report.records import read_records
 
 
-def test_a_job_without_validation_is_not_held_against_those_with(folder, metrics):
+def test_a_job_without_validation_is_not_ranked_among_those_with(folder, metrics):
     add_smaller(folder, metrics, "a", 0.9, 4)
     document = metrics(accuracy=1.0)
     document["run"]["val_accuracy"] = {}
@@ -17,7 +17,7 @@ def test_a_job_without_validation_is_not_held_against_those_with(folder, metrics
     assert [one.job.name for one in make_answer(read_records(folder.path)).configurations] == ["a"]
 
 
-def test_small_dense_is_held_against_the_grids_dense_model_of_its_seed(folder, metrics):
+def test_small_dense_is_compared_with_the_grids_dense_model_of_its_seed(folder, metrics):
     for seed, dense_val in ((1, 0.98), (2, 0.90)):
         folder.add(f"g{seed}", {"seed": seed}, metrics=metrics(seed=seed, dense_val=dense_val, dense=0.96))
     small = metrics(seed=2, val=0.88, dense_val=0.89, dense=0.87, accuracy=0.86, dense_bytes=1000, num_bytes=2**20)
@@ -42,8 +42,8 @@ def small_beside(folder, metrics, matches, *, epochs=2, seed=1):
     return one
 
 
-def test_small_dense_is_held_against_the_job_it_matches(folder, metrics):
-    """Trained two epochs as that job was; not against the dense model of thirty, however much larger its file."""
+def test_small_dense_is_compared_with_the_job_it_matches(folder, metrics):
+    """The matched job trained for two epochs too. The one with thirty epochs and a larger dense file does not count."""
     add_epochs(folder, metrics, 2, 1, 0.8)
     add_epochs(folder, metrics, 30, 1, 0.99, dense_bytes=2 * DENSE_BYTES)
     one = small_beside(folder, metrics, "e2_1")
@@ -52,21 +52,21 @@ def test_small_dense_is_held_against_the_job_it_matches(folder, metrics):
     assert one.dense_bytes == DENSE_BYTES
 
 
-def test_small_dense_of_another_seed_is_held_against_the_sibling_of_its_seed(folder, metrics):
+def test_small_dense_of_another_seed_is_compared_with_the_sibling_of_its_seed(folder, metrics):
     add_epochs(folder, metrics, 2, 1, 0.8)
     add_epochs(folder, metrics, 2, 7, 0.82)
     add_epochs(folder, metrics, 30, 7, 0.99, dense_bytes=2 * DENSE_BYTES)
     assert small_beside(folder, metrics, "e2_1", seed=7).drop == pytest.approx(4.0)
 
 
-def test_without_the_job_it_matches_small_dense_is_held_against_one_of_the_same_axes(folder, metrics):
+def test_small_dense_without_its_match_is_compared_with_a_job_of_the_same_axes(folder, metrics):
     add_epochs(folder, metrics, 2, 1, 0.8)
     add_epochs(folder, metrics, 30, 1, 0.99, dense_bytes=2 * DENSE_BYTES)
     assert small_beside(folder, metrics, "gone").drop == pytest.approx(2.0)
 
 
-def test_collapsed_and_random_seeds_are_no_noise_of_the_grid(folder, metrics):
-    """Random pruning at 10, 50 and 30 %, and a grid's job as wild: 90 and 60 % of one seed are not the same."""
+def test_collapsed_and_random_seeds_do_not_count_as_noise(folder, metrics):
+    """Random pruning and a collapsed grid job vary from 10 to 50 %. Still, 90 and 60 % of one seed are not tied."""
     for seed, val in enumerate((0.1, 0.5, 0.3)):
         axes = {"sparsity": 0.5, "seed": seed}
         add_smaller(folder, metrics, f"r{seed}", val, 4, kind="random", axes=axes, seed=seed)
@@ -93,7 +93,7 @@ def test_seeds_are_one_configuration_and_the_best_of_them_is_shipped(folder, met
     assert second.score.mean == pytest.approx(0.96)
     assert second.score.half_width == pytest.approx(4.302652729911275 * 0.02 / math.sqrt(3))
     assert second.test.mean == pytest.approx(0.86)
-    # 0.01 apart, deviation 0.02 on two degrees of freedom: noise.
+    # The means are 0.01 apart with deviation 0.02 and two degrees of freedom, so they are tied.
     assert [(one.place, one.tied) for one in answer.configurations] == [(1, True), (1, True)]
 
 
@@ -105,7 +105,7 @@ def test_the_same_seed_twice_is_not_a_sample(folder, metrics):
     assert [one.num_planned for one in answer.configurations] == [1, 1]
 
 
-def test_kinds_are_never_one_configuration(folder, metrics):
+def test_jobs_of_different_kinds_are_different_configurations(folder, metrics):
     for kind in ("grid", "random"):
         folder.add(kind, {"sparsity": 0.5, "seed": 1}, kind=kind, metrics=metrics(seed=1))
     assert {one.label for one in make_answer(read_records(folder.path)).configurations} == {"s50", "random pruning s50"}

@@ -12,7 +12,7 @@ def test_times(text, count):
 
 
 @pytest.mark.parametrize("text", ["0.5", "3 KiB", "5 min", "0ms", f"{'9' * 500}ms", f"0.{'0' * 300}1s"])
-def test_what_is_not_a_time(text):
+def test_wrong_times_are_errors(text):
     with pytest.raises(
         InputError, match=r"^--max-latency=.{3,40}: must be a time above 0 such as 0.5ms, 800us or 0.1s"
     ):
@@ -20,7 +20,7 @@ def test_what_is_not_a_time(text):
 
 
 @pytest.mark.parametrize("points", [math.nan, math.inf, -math.inf, 100.5, 1e308])
-def test_a_drop_that_no_accuracy_has(points):
+def test_impossible_drops_are_errors(points):
     with pytest.raises(InputError, match=r"^--max-drop .* is not a number of points; allowed: -100 to 100"):
         check_drop(points)
     assert check_drop(-0.5) == -0.5

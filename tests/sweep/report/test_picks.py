@@ -11,7 +11,7 @@ def pick(folder):
 
 
 def test_balance_by_hand():
-    """Half of the 10 % spared, and 4x of at most 16x is half in logarithms; their harmonic mean is a half."""
+    """Half of the 10 % is spared, and 4x of at most 16x is half in logarithms. Their harmonic mean is a half."""
     assert balance(0.95, 4.0, largest=16.0) == pytest.approx(0.5)
     assert balance(1.02, 16.0, largest=16.0) == pytest.approx(1.0)
     assert balance(0.9, 16.0, largest=16.0) == 0.0
@@ -20,7 +20,7 @@ def test_balance_by_hand():
 
 
 def test_three_picks(folder, metrics):
-    """Kept 0.99, 0.97, 0.91 at 2x, 8x, 16x: balances .38, .72, .18; the smallest of all keeps too little."""
+    """Kept 0.99, 0.97, 0.91 at 2x, 8x, 16x give balances .38, .72, .18. The smallest file keeps too little."""
     for name, val, ratio in (("a", 0.99, 2), ("b", 0.97, 8), ("c", 0.91, 16), ("d", 0.89, 64)):
         add_smaller(folder, metrics, name, val, ratio)
     picks = pick(folder)
@@ -38,7 +38,7 @@ def test_picks_look_at_validation_and_not_at_test(folder, metrics):
     assert pick(folder)["best accuracy"].chosen.job.name == "b"
 
 
-def test_without_validation_test_accuracy_decides_and_it_is_said(folder, metrics):
+def test_without_validation_test_accuracy_decides_and_the_report_says_so(folder, metrics):
     for name, accuracy in (("a", 0.97), ("b", 0.96)):
         document = metrics(accuracy=accuracy)
         document["run"]["val_accuracy"] = {}
@@ -56,7 +56,7 @@ def test_ties_go_to_the_smaller_file_then_to_the_first_name(folder, metrics):
     assert [one.chosen.job.name for one in picks.values()] == ["y", "y", "y"]
 
 
-def test_none_where_all_collapsed(folder, metrics):
+def test_collapsed_models_are_not_picked_for_size(folder, metrics):
     add_smaller(folder, metrics, "a", 0.2, 4)
     picks = pick(folder)
     assert picks["best accuracy"].chosen.job.name == "a"
@@ -72,8 +72,8 @@ def test_a_baseline_that_wins_is_picked_and_the_best_of_the_grid_named(folder, m
         assert (one.chosen.job.name, one.of_grid.job.name) == ("s", "a")
 
 
-def test_a_tie_is_said_and_the_smallest_of_it_named(folder, metrics):
-    """Two means a hair apart, and the better has twice the bytes."""
+def test_a_tie_is_described_with_its_smallest_member(folder, metrics):
+    """The two means are nearly equal, and the better one has twice the bytes."""
     for name, sparsity, mean, ratio in (("a", 0.5, 0.9505, 4), ("b", 0.9, 0.95, 8)):
         for seed, step in enumerate((-0.01, 0.0, 0.01)):
             axes = {"sparsity": sparsity, "seed": seed}
@@ -94,8 +94,8 @@ def test_equal_numbers_of_one_seed_are_a_tie_without_noise(folder, metrics):
     assert describe_tie(found.chosen, found.tied) is None
 
 
-def test_what_a_pick_may_not_be_is_not_named_as_tied_with_it(folder, metrics):
-    """90.5 and 89.5 % of the dense model's share a place, and the second keeps too little."""
+def test_an_ineligible_configuration_is_not_tied_with_a_pick(folder, metrics):
+    """90.5 and 89.5 % of the dense model's accuracy share a place, but the second keeps too little."""
     for name, sparsity, mean, ratio in (("a", 0.5, 0.905, 4), ("b", 0.9, 0.895, 8)):
         for seed, step in enumerate((-0.01, 0.0, 0.01)):
             axes = {"sparsity": sparsity, "seed": seed}

@@ -23,7 +23,7 @@ def test_the_best_within_and_the_misses(folder, metrics):
     add_point(folder, metrics, 0.9, 8, drop=4.0, kib=200)
     found = recommend(folder.path, Limits(max_drop=1.0, max_bytes=320 * KIB))
     assert found.best.job.name == "s70_w8"
-    # A quarter over 320 KiB; three points over 1 count 0.3.
+    # One file is a quarter over 320 KiB. Three points over 1 count as 0.3.
     assert [one.job.name for one in found.others] == ["s50_w8", "s90_w8"]
     text = words(found)
     assert "400.0 KiB (1.25x)" in text
@@ -38,14 +38,14 @@ def test_at_the_limit_is_within_it(folder, metrics):
     assert recommend(folder.path, Limits(1.0, 300 * KIB, 0.49)).best is None
 
 
-def test_a_drop_alone_asks_for_the_smallest_file(folder, metrics):
+def test_with_only_a_drop_the_smallest_file_is_best(folder, metrics):
     add_point(folder, metrics, 0.5, 8, drop=0.1, kib=400)
     add_point(folder, metrics, 0.7, 8, drop=0.9, kib=300)
     assert recommend(folder.path, Limits(max_drop=1.0)).best.job.name == "s70_w8"
     assert recommend(folder.path, Limits(max_drop=1.0, max_bytes=1e9)).best.job.name == "s50_w8"
 
 
-def test_what_was_not_timed_is_not_within_a_latency(folder, metrics):
+def test_an_untimed_job_is_not_within_a_latency(folder, metrics):
     document = metrics()
     document["timing"]["latency"] = []
     folder.add("a", {"sparsity": 0.5}, metrics=document)
@@ -54,8 +54,8 @@ def test_what_was_not_timed_is_not_within_a_latency(folder, metrics):
     assert "not measured" in words(found)
 
 
-def test_ties_of_what_to_ship_are_said(folder, metrics):
-    """Two within noise, and the dearer is a hair better; one that is as good and over the limit is not named."""
+def test_ties_of_the_recommendation_are_described(folder, metrics):
+    """Two are tied, and the larger is slightly better. A third is as good but over the limit, so it is not named."""
     folder.plan["axes"] = {"sparsity": [0.5, 0.9], "seed": [0, 1, 2]}
     for name, sparsity, mean, kib in (("a", 0.5, 0.951, 400), ("b", 0.7, 0.950, 200), ("c", 0.9, 0.9505, 900)):
         for seed, step in enumerate((-0.01, 0.0, 0.01)):
@@ -66,7 +66,7 @@ def test_ties_of_what_to_ship_are_said(folder, metrics):
     assert "tied with 1 other within the noise of seeds; the smallest of them is b2, 200.0 KiB" in text
 
 
-def test_baselines_may_be_shipped_and_say_so(folder, metrics):
+def test_a_recommended_baseline_is_marked(folder, metrics):
     add_point(folder, metrics, 0.5, 8, drop=5.0, kib=400)
     add_point(folder, metrics, 0.5, 8, drop=1.0, kib=300, kind="random")
     found = recommend(folder.path, Limits(max_drop=2.0))
@@ -105,7 +105,7 @@ def test_commands_on_the_command_line(folder, metrics, tmp_path):
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_nothing_finished_is_one_line(folder):
+def test_a_sweep_without_finished_jobs_is_an_error(folder):
     folder.add("a", status="failed", reason="no")
     with pytest.raises(InputError, match="none of 1 jobs has finished"):
         recommend(folder.path, Limits(max_drop=1.0))

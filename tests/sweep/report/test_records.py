@@ -42,7 +42,7 @@ def test_latency_is_that_of_the_fastest_engine_that_executes_integers(folder, me
     assert job.measured.latency(7) is None
 
 
-def test_whatever_is_on_disk_is_a_row_with_a_reason(folder, metrics):
+def test_every_damaged_record_is_a_row_with_a_reason(folder, metrics):
     folder.add("good", metrics=metrics())
     folder.add("absent", status=None)
     folder.add("failed", status="failed", reason="RuntimeError: out\nof memory")
@@ -110,7 +110,7 @@ def test_older_metrics_are_read(metrics, version):
     assert read_measured(document).accuracy == 0.96
 
 
-def test_what_a_stranger_left_out_is_named(metrics):
+def test_a_missing_number_is_named(metrics):
     document = metrics()
     del document["compressed"]["bytes"]
     with pytest.raises(ValueError, match="compressed/bytes/artifact is missing"):
@@ -126,7 +126,7 @@ def paths(document, prefix=()):
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_no_damage_to_a_document_is_more_than_a_reason(tmp_path_factory, data):
+def test_any_damage_to_a_document_is_only_a_reason(tmp_path_factory, data):
     folder = Folder(tmp_path_factory.mktemp("damage"))
     document = make_metrics(history=[{"step": 1, "sparsity": 0.5, "accuracy_after": 0.9}])
     *parents, last = data.draw(st.sampled_from(list(paths(document))))
@@ -147,7 +147,7 @@ def test_no_damage_to_a_document_is_more_than_a_reason(tmp_path_factory, data):
     propose(answer, Limits(max_drop=0.0), best=None, by_bytes=False)
 
 
-def test_single_runs_differ_in_what_their_commands_do(folder, metrics):
+def test_axes_of_single_runs_are_where_their_commands_differ(folder, metrics):
     for name, words in (
         ("a", ["train.py", "sparsity=0.5", "seed=1", "name=a", "hydra.job.x=1", "--cfg"]),
         ("b", ["train.py", "sparsity=0.9", "seed=1", "name=b", "+strategy=gmp"]),
@@ -171,7 +171,7 @@ def test_a_damaged_plan_is_read_as_single_runs(folder, metrics):
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"schema_version": 2, "jobs": []}'])
-def test_no_jobs_is_one_line(tmp_path, content):
+def test_a_folder_without_jobs_is_a_one_line_error(tmp_path, content):
     if content is not None:
         (tmp_path / "sweep.json").write_text(content)
     with pytest.raises(InputError) as caught:

@@ -9,7 +9,7 @@ from compression.sweep.report.seeds import Noise, Sample, are_tied, pool_noise, 
 
 
 def test_interval_by_hand():
-    """2, 4, 6: mean 4, deviation sqrt(8 / 2) = 2; t of two degrees is 4.3027, so 4.3027 * 2 / sqrt(3)."""
+    """2, 4, 6 have mean 4 and deviation sqrt(8 / 2) = 2. With t = 4.3027 the half width is 4.3027 * 2 / sqrt(3)."""
     sample = summarize([2.0, 4.0, 6.0])
     assert (sample.mean, sample.num, sample.deviation) == (4.0, 3, 2.0)
     assert sample.half_width == pytest.approx(4.302652729911275 * 2 / math.sqrt(3))
@@ -27,7 +27,7 @@ def test_interval_is_scipys(values):
 
 
 def test_pooled_noise_by_hand():
-    """Deviations 2 (3 values) and 1 (2 values): (2 * 4 + 1 * 1) / 3 = 3; a single value says nothing."""
+    """Deviations 2 (3 values) and 1 (2 values) give variance (2 * 4 + 1 * 1) / 3 = 3. A single value adds nothing."""
     samples = [Sample(0, 3, 2.0, 1.0), Sample(0, 2, 1.0, 1.0), Sample(0, 1, None, None)]
     assert pool_noise(samples) == Noise(pytest.approx(math.sqrt(3)), 3)
     assert pool_noise(samples[2:]) is None
@@ -55,7 +55,7 @@ def test_ties_at_the_edge_agree_with_scipy():
 
 
 def test_single_seeds_borrow_the_noise_of_the_others():
-    """Deviation 1 on 4 degrees of freedom: t = 2.776, so two single values tie up to 2.776 sqrt(2) = 3.926."""
+    """With deviation 1 and 4 degrees of freedom t is 2.776, so single values tie up to 2.776 sqrt(2) = 3.926."""
     noise = Noise(1.0, 4)
     assert quantile_t(4) * math.sqrt(2) == pytest.approx(3.926, abs=1e-3)
     assert are_tied(summarize([0.0]), summarize([3.92]), noise=noise)

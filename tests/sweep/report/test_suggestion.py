@@ -1,4 +1,4 @@
-"""The value most worth trying, on the line through two runs."""
+"""Suggested values on the line through two runs."""
 
 from sweep_folders import KIB, add_point
 
@@ -7,7 +7,7 @@ from compression.sweep.report.recommendation import recommend
 
 
 def test_next_is_where_the_limit_is_met_between_two_runs(folder, metrics):
-    """100 points to 0.9 of sparsity are 4 points of loss over 1: a limit of 2 lies at 0.5 + 0.4 / 4 = 0.6."""
+    """The loss rises from 1 to 5 points between sparsity 0.5 and 0.9, so it is 2 at 0.5 + 0.4 / 4 = 0.6."""
     add_point(folder, metrics, 0.5, 8, drop=1.0, kib=400)
     add_point(folder, metrics, 0.9, 8, drop=5.0, kib=100)
     found = recommend(folder.path, Limits(max_drop=2.0))
@@ -18,7 +18,7 @@ def test_next_is_where_the_limit_is_met_between_two_runs(folder, metrics):
 
 
 def test_bytes_are_met_by_ratio(folder, metrics):
-    """From 400 to 100 KiB over 0.4 of sparsity, 200 KiB are half way; rounded towards what is within."""
+    """The file shrinks from 400 to 100 KiB over 0.4 of sparsity; 200 KiB is half way, rounded into the limit."""
     add_point(folder, metrics, 0.5, 8, drop=1.0, kib=400)
     add_point(folder, metrics, 0.9, 8, drop=5.0, kib=100)
     found = recommend(folder.path, Limits(max_bytes=200 * KIB))
@@ -33,13 +33,13 @@ def test_whole_numbers_stay_whole(folder, metrics):
     assert found.next_run.command == "python train.py -m sparsity=0.5 weight_bits=6 name=sweep"
 
 
-def test_what_is_in_the_plan_already_is_not_proposed(folder, metrics):
+def test_a_planned_value_is_not_proposed(folder, metrics):
     folder.plan["command"] = ["train.py", "-m", "sparsity=0.5", "weight_bits=4,5,6", "overwrite=true", "plan=false"]
     add_point(folder, metrics, 0.5, 4, drop=5.0, kib=200)
     add_point(folder, metrics, 0.5, 5, drop=4.0, kib=400)
     add_point(folder, metrics, 0.5, 6, drop=0.0, kib=300, status="failed", reason="boom")
     found = recommend(folder.path, Limits(max_bytes=100 * KIB))
-    # Two bits are not below the least.
+    # Two bits are still allowed.
     assert found.best is None
     assert found.next_run.command == "python train.py -m sparsity=0.5 weight_bits=3 name=sweep"
     found = recommend(folder.path, Limits(max_bytes=500 * KIB))
@@ -47,8 +47,8 @@ def test_what_is_in_the_plan_already_is_not_proposed(folder, metrics):
     assert "failed (boom)" in found.next_run.rule
 
 
-def test_bits_that_there_are_not_are_not_proposed(folder, metrics):
-    """Not 20 between 8 and 32, nor 10 beyond 8."""
+def test_impossible_bits_are_not_proposed(folder, metrics):
+    """Neither 20 between 8 and 32 nor 10 beyond 8 is proposed."""
     for bits, drop, kib in ((6, 3.0, 200), (8, 2.0, 300), (32, 1.0, 900)):
         add_point(folder, metrics, 0.5, bits, drop=drop, kib=kib)
     for limit in (250, 600, 2000):
@@ -56,21 +56,21 @@ def test_bits_that_there_are_not_are_not_proposed(folder, metrics):
         assert int(dict(word.split("=") for word in command.split()[3:])["weight_bits"]) in (6, 7, 8, 32)
 
 
-def test_a_fraction_stays_one(folder, metrics):
+def test_a_fraction_stays_at_most_one(folder, metrics):
     for alpha, drop in ((0.5, 3.0), (0.9, 2.0)):
         folder.add(f"a{alpha}", {"distillation.alpha": alpha}, metrics=metrics(val=0.98 - drop / 100, dense_val=0.98))
     found = recommend(folder.path, Limits(max_drop=1.0))
     assert found.next_run.command == "python train.py -m distillation.alpha=0.9 name=sweep seed=43"
 
 
-def test_a_step_beyond_stays_below_all_weights(folder, metrics):
+def test_a_step_beyond_stays_below_a_sparsity_of_one(folder, metrics):
     add_point(folder, metrics, 0.9, 8, drop=1.0, kib=200)
     add_point(folder, metrics, 0.95, 8, drop=2.0, kib=120)
     found = recommend(folder.path, Limits(max_bytes=50 * KIB))
     assert found.next_run.command == "python train.py -m sparsity=0.975 weight_bits=8 name=sweep"
 
 
-def test_a_lone_run_is_repeated_with_another_seed(folder, metrics):
+def test_a_single_configuration_is_repeated_with_another_seed(folder, metrics):
     folder.add("a", {"strategy": "gmp"}, metrics=metrics(seed=7), overrides=["strategy=gmp", "name=x", "seed=7"])
     found = recommend(folder.path, Limits(max_drop=50))
     assert found.next_run.command == "python train.py -m strategy=gmp name=sweep seed=8"

@@ -11,7 +11,7 @@ def courses(folder):
 
 
 def test_jobs_that_share_a_pruning_share_its_line(folder, metrics):
-    """Bits come after pruning, so they are not in the name of the line."""
+    """Bits apply after pruning, so they are not in the name of the line."""
     for sparsity in (0.5, 0.9):
         for bits in (6, 8):
             made = metrics(prune=f"p{sparsity}", history=[STEP | {"sparsity": sparsity}], dense_val=0.98)
@@ -22,14 +22,14 @@ def test_jobs_that_share_a_pruning_share_its_line(folder, metrics):
     ]
 
 
-def test_a_pruning_with_one_job_is_named_as_all_others(folder, metrics):
+def test_a_pruning_with_one_job_is_named_like_the_others(folder, metrics):
     for sparsity, bits in ((0.5, 6), (0.5, 8), (0.9, 8)):
         made = metrics(prune=f"p{sparsity}", history=[STEP | {"sparsity": sparsity}], dense_val=0.98)
         folder.add(f"{sparsity}-{bits}", {"sparsity": sparsity, "weight_bits": bits}, metrics=made)
     assert [one.label for one in courses(folder)] == ["sparsity 0.5", "sparsity 0.9"]
 
 
-def test_baselines_are_marked_and_what_did_not_prune_has_no_line(folder, metrics):
+def test_baselines_are_marked_and_jobs_without_pruning_have_no_line(folder, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics(prune="a", history=[STEP]))
     folder.add("r", {"sparsity": 0.5}, kind="random", metrics=metrics(prune="r", history=[STEP]))
     folder.add("d", {"sparsity": 0.0}, metrics=metrics(prune="d"))

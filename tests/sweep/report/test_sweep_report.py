@@ -55,7 +55,7 @@ def test_everything_is_written(tmp_path):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_failures_are_listed_and_the_rest_is_there(folder, metrics):
+def test_failed_jobs_are_listed_beside_finished_ones(folder, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics())
     folder.add("b", {"sparsity": 0.7}, status="failed", reason="[red] a | b")
     folder.add("c", {"sparsity": 0.9}, status=None)
@@ -68,7 +68,7 @@ def test_failures_are_listed_and_the_rest_is_there(folder, metrics):
     assert read_rows(folder.path)[1]["accuracy"] == ""
 
 
-def test_a_sweep_of_which_nothing_finished_is_still_reported(folder):
+def test_a_sweep_without_finished_jobs_has_a_report(folder):
     folder.add("a", {"sparsity": 0.5}, status="failed", reason="no")
     result = aggregate(folder.path)
     assert "no job has finished" in printed(result)
@@ -108,7 +108,7 @@ def test_odd_axes_are_written_and_drawn(folder, metrics):
     assert len(read_rows(folder.path)) == len(values)
 
 
-def test_an_empty_folder_is_one_line(tmp_path):
+def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(InputError):
         aggregate(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -123,7 +123,7 @@ def test_the_same_records_give_the_same_files(tmp_path):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_ties_are_marked_and_said(tmp_path):
+def test_ties_are_marked_and_explained(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5, 0.9], bits=[6, 8], seeds=[0, 1, 2], baselines=False)
     result = aggregate(tmp_path / "grid")
     assert [(one.place, one.tied) for one in result.answer.configurations] == [
@@ -139,7 +139,7 @@ def test_ties_are_marked_and_said(tmp_path):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_ties_are_in_every_form_of_the_answer(folder, metrics):
+def test_ties_are_in_every_form_of_the_report(folder, metrics):
     folder.plan["axes"] = {"sparsity": [0.5, 0.9], "seed": [0, 1, 2]}
     for name, sparsity, mean, num_bytes in (("a", 0.5, 0.9505, 4096), ("b", 0.9, 0.95, 2048)):
         for seed, step in enumerate((-0.01, 0.0, 0.01)):
@@ -150,11 +150,11 @@ def test_ties_are_in_every_form_of_the_answer(folder, metrics):
     assert f"{tie}. Rule: the highest accuracy." in (folder.path / "report.md").read_text()
     document = json.loads((folder.path / "results.json").read_text())
     assert (document["picks"][0]["tie"], document["picks"][0]["tied_with"]) == (tie, ["b2"])
-    assert "told apart by cost alone" in (folder.path / "report.md").read_text()
+    assert "differ in cost alone" in (folder.path / "report.md").read_text()
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_seeds_of_collapsed_jobs_alone_are_said_to_tell_nothing(folder, metrics):
+def test_seeds_of_collapsed_jobs_alone_give_no_noise(folder, metrics):
     folder.add("a", {"sparsity": 0.5, "seed": 0}, metrics=metrics(val=0.9, seed=0))
     for seed, val in enumerate((0.1, 0.5)):
         folder.add(f"b{seed}", {"sparsity": 0.9, "seed": seed}, metrics=metrics(val=val, seed=seed))
@@ -164,7 +164,7 @@ def test_seeds_of_collapsed_jobs_alone_are_said_to_tell_nothing(folder, metrics)
 
 @pytest.mark.slow
 def test_a_thousand_jobs(tmp_path):
-    """No timing assert here: docs/sweeps.md has the seconds."""
+    """The seconds are in docs/sweeps.md, so they are not asserted here."""
     sparsities = [0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97]
     strategies = ["gmp", "iterative_l1", "oneshot_structured_l2", "rigl"]
     make_grid(
