@@ -52,7 +52,7 @@ def outputs(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("outputs")
     command = (
         "train.py model=custom model._target_=tiny_net.TinyNet data=digits training.epochs=1 threads=1 name=new "
-        "strategy=oneshot_largest strategy.recovery.epochs=0 sparsity=0.5 weight_bits=8 storage=palette "
+        "strategy=oneshot_largest strategy.recovery.epochs=0 sparsity=0.5 storage=palette "
         f"runtime.engines=[eager,bfloat16] runtime.repeats=2 runtime.peak_memory=false output_dir={folder}"
     )
     environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}

@@ -15,8 +15,8 @@ from compression.artifact import Artifact
 from compression.core.errors import InputError
 from compression.data.decode import EXTENSIONS, read_image
 from compression.data.normalization import normalize
-from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.runtime import Predictor, Runtime, check_engine
+from compression.runtimes.engines import ENGINES, check_engine, make_runtime
+from compression.runtimes.runtime import Predictor
 from compression.system.files import write_atomic
 
 
@@ -63,17 +63,14 @@ def _is_visible_image(file: Path, *, root: Path) -> bool:
 def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predictor:
     """Return a function from normalized images [B, 3, H, W] to logits [B, C]. Raises InputError.
 
-    ``engine`` is eager, onnxruntime or openvino; the last two export the model to ONNX first.
+    ``engine`` is a name in ``ENGINES``. An engine that reads ONNX gets a temporary file of the model.
     """
     check_engine(engine, key="--engine")
-    if engine == "eager":
-        return EagerRuntime().load(artifact.model, threads=threads)
+    if not ENGINES[engine].reads_onnx:
+        return make_runtime(engine).load(artifact.model, threads=threads)
 
     from compression.runtimes.onnx_export import export_onnx
-    from compression.runtimes.onnxruntime import OnnxRuntime
-    from compression.runtimes.openvino import OpenVinoRuntime
 
-    runtime: Runtime = OpenVinoRuntime() if engine == "openvino" else OnnxRuntime()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         export_onnx(
@@ -84,7 +81,7 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predicto
             mean=artifact.mean,
             std=artifact.std,
         )
-        return runtime.load(path, threads=threads)
+        return make_runtime(engine).load(path, threads=threads)
 
 
 def predict_images(

@@ -14,7 +14,7 @@ from compression.config.require import require
 from compression.core.errors import InputError
 from compression.core.sizes import ALLOWED as SIZES
 from compression.core.sizes import parse_size
-from compression.runtimes.runtime import check_engine
+from compression.runtimes.engines import check_engine
 from compression.system.extras import require_packages
 
 STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export", "evaluate")

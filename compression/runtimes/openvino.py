@@ -12,7 +12,8 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from compression.core.errors import InputError
-from compression.runtimes.runtime import Predictor, check_engine, check_onnx_file
+from compression.runtimes.engines import check_engine
+from compression.runtimes.runtime import Predictor, check_onnx_file
 
 # So many compiled networks are kept, each for one batch size and with its own copy of the weights.
 KEPT = 4

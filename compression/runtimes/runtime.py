@@ -1,4 +1,4 @@
-"""The interface of an engine, and the known engines with the packages that they need."""
+"""The interface of an engine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,17 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.core.errors import InputError
-from compression.system.extras import require_packages
 
 # images: [B, 3, H, W] float32, already normalized -> logits: [B, num_classes] float32
 Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-# Engines by name, and the packages that each one needs, including those that write its ONNX file.
-ENGINES: dict[str, tuple[str, ...]] = {
-    "eager": (),
-    "onnxruntime": ("onnxruntime", "onnx", "onnxscript"),
-    "openvino": ("openvino", "onnx", "onnxscript"),
-}
 
 
 class Runtime(Protocol):
@@ -28,13 +20,6 @@ class Runtime(Protocol):
 
     def load(self, source: Any, /, *, threads: int) -> Predictor:
         """Return a function from images to logits that runs ``source`` on ``threads`` threads."""
-
-
-def check_engine(name: str, *, key: str) -> None:
-    """Raise InputError if the engine ``name``, the value of ``key``, is unknown or needs a missing package."""
-    if name not in ENGINES:
-        raise InputError(f"{key}={name}: must be among {', '.join(ENGINES)}")
-    require_packages(*ENGINES[name])
 
 
 def check_onnx_file(source: Path | str) -> None:

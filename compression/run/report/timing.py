@@ -16,17 +16,14 @@ from compression.peak_memory import measure_peak_memory
 from compression.run.context import Context
 from compression.run.names import ARTIFACT, ONNX
 from compression.runtimes.eager import EagerRuntime
+from compression.runtimes.engines import ENGINES, make_runtime
 from compression.runtimes.measure import (
     LatencyRecord,
     compare_rounds,
     measure_alternating,
     measure_load_seconds,
 )
-from compression.runtimes.onnxruntime import OnnxRuntime
-from compression.runtimes.openvino import OpenVinoRuntime
-from compression.runtimes.runtime import Predictor, Runtime
-
-ONNX_ENGINES: tuple[Runtime, ...] = (OnnxRuntime(), OpenVinoRuntime())
+from compression.runtimes.runtime import Predictor
 
 # A long schedule has many steps: at most this many of them are timed, each this often.
 TIMED_STEPS, STEP_REPEATS = 8, 5
@@ -74,11 +71,10 @@ def _load_engines(
 ) -> dict[tuple[str, str], Predictor]:
     predictors: dict[tuple[str, str], Predictor] = {}
     for name in ("dense", "compressed"):
-        if "eager" in engines:
-            predictors["eager", name] = EagerRuntime().load(loaded[name].model, threads=threads)
-        for runtime in ONNX_ENGINES:
-            if runtime.name in engines:
-                predictors[runtime.name, name] = runtime.load(folders[name] / ONNX, threads=threads)
+        for engine in ENGINES:
+            if engine in engines:
+                source = folders[name] / ONNX if ENGINES[engine].reads_onnx else loaded[name].model
+                predictors[engine, name] = make_runtime(engine).load(source, threads=threads)
     return predictors
 
 
