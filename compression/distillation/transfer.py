@@ -47,7 +47,7 @@ def make_transfer(
 
 
 def own_module(transfer: FeatureTransfer | None) -> nn.Module:
-    """Return the module that a transfer trains besides the student, or an empty module if there is none."""
+    """Return the module that a transfer trains besides the student, or an empty module if it trains nothing."""
     if transfer is not None and isinstance(transfer.compare, nn.Module):
         return transfer.compare
     return nn.Module()

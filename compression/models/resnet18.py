@@ -39,7 +39,7 @@ def resnet18(*, num_classes: int, width_mult: float = 1.0, stem: str = "cifar", 
 
 
 def _narrow_(net: nn.Module, width_mult: float) -> None:
-    """Give every layer of ``net`` fewer channels and new random weights; torchvision builds only one width."""
+    """Narrow every layer of ``net`` and draw new random weights; torchvision builds only one width."""
 
     def scale(channels: int) -> int:
         return max(8, 8 * round(channels * width_mult / 8)) if channels >= 64 else channels

@@ -12,7 +12,7 @@ from compression.core.sizes import format_size
 # Windows has no quota errors by this name.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 # torch.save and safetensors raise their own error types, without the errno of the operating system.
-_SAID = ("PytorchStreamWriter failed writing file", "No space left on device", "Disk quota exceeded")
+_FULL_TEXTS = ("PytorchStreamWriter failed writing file", "No space left on device", "Disk quota exceeded")
 
 # Beginnings of the error lines about a full disk. They also identify such a line in the output of another process.
 _FULL_LINE, _LITTLE_LINE = "the disk is full", "too little room in"
@@ -28,7 +28,7 @@ def is_disk_full(error: BaseException) -> bool:
     while link is not None:
         if isinstance(link, DiskFullError) or (isinstance(link, OSError) and link.errno in _FULL):
             return True
-        if not isinstance(link, OSError) and any(words in str(link) for words in _SAID):
+        if not isinstance(link, OSError) and any(words in str(link) for words in _FULL_TEXTS):
             return True
         link = link.__cause__ or link.__context__
     return False

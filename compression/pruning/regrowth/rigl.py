@@ -14,7 +14,7 @@ from compression.pruning.regrowth.moving import check_fraction, drop_fraction, m
 class RigL:
     """Regrowth where ``|g|`` is largest; g is the sum of the gradients of ``num_batches`` batches.
 
-    ``fraction`` of the kept weights move at progress 0; the number falls to none at progress 1 by a cosine.
+    ``fraction`` of the kept weights move at progress 0; the fraction falls to 0 at progress 1 by a cosine.
     """
 
     def __init__(self, *, fraction: float = 0.3, num_batches: int = 1) -> None:

@@ -13,7 +13,7 @@ from compression.pruning.regrowth.moving import check_fraction, drop_fraction, m
 class Set:
     """Regrowth at random places.
 
-    ``fraction`` of the kept weights move at progress 0; the number falls to none at progress 1 by the cosine of RigL
+    ``fraction`` of the kept weights move at progress 0; the fraction falls to 0 at progress 1 by the cosine of RigL
     (arXiv:1911.11134). So the two methods differ only in where weights grow.
     """
 
