@@ -86,7 +86,5 @@ def _count(weight: Tensor) -> str:
 def _describe(channels: int, largest: float) -> str:
     scale = f"dark to bright: -{largest:.2g} to {largest:.2g}; black: pruned"
     if channels == 3:
-        return (
-            f"{scale}\nred, green and blue of a dot: its weights for these input channels, each black if pruned"
-        )
+        return f"{scale}\nred, green and blue of a dot: its weights for these input channels, each black if pruned"
     return scale if channels == 1 else f"{scale}\neach dot: the mean over {channels:,} input channels"
