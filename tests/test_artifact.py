@@ -213,7 +213,7 @@ def test_folded_batch_norm(mobilenet, tmp_path):
     again = tmp_path / "again.cmp"
     zeros = sum(int((value == 0).sum()) for value in model.state_dict().values() if value.ndim > 1)
     assert sum(int((value == 0).sum()) for value in contents.decode().values() if value.ndim > 1) >= zeros
-    # No parameter of batch norm is left to train.
+    # A folded network is no longer trainable, so its file cannot be read as weights or into a given model.
     for read in (lambda: read_weights(path), lambda: load(path, model=model)):
         with pytest.raises(InputError, match=r"has its batch norm folded.*storage\.fold_bn=false"):
             read()

@@ -1,1 +1,1 @@
-"""What a run says at its end: one document for programs, one table for people."""
+"""The report of a run: one document for programs, one table for people, and pictures."""

@@ -1,4 +1,4 @@
-"""When a model is no longer one of those that are compared."""
+"""The limit below which a model counts as collapsed and is left out of comparisons."""
 
-# Points of accuracy below the best: such a model has collapsed, its numbers would drown those of the others.
+# In points of accuracy below the best model. The numbers of a collapsed model would hide the differences of the others.
 COLLAPSED_POINTS = 25.0

@@ -1,4 +1,4 @@
-"""A run as one row of TensorBoard's HParams table: what was asked for, and every final metric by its name."""
+"""A run as one row of TensorBoard's HParams table: its settings, and every final metric by name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,21 +6,22 @@ from typing import Any
 from compression.reporting.metrics_reader import read_measured
 from compression.reporting.result_row import make_result_row
 
-# Beside the stages; what TensorBoard calls a session lies in a folder of its own, or it would take in their curves.
+# The folder of the row, next to those of the stages. A TensorBoard session needs a separate folder; otherwise it would
+# include the curves of the stages.
 ROW = "result"
-# Where and how often a run is made, and what draws it.
+# These keys say where and how a run is made and logged. They are not hyperparameters.
 _LEFT_OUT = ("name", "output_dir", "overwrite", "plan", "logger")
 
 
 def make_hparams(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
-    """Return each single value of a configuration under its dotted key; what is no number is a word."""
+    """Return each single value of a configuration under its dotted key; lists become text and None becomes "null"."""
     return _flatten({key: value for key, value in config.items() if key not in _LEFT_OUT})
 
 
 def make_row(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a run's ``metrics.json``, by the names of a sweep's table, held against its dense model.
+    """Return the numbers of a run's ``metrics.json``, compared to its dense model, by the column names of sweep tables.
 
-    ``latency_ms`` and ``speedup`` are those at the smallest batch size, ``seconds`` the sum of its stages'.
+    ``latency_ms`` and ``speedup`` are for the smallest batch size. ``seconds`` is the sum over all stages.
     """
     run = read_measured(metrics)
     row = make_result_row(run, dense=run, batch_size=run.smallest_batch)
@@ -28,7 +29,7 @@ def make_row(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def keep_numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return what TensorBoard can show as a metric: the known numbers of ``row``."""
+    """Return the numbers of ``row`` as floats; TensorBoard cannot show other values as metrics."""
     return {name: float(value) for name, value in row.items() if isinstance(value, (int, float))}
 
 

@@ -1,7 +1,7 @@
-"""``metrics.json``: everything a run found, under stable keys.
+"""The document ``metrics.json``: all results of a run, under stable keys.
 
-``timing`` holds what was measured with a clock, ``provenance`` where and when. All else depends on the command alone:
-the same command on the same machine gives it bit for bit.
+``timing`` holds measured times, and ``provenance`` holds place and time of the run. Everything else depends only on the
+command: the same command on the same machine gives it bit for bit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,10 @@ def make_metrics(
     stage_seconds: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the document of a finished run."""
+    """Return the ``metrics.json`` document of a finished run.
+
+    ``evaluated`` is the result of the evaluate stage: ``dense`` and ``compressed`` results, ``timing`` and ``parity``.
+    """
     dense, compressed = evaluated["dense"], evaluated["compressed"]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -45,17 +48,17 @@ def make_metrics(
 
 
 def is_imitation(engine: str, *, quantized: bool) -> bool:
-    """Whether ``engine`` only imitates the integers of a file, as PyTorch does: its speed at that is nobody's gain."""
+    """Return whether ``engine`` only simulates integers, as PyTorch eager does, so that its speed says nothing."""
     return quantized and engine == "eager"
 
 
 def find_validated(run: Mapping[str, Any]) -> str | None:
-    """Return the stage whose entry of ``run.val_accuracy`` is that of the file: the last that has one; None if none."""
+    """Return the last stage with an entry in ``run.val_accuracy``, which is that of the final file, or None."""
     return next(reversed(run.get("val_accuracy") or {}), None)
 
 
 def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return every number of the document under its path, e.g. ``compressed/bytes/artifact``; for loggers."""
+    """Return every number of the document under its path, e.g. ``compressed/bytes/artifact``, for loggers."""
     numbers: dict[str, float] = {}
     for key, value in document.items():
         name = f"{prefix}{key}"

@@ -1,4 +1,4 @@
-"""Where and with what a run was made."""
+"""Provenance: the commit, the software and the machine with which a run was made."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ _EXTRAS = ("openvino",)
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return processor, cores, memory and GPU of this machine."""
+    """Return processor, usable cores, memory in bytes, GPU and operating system of this machine."""
     return {
         "processor": _processor(),
         "cores": len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count(),
@@ -28,13 +28,13 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_software() -> dict[str, str]:
-    """Return the versions of Python and of the packages that bear on results."""
+    """Return the versions of Python and of the packages that affect results."""
     extras = [name for name in _EXTRAS if find_spec(name) is not None]
     return {"python": platform.python_version(), **{name: version(name) for name in (*_PACKAGES, *extras)}}
 
 
 def git_commit(folder: Path) -> str | None:
-    """Return the commit checked out in ``folder``, with ``+changes`` if files differ from it; None outside git."""
+    """Return the commit checked out in ``folder``, with ``+changes`` if tracked files differ; None outside git."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
@@ -44,7 +44,7 @@ def git_commit(folder: Path) -> str | None:
 
 
 def describe_making() -> dict[str, Any]:
-    """Return what is kept with everything made by this process: commit, packages, machine, time."""
+    """Return the provenance of everything that this process makes: commit, packages, machine and current time."""
     return {
         "git_commit": git_commit(Path(__file__).parent),
         "software": describe_software(),
@@ -54,7 +54,7 @@ def describe_making() -> dict[str, Any]:
 
 
 def now() -> str:
-    """Return the time, UTC, to the second."""
+    """Return the current time in UTC as ISO 8601 text, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,4 +1,4 @@
-"""The history of pruning, a row a step: sparsity, accuracy before and after recovery, file size, latency."""
+"""The pruning history, one row per step: sparsity, accuracy before and after recovery, file size, latency."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ COLUMNS = ("step", "sparsity", "before recovery", "after recovery", "file", "lat
 def make_history(
     steps: Sequence[Mapping[str, Any]], *, dense: Mapping[str, Any], timed: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
-    """Return the rows, the dense model as step 0.
+    """Return one row per step, with the dense model as step 0.
 
-    ``steps`` are those of the prune stage; ``dense`` has ``accuracy_after`` (validation) and ``bytes``. ``timed`` has
-    ``latency_ms`` by step name, each with ``median``.
+    ``steps`` come from the prune stage. ``dense`` has ``accuracy_after`` (validation accuracy) and ``bytes``. ``timed``
+    has ``latency_ms`` by step name, each with ``median`` in milliseconds; None if steps were not timed.
     """
     latencies = {} if timed is None else timed["latency_ms"]
     rows = [{"step": 0, "update": None, "sparsity": 0.0, "accuracy_before": None, **dense}, *map(dict, steps)]
@@ -27,12 +27,12 @@ def make_history(
 
 
 def to_yaml(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the rows as YAML, keys in order."""
+    """Return the rows as YAML, with keys in their original order."""
     return str(yaml.safe_dump([dict(row) for row in rows], sort_keys=False))
 
 
 def to_markdown(rows: Sequence[Mapping[str, Any]], *, timed: Mapping[str, Any] | None) -> str:
-    """Return the rows as a Markdown table; accuracy is on held-out training images."""
+    """Return the rows as a Markdown table with a note below; accuracy is on held-out training images."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---:|" * len(COLUMNS)]
     for row in rows:
         cells = (
@@ -44,14 +44,14 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], *, timed: Mapping[str, Any] |
             "" if row["latency_ms"] is None else f"{row['latency_ms']:.2f} ms",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    note = "Accuracy is on held-out training images; sparsity is of weights, zero or gone."
+    note = "Accuracy is on held-out training images; sparsity is the share of weights that are zero or removed."
     if timed is not None:
         note += f" Latency: {describe_timing(timed)}."
     return "\n".join([*lines, "", note]) + "\n"
 
 
 def describe_timing(timed: Mapping[str, Any]) -> str:
-    """Return e.g. ``eager, batch 64``."""
+    """Return engine and batch size of a timing, e.g. ``eager, batch 64``."""
     return f"{timed['engine']}, batch {timed['batch_size']}"
 
 

@@ -1,11 +1,11 @@
-"""What quantization did, in Markdown: layers with bits and bytes, and what ran in integers."""
+"""The quantization section of a report, in Markdown: bits and bytes of each layer, and what ran in integers."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def to_markdown(quantization: Mapping[str, Any]) -> str:
-    """Return the section of ``report.md`` on the entry ``quantization`` of ``metrics.json``."""
+    """Return the quantization section of ``report.md`` from the entry ``quantization`` of ``metrics.json``."""
     layers, parity = quantization["layers"], quantization["parity"]
     rows = [
         f"| {row['layer']} | {row['weight_bits']} | {row['activation_bits']} | {row['weights']:,} | "
@@ -27,9 +27,9 @@ def _describe_parity(parity: Mapping[str, Any]) -> str:
     counts = parity["executed_layers"]["counts"]
     integer, floating = (sum(kind[key] for kind in counts.values()) for key in ("integer", "float"))
     return (
-        f"Executed by {parity['engine']} and simulated, on {parity['images']:,} test images: "
+        f"Execution by {parity['engine']} against the simulation, on {parity['images']:,} test images: "
         f"{100 * parity['agreement']:.2f} % the same class, logits at most {parity['max_logit_difference']:.3f} apart; "
-        f"{100 * parity['accuracy_executed']:.2f} % and {100 * parity['accuracy_simulated']:.2f} % right. "
+        f"accuracy {100 * parity['accuracy_executed']:.2f} % and {100 * parity['accuracy_simulated']:.2f} %. "
         f"Of the operators that compute, {integer} ran in integers and {floating} in float{_name_floats(parity)}; "
         f"processor: {_describe_cpu(parity['cpu'])}."
     )
@@ -45,13 +45,13 @@ def _name_floats(parity: Mapping[str, Any]) -> str:
 
 def _describe_cpu(cpu: Mapping[str, Any]) -> str:
     found = [name for name in ("vnni", "amx_int8", "avx512", "avx2", "dot_product", "i8mm") if cpu[name]]
-    return f"{cpu['name'] or cpu['architecture']}, {', '.join(found) or 'no instructions for 8 bits known'}"
+    return f"{cpu['name'] or cpu['architecture']}, {', '.join(found) or 'no known 8-bit instructions'}"
 
 
 def _remarks(quantization: Mapping[str, Any]) -> list[str]:
     remarks = []
     if quantization["reduced_range"]:
-        remarks += ["Weights have 7 bits, so that sums of products cannot saturate on this processor.", ""]
+        remarks += ["Weights have 7 bits, because sums of products could saturate on this processor.", ""]
     if quantization["left_in_float"]:
         remarks += [f"Left in float: {', '.join(quantization['left_in_float'])}.", ""]
     return remarks

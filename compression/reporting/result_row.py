@@ -1,4 +1,4 @@
-"""What was measured of one run, a number a column: a row of a sweep's table, and of TensorBoard's HParams table."""
+"""The results of one run as a row, for the table of a sweep and for TensorBoard's HParams table."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from compression.reporting.metrics_reader import Latency, Measured
 
 
 def make_result_row(run: Measured, *, dense: Measured, batch_size: int | None) -> dict[str, Any]:
-    """Return the values of ``run`` by the names of the table's columns; what is not known is None.
+    """Return the values of ``run`` by column name; unknown values are None.
 
-    ``dense``: the run whose dense model it is held against, mostly ``run`` itself. ``batch_size``: that of
-    ``latency_ms`` and ``speedup``.
+    ``dense`` is the run whose dense model is the reference, usually ``run`` itself. ``batch_size`` is the batch size of
+    ``latency_ms`` and ``speedup``; their columns are absent if it was not timed.
     """
     return {
         **_name_results(run, dense),
@@ -20,7 +20,11 @@ def make_result_row(run: Measured, *, dense: Measured, batch_size: int | None) -
 
 
 def speedup_of(latency: Latency | None, *, dense: Measured, own: bool) -> float | None:
-    """Return how many times faster than the best dense engine; of another run's dense model, the ratio of medians."""
+    """Return how many times faster ``latency`` is than the best dense engine; None if either was not measured.
+
+    With ``own``, the speedup was measured in alternation with the run's own dense model. Otherwise the dense model is
+    that of the run ``dense``, and the speedup is the ratio of medians.
+    """
     if latency is None or own:
         return None if latency is None else latency.speedup
     other = dense.latency(latency.batch_size)

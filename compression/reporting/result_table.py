@@ -1,4 +1,4 @@
-"""The final table: metric, dense, compressed, improvement."""
+"""The final table of a run: metric, dense, compressed, improvement."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from compression.reporting.metrics import is_imitation
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, as text."""
+    """One row of the table, as text."""
 
     metric: str
     dense: str
@@ -22,12 +22,12 @@ class Row:
 
 
 def make_rows(metrics: Mapping[str, Any]) -> list[Row]:
-    """Return the lines of the table of a run's ``metrics.json`` document."""
+    """Return the rows of the table from a run's ``metrics.json`` document."""
     return [*_result_rows(metrics), *_timing_rows(metrics)]
 
 
 def to_rich(rows: list[Row], title: str) -> Table:
-    """Return the table for a terminal."""
+    """Return the rows as a table for the terminal."""
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
     for column in ("dense", "compressed", "improvement"):
@@ -38,14 +38,14 @@ def to_rich(rows: list[Row], title: str) -> Table:
 
 
 def to_markdown(rows: list[Row]) -> str:
-    """Return the table in Markdown."""
+    """Return the rows as a Markdown table."""
     lines = ["| metric | dense | compressed | improvement |", "|---|---:|---:|---:|"]
     lines += [f"| {row.metric} | {row.dense} | {row.compressed} | {row.improvement} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
 def files_to_markdown(metrics: Mapping[str, Any]) -> str:
-    """Return the section of ``report.md`` on the files of the run: what each is, and its bytes."""
+    """Return the section of ``report.md`` on the files of a run: the content and the bytes of each file."""
     dense, compressed = metrics["dense"]["bytes"], metrics["compressed"]["bytes"]
     arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     rows = [
@@ -59,14 +59,14 @@ def files_to_markdown(metrics: Mapping[str, Any]) -> str:
 
 
 def format_ratio(ratio: float, better: str, worse: str) -> str:
-    """Return e.g. ``6.71x smaller``, ``1.20x larger``, or ``same``; a loss is said as one."""
+    """Return e.g. ``6.71x smaller``, ``1.20x larger``, or ``same``; the word shows whether it is a gain or a loss."""
     if round(ratio, 2) == 1:
         return "same"
     return f"{ratio:.2f}x {better}" if ratio > 1 else f"{1 / ratio:.2f}x {worse}"
 
 
 def format_speedup(speedup: Mapping[str, float]) -> str:
-    """Return e.g. ``1.72x faster``; where 1 lies between the 10th and 90th percentile nothing has been shown."""
+    """Return e.g. ``1.72x faster``, or ``no difference`` if 1 lies between the 10th and the 90th percentile."""
     if speedup["p10"] <= 1 <= speedup["p90"]:
         return "no difference"
     return format_ratio(speedup["median"], "faster", "slower")
@@ -128,7 +128,7 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
 def _engine(name: str, arithmetic: str) -> str:
     if is_imitation(name, quantized=bool(arithmetic)):
         return f"{name} (simulation)"
-    # No engine has kernels below 8 bits.
+    # No engine has kernels for fewer than 8 bits, so such integers run as 8-bit integers.
     return f"{name} (held in 8 bits)" if "simulated" in arithmetic else name
 
 

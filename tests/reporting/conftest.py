@@ -24,7 +24,7 @@ def latency(milliseconds, images_per_second):
 
 @pytest.fixture
 def evaluated():
-    """What the evaluate stage found: a compressed model of an eighth of the bytes that lost 1.5 points."""
+    """Return the results of an evaluate stage: the compressed model has an eighth of the bytes and lost 1.5 points."""
     dense, compressed = copy.deepcopy(SIDE), copy.deepcopy(SIDE)
     compressed |= {"accuracy": 0.965, "sparsity": 0.9, "layer_sparsity": {"fc.weight": 0.9}}
     compressed["nonzero_parameters"] = 250_000

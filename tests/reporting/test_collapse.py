@@ -5,7 +5,7 @@ from compression.reporting.figures.pareto import Axis, Point, draw_pareto
 
 
 @pytest.mark.parametrize(("further", "collapsed"), [(0.0, False), (0.1, True)])
-def test_at_the_limit_a_model_is_compared_and_beyond_it_only_marked(further, collapsed):
+def test_only_models_beyond_the_limit_count_as_collapsed(further, collapsed):
     accuracies = [95.0, 94.0, 95.0 - COLLAPSED_POINTS - further]
     made = [Point(x=1000.0 * 2**i, y=y, label=str(y), group="grid") for i, y in enumerate(accuracies)]
     axis = Axis("file on disk, log scale", "bytes")

@@ -33,12 +33,12 @@ def texts(figure):
 
 
 def words(figure):
-    """Everything written on a picture that has no axes."""
+    """Return all text on a picture without axes."""
     return " ".join(text.get_text() for text in figure.texts)
 
 
 def sensitivity(num_layers):
-    """Layer i loses i + 1 shares of ``DROPS``, so the last is the most sensitive."""
+    """Return accuracies in which layer i loses i + 1 shares of ``DROPS``, so the last layer is the most sensitive."""
     return {
         f"layer{i}.weight": {at: 0.9 - (i + 1) / num_layers * drop for at, drop in DROPS.items()}
         for i in range(num_layers)
@@ -143,7 +143,7 @@ def test_filters_in_colour():
     corner = {"filter_index": 0, "row": 0, "column": 0}
     assert dot(first, **corner, **place) == pytest.approx((1, DARKEST, high), abs=1e-4)
     assert dot(second, **corner, **place) == pytest.approx((0, DARKEST, high), abs=1e-4)
-    # A weight that was zero before pruning was not taken by it.
+    # A weight that was zero before pruning was not pruned.
     assert dot(second, filter_index=0, row=1, column=1, **place) == pytest.approx((middle,) * 3, abs=1e-4)
     for row in range(3):
         assert dot(first, filter_index=3, row=row, column=2, **place) == pytest.approx((high,) * 3, abs=1e-4)
@@ -260,13 +260,13 @@ def test_history_with_gaps():
     assert [x for x, _ in points(latency.lines[0])] == [0, 75]
 
 
-def test_history_without_any_recovery_does_not_speak_of_one():
+def test_history_without_recovery_does_not_mention_it():
     rows = [history([])[0], *(row | {"accuracy_after": None} for row in history([0.5])[1:])]
     legend = draw_pruning_history(rows).axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["dense", "before recovery"]
 
 
-def test_history_of_nothing_known_about_accuracy(tmp_path):
+def test_history_without_accuracies(tmp_path):
     rows = [row | {"accuracy_before": None, "accuracy_after": None} for row in history([0.5])]
     save_figure(draw_pruning_history(rows), tmp_path / "history.png")
 
@@ -288,7 +288,7 @@ def test_lines_are_drawn_in_the_order_of_sparsity():
     assert points(axes.lines[1]) == [(50, 80), (90, 10)]
 
 
-def test_of_many_lines_only_the_most_sensitive_are_named():
+def test_only_the_most_sensitive_of_many_lines_are_named():
     num = MAX_NAMED + 1
     figure = draw_sensitivity_lines(sensitivity(num), baseline=0.9)
     axes, bar = figure.axes
@@ -319,7 +319,7 @@ def test_heatmap_of_many_columns_has_no_numbers():
     assert not texts(draw_sensitivity_heatmap(accuracy, baseline=0.9))
 
 
-# All of them
+# All pictures
 
 
 def draw_all(num_layers):
@@ -349,11 +349,11 @@ def test_one_layer(tmp_path):
 
 
 def test_no_names_overlap():
-    """Measured on the drawn picture: the layers of all lines at one height."""
+    """The picture is drawn and its labels are measured, with the lines of all layers at one height."""
     same = {f"layer{i}.weight": {0.5: 0.9, 0.9: 0.9} for i in range(MAX_NAMED)}
     figure = draw_sensitivity_lines(same, baseline=0.9)
     figure.draw_without_rendering()
-    # Of the words alone: an annotation's own extent takes in its line.
+    # Only the extent of the text counts; the extent of an annotation would include its line.
     boxes = sorted((Text.get_window_extent(text) for text in figure.axes[0].texts), key=lambda box: box.y0)
     assert len(boxes) == MAX_NAMED
     assert all(lower.y1 < upper.y0 for lower, upper in pairwise(boxes))
@@ -372,7 +372,7 @@ def test_drawn_in_threads(tmp_path, monkeypatch):
         assert (tmp_path / "a" / f"{index}.png").read_bytes() == (tmp_path / "b" / f"{index}.png").read_bytes()
 
 
-def test_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_figures_are_saved_atomically(tmp_path, monkeypatch):
     figure, path = Figure(figsize=(2, 1)), tmp_path / "folder" / "picture.png"
     figure.add_subplot()
     save_figure(figure, path)
@@ -392,10 +392,10 @@ def test_saved_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == ["picture.png"]
 
 
-# The shared look
+# The common style
 
 
-def test_percent_says_all_only_where_it_is_all():
+def test_percent_rounds_to_100_only_if_exact():
     assert [percent(value) for value in (0, 0.5, 0.9994, 0.99951, 1)] == [
         "0.0 %",
         "50.0 %",

@@ -1,4 +1,4 @@
-"""The row of a run, by hand."""
+"""Tests of the HParams row of a run, computed by hand."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def metrics(evaluated):
     )
 
 
-def test_settings_are_flat_words_and_numbers():
+def test_settings_become_flat_keys_and_plain_values():
     settings = {"seed": 3, "name": "mine", "logger": {"a": 1}, "strategy": {"name": "gmp", "protect": ["first"]}}
     assert make_hparams(settings | {"sparsity": None, "overwrite": False}) == {
         "seed": 3,
@@ -39,7 +39,7 @@ def test_final_metrics(metrics):
     assert row["latency_onnxruntime_b64_ms"] == 64
 
 
-def test_imitated_integers_have_no_speed_and_what_was_not_measured_no_place(metrics):
+def test_simulated_integers_and_missing_measurements_are_left_out(metrics):
     metrics["quantization"] = {"parity": None}
     metrics["timing"]["compressed"]["peak_memory_bytes"] = None
     row = make_row(metrics)

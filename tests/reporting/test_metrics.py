@@ -48,7 +48,7 @@ def test_improvement_by_hand(evaluated):
 
 
 def test_ratio_is_of_the_plain_dense_file_to_the_artifact(evaluated):
-    """The dense model's own artifact may be smaller than its state dict; it is not what a ratio is against."""
+    """The artifact of the dense model may be smaller than its state dict, but ratios do not refer to it."""
     evaluated["dense"]["bytes"]["artifact"] = 1
     assert make(evaluated)["improvement"]["compression_ratio"] == 8
 
@@ -58,7 +58,7 @@ def test_a_larger_file_is_a_ratio_below_one(evaluated):
     assert make(evaluated)["improvement"]["compression_ratio"] == 0.5
 
 
-def test_goes_through_json_unchanged(evaluated):
+def test_json_round_trip(evaluated):
     metrics = make(evaluated)
     assert json.loads(json.dumps(metrics)) == metrics
 

@@ -33,7 +33,7 @@ def test_commit(repository):
     assert re.fullmatch(r"[0-9a-f]{40}", commit)
 
 
-def test_changes_are_told(repository):
+def test_changes_are_marked(repository):
     commit = git_commit(repository)
     (repository / "untracked").write_text("")
     assert git_commit(repository) == commit
@@ -74,11 +74,11 @@ def test_machine():
 
 
 def test_machine_is_the_same_every_time():
-    """It is part of a stage's identity."""
+    """The description of the machine is part of a stage's identity, so it must be stable."""
     assert describe_machine() == describe_machine()
 
 
-def test_processor_without_a_list_of_them(monkeypatch):
+def test_processor_without_cpuinfo(monkeypatch):
     monkeypatch.setattr(provenance.Path, "exists", lambda _: False)
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")

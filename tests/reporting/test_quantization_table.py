@@ -11,7 +11,7 @@ def executed(name, *, integer):
 
 @pytest.fixture
 def quantization():
-    """Two layers of 8 and 4 bits: 100 and 300 weights of which 10 and 90 are zero."""
+    """Return two layers with 8 and 4 bits, with 100 and 300 weights, of which 10 and 90 are zero."""
     layer = {"weight_bits": 8, "activation_bits": 8, "weights": 100, "zeros": 10, "bytes": 100}
     return {
         "arithmetic": "W4-8A8, executed in integers",
@@ -47,29 +47,30 @@ def test_a_row_for_each_layer_and_the_sum(quantization):
     ]
 
 
-def test_what_was_executed_is_held_against_the_simulation(quantization):
+def test_execution_is_compared_with_the_simulation(quantization):
     text = to_markdown(quantization)
     assert "W4-8A8, executed in integers (ptq)." in text
-    assert "on 1,797 test images: 99.90 % the same class, logits at most 0.123 apart; 97.00 % and 97.12 % right" in text
+    assert "on 1,797 test images: 99.90 % the same class, logits at most 0.123 apart; " in text
+    assert "; accuracy 97.00 % and 97.12 %." in text
     assert "3 ran in integers and 1 in float (stem (Conv)); processor: a processor, vnni, avx512." in text
 
 
-def test_of_many_in_float_six_are_named(quantization):
+def test_at_most_six_float_layers_are_named(quantization):
     layers = [executed(f"l{number}", integer=False) for number in range(8)]
     quantization["parity"]["executed_layers"]["layers"] = layers
     assert "l5 (Conv) and 2 more)" in to_markdown(quantization)
     assert "l6" not in to_markdown(quantization)
 
 
-def test_a_processor_without_such_instructions_and_without_a_name(quantization):
+def test_a_processor_without_8_bit_instructions_and_name(quantization):
     cpu = dict.fromkeys(quantization["parity"]["cpu"], False)
     quantization["parity"]["cpu"] = cpu | {"name": "", "architecture": "riscv64"}
-    assert "processor: riscv64, no instructions for 8 bits known." in to_markdown(quantization)
+    assert "processor: riscv64, no known 8-bit instructions." in to_markdown(quantization)
 
 
-def test_what_is_out_of_the_ordinary_is_remarked_and_only_then(quantization):
+def test_remarks_appear_only_for_special_cases(quantization):
     assert "saturate" not in to_markdown(quantization)
     assert "Left in float" not in to_markdown(quantization)
     text = to_markdown(quantization | {"reduced_range": True, "left_in_float": ["norm", "head"]})
-    assert "Weights have 7 bits, so that sums of products cannot saturate on this processor." in text
+    assert "Weights have 7 bits, because sums of products could saturate on this processor." in text
     assert "Left in float: norm, head." in text

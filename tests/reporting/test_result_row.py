@@ -15,14 +15,14 @@ def test_a_run_against_its_own_dense_model(run):
     assert (row["drop_points"], row["val_drop_points"]) == (pytest.approx(2.0), pytest.approx(1.5))
     assert (row["compression_ratio"], row["macs_ratio"]) == (8, 2)
     assert (row["latency_ms"], row["latency_engine"], row["latency_batch"]) == (4.0, "onnxruntime", 64)
-    # As measured round by round.
+    # The speedup is the one that was measured round by round.
     assert (row["speedup"], row["speedup_p10"]) == (2.0, 1.8)
     assert row["latency_openvino_b1_ms"] == 0.75
     assert "latency_eager_b1_ms" not in row
     assert row["stages"] == {"dense": "d42", "prune": "p0"}
 
 
-def test_against_the_dense_model_of_another_run_it_is_the_ratio_of_medians(run):
+def test_speedup_over_another_runs_dense_model_is_a_ratio_of_medians(run):
     other = read_measured(make_metrics(dense=0.99, dense_bytes=2**24, dense_milliseconds=3.0))
     row = make_result_row(run, dense=other, batch_size=1)
     assert row["drop_points"] == pytest.approx(3.0)
@@ -33,7 +33,7 @@ def test_against_the_dense_model_of_another_run_it_is_the_ratio_of_medians(run):
     assert row["speedup_openvino_b1"] == 4.0
 
 
-def test_what_is_not_known_is_none(run):
+def test_unknown_values_are_none(run):
     row = make_result_row(run, dense=run, batch_size=7)
     assert "latency_ms" not in row
     assert (row["gzip_ratio"], row["nonzero_ratio"], row["load_ms"]) == (None, None, None)

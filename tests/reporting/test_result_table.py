@@ -14,7 +14,7 @@ def rows_of(evaluated):
 
 
 def row(rows, start):
-    """The one row whose metric begins with ``start``."""
+    """Return the only row with a metric that begins with ``start``."""
     (found,) = [row for row in rows if row.metric.startswith(start)]
     return found
 
@@ -23,7 +23,7 @@ def number(text):
     return float(re.search(r"[-+]?[\d,]+(\.\d+)?", text)[0].replace(",", ""))
 
 
-def test_a_dozen_lines_say_it_all(evaluated):
+def test_the_table_has_8_to_12_complete_rows(evaluated):
     rows = rows_of(evaluated)
     assert 8 <= len(rows) <= 12
     assert all(entry.dense and entry.compressed for entry in rows)
@@ -63,8 +63,8 @@ def improvements(evaluated):
     return {entry.metric: entry.improvement for entry in rows_of(evaluated)}
 
 
-def test_a_loss_reads_as_a_loss(evaluated):
-    """A larger file, a slower model: never in the words of a gain."""
+def test_losses_are_described_as_losses(evaluated):
+    """A larger file and a slower model are never described as a gain."""
     gain = row(rows_of(evaluated), "file").improvement
     evaluated["compressed"]["bytes"]["artifact"] = 2**25
     loss = row(rows_of(evaluated), "file").improvement
@@ -107,8 +107,8 @@ def test_memory_that_was_not_measured_has_no_row(evaluated):
     assert not [metric for metric in improvements(evaluated) if "memory" in metric]
 
 
-def test_memory_too_small_to_be_seen(evaluated):
-    """A small network's inference may need no more memory than loading it did."""
+def test_memory_too_small_to_measure(evaluated):
+    """Inference of a small network may need no more memory than loading it."""
     evaluated["timing"]["compressed"]["peak_memory_bytes"] = 0
     assert row(rows_of(evaluated), "memory of").compressed == "0 bytes"
     evaluated["timing"]["dense"]["peak_memory_bytes"] = 0

@@ -1,6 +1,6 @@
-"""Pictures of what compression did to a model: one a file, each a pure function that returns a Figure.
+"""Pictures of the effects of compression: one per file, each drawn by a pure function that returns a Figure.
 
-Figures are made without pyplot, so they can be drawn in any thread and are freed like any object.
+Figures are made without pyplot, so they can be drawn in any thread and are freed like other objects.
 """
 
 import io
@@ -14,7 +14,7 @@ DPI = 120
 
 
 def save_figure(figure: Figure, path: Path | str) -> None:
-    """Write ``figure`` to ``path`` as a PNG on white; at every moment the old file or the new one stands there."""
+    """Write ``figure`` to ``path`` as a PNG with a white background, atomically: old or new file, never a part."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", bbox_inches="tight")
     write_atomic(path, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""How accuracy went from the dense model over the pruning steps, a line a pruning."""
+"""Picture of accuracy over pruning steps, from the dense model on, one line per job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _SPARSITY = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.9, 256)))
 
 @dataclass(frozen=True)
 class Course:
-    """One pruning: its step numbers, and sparsity and validation accuracy after the recovery of each, as fractions.
+    """The pruning steps of one job, with sparsity and validation accuracy after recovery at each step, as fractions.
 
-    The dense model is step 0. ``baseline`` ones are dashed.
+    The dense model is step 0. Lines of a ``baseline`` are dashed.
     """
 
     label: str
@@ -40,9 +40,12 @@ class Course:
 
 
 def draw_accuracy_steps(courses: Sequence[Course], *, title: str) -> Figure:
-    """Return accuracy over pruning steps, colour by the sparsity a line ends at; few lines are named at their ends."""
+    """Return a picture of accuracy over pruning steps; the final sparsity gives each line its colour.
+
+    Lines are named at their ends if there are at most ``MAX_NAMED``.
+    """
     if not courses:
-        return draw_nothing("No job pruned in steps whose accuracy was recorded")
+        return draw_nothing("No job recorded its accuracy at pruning steps")
     named = len(courses) <= MAX_NAMED
     figure = Figure(figsize=(8.8, 4.8), layout="constrained")
     axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""Bits a weight against sparsity, a line a codec."""
+"""Picture of bits per weight against sparsity, one line per codec."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,10 @@ from compression.reporting.figures.style import SMALL, TEXT, TITLE, remove_frame
 
 
 def draw_codecs(curves: Mapping[str, Sequence[float]], *, sparsities: Sequence[float], title: str) -> Figure:
-    """Return ``curves[codec][k]``, bits a value, over ``sparsities[k]``, fractions; both axes start at zero."""
+    """Return a picture of ``curves[codec][k]``, in bits per value, over ``sparsities[k]``, which are fractions.
+
+    Both axes start at zero.
+    """
     figure = Figure(figsize=(8.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
     remove_frame(axes)
@@ -20,7 +23,7 @@ def draw_codecs(curves: Mapping[str, Sequence[float]], *, sparsities: Sequence[f
     highest = max((curve[0] for name, curve in curves.items() if name in ("dense", "bitmask")), default=1.0)
     axes.set_ylim(0, 1.6 * highest)
     axes.set_xlim(0, 100 * max(sparsities))
-    # Named where they end: a legend of ten would have to be searched.
+    # Lines are named at their ends, because a legend with ten entries is hard to read.
     ends = [curve[-1] for curve in curves.values()]
     heights = spread_out(ends, gap=0.045 * 1.6 * highest, low=0.0, high=1.6 * highest)
     for (name, curve), height in zip(curves.items(), heights, strict=True):
@@ -30,7 +33,7 @@ def draw_codecs(curves: Mapping[str, Sequence[float]], *, sparsities: Sequence[f
             xytext=(1.02, height),
             textcoords=axes.get_yaxis_transform(),
             fontsize=SMALL,
-            # Many lines end in one place: the colour says whose name it is.
+            # Many lines end close together, so each name has the colour of its line.
             color=colours[name],
             va="center",
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": colours[name]},
@@ -38,6 +41,6 @@ def draw_codecs(curves: Mapping[str, Sequence[float]], *, sparsities: Sequence[f
         )
     axes.set_title(title, fontsize=TITLE, loc="left")
     axes.set_xlabel("sparsity, %", fontsize=TEXT)
-    axes.set_ylabel("bits a weight", fontsize=TEXT)
+    axes.set_ylabel("bits per weight", fontsize=TEXT)
     axes.tick_params(labelsize=TEXT)
     return figure

@@ -1,4 +1,4 @@
-"""The first convolution's filters as small images, before and after pruning, holes in black."""
+"""Picture of the filters of the first convolution before and after pruning, with pruned weights in black."""
 
 import math
 
@@ -9,20 +9,21 @@ from torch import Tensor
 
 from compression.reporting.figures.style import SMALL, TEXT, TITLE, percent
 
-# The darkest a weight that was kept can be; only what was pruned is darker.
+# The darkest shade of a weight that was kept; only pruned weights are darker.
 DARKEST = 0.2
-# The light lines between filters, and how wide they are in dots; the longer side of a filter; dots to an inch.
+# The shade of the lines between filters; their width and the longer side of a filter, in dots; dots per inch.
 LIGHT = 0.94
 _LINE, _SIDE, _DOTS = 3, 48, 120
 
 
 def draw_filters(before: Tensor, *, after: Tensor, title: str) -> Figure:
-    """Return the filters of a convolution as two grids of images.
+    """Return a picture of the filters of a convolution as two grids of images.
 
-    Both weights: [O, I, kH, kW]; ``after`` may have fewer filters. With I = 3 the input channels are red, green and
-    blue, otherwise the mean over them is a grey. The largest value of both is white where positive and dark
-    (``DARKEST``) where negative, zero is halfway. Black is what pruning took: exactly zero in ``after`` and not in
-    ``before``, or exactly zero if the shapes differ. Raises ValueError for weights of other than four dimensions.
+    Both weights are [O, I, kH, kW]; ``after`` may have fewer filters. With I = 3 the input channels are red, green and
+    blue; otherwise their mean is a shade of grey. The largest magnitude of both weights is white if positive and dark
+    (``DARKEST``) if negative; zero is halfway. Pruned weights are black: those that are exactly zero in ``after`` and
+    not in ``before``, or, if the shapes differ, all that are exactly zero in ``after``. Raises ValueError for weights
+    without four dimensions.
     """
     for name, weight in (("before", before), ("after", after)):
         if weight.dim() != 4:
@@ -32,7 +33,7 @@ def draw_filters(before: Tensor, *, after: Tensor, title: str) -> Figure:
     if after.shape == before.shape:
         pruned &= before != 0
     values = [_to_colours(before), _to_colours(after)]
-    # A dot is black only where every weight behind it is gone.
+    # A dot is black only if every weight that it shows is pruned.
     holes = pruned if pruned.shape[1] == 3 else pruned.all(dim=1, keepdim=True)
     largest = max((float(value.abs().max()) for value in values if value.numel()), default=0.0) or 1.0
     shades = [DARKEST + (1 - DARKEST) * (value / largest + 1) / 2 for value in values]
@@ -50,7 +51,7 @@ def _to_colours(weight: Tensor) -> Tensor:
 
 
 def _arrange(filters: np.ndarray, columns: int) -> np.ndarray:
-    """Return one image of all ``filters`` [O, kH, kW, 3], ``columns`` a row, with light lines between them."""
+    """Return one image of all ``filters: [O, kH, kW, 3]``, ``columns`` per row, with light lines between them."""
     scale = max(1, _SIDE // max(filters.shape[1:3]))
     filters = filters.repeat(scale, axis=1).repeat(scale, axis=2)
     height, width = filters.shape[1] + _LINE, filters.shape[2] + _LINE
@@ -63,7 +64,7 @@ def _arrange(filters: np.ndarray, columns: int) -> np.ndarray:
 
 
 def _compose(grids: list[np.ndarray], *, captions: list[str], title: str, key: str) -> Figure:
-    # Placed by hand: a dot of the grid is a dot of the picture, so that all lines are equally wide.
+    # Axes are placed by hand, so that a dot of the grid is a dot of the picture and all lines are equally wide.
     tall, wide = max(grid.shape[0] for grid in grids) / _DOTS, max(3.2, grids[0].shape[1] / _DOTS)
     width, height = 2 * wide + 0.3, tall + 1.15
     figure = Figure(figsize=(width, height))
@@ -85,7 +86,5 @@ def _count(weight: Tensor) -> str:
 def _describe(channels: int, largest: float) -> str:
     scale = f"dark to bright: -{largest:.2g} to {largest:.2g}; black: pruned"
     if channels == 3:
-        return (
-            f"{scale}\nred, green and blue of a dot: its weights for these colours of the input, each black if pruned"
-        )
+        return f"{scale}\nred, green and blue of a dot: its weights for these input channels, each black if pruned"
     return scale if channels == 1 else f"{scale}\neach dot: the mean over {channels:,} input channels"

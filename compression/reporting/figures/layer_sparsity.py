@@ -1,4 +1,4 @@
-"""What percentage of each layer's weights is zero, as bars from the first layer down to the last."""
+"""Picture of the sparsity of each layer, as bars from the first layer at the top to the last."""
 
 from collections.abc import Mapping
 
@@ -16,12 +16,15 @@ from compression.reporting.figures.style import (
     shorten,
 )
 
-# About the width of a number, in percent of the axis: one that the dashed line would cross is put behind it.
+# About the width of a number, in percent of the axis. A number that the dashed line would cross is put right of it.
 _NUMBER = 7.5
 
 
 def draw_layer_sparsity(sparsity: Mapping[str, float], *, target: float | None = None) -> Figure:
-    """Return a bar a layer: its fraction of zeros, in the model's order; dashed, ``target`` of the whole model."""
+    """Return a picture with one bar per layer: its fraction of zeros, in the order of the model.
+
+    ``target`` is the fraction of zeros in the whole model, drawn as a dashed line.
+    """
     if not sparsity:
         return draw_nothing("No layer with weights to draw")
     values = [100 * fraction for fraction in sparsity.values()]
@@ -41,7 +44,7 @@ def draw_layer_sparsity(sparsity: Mapping[str, float], *, target: float | None =
     axes.set_title(title, fontsize=TITLE, loc="left")
     axes.set_yticks(range(len(values)), [shorten(name) for name in sparsity])
     axes.tick_params(axis="y", length=0)
-    # Room for a number at the end of a full bar.
+    # Leaves room for a number at the end of a full bar.
     axes.set(xlim=(0, 109), ylim=(len(values) - 0.4, -0.6))
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel("zeros, %", fontsize=TEXT)

@@ -1,4 +1,4 @@
-"""Every configuration as a line through what was asked for and what came out."""
+"""Picture of all configurations in parallel coordinates: one line through the settings and results of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from compression.reporting.figures.style import HALO, SMALL, TEXT, TITLE, draw_nothing, shorten, spread_out
 
 MAX_TICKS = 12
-# What a value that was not asked for is called.
+# The label of a setting that a configuration did not set.
 DEFAULT = "default"
 _SCALE = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.92, 256)))
 _OUTLINE = "black"
@@ -23,10 +23,11 @@ _OUTLINE = "black"
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One upright axis: a value a configuration, None where it has none; ``log``: by ratio, for bytes and time.
+    """One vertical axis, with one value per configuration, or None for a missing value.
 
-    ``unit_scale`` is what values are divided by where they are written; ``floor`` is what all lower ones are drawn as.
-    What was ``asked`` for has few values, drawn at equal distances; None among them is the default.
+    ``log`` makes the axis logarithmic, for bytes and times. Labels show values divided by ``unit_scale``. Values below
+    ``floor`` are drawn at ``floor``. ``asked`` marks a setting: it has few values, which are drawn at equal distances,
+    and None means the default.
     """
 
     name: str
@@ -46,10 +47,10 @@ def draw_parallel_coordinates(
     highlighted: Sequence[tuple[int, str]] = (),
     title: str,
 ) -> Figure:
-    """Return a line a configuration over all ``coordinates``, in the colour of ``colour_by``.
+    """Return a picture with one line per configuration over all ``coordinates``, coloured by ``colour_by``.
 
-    ``highlighted``: configurations by index, drawn thick with their name at the end. A line
-    is cut where it lacks a value.
+    ``highlighted``: (index, name) of configurations that are drawn thick, with their name at the end. A line is
+    interrupted where a value is missing. Values below ``colour_floor`` have the colour of the lowest value shown.
     """
     if not coordinates or not colour_by:
         return draw_nothing("No finished job to draw")
@@ -59,7 +60,7 @@ def draw_parallel_coordinates(
     columns, ticks = zip(*(_place(coordinate) for coordinate in coordinates), strict=True)
     heights = np.stack(columns, axis=1)
     lines = [np.column_stack([np.arange(len(coordinates)), row]) for row in heights]
-    # From the lowest up, so that the best is on top.
+    # Drawn from the lowest to the highest value, so that the best lines are on top.
     order = np.argsort(colour_by, kind="stable")
     lowest = min(colour_by) if colour_floor is None else max(min(colour_by), colour_floor)
     norm = Normalize(lowest, max(max(colour_by), lowest + 1e-6))
@@ -86,11 +87,11 @@ def draw_parallel_coordinates(
 
 
 def _place(coordinate: Coordinate) -> tuple[np.ndarray, list[tuple[float, str]]]:
-    """Return the height in [0, 1] of every value, NaN for none, and the marks of the axis."""
+    """Return the height in [0, 1] of every value, NaN for a missing one, and the (height, text) marks of the axis."""
     known = [value for value in coordinate.values if value is not None]
     numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known)
     if coordinate.asked or not numeric:
-        # At equal distances 0.9 and 0.95 do not fall together.
+        # At equal distances, close values such as 0.9 and 0.95 do not overlap.
         distinct = sorted(set(known)) if numeric else sorted({str(value) for value in known})
         if len(distinct) <= MAX_TICKS or not numeric:
             texts = [f"{value:g}" if numeric else shorten(value, limit=20) for value in distinct]

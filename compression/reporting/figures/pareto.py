@@ -1,4 +1,4 @@
-"""Accuracy against what it costs: all configurations, the front of the best, the dense model and baselines."""
+"""Picture of accuracy against cost: all configurations, the Pareto front, the dense model and baselines."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from compression.reporting.figures.style import ACCENT, AFTER, SMALL, TEXT, TITL
 
 MAX_NUMBERED = 12
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _AXES_WIDTH, _AXES_HEIGHT = 10.2, 5.2, 0.75, 0.6, 5.6, 4.1
-# A number's disc, in inches.
+# The diameter of the disc behind a number, in inches.
 _DISC = 0.19
 _KIB, _MIB = 2**10, 2**20
 _FINE = (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
@@ -24,9 +24,10 @@ _OTHERS = ("#009e73", "#cc79a7", "#e69f00")
 
 @dataclass(frozen=True)
 class Point:
-    """A configuration: ``x`` a fraction, bytes or milliseconds, ``y`` and half its interval in percent.
+    """A configuration with its cost ``x``, a fraction, bytes or milliseconds, and its accuracy ``y`` in percent.
 
-    ``group`` is what the legend calls it, ``note`` what the key adds to its name.
+    ``half_width`` is half the 95 % interval of ``y``, in percent. ``group`` is the name of its group in the legend.
+    ``note`` is a remark after its name in the key.
     """
 
     x: float
@@ -39,13 +40,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Axis:
-    """What is on the x axis: its name with the unit, how a value is written, and whether it is drawn logarithmic."""
+    """The x axis: its ``name`` with the unit, and its ``kind``, which is fraction, bytes or milliseconds.
+
+    The kind determines how values are written, and whether the axis is logarithmic (bytes and milliseconds).
+    """
 
     name: str
     kind: str
 
     def write(self, value: float) -> str:
-        """Return the value with its unit."""
+        """Return ``value`` as text with its unit."""
         if self.kind == "fraction":
             return f"{100 * value:.1f} %"
         if self.kind == "milliseconds":
@@ -62,10 +66,11 @@ def draw_pareto(
     accuracy: str,
     title: str,
 ) -> Figure:
-    """Return ``points`` with a line through those of ``front`` (indices, in order of cost).
+    """Return a picture of ``points`` with a line through the points of ``front`` (indices, in order of cost).
 
-    ``dense``: (x, accuracy in percent) of the uncompressed models. ``accuracy`` names the y axis. Points with a note
-    and those of the front have numbers, as far as these do not cover each other; the key beside tells whose they are.
+    ``dense`` holds (x, accuracy in percent) of the uncompressed models. ``accuracy`` is the label of the y axis. Points
+    with a note and points of the front get numbers, unless these would cover each other. The key on the right names
+    the numbered points.
     """
     if not points:
         return draw_nothing(f"No finished job to draw against {axis.name}")
@@ -98,11 +103,11 @@ def _choose_colours(points: Sequence[Point]) -> dict[str, str]:
 
 
 def _set_limits(axes: Axes, points: Sequence[Point], dense: Sequence[tuple[float, float]], axis: Axis) -> float:
-    """Set the limits and return the height below which points are only marked at the edge; -inf: all are seen."""
+    """Set the limits and return the accuracy below which points are only marked at the edge; -inf if all are shown."""
     ys = [point.y for point in points] + [y for _, y in dense]
     bottom, top = min(ys), max(ys)
     seen = sum(point.y >= top - COLLAPSED_POINTS for point in points)
-    # Collapsed models would press the others into a line: they are marked at the lower edge.
+    # Collapsed models would compress the others into a line, so they are only marked at the lower edge.
     cut = bottom < top - COLLAPSED_POINTS and 2 * seen >= len(points)
     bottom = top - COLLAPSED_POINTS if cut else bottom
     margin = max(0.06 * (top - bottom), 0.05)
@@ -122,7 +127,7 @@ def _set_limits(axes: Axes, points: Sequence[Point], dense: Sequence[tuple[float
 
 
 def _set_ticks(axes: Axes, low: float, high: float, axis: Axis) -> None:
-    """Mark round values, each with its unit: some four to nine."""
+    """Set about four to nine ticks at round values, each with its unit."""
     units = {"KiB": _KIB, "MiB": _MIB} if axis.kind == "bytes" else {"": 1}
     ticks: dict[float, str] = {}
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), _FINE, [step / 50 for step in range(50, 500)]):
@@ -141,7 +146,7 @@ def _set_ticks(axes: Axes, low: float, high: float, axis: Axis) -> None:
 
 
 def _draw_front(axes: Axes, members: Sequence[Point], bottom: float, *, descending: bool) -> None:
-    # A staircase: what lies between two members, the cheaper one still reaches.
+    # The front is a staircase, because between two of its members the accuracy of the cheaper one is still reached.
     where = "pre" if descending else "post"
     ordered = sorted((point for point in members if point.y >= bottom), key=lambda point: point.x)
     if len(ordered) > 1:
@@ -152,7 +157,7 @@ def _draw_front(axes: Axes, members: Sequence[Point], bottom: float, *, descendi
             color=ACCENT,
             linewidth=1.4,
             zorder=2,
-            label="front: no other of this colour is better in both",
+            label="front: no point of this colour is better in both",
         )
 
 
@@ -210,7 +215,7 @@ def _draw_key(
             kept.append(index)
         elif near and points[index].note:
             beside[index] = near[0]
-    # Numbers run from left to right.
+    # Points are numbered from left to right.
     for number, index in enumerate(sorted(kept, key=lambda index: places[index]), 1):
         numbered[index] = number
         x, y = (part / size for part, size in zip(places[index], (_AXES_WIDTH, _AXES_HEIGHT), strict=True))
@@ -236,7 +241,7 @@ def _draw_key(
 
 
 def _place(axes: Axes, point: Point, bottom: float) -> tuple[float, float]:
-    """Return where a point lies within the axes, in inches."""
+    """Return the position of a point within the axes, in inches."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     scale = math.log if axes.get_xscale() == "log" else float
     x = (scale(point.x) - scale(left)) / (scale(right) - scale(left))
@@ -244,7 +249,7 @@ def _place(axes: Axes, point: Point, bottom: float) -> tuple[float, float]:
 
 
 def _spaced(front: Sequence[int]) -> list[int]:
-    """Return both ends of the front, then the middles of what lies between."""
+    """Return the members of the front, ordered so that any first few are spread out: both ends, then middles."""
     if len(front) < 2:
         return list(front)
     order, spans = [front[0], front[-1]], [(0, len(front) - 1)]

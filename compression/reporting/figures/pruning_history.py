@@ -1,4 +1,4 @@
-"""Validation accuracy, file size and latency at every pruning step."""
+"""Picture of validation accuracy, file size and latency at every pruning step."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,11 +13,11 @@ _KIB, _MIB = 2**10, 2**20
 
 
 def draw_pruning_history(rows: Sequence[Mapping[str, Any]], *, latency_label: str = "") -> Figure:
-    """Return panels of accuracy, bytes and, where it was measured, latency against the sparsity of the weights.
+    """Return a picture with panels of accuracy, bytes and, if measured, latency against the sparsity of the weights.
 
-    A row is a step: ``step``, ``sparsity`` (fraction), ``accuracy_before`` and ``accuracy_after`` its recovery
-    (fractions or None), ``bytes``, ``latency_ms`` (or None); the first is the dense model. ``latency_label`` names
-    engine and batch size. Where sparsity does not grow with every step, the steps themselves are the x axis.
+    A row is a step with ``step``, ``sparsity`` (fraction), ``accuracy_before`` and ``accuracy_after`` recovery
+    (fractions or None), ``bytes`` and ``latency_ms`` (or None). The first row is the dense model. ``latency_label``
+    names engine and batch size. If sparsity does not grow with every step, the x axis shows the step numbers.
     """
     if not rows:
         return draw_nothing("No pruning step to draw")
@@ -37,7 +37,7 @@ def draw_pruning_history(rows: Sequence[Mapping[str, Any]], *, latency_label: st
         remove_frame(axes)
         axes.grid(axis="y", color="#e5e5e5", linewidth=0.8)
         axes.set_axisbelow(True)
-        # Room for a number right of the last point.
+        # Leaves room for a number to the right of the last point.
         axes.margins(x=0.12)
         if len(rows) == 1:
             axes.set_xticks(x)
@@ -62,7 +62,7 @@ def _draw_accuracy(axes: Axes, x: list[float], rows: Sequence[Mapping[str, Any]]
     if _known(rows[0], "after"):
         axes.axhline(after[0][1], color="black", linewidth=1, linestyle="--", label="dense")
     if after:
-        # A dense model alone recovered from nothing.
+        # If only the dense model has an accuracy, there was no recovery to name in the legend.
         label = "after recovery" if any(_known(row, "after") for row in rows[1:]) else None
         axes.plot(*zip(*after, strict=True), color=AFTER, marker="o", markersize=5, label=label)
     if before:
@@ -79,7 +79,7 @@ def _known(row: Mapping[str, Any], when: str) -> bool:
 def _draw_amount(axes: Axes, x: list[float], values: Sequence[float | None]) -> None:
     points = [(at, value) for at, value in zip(x, values, strict=True) if value is not None]
     axes.plot(*zip(*points, strict=True), color=AFTER, marker="o", markersize=5)
-    # From zero, so that half the height is half the amount.
+    # The axis starts at zero, so that half the height is half the amount.
     axes.set_ylim(0, 1.15 * max(value for _, value in points) or 1)
     style: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL, "path_effects": HALO}
     axes.annotate(f"{points[0][1]:,.2f}", points[0], xytext=(0, 8), ha="center", **style)

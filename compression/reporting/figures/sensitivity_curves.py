@@ -1,4 +1,4 @@
-"""How accuracy falls when one layer alone is pruned: as lines, and as a table in colours."""
+"""Pictures of accuracy when a single layer is pruned: as lines, and as a coloured table."""
 
 from collections.abc import Collection, Mapping
 
@@ -11,19 +11,20 @@ from matplotlib.figure import Figure
 
 from compression.reporting.figures.style import SMALL, TEXT, TITLE, draw_nothing, remove_frame, shorten, spread_out
 
-# With more lines than this only the most sensitive are named, and colour says how deep a layer lies.
+# Above this number of lines, only the most sensitive layers are named, and a colour bar shows the depth of layers.
 MAX_NAMED = 12
 NUM_MOST_SENSITIVE = 3
-# More columns than this leave no room for numbers in the cells.
+# Above this number of columns, the cells have no room for numbers.
 MAX_NUMBERED = 14
-# Dark blue to a green-yellow still seen on white; it grows lighter evenly, so the order shows without colour too.
+# From dark blue to a yellow-green that is still visible on white. Lightness grows evenly, so the order shows without
+# colour too.
 _DEPTH = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.88, 256)))
 
 
 def draw_sensitivity_lines(accuracy: Mapping[str, Mapping[float, float]], *, baseline: float) -> Figure:
-    """Return a line a layer: ``accuracy[name][sparsity]`` of the model with that layer alone pruned.
+    """Return a picture with one line per layer: the accuracy of the model with only that layer pruned.
 
-    Accuracies and sparsities are fractions; ``baseline`` is the accuracy of the dense model, dashed.
+    ``accuracy[name][sparsity]`` and ``baseline``, the accuracy of the dense model (dashed), are fractions.
     """
     accuracy = {name: points for name, points in accuracy.items() if points}
     if not accuracy:
@@ -60,9 +61,10 @@ def draw_sensitivity_lines(accuracy: Mapping[str, Mapping[float, float]], *, bas
 
 
 def draw_sensitivity_heatmap(accuracy: Mapping[str, Mapping[float, float]], *, baseline: float) -> Figure:
-    """Return a table of layers (rows, first on top) by sparsities: percentage points lost against ``baseline``.
+    """Return a picture of a table of layers (rows, first on top) by sparsities: points of accuracy lost.
 
-    ``accuracy[name][sparsity]`` and ``baseline`` as for the lines. What was not measured is grey.
+    ``accuracy[name][sparsity]`` and ``baseline`` are fractions, as in ``draw_sensitivity_lines``. Cells that were not
+    measured are grey.
     """
     sparsities = sorted({sparsity for points in accuracy.values() for sparsity in points})
     if not sparsities:
@@ -75,14 +77,14 @@ def draw_sensitivity_heatmap(accuracy: Mapping[str, Mapping[float, float]], *, b
     )
     figure = Figure(figsize=(max(6.0, 3.2 + 0.48 * len(sparsities)), 1.5 + 0.22 * len(drops)), layout="constrained")
     axes = figure.add_subplot()
-    # A gain is as pale as no change; a model that nothing hurts is pale all over.
+    # A gain is as pale as no change. The scale covers at least one point, so small losses stay pale too.
     darkest = max(float(np.nanmax(drops)), 1.0)
     image = axes.imshow(drops, cmap="Blues", vmin=0, vmax=darkest, aspect="auto", interpolation="nearest")
     if len(sparsities) <= MAX_NUMBERED:
         for (row, column), drop in np.ndenumerate(drops):
             if np.isfinite(drop):
                 colour = "white" if drop > 0.55 * darkest else "black"
-                # Adding zero turns -0.0 into 0.0.
+                # Adding 0.0 turns -0.0 into 0.0.
                 text = f"{round(drop, 1) + 0.0:.1f}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
     axes.set_facecolor("#d9d9d9")
@@ -109,7 +111,7 @@ def _name_lines(axes: Axes, named: Collection[str]) -> None:
     lines = [line for line in axes.lines if line.get_label() in named]
     ends = [(float(line.get_xdata()[-1]), float(line.get_ydata()[-1])) for line in lines]  # type: ignore[index,arg-type]
     low, high = axes.get_ylim()
-    # The lines are measured now: a label must not widen the axes.
+    # The limits are fixed now, so that labels do not widen the axes.
     axes.set_ylim(low, high)
     heights = spread_out([y for _, y in ends], gap=0.048 * (high - low), low=low, high=high)
     for line, end, height in zip(lines, ends, heights, strict=True):

@@ -1,4 +1,4 @@
-"""The look that all pictures share: colours told apart by colour-blind readers too, and little ink."""
+"""The common style of all pictures: colours that colour-blind readers can distinguish too, and little ink."""
 
 from collections.abc import Sequence
 
@@ -9,47 +9,48 @@ from matplotlib.patheffects import withStroke
 
 BEFORE, AFTER, ACCENT = "#c2c2c2", "#3a7fc1", "#d55e00"
 TITLE, TEXT, SMALL = 11, 9, 7.5
-# Keeps a number readable where a line passes behind it.
+# A white outline keeps a number readable where a line passes behind it.
 HALO = [withStroke(linewidth=3, foreground="white")]
 
 
 def remove_frame(axes: Axes) -> None:
-    """Leave only the left and the bottom line around ``axes``."""
+    """Hide the top and right lines around ``axes``."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=TEXT)
 
 
 def shorten(parameter: str, *, limit: int = 28) -> str:
-    """Return the layer's name without ``.weight``, its end if it is longer than ``limit`` characters."""
-    # One layer may itself be the model: its parameter is then plain `weight`.
+    """Return the name of a layer without ``.weight``, cut at the front to at most ``limit`` characters."""
+    # If the model is a single layer, its parameter is just `weight`, which stays.
     name = parameter.removesuffix(".weight")
     return name if len(name) <= limit else f"…{name[1 - limit :]}"
 
 
 def percent(fraction: float) -> str:
-    """Return e.g. ``89.9 %``; 100.0 only where it is all, so that a layer's last weight is not rounded away."""
+    """Return e.g. ``89.9 %``, or ``> 99.9 %`` for a fraction below 1 that would be rounded to 100.0 %."""
     text = f"{100 * fraction:.1f} %"
     return "> 99.9 %" if text == "100.0 %" and fraction < 1 else text
 
 
 def draw_nothing(text: str) -> Figure:
-    """Return a picture that says why there is nothing to see."""
+    """Return a picture with only ``text``, which says why there is nothing to draw."""
     figure = Figure(figsize=(6, 1))
     figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=TITLE)
     return figure
 
 
 def spread_out(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
-    """Return heights for labels between ``low`` and ``high``: near ``wanted``, in its order, ``gap`` apart or more.
+    """Return heights for labels between ``low`` and ``high``: near ``wanted``, in its order, at least ``gap`` apart.
 
-    Where they do not fit, the gap shrinks to what there is.
+    If the labels do not fit, the gap shrinks to the available space.
     """
     if not wanted:
         return []
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
     order = np.argsort(wanted, kind="stable")
     steps = gap * np.arange(len(wanted))
-    # With the gaps taken out, heights need only not fall: the mean of pushing all up and of pushing all down.
+    # Without the gaps, heights only have to be non-decreasing. They become the mean of two solutions: one that pushes
+    # labels up, and one that pushes them down.
     free = np.asarray(wanted)[order] - steps
     rising = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2
     placed = np.empty(len(wanted))

@@ -1,4 +1,4 @@
-"""How the weights of every layer were distributed before pruning, and those that are left after it."""
+"""Picture of the distribution of weights in every layer, before and after pruning."""
 
 import math
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ from compression.reporting.figures.style import (
 )
 
 BINS = 41
-# Where the logarithmic height begins: below one weight, so that a single one is still seen.
+# The lower end of the logarithmic axis is below 1, so that a single weight is still visible.
 BOTTOM = 0.5
 _OUTLINE = "#606060"
 _MARKS = {1: "1", 10: "10", 100: "100", 10_000: "10k", 1_000_000: "1M", 100_000_000: "100M"}
 
 
 def draw_weight_histograms(before: Mapping[str, Tensor], *, after: Mapping[str, Tensor]) -> Figure:
-    """Return one panel a layer: weights per bin on a logarithmic scale, before and after pruning.
+    """Return a picture with one panel per layer: weights per bin on a logarithmic scale, before and after pruning.
 
-    Both map parameter names to weights of any shape. Zeros of ``after`` are not drawn; each panel says what
-    percentage they are, and what percentage of the weights was taken out with whole channels. Weights that are
-    not finite are counted in the panel.
+    ``before`` and ``after`` map parameter names to weights of any shape. Zeros of ``after`` are not drawn; each panel
+    states their percentage, and the percentage of weights that were removed with whole channels. Each panel also counts
+    weights that are not finite.
     """
     names = list(dict.fromkeys([*before, *after]))
     if not names:
@@ -42,7 +42,7 @@ def draw_weight_histograms(before: Mapping[str, Tensor], *, after: Mapping[str, 
     rows = math.ceil(len(names) / columns)
     width, height = max(6.4, 1.9 * columns), 1.55 * rows + 1.0
     figure = Figure(figsize=(width, height))
-    # Margins in inches: a layout engine would take longer than all of the drawing.
+    # Margins are set in inches, because a layout engine would take longer than the drawing itself.
     figure.subplots_adjust(
         left=0.6 / width, right=1 - 0.15 / width, bottom=0.5 / height, top=1 - 0.85 / height, wspace=0.24, hspace=0.55
     )
@@ -75,13 +75,13 @@ def _draw_panel(axes: Axes, before: np.ndarray, after: np.ndarray) -> None:
         top = max(top, int(counts.max()))
         axes.stairs(counts, edges, fill=True, baseline=BOTTOM, color=colour)
         if colour == BEFORE:
-            # Still seen where the weights left have moved over it.
+            # The outline stays visible where the bars of remaining weights cover those of before.
             axes.stairs(counts, edges, baseline=BOTTOM, color=_OUTLINE, linewidth=0.6, zorder=3)
     text = _describe(before, after)
-    # Room for the text above the highest bin.
+    # Leaves room for the text above the highest bin.
     height = 1.25 + 0.15 * text.count("\n")
     axes.set(yscale="log", ylim=(BOTTOM, BOTTOM * (top / BOTTOM) ** height), xlim=(-span, span))
-    # Powers of ten would crowd a tall axis, powers of a hundred leave a low one with a single mark.
+    # Marks at all powers of ten would crowd a tall axis; only powers of 100 would leave a low axis with a single mark.
     marks = [mark for mark in _MARKS if mark <= top and (mark != 10 or top < 100)]
     axes.set_yticks(marks, [_MARKS[mark] for mark in marks])
     axes.set_yticks([], minor=True)

@@ -1,1 +1,1 @@
-"""Codecs: one array to bytes and back, bit for bit; one file each."""
+"""The codecs, one per file; each one turns an array into bytes and back, bit for bit."""

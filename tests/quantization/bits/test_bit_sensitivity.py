@@ -13,7 +13,7 @@ from compression.quantization.observers.min_max import MinMax
 TABLE = BitTable(baseline=1.0, images=100, sizes={"a": 8, "b": 16}, loss={"a": {2: 5.0, 8: 1.0}, "b": {4: 1.5}})
 
 
-def test_tables_round_trip_through_json_and_bad_ones_are_refused():
+def test_tables_survive_json_and_others_are_refused():
     assert BitTable.from_json(json.loads(json.dumps(TABLE.to_json()))) == TABLE
     for change in ({"loss": {"a": {"9": 1.0}}}, {"loss": {"a": {"2": float("nan")}}}, {"sizes": None}, {"images": "x"}):
         with pytest.raises(InputError, match=r"bits\.json is not a table of bits"):

@@ -3,7 +3,7 @@ from figure_texts import overlaps
 
 from compression.reporting.figures.accuracy_steps import MAX_NAMED, Course, draw_accuracy_steps
 
-# Of jobs, from one to a large sweep.
+# Numbers of jobs, from one to a large sweep.
 NUMBERS = (1, 2, 3, 12, pytest.param(200, marks=pytest.mark.slow), 1000)
 
 
@@ -15,7 +15,7 @@ def courses(num):
 
 
 @pytest.mark.parametrize("num", NUMBERS)
-def test_steps_are_named_while_they_are_few(num):
+def test_lines_are_named_if_they_are_few(num):
     figure = draw_accuracy_steps(courses(num), title="title")
     assert overlaps(figure) == []
     assert len(figure.axes[0].texts) == (num if num <= MAX_NAMED else 0)
@@ -35,4 +35,4 @@ def test_baselines_are_dashed():
 
 
 def test_nothing_to_draw_is_said():
-    assert "No job pruned" in draw_accuracy_steps([], title="").texts[0].get_text()
+    assert "No job recorded its accuracy" in draw_accuracy_steps([], title="").texts[0].get_text()

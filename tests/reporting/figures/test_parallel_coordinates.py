@@ -5,7 +5,7 @@ from figure_texts import overlaps
 
 from compression.reporting.figures.parallel_coordinates import DEFAULT, Coordinate, draw_parallel_coordinates
 
-# Of jobs, from one to a large sweep.
+# Numbers of jobs, from one to a large sweep.
 NUMBERS = (1, 2, 3, 12, pytest.param(200, marks=pytest.mark.slow), 1000)
 
 
@@ -27,7 +27,7 @@ def test_parallel_coordinates_with_any_number_of_jobs(num):
     assert len(figure.axes[0].collections[0].get_paths()) == num
 
 
-def test_what_was_not_asked_for_is_the_default():
+def test_missing_settings_are_labelled_default():
     figure = draw_parallel_coordinates(
         [Coordinate("steps", [None, 2, 5], asked=True)], colour_by=[1.0, 2.0, 3.0], colour_name="", title=""
     )
@@ -36,7 +36,7 @@ def test_what_was_not_asked_for_is_the_default():
     assert [path.vertices[0, 1] for path in figure.axes[0].collections[0].get_paths()] == [0.0, 0.5, 1.0]
 
 
-def test_a_floor_is_marked_as_one():
+def test_a_floor_is_marked():
     values = [10.0, 80.0, 90.0]
     figure = draw_parallel_coordinates(
         [Coordinate("accuracy", values, floor=70.0)], colour_by=values, colour_name="", colour_floor=70.0, title=""

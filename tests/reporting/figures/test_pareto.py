@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from compression.reporting.figures.pareto import MAX_NUMBERED, Axis, Point, draw_pareto
 
 BYTES = Axis("file on disk, log scale", "bytes")
-# Of jobs, from one to a large sweep.
+# Numbers of jobs, from one to a large sweep.
 NUMBERS = (1, 2, 3, 12, pytest.param(200, marks=pytest.mark.slow), 1000)
 
 
@@ -27,7 +27,7 @@ def draw(num, *, picked=(), **kwargs):
 
 
 @pytest.mark.parametrize("num", NUMBERS)
-def test_fronts_are_readable_with_any_number_of_jobs(num):
+def test_key_is_limited_with_any_number_of_jobs(num):
     figure = draw(num, picked=range(min(num, 3)))
     assert overlaps(figure) == []
     numbers = [text.get_text() for text in figure.axes[0].texts]
@@ -37,7 +37,7 @@ def test_fronts_are_readable_with_any_number_of_jobs(num):
     assert sum("best" in text for text in key) == min(num, 3)
 
 
-def test_key_says_whose_a_number_is():
+def test_key_names_the_numbered_points():
     made = [
         Point(x=300 * 1024, y=97.5, label="s50 w8", group="grid", half_width=0.25, note="best accuracy"),
         Point(x=200 * 1024, y=90.0, label="s90 w8", group="grid"),
@@ -60,7 +60,7 @@ def test_equal_points_share_a_number():
     assert "by 1" in [text.get_text() for text in figure.texts]
 
 
-def test_a_few_collapsed_models_do_not_press_the_rest_together():
+def test_a_few_collapsed_models_do_not_compress_the_rest():
     made, front = points(12)
     made.append(Point(x=2.0**18, y=10.0, label="gone", group="grid"))
     figure = draw_pareto(made, front=front, dense=[], axis=BYTES, accuracy="accuracy, %", title="title")
