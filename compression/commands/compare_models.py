@@ -107,7 +107,7 @@ def _measure(files: Sequence[ComparedFile], predictors: Sequence[Predictor], how
 def measure_latency(
     predictors: Sequence[Predictor], *, image_sizes: Sequence[int], how: Measuring, seed: int
 ) -> list[LatencyRecord]:
-    """Return one latency record per predictor, all timed in turns, each on random images of its own size."""
+    """Return one latency record per predictor, all timed in turns, each on random images of the size it needs."""
     batches = {
         size: np.random.default_rng(seed).standard_normal((how.batch_size, 3, size, size), dtype=np.float32)
         for size in image_sizes

@@ -60,7 +60,7 @@ def test_agreement_on_images(compared):
     )
     assert result.exit_code == 0, result.output
     rows = cells(result.stdout)
-    # a and b look at the colour, in whatever order their classes are. c always says red; two of three images are red.
+    # a and b look at the colour, in any order of their classes. c always says red; two of three images are red.
     assert rows["same class as 1, 3 images"] == ["100.00 %", "66.67 %"]
     assert rows["same class as 2, 3 images"] == ["66.67 %"]
 

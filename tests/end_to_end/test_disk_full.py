@@ -129,7 +129,7 @@ def check_cleaning(outputs: Path) -> None:
     assert CliRunner().invoke(app, ["store", "verify", "--output-dir", str(outputs)]).stdout == f"{len(names)} intact\n"
     (outputs / "run" / "metrics.json").unlink()
     done = CliRunner().invoke(app, ["store", "gc", "--output-dir", str(outputs)])
-    assert done.stdout.splitlines()[-1].startswith(f"removed {len(names)} of ")
+    assert done.stdout.splitlines()[-1].startswith(f"removed {len(names)} folders of ")
     assert not list((outputs / "store").glob("*/stage.json"))
 
 

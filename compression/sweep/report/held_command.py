@@ -71,7 +71,7 @@ def _search(words: Sequence[str]) -> str:
 
 
 def _join(command: Sequence[str], wanted: Mapping[str, str], *, without: Sequence[str] = _OF_A_CALL) -> str:
-    """Return the command with the overrides in ``wanted``: in place of its own for the same key, or at the end.
+    """Return the command with the overrides in ``wanted``, in place of those of the same key or at the end.
 
     Overrides of keys in ``without`` are dropped.
     """

@@ -95,7 +95,7 @@ def test_a_key_with_a_plus_keeps_it(folder, metrics):
 
 
 def test_an_added_job_lies_on_the_axes_and_is_not_proposed_again(folder, metrics):
-    """The added command has no axes of its own, so its job lies on the axes of the folder."""
+    """The added command has no axes, so its job lies on the axes of the folder."""
     sweep_of(folder, metrics, ["-m", "sparsity=0.5,0.7,0.9", "weight_bits=6,8"])
     limits = Limits(max_drop=2.0)
     first = recommend(folder.path, limits).next_run.command
