@@ -12,7 +12,7 @@ from compression.run.context import Context
 from compression.run.names import LOCK
 from compression.run.ranks import is_helper
 from compression.stage_store.store import make_room_advice
-from compression.system.disk import disk_full_told
+from compression.system.disk import disk_full_in_one_line
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def workspace(context: Context) -> Iterator[None]:
     """Lock the run's folder, keep the obtained stages locked until the end, and report a full disk in one line."""
     root = context.store.root
     finished = False
-    with disk_full_told([root, context.run_dir], advice=make_room_advice(root)):
+    with disk_full_in_one_line([root, context.run_dir], advice=make_room_advice(root)):
         try:
             with _locked(context.run_dir):
                 yield

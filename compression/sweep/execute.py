@@ -16,7 +16,7 @@ from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
 from compression.sweep.presence import close_sweep
 from compression.sweep.supervise import exit_with_parent, is_done, run_job
-from compression.system.disk import DiskFullError, tells_of_no_room
+from compression.system.disk import DiskFullError, mentions_full_disk
 from compression.system.spinning import limit_spinning
 from compression.system.termination import describe_stop, exit_code, find_stop
 
@@ -67,7 +67,7 @@ def _run(sweep: Sweep, number: int) -> None:
         state = run_job(job, folder=folder, script=TRAIN, environment=its_gpu)
     told = state.status if state.reason is None else f"{state.status}: {state.reason}"
     print(f"{place}  {told}, {state.seconds:.1f} s", flush=True)
-    if tells_of_no_room(state.reason or ""):
+    if mentions_full_disk(state.reason or ""):
         _no_room.append(state.reason or "")
         raise DiskFullError(state.reason)
 

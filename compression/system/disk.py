@@ -35,7 +35,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 @contextmanager
-def disk_full_told(folders: Sequence[Path], *, advice: str) -> Iterator[None]:
+def disk_full_in_one_line(folders: Sequence[Path], *, advice: str) -> Iterator[None]:
     """Turn any error inside the ``with`` block that means a full disk into a ``DiskFullError``.
 
     ``folders`` are all folders that the block writes to. The message names the one with the least free space, how much
@@ -66,7 +66,7 @@ def check_room(folder: Path, *, needed: int, what: str, advice: str) -> None:
         )
 
 
-def tells_of_no_room(line: str) -> bool:
+def mentions_full_disk(line: str) -> bool:
     """Return whether ``line``, the last output of a process, is an error about a full disk.
 
     A process that starts after it would fail in the same way.

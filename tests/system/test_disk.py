@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from compression.core.errors import InputError
-from compression.system.disk import DiskFullError, check_room, disk_full_told, is_disk_full
+from compression.system.disk import DiskFullError, check_room, disk_full_in_one_line, is_disk_full
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -55,7 +55,7 @@ def test_the_error_names_the_folder_with_the_least_space(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, free[folder]))
     with (
         pytest.raises(DiskFullError) as raised,
-        disk_full_told([large, small], advice="do this"),
+        disk_full_in_one_line([large, small], advice="do this"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(raised.value) == (
@@ -65,7 +65,7 @@ def test_the_error_names_the_folder_with_the_least_space(tmp_path, monkeypatch):
 
 
 def test_other_errors_are_left_alone(tmp_path):
-    with pytest.raises(ValueError, match="mine"), disk_full_told([tmp_path], advice=""):
+    with pytest.raises(ValueError, match="mine"), disk_full_in_one_line([tmp_path], advice=""):
         raise ValueError("mine")
 
 

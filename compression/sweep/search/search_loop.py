@@ -43,7 +43,7 @@ from compression.sweep.presence import close_sweep, open_sweep
 from compression.sweep.search.space import Space, to_override
 from compression.sweep.search.trials import Point, Trial, Trials, require_optuna
 from compression.sweep.supervise import is_done, run_job
-from compression.system.disk import DiskFullError, disk_full_told, is_disk_full, tells_of_no_room
+from compression.system.disk import DiskFullError, disk_full_in_one_line, is_disk_full, mentions_full_disk
 from compression.system.files import write_atomic
 
 FRONT_JSON, FRONT_CSV = "front.json", "front.csv"
@@ -100,7 +100,7 @@ class Search:
         The front holds the trials that no other beats in both validation accuracy and bytes of the file. Raises
         DiskFullError.
         """
-        with disk_full_told([self.folder], advice=make_room_advice(self.output_dir / "store")):
+        with disk_full_in_one_line([self.folder], advice=make_room_advice(self.output_dir / "store")):
             open_sweep(self.folder)
             try:
                 return self._go_on(most)
@@ -138,7 +138,7 @@ class Search:
             state = self._run(job, folder)
         else:
             state.write(folder)
-        if tells_of_no_room(state.reason or ""):
+        if mentions_full_disk(state.reason or ""):
             # The trial stays open, so that the same command starts with it.
             raise DiskFullError(state.reason)
         if state.status != FINISHED:
