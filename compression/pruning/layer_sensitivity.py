@@ -1,42 +1,46 @@
-"""Sensitivity: what pruning one layer alone, without retraining, costs (Han et al., arXiv:1506.02626, figure 6)."""
+"""Sensitivity: the cost of pruning one layer alone, without retraining (Han et al., arXiv:1506.02626, figure 6)."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.core.json_record import Count, convert_record
 from compression.core.masks import MaskSet
 from compression.core.selection import prunable_weights
 from compression.pruning.criteria import Criterion
 from compression.pruning.evidence import Evidence
 from compression.pruning.granularities import Units
 
+_Accuracy = Annotated[float, Meta(ge=0, le=1)]
+
 
 @dataclass(frozen=True)
 class SensitivityTable:
     """Accuracy, in [0, 1], of a model with one layer (or group of channels) pruned: layer -> sparsity -> accuracy.
 
-    ``kind`` is ``weights`` or ``channels``, ``sizes`` how many units each layer has, ``baseline`` the accuracy of the
-    model as it is, on the same ``images`` held-out training images.
+    ``kind`` is ``weights`` or ``channels``, ``sizes`` the number of units of each layer, ``baseline`` the accuracy of
+    the unpruned model, on the same ``images`` held-out training images.
     """
 
     kind: str
-    baseline: float
-    images: int
-    sizes: Mapping[str, int]
-    accuracy: Mapping[str, Mapping[float, float]]
+    baseline: _Accuracy
+    images: Count
+    sizes: Mapping[str, Count]
+    accuracy: Mapping[str, Mapping[Annotated[float, Meta(gt=0, lt=1)], _Accuracy]]
 
     def highest_sparsities(self, max_drop: float) -> dict[str, float]:
-        """Return by layer the highest sparsity measured up to which no drop is above ``max_drop`` points; 0 if none."""
+        """Return by layer the highest measured sparsity up to which no drop is above ``max_drop`` points, or 0."""
         return {name: _highest(row, self.baseline - max_drop / 100) for name, row in self.accuracy.items()}
 
     def check_fits(self, units: Mapping[str, int], *, kind: str, source: str) -> None:
-        """Raise ``InputError`` if ``source``, where this table is from, is not about these units: of another model.
+        """Raise ``InputError`` if this table, which ``source`` holds, is not about these units but another model's.
 
-        Layers of the table that may not be pruned, being protected, are not missed.
+        The table may have more layers: protected ones, which are not pruned.
         """
         if self.kind != kind:
             raise InputError(f"{source} is about {self.kind}: must be about {kind}, which this strategy prunes")
@@ -53,19 +57,9 @@ class SensitivityTable:
         return {**asdict(self), "sizes": dict(self.sizes), "accuracy": accuracy}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], *, source: str = "the content") -> "SensitivityTable":
+    def from_json(cls, content: Any, *, source: str = "the content") -> "SensitivityTable":
         """Return the table that ``to_json`` gave; raises ``InputError`` for anything else, naming ``source``."""
-        try:
-            accuracy = {
-                name: {float(sparsity): float(value) for sparsity, value in row.items()}
-                for name, row in content["accuracy"].items()
-            }
-            sizes = {name: int(size) for name, size in content["sizes"].items()}
-            if not all(0 < s < 1 and 0 <= value <= 1 for row in accuracy.values() for s, value in row.items()):
-                raise ValueError("sparsities must be in (0, 1), accuracies in [0, 1]")
-            return cls(str(content["kind"]), float(content["baseline"]), int(content["images"]), sizes, accuracy)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{source} is not a table of sensitivity: {type(error).__name__}: {error}") from error
+        return convert_record(content, cls, source=f"{source} is not a table of sensitivity")
 
 
 def measure_sensitivity(
@@ -78,10 +72,10 @@ def measure_sensitivity(
     measure: Callable[[nn.Module], float],
     skip: Sequence[str] = (),
 ) -> Iterator[tuple[str, dict[float, float]]]:
-    """Yield (layer, accuracy by sparsity), layer by layer but for those in ``skip``.
+    """Yield (layer, accuracy by sparsity) for every layer that is not in ``skip``.
 
-    The lowest scores of the layer go, all others stay; ``measure`` gives the accuracy of a network. The model itself
-    is left as it is.
+    The units of the layer with the lowest scores are pruned, all others stay. ``measure`` returns the accuracy of a
+    network. The model itself is not changed.
     """
     scores = units.reduce(criterion(prunable_weights(model), evidence=evidence))
     sizes = {name: score.numel() for name, score in scores.items()}
@@ -100,7 +94,7 @@ def measure_sensitivity(
 def _highest(row: Mapping[float, float], lowest: float) -> float:
     highest = 0.0
     for sparsity in sorted(row):
-        # Beyond the first that costs too much, a better one is luck.
+        # A better accuracy beyond the first drop that is too large is luck.
         if row[sparsity] < lowest - 1e-9:
             break
         highest = sparsity

@@ -1,16 +1,18 @@
-"""What rounding the weight of one layer alone costs, by its bits: the ground of mixed precision (arXiv:2001.00281)."""
+"""The cost of rounding the weight of one layer alone, by bits, for mixed precision (arXiv:2001.00281)."""
 
 import copy
-import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from compression.core.errors import InputError
-from compression.quantization.grid import check_bits, weight_grid
+from compression.core.json_record import Count, convert_record
+from compression.quantization.grid import MAX_BITS, MIN_BITS, check_bits, weight_grid
 from compression.quantization.network.fake_network import quantizable_layers
 from compression.quantization.network.fake_quantize import to_integers
 from compression.quantization.network.layerwise import layer_of
@@ -19,21 +21,24 @@ from compression.quantization.observers import Observer
 CHOICES = (8, 6, 5, 4, 3, 2)
 
 
+_Loss = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+
+
 @dataclass(frozen=True)
 class BitTable:
     """Loss, lower is better, of a model with the weight of one layer rounded: layer -> bits -> loss.
 
-    ``baseline`` is the loss of the model as it is, on the same ``images`` held-out training images, and ``sizes`` how
-    many weights each layer has.
+    ``baseline`` is the loss of the model with no layer rounded, on the same ``images`` held-out training images, and
+    ``sizes`` the number of weights of each layer.
     """
 
-    baseline: float
-    images: int
-    sizes: Mapping[str, int]
-    loss: Mapping[str, Mapping[int, float]]
+    baseline: _Loss
+    images: Count
+    sizes: Mapping[str, Count]
+    loss: Mapping[str, Mapping[Annotated[int, Meta(ge=MIN_BITS, le=MAX_BITS)], _Loss]]
 
     def check_fits(self, sizes: Mapping[str, int], *, source: str) -> None:
-        """Raise ``InputError`` if ``source``, where this table is from, is not about layers of these ``sizes``."""
+        """Raise ``InputError`` if this table, which ``source`` holds, is not about layers of these ``sizes``."""
         for name, size in sizes.items():
             if self.sizes.get(name) != size or not self.loss.get(name):
                 raise InputError(
@@ -47,20 +52,9 @@ class BitTable:
         return {**asdict(self), "sizes": dict(self.sizes), "loss": loss}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], *, source: str = "the content") -> "BitTable":
+    def from_json(cls, content: Any, *, source: str = "the content") -> "BitTable":
         """Return the table that ``to_json`` gave; raises ``InputError`` for anything else, naming ``source``."""
-        try:
-            loss = {
-                name: {int(bits): float(value) for bits, value in row.items()} for name, row in content["loss"].items()
-            }
-            sizes = {name: int(size) for name, size in content["sizes"].items()}
-            for bits in {bits for row in loss.values() for bits in row}:
-                check_bits(bits, key="bits")
-            if not all(math.isfinite(value) for row in loss.values() for value in row.values()):
-                raise ValueError("losses must be finite")
-            return cls(float(content["baseline"]), int(content["images"]), sizes, loss)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{source} is not a table of bits: {type(error).__name__}: {error}") from error
+        return convert_record(content, cls, source=f"{source} is not a table of bits")
 
 
 def measure_bit_sensitivity(
@@ -71,13 +65,13 @@ def measure_bit_sensitivity(
     choices: Sequence[int] = CHOICES,
     skip: Sequence[str] = (),
 ) -> Iterator[tuple[str, dict[int, float]]]:
-    """Yield (layer, loss by bits), layer by layer in the order of execution but for those in ``skip``.
+    """Yield (layer, loss by bits), in the order of execution, for every layer that is not in ``skip``.
 
     The weight of the layer is rounded to each of ``choices`` bits, with the scales of its output channels by a new
-    observer, and all else is float. ``measure`` gives the loss of a network, lower is better: mean cross-entropy on
-    held-out training images tells more than accuracy, which few images change. Batch norm folded or not, the loss is
-    the same, but for observers that look at more than a channel. The model is left as it is. Raises ``InputError`` for
-    bits outside 2 to 8 and for a model that cannot be quantized.
+    observer. All else is float. ``measure`` returns the loss of a network, lower is better: mean cross-entropy on
+    held-out training images tells more than accuracy, which few images change. Folding batch norm changes no loss,
+    except with observers that look at more than one channel. The model is not changed. Raises ``InputError`` for bits
+    outside 2 to 8 and for a model that cannot be quantized.
     """
     for bits in choices:
         check_bits(bits, key="bits")
