@@ -75,6 +75,7 @@ def _explain(error: msgspec.ValidationError, value: Any) -> str:
         name = f"{path}.{field['name']}" if path else field["name"]
         return f"{name} is missing" if field["what"].startswith("missing") else f"{name} is not a known key"
     reason = re.sub(r"`([\w |]+)`", _to_words, reason).replace("Expected", "must be", 1).replace(", got", ", not", 1)
+    reason = reason.replace("Number out of range", "must be a number that a float can hold")
     if match["of_key"]:
         return f"a key of {path or 'the mapping'} {reason}"
     try:

@@ -1,4 +1,4 @@
-"""One pass over all image files: pixels (where they are kept), pixel sums and damage, remembered on disk."""
+"""One pass over all image files: pixels (where they are kept), pixel sums and damage, cached on disk."""
 
 import hashlib
 import json
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+from msgspec import Struct
 
+from compression.core.json_record import convert_record
 from compression.data.decode import DECODE_VERSION, DamagedImageError, decode_image, read_file
 from compression.data.hashing import map_chunks
 from compression.data.normalization import sum_pixels
@@ -34,6 +36,11 @@ class Decoded:
     damaged: Mapping[int, str]
 
 
+class _Record(Struct):
+    sha256: dict[str, str]
+    damaged: dict[int, str]
+
+
 def decode_files(
     root: Path,
     names: Sequence[str],
@@ -45,7 +52,7 @@ def decode_files(
 ) -> Decoded:
     """Decode all files with threads, or read what an earlier pass left in ``cache_dir``.
 
-    ``keep`` holds the pixels too. A missing, truncated or altered cache is made anew.
+    ``keep`` holds the pixels too. A missing, truncated or altered cache is made again.
     """
     if cache_dir is None:
         images = np.empty(_shape(names, image_size), np.uint8) if keep else None
@@ -88,17 +95,15 @@ def _decode(root: Path, names: Sequence[str], size: int, images: np.ndarray | No
 
 def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
     try:
-        record = json.loads((folder / "record.json").read_text())
-        checksums = record["sha256"]
-        if any(_hash_file(folder / name) != checksum for name, checksum in checksums.items()):
+        record = convert_record(json.loads((folder / "record.json").read_text()), _Record)
+        if any(_hash_file(folder / name) != checksum for name, checksum in record.sha256.items()):
             return None
-        if keep and "images.npy" not in checksums:
+        if not {"pixel_sums.npy", *(["images.npy"] if keep else [])} <= record.sha256.keys():
             return None
         # Mapped, so that the parts copied out of it are the only pixels held in memory.
         images = np.load(folder / "images.npy", mmap_mode="r") if keep else None
-        damaged = {int(index): reason for index, reason in record["damaged"].items()}
-        return Decoded(np.load(folder / "pixel_sums.npy"), images, damaged)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return Decoded(np.load(folder / "pixel_sums.npy"), images, record.damaged)
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -129,7 +134,7 @@ def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep
 
 
 def _claim(path: Path) -> None:
-    """Take the room of a file that is all holes; a full disk is an error here, and a crash where pixels are mapped."""
+    """Allocate a file that is all holes: a full disk is an error here, but a crash where pixels are mapped."""
     if hasattr(os, "posix_fallocate"):
         with path.open("rb+") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -10,6 +10,7 @@ from compression.core.errors import InputError
 from compression.core.json_record import Count, Finite, Fraction, NonNegative, Whole, check_version, convert_record
 
 HUGE = 10**400
+SHORT = "100000000000000000...0000000000000000000"
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,6 +34,7 @@ class Pair:
     low: Finite
     high: Finite = 1
     words: tuple[str, ...] = field(default=())
+    ratio: float = 1.0
 
     def __post_init__(self):
         if not self.low < self.high:
@@ -57,7 +59,7 @@ def make(**changes):
         ({"part": {}}, "part.bytes is missing"),
         ({"part": {"bytes": 3, "a\nb": 1}}, "part.a b is not a known key"),
         ({"part": {"bytes": 3, "\ud800": 1}}, "a key is not Unicode text"),
-        ({"part": {"bytes": HUGE}}, "part.bytes=100000000000000000...0000000000000000000: must be an integer <= "),
+        ({"part": {"bytes": HUGE}}, f"part.bytes={SHORT}: must be an integer <= "),
         ({"part": {"bytes": 3, "names": "ab"}}, "part.names='ab': must be a list"),
         ({"part": {"bytes": 3, "names": ["a", 1]}}, "part.names[1]=1: must be text"),
         ({"part": {"bytes": 3, "names": "x" * 1000}}, "part.names='xxxxxxxx"),
@@ -82,6 +84,10 @@ def test_path_value_and_what_is_allowed_in_one_line(change, message):
         ([], "must be a mapping, not a list"),
         ({}, "low is missing"),
         ({"low": 2}, "low=2 must be below high=1"),
+        (
+            {"low": 0, "ratio": HUGE},
+            f"ratio={SHORT}: must be a number that a float can hold",
+        ),
         ({"low": 0, "words": [" - at `$.x`", 1]}, "words[1]=1: must be text"),
     ],
 )

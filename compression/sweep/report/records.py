@@ -1,5 +1,7 @@
-"""A sweep as it stands on disk: its jobs, each with its numbers or the reason why it has none. Nothing here raises for
-a record that is damaged, half written or of another version: that is a job with a reason."""
+"""A sweep on disk: its jobs, each with its numbers or the reason why it has none.
+
+A job's record that is damaged, half written or of another version raises nothing: that job has a reason.
+"""
 
 import json
 import os
@@ -29,17 +31,17 @@ from compression.sweep.jobs import (
 RUN = "run"
 BASELINES = (RANDOM, SMALL_DENSE)
 SEED = "seed"
-# Where a single run goes and how often, never what it computes.
+# Keys that do not change what a single run computes.
 _NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "logger", "runtime")
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One configuration of a sweep, and what is on disk of it.
+    """One configuration of a sweep, and its records on disk.
 
-    ``axes`` are the values that tell it from the others, ``overrides`` the whole command after ``train.py``.
-    ``measured`` is there exactly if ``status`` is ``finished``; otherwise ``reason`` says why in a line, if known.
-    ``kept``: the sweep's command, its last, does not ask for it.
+    ``axes`` are the values that differ between jobs, ``overrides`` the complete command after ``train.py``.
+    ``measured`` is there exactly if ``status`` is ``finished``; otherwise ``reason`` says why in one line, if known.
+    ``kept``: the sweep's last command does not ask for it.
     """
 
     name: str
@@ -54,19 +56,19 @@ class JobRecord:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is there to be beaten."""
+        """Whether it is a baseline."""
         return self.kind in BASELINES
 
     @property
     def seed(self) -> int | None:
-        """The seed it was asked for, or ran with."""
+        """The configured seed, else the seed it ran with."""
         asked = self.axes.get(SEED)
         return asked if isinstance(asked, int) or self.measured is None else self.measured.seed
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """All jobs of a folder, in the order they were planned."""
+    """All jobs of a folder, in the planned order."""
 
     folder: Path
     jobs: tuple[JobRecord, ...]
@@ -81,7 +83,7 @@ class SweepRecord:
 
 
 def read_records(folder: Path) -> SweepRecord:
-    """Return the jobs of a sweep, or of a folder of single runs; InputError if there is neither."""
+    """Return the jobs of a sweep, or of a folder of single runs; raises InputError if there is neither."""
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder; allowed: that of a sweep, or one that holds runs")
     notes: tuple[str, ...] = ()
@@ -89,7 +91,7 @@ def read_records(folder: Path) -> SweepRecord:
         try:
             return _read_planned(folder)
         except InputError as error:
-            # What is written must not hang on where the folder lies.
+            # Reports must not depend on the path of the folder.
             told = str(error).removeprefix(f"{folder}{os.sep}")
             notes = (f"{told}; read as a folder of single runs",)
     sweep = _read_loose(folder, notes=notes)
@@ -118,9 +120,6 @@ def _read_job(folder: Path, job: Job) -> JobRecord:
             measured = read_measured(read_json(folder / job.name / METRICS))
         except ValueError as error:
             status, reason = BROKEN, f"{METRICS}: {error}"
-        except (AttributeError, KeyError, TypeError, ArithmeticError) as error:
-            # JSON, and none of ours: a list where a mapping belongs, say.
-            status, reason = BROKEN, f"{METRICS}: damaged ({type(error).__name__}: {error!s:.80})"
     elif status == RUNNING and reason is None:
         reason = f"begun {state.begun}, no end recorded"
     return JobRecord(
@@ -140,7 +139,7 @@ def _read_loose(folder: Path, *, notes: tuple[str, ...]) -> SweepRecord:
     names = sorted(path.parent.name for path in folder.glob(f"*/{METRICS}"))
     found = [_read_job(folder, Job(name, (), {}, kind=RUN)) for name in names]
     overrides = {job.name: _read_overrides(job.measured) for job in found}
-    # What differs between the commands is what was varied.
+    # Keys whose values differ between the commands.
     keys = sorted({key for values in overrides.values() for key in values})
     varied = [key for key in keys if len({repr(values.get(key)) for values in overrides.values()}) > 1]
     jobs = tuple(
@@ -179,7 +178,7 @@ def parse_value(text: str) -> Any:
 def _find_axes(
     rows: Iterable[Mapping[str, Any]], planned: Mapping[str, Sequence[Any]] | None = None
 ) -> dict[str, tuple[Any, ...]]:
-    """Return the values of every axis: those planned in their order, then what else jobs have."""
+    """Return the values of every axis: the planned ones in their order, then others that jobs have."""
     values = {key: [_plain(one) for one in some] for key, some in (planned or {}).items()}
     seen = {key: {repr(one) for one in some} for key, some in values.items()}
     for row in rows:
@@ -191,7 +190,7 @@ def _find_axes(
 
 
 def _plain(value: Any) -> Any:
-    """Return the value of an axis as it can be written and drawn again; what is no finite number or text, as text."""
+    """Return the value of an axis if it is a finite number, text, bool or None, else as JSON text."""
     if value is None or isinstance(value, (bool, str)) or _is_finite(value):
         return value
     return json.dumps(value, sort_keys=True, default=str)
