@@ -440,7 +440,7 @@ def test_a_killed_write_leaves_the_old_artifact(tmp_path):
         "import os, signal, sys\n"
         "from torch import nn\n"
         "from compression.artifact import save_artifact\n"
-        "from compression.core import files\n"
+        "from compression.system import files\n"
         "files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "for file in sys.argv[1:]:\n"
         "    writer = os.fork()\n"

@@ -104,7 +104,7 @@ def _read_range(where: str, settings: Mapping[str, Any]) -> Range:
         return convert_record(settings, Range, source=where)
     except InputError as error:
         # YAML reads 1e-4 as text.
-        is_power = any(isinstance(value, str) and "e" in value for value in settings.values())
+        is_power = any(isinstance(settings.get(key), str) and "e" in settings[key] for key in ("low", "high", "step"))
         raise InputError(f"{error}, with a point, as 1.0e-4" if is_power else error) from error
 
 

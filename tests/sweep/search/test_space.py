@@ -44,6 +44,8 @@ def test_lists_and_ranges(tmp_path):
         ("a: {low: 2, high: 1}", "low=2 must be below high=1"),
         ("a: {low: x, high: 1}", "a: low='x': must be a number$"),
         ("a: {low: 1e-4, high: 1}", "a: low='1e-4': must be a number, with a point, as 1.0e-4"),
+        ("a: {low: 0.5, high: 1.0, log: yes please}", "a: log='yes please': must be true or false$"),
+        ("a: {low: 0.5, high: 1.0, step: 1e-1}", "a: step='1e-1': must be a number or none, with a point, as 1.0e-4"),
         ("a: {low: 0.5, high: .inf, step: 0.5}", "a: high=inf: must be a number <= "),
         ("a: {low: .nan, high: 1.0}", "a: low=nan: must be a number >= "),
         ("a: {low: 0.5, high: 1.5, step: .inf}", "a: step=inf: must be a number <= "),
