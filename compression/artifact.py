@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compression.core.container import is_container, read_container, write_container
 from compression.core.errors import ArtifactError, InputError, first_line
-from compression.core.model_card import Architecture, InputSpec, ModelCard
+from compression.core.model_card import Architecture, ModelCard
 from compression.core.selection import device_of
 from compression.core.widths import fit_widths_
 from compression.models.load_weights import read_state_dict
@@ -140,14 +140,14 @@ def save_artifact(
     """
     graph = _fold(model) if fold_bn and plan is None else None
     model, folded = graph or model, graph is not None
-    card = ModelCard(
-        architecture=Architecture(
-            **{**architecture, "kwargs": _without_download(architecture["kwargs"]), "folded": folded}
-        ),
-        class_names=list(class_names),
-        input=InputSpec(**{**input, "mean": list(input["mean"]), "std": list(input["std"])}),
-        info=dict(info or {}),
-        quantization=None if plan is None else plan.to_json(),
+    card = ModelCard.from_json(
+        {
+            "architecture": {**architecture, "kwargs": _without_download(architecture["kwargs"]), "folded": folded},
+            "class_names": list(class_names),
+            "input": {**input, "mean": list(input["mean"]), "std": list(input["std"])},
+            "info": dict(info or {}),
+            "quantization": None if plan is None else plan.to_json(),
+        }
     )
     blocks, payload = pack_state(model.state_dict(), codec=codec)
     try:

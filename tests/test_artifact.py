@@ -332,17 +332,17 @@ def test_another_architecture_is_named(tmp_path):
         ("architecture", {"kwargs": {"width_mult": 1e9}}, "width_mult=1000000000.0 is out of range"),
         ("architecture", {"kwargs": {"width_mult": "wide"}}, "cannot be stored|not supported"),
         ("architecture", {"kwargs": {"depth": 1}}, "unexpected keyword argument 'depth'"),
-        ("architecture", {"kwargs": []}, "kwargs="),
+        ("architecture", {"kwargs": []}, "kwargs=.* must be a mapping"),
         ("architecture", {"kwargs": {"width_mult": 16}}, "does not fit its architecture"),
         ("architecture", {"target": "compression.models.nothing.nothing"}, "no module named"),
-        ("architecture", {"target": 3}, "target=3 cannot be stored in an artifact; allowed: a dotted name"),
+        ("architecture", {"target": 3}, "architecture.target=3: must be text"),
         ("architecture", {"num_classes": 0}, "num_classes=0"),
         ("architecture", {"num_classes": True}, "num_classes=True"),
-        ("architecture", {"surprise": 1}, "its header is incomplete"),
-        ("input", {"size": 0}, "size=0 cannot be stored in an artifact; allowed: 1 to 65536 pixels"),
+        ("architecture", {"surprise": 1}, "architecture.surprise is not a known key"),
+        ("input", {"size": 0}, "input.size=0: must be an integer >= 1"),
         ("input", {"std": [0, 1, 1]}, "std="),
-        ("input", {"mean": [0.5]}, "mean="),
-        ("input", {"mean": "abc"}, "mean="),
+        ("input", {"mean": [0.5]}, "mean=.* must be a list of length >= 3"),
+        ("input", {"mean": "abc"}, "mean='abc': must be a list"),
         ("input", {"channels": 1}, "channels=1"),
     ],
 )
@@ -398,7 +398,7 @@ def test_a_file_cannot_trigger_code_or_downloads(mobilenet, tmp_path, monkeypatc
         ),
         (
             {"class_names": ["one"]},
-            "class_names=['one'] cannot be stored in an artifact; allowed: 2 names, one a class",
+            "class_names=['one']: must be 2 names",
         ),
         (
             {"info": {"x": {1, 2}}},
@@ -440,7 +440,7 @@ def test_a_killed_write_leaves_the_old_artifact(tmp_path):
         "import os, signal, sys\n"
         "from torch import nn\n"
         "from compression.artifact import save_artifact\n"
-        "from compression.core import files\n"
+        "from compression.system import files\n"
         "files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "for file in sys.argv[1:]:\n"
         "    writer = os.fork()\n"

@@ -20,7 +20,7 @@ from compression.core.counting import (
     model_sparsity,
 )
 from compression.core.errors import InputError
-from compression.core.model_card import Architecture, InputSpec, ModelCard
+from compression.core.model_card import Architecture, ModelCard
 from compression.models.load_weights import load_weights_, read_state_dict
 from compression.models.registry import build_model, is_built_in
 from compression.quantization.plan import describe_arithmetic
@@ -104,7 +104,7 @@ def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
     model = _build(architecture, allow=allow, device="cpu")
     state = read_state_dict(path)
     load_weights_(model, state, source=str(path))
-    card = ModelCard(architecture, card.class_names, InputSpec(**vars(card.input)), {"strategy": "none"})
+    card = ModelCard(architecture, card.class_names, card.input, {"strategy": "none"})
     matrices = sum(value.nbytes for value in state.values() if value.dim() > 1)
     biases = sum(value.nbytes for name, value in state.items() if name.endswith("bias") and value.dim() <= 1)
     others = sum(value.nbytes for value in state.values()) - matrices - biases

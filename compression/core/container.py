@@ -20,9 +20,12 @@ import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
+
+from msgspec import Meta, Struct
 
 from compression.core.errors import ArtifactError, InputError
+from compression.core.json_record import convert_record
 
 MAGIC = b"\x89CMP\r\n\x1a\n"
 FORMAT_VERSION = 2
@@ -30,6 +33,11 @@ PREFIX = struct.Struct("<8sHHIIQ")
 CHECKSUM_BYTES = 16
 # Limits the memory that the JSON reader allocates for a hostile header. 60,000 tensors fit.
 MAX_HEADER_BYTES = 4 << 20
+
+
+class _Content(Struct, forbid_unknown_fields=True):
+    header: dict[str, Any]
+    sections: list[tuple[str, Annotated[int, Meta(ge=0)], str]]
 
 
 def write_container(header: Mapping[str, Any], *, sections: Mapping[str, bytes]) -> bytes:
@@ -122,28 +130,15 @@ def _parse_header(packed: bytes, *, raw_bytes: int, name: str) -> tuple[dict[str
     decompressor = zlib.decompressobj()
     try:
         raw = decompressor.decompress(packed, raw_bytes + 1)
-        content = json.loads(raw, parse_constant=_refuse_constant)
+        content = convert_record(json.loads(raw, parse_constant=_refuse_constant), _Content)
     except (zlib.error, ValueError, RecursionError) as error:
         raise damaged from error
     if len(raw) != raw_bytes or not decompressor.eof or decompressor.unused_data:
         raise damaged
-    if not isinstance(content, dict) or set(content) != {"header", "sections"}:
+    names = [section for section, _, _ in content.sections]
+    if len(set(names)) != len(names) or not all(map(str.isidentifier, names)):
         raise damaged
-    header, table = content["header"], content["sections"]
-    if not isinstance(header, dict) or not isinstance(table, list) or not all(map(_is_row, table)):
-        raise damaged
-    if len({row[0] for row in table}) != len(table):
-        raise damaged
-    return header, [(row[0], row[1], row[2]) for row in table]
-
-
-def _is_row(row: Any) -> bool:
-    return (
-        isinstance(row, list)
-        and [type(cell) for cell in row] == [str, int, str]
-        and row[0].isidentifier()
-        and row[1] >= 0
-    )
+    return content.header, content.sections
 
 
 def _refuse_constant(constant: str) -> Any:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+from msgspec import Struct
 
+from compression.core.json_record import convert_record
 from compression.data.decode import DECODE_VERSION, DamagedImageError, decode_image, read_file
 from compression.data.hashing import map_chunks
 from compression.data.normalization import sum_pixels
@@ -33,6 +35,11 @@ class Decoded:
     pixel_sums: np.ndarray
     images: np.ndarray | None
     damaged: Mapping[int, str]
+
+
+class _Record(Struct):
+    sha256: dict[str, str]
+    damaged: dict[int, str]
 
 
 def decode_files(
@@ -90,17 +97,15 @@ def _decode(root: Path, names: Sequence[str], size: int, images: np.ndarray | No
 
 def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
     try:
-        record = json.loads((folder / "record.json").read_text())
-        checksums = record["sha256"]
-        if any(_hash_file(folder / name) != checksum for name, checksum in checksums.items()):
+        record = convert_record(json.loads((folder / "record.json").read_text()), _Record)
+        if any(_hash_file(folder / name) != checksum for name, checksum in record.sha256.items()):
             return None
-        if keep and "images.npy" not in checksums:
+        if not {"pixel_sums.npy", *(["images.npy"] if keep else [])} <= record.sha256.keys():
             return None
         # Map the file, so that memory holds only the rows that are copied out of it.
         images = np.load(folder / "images.npy", mmap_mode="r") if keep else None
-        damaged = {int(index): reason for index, reason in record["damaged"].items()}
-        return Decoded(np.load(folder / "pixel_sums.npy"), images, damaged)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return Decoded(np.load(folder / "pixel_sums.npy"), images, record.damaged)
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -3,16 +3,20 @@
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.core.json_record import Count, convert_record
 from compression.core.masks import MaskSet
 from compression.core.selection import prunable_weights
 from compression.pruning.criteria import Criterion
 from compression.pruning.evidence import Evidence
 from compression.pruning.granularities import Units
+
+_Accuracy = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,10 @@ class SensitivityTable:
     """
 
     kind: str
-    baseline: float
-    images: int
-    sizes: Mapping[str, int]
-    accuracy: Mapping[str, Mapping[float, float]]
+    baseline: _Accuracy
+    images: Count
+    sizes: Mapping[str, Count]
+    accuracy: Mapping[str, Mapping[Annotated[float, Meta(gt=0, lt=1)], _Accuracy]]
 
     def highest_sparsities(self, max_drop: float) -> dict[str, float]:
         """Return the highest measured sparsity by layer up to which accuracy drops by at most ``max_drop`` points.
@@ -57,19 +61,9 @@ class SensitivityTable:
         return {**asdict(self), "sizes": dict(self.sizes), "accuracy": accuracy}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], *, source: str = "the content") -> "SensitivityTable":
+    def from_json(cls, content: Any, *, source: str = "the content") -> "SensitivityTable":
         """Return the table that ``to_json`` gave; raises ``InputError`` for anything else, naming ``source``."""
-        try:
-            accuracy = {
-                name: {float(sparsity): float(value) for sparsity, value in row.items()}
-                for name, row in content["accuracy"].items()
-            }
-            sizes = {name: int(size) for name, size in content["sizes"].items()}
-            if not all(0 < s < 1 and 0 <= value <= 1 for row in accuracy.values() for s, value in row.items()):
-                raise ValueError("sparsities must be in (0, 1), accuracies in [0, 1]")
-            return cls(str(content["kind"]), float(content["baseline"]), int(content["images"]), sizes, accuracy)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{source} is not a table of sensitivity: {type(error).__name__}: {error}") from error
+        return convert_record(content, cls, source=f"{source} is not a table of sensitivity")
 
 
 def measure_sensitivity(

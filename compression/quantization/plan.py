@@ -1,20 +1,23 @@
-"""What is quantized to how many bits: all that must be known, beside its tensors, to rebuild a quantized network."""
+"""The plan of a quantized network: bits by layer and by activation, which rebuild it together with its tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from compression.core.errors import InputError
+from msgspec import Meta, Struct
+
+from compression.core.json_record import convert_record
 from compression.quantization.grid import (
     FULL_PRECISION,
     MAX_BITS,
+    MIN_BITS,
     Grid,
     activation_grid,
     check_bits,
     weight_grid,
 )
 
-# What a processor without the instructions for it can hold of a weight of 8 bits.
+# Bits of a weight on processors that saturate the sum of two products of 8 bits.
 REDUCED_BITS = 7
 _PACKED = ", stored packed"
 
@@ -42,8 +45,8 @@ class Activation(NamedTuple):
 class Plan:
     """Bits by layer and, for scales known beforehand, by the node of the graph after which an activation is rounded.
 
-    ``dynamic``: each layer scales what it reads at run time. ``unclamped``: nodes of ReLU6 that became ReLU.
-    ``reduced_range``: weights asked for in 8 bits have 7, since the processor would saturate.
+    ``dynamic``: each layer scales its input at run time. ``unclamped``: nodes of ReLU6 that became ReLU.
+    ``reduced_range``: weights have 7 bits where 8 were configured, since the processor would saturate.
     """
 
     layers: Mapping[str, Bits]
@@ -70,7 +73,7 @@ class Plan:
         return [(activation.bits,) for activation in self.activations.values()]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain containers, in columns: what is alike stands together, so that it packs well."""
+        """Return the plan as plain containers, in columns: values of one kind pack well together."""
         return {
             "layers": list(self.layers),
             "weight_bits": [bits.weight for bits in self.layers.values()],
@@ -86,35 +89,42 @@ class Plan:
     @classmethod
     def from_json(cls, content: Any) -> "Plan":
         """Return the plan that ``to_json`` gave; raises ``InputError``."""
-        try:
-            layers = zip(content["layers"], content["weight_bits"], content["input_bits"], strict=True)
-            activations = zip(content["activations"], content["activation_bits"], content["signed"], strict=True)
-            plan = cls(
-                layers={str(name): Bits(weight, activation) for name, weight, activation in layers},
-                activations={str(name): Activation(bits, signed) for name, bits, signed in activations},
-                dynamic=content["dynamic"],
-                unclamped=tuple(content["unclamped"]),
-                reduced_range=content["reduced_range"],
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"its plan of quantization cannot be read: {error}") from error
-        for bits in plan.layers.values():
-            check_bits_or_off(bits.weight, key="weight_bits")
-            check_bits_or_off(bits.activation, key="activation_bits")
-        for activation in plan.activations.values():
-            check_bits(activation.bits, key="activation_bits")
-            if type(activation.signed) is not bool:
-                raise InputError("its plan of quantization cannot be read: signed must be true or false")
-        flags = (plan.dynamic, plan.reduced_range)
-        if not plan.layers or type(content["unclamped"]) is not list or any(type(flag) is not bool for flag in flags):
-            raise InputError("its plan of quantization cannot be read: no layers, or flags of the wrong kind")
-        if not all(type(name) is str for name in plan.unclamped):
-            raise InputError("its plan of quantization cannot be read: unclamped must be names")
-        return plan
+        columns = convert_record(content, _Columns, source="its plan of quantization cannot be read")
+        layers = zip(columns.layers, columns.weight_bits, columns.input_bits, strict=True)
+        activations = zip(columns.activations, columns.activation_bits, columns.signed, strict=True)
+        return cls(
+            layers={name: Bits(weight, activation) for name, weight, activation in layers},
+            activations={name: Activation(bits, signed) for name, bits, signed in activations},
+            dynamic=columns.dynamic,
+            unclamped=columns.unclamped,
+            reduced_range=columns.reduced_range,
+        )
+
+
+class _Columns(Struct):
+    layers: Annotated[list[str], Meta(min_length=1)]
+    weight_bits: list[int]
+    input_bits: list[int]
+    activations: list[str]
+    activation_bits: list[Annotated[int, Meta(ge=MIN_BITS, le=MAX_BITS)]]
+    signed: list[bool]
+    dynamic: bool
+    unclamped: tuple[str, ...]
+    reduced_range: bool
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for columns of other lengths, and for bits that no layer can have."""
+        if not len(self.layers) == len(self.weight_bits) == len(self.input_bits):
+            raise ValueError("layers, weight_bits and input_bits must be equally long")
+        if not len(self.activations) == len(self.activation_bits) == len(self.signed):
+            raise ValueError("activations, activation_bits and signed must be equally long")
+        for key, column in (("weight_bits", self.weight_bits), ("input_bits", self.input_bits)):
+            for bits in set(column):
+                check_bits_or_off(bits, key=key)
 
 
 def describe_arithmetic(plan: Plan) -> str:
-    """Return e.g. ``W8A8, executed in integers``; what is below 8 bits no engine here runs as such, and it is said.
+    """Return e.g. ``W8A8, executed in integers``, or ``W4A8, simulated``: no engine here runs fewer than 8 bits.
 
     With a reduced range, weights of 7 bits are executed like those of 8.
     """
@@ -128,13 +138,13 @@ def describe_arithmetic(plan: Plan) -> str:
 
 
 def describe_plain_file(arithmetic: str | None) -> str:
-    """Return ``FP32``, or e.g. ``INT8 (W8A8, executed in integers)``: what other files than the artifact hold.
+    """Return ``FP32``, or e.g. ``INT8 (W8A8, executed in integers)``: the content of files other than the artifact.
 
-    ``arithmetic``: what ``describe_arithmetic`` says; None of a network in floating point.
+    ``arithmetic``: the text of ``describe_arithmetic``; None for a network in floating point.
     """
     if arithmetic is None:
         return "FP32"
-    # Only the artifact packs them: elsewhere an integer of fewer bits takes a byte.
+    # Only the artifact packs integers: elsewhere an integer of fewer bits takes a byte.
     return f"INT8 ({arithmetic.removesuffix(_PACKED)})"
 
 

@@ -1,20 +1,21 @@
-"""The final numbers of a ``metrics.json``, taken out and checked: what tables, pictures and picks are made from."""
+"""The final numbers of a ``metrics.json``, checked, for tables, pictures and picks."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from compression.reporting.metrics import SCHEMA_VERSION, find_validated, is_imitation
+from msgspec import Struct
 
-_T = TypeVar("_T")
+from compression.core.json_record import Count, Fraction, NonNegative, Whole, check_version, convert_record
+from compression.reporting.metrics import SCHEMA_VERSION, is_imitation
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds a batch of the compressed file in one engine, and its speed over the best dense one.
+    """Milliseconds per batch of the compressed file in one engine, and its speed-up over the fastest dense engine.
 
-    Each with its 10th and 90th percentile over rounds; None where no spread was measured.
+    Each has its 10th and 90th percentile over rounds; None where no spread was measured.
     """
 
     engine: str
@@ -28,20 +29,19 @@ class Latency:
     dense_milliseconds: float
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True, rename={"accuracy": "accuracy_after"}):
     """One pruning step: sparsity of weights and validation accuracy after recovery, fractions."""
 
-    step: int
-    sparsity: float
-    accuracy: float | None
+    step: Count
+    sparsity: Fraction
+    accuracy: Fraction | None = None
 
 
 @dataclass(frozen=True)
 class Measured:
     """A finished job's numbers: accuracies and sparsity are fractions, ``bytes`` is the artifact on disk.
 
-    ``epochs`` were trained in all, by the network in the file; of a student its teacher's are none.
+    ``epochs`` is the sum over all trainings of the network in the file; for a student, without those of its teacher.
     ``dense_bytes`` is the safetensors file of the dense state dict; ``latencies`` has no imitated integers.
     """
 
@@ -86,140 +86,145 @@ class Measured:
         return min((entry.batch_size for entry in self.latencies), default=None)
 
 
+class _Run(Struct):
+    val_accuracy: dict[str, Fraction] = {}
+    epochs: dict[str, Whole] | None = None
+    stages: dict[str, str] = {}
+    weight_bits: Whole | None = None
+    activation_bits: Whole | None = None
+    seed: Whole | None = None
+    threads: Whole | None = None
+
+
+class _DenseBytes(Struct):
+    safetensors: Count
+    gzip_state_dict: Count | None = None
+
+
+class _Dense(Struct):
+    accuracy: Fraction
+    bytes: _DenseBytes
+    macs: Count
+    nonzero_parameters: Count | None = None
+
+
+class _CompressedBytes(Struct):
+    artifact: Count
+    onnx: Count | None = None
+    gzip_state_dict: Count | None = None
+
+
+class _Compressed(Struct):
+    accuracy: Fraction
+    sparsity: Fraction
+    bytes: _CompressedBytes
+    macs: Count
+    parameters: Count | None = None
+    nonzero_parameters: Count | None = None
+    test_images: Whole | None = None
+
+
+class _Spread(Struct):
+    median: NonNegative
+    p10: NonNegative
+    p90: NonNegative
+
+
+class _Timed(Struct):
+    latency_ms: _Spread
+
+
+class _Latency(Struct):
+    engine: str
+    batch_size: Count
+    dense: _Timed
+    compressed: _Timed
+    speedup_over_best_dense: _Spread
+
+
+class _Load(Struct, frozen=True):
+    load_seconds: NonNegative | None = None
+    peak_memory_bytes: NonNegative | None = None
+
+
+class _Timing(Struct):
+    stage_seconds: dict[str, NonNegative] = {}
+    latency: list[_Latency] = []
+    compressed: _Load = _Load()
+
+
+class _Provenance(Struct, frozen=True):
+    command: tuple[str, ...] = ()
+
+
+class _Document(Struct):
+    run: _Run
+    dense: _Dense
+    compressed: _Compressed
+    timing: _Timing
+    pruning_history: tuple[Step, ...] = ()
+    quantization: Any = None
+    provenance: _Provenance = _Provenance()
+
+
 def read_measured(document: Any) -> Measured:
-    """Return the numbers of a ``metrics.json`` document; ValueError says in a line what is wrong with it."""
-    if not isinstance(document, Mapping):
-        raise ValueError("not a document of a run")
-    version = document.get("schema_version")
-    if not isinstance(version, int) or version < 1:
-        raise ValueError(f"schema_version is {version!r}; known: 1 to {SCHEMA_VERSION}")
-    if version > SCHEMA_VERSION:
-        raise ValueError(f"schema_version {version} is newer than {SCHEMA_VERSION}, the newest this version reads")
-    run, timing = _mapping(document, "run"), _mapping(document, "timing")
-    validated = find_validated(run)
-    seconds = timing.get("stage_seconds") or {}
-    steps = document.get("pruning_history") or []
+    """Return the numbers of a ``metrics.json`` document; ValueError says in one line what is wrong with it."""
+    check_version(document, newest=SCHEMA_VERSION)
+    found = convert_record(document, _Document)
+    run, dense, compressed, timing = found.run, found.dense, found.compressed, found.timing
+    epochs = run.epochs or {}
+    own = [num for stage, num in epochs.items() if stage != "dense" or "distil" not in epochs]
     return Measured(
-        accuracy=_fraction(document, "compressed/accuracy"),
-        val_accuracy=None if validated is None else _fraction(run, f"val_accuracy/{validated}"),
-        dense_accuracy=_fraction(document, "dense/accuracy"),
-        dense_val_accuracy=_fraction(run, "val_accuracy/dense")
-        if validated and "dense" in run["val_accuracy"]
-        else None,
-        sparsity=_fraction(document, "compressed/sparsity"),
-        bytes=_count(document, "compressed/bytes/artifact"),
-        dense_bytes=_count(document, "dense/bytes/safetensors"),
-        macs=_count(document, "compressed/macs"),
-        dense_macs=_count(document, "dense/macs"),
-        onnx_bytes=_known(document, "compressed/bytes/onnx", _count),
-        gzip_bytes=_known(document, "compressed/bytes/gzip_state_dict", _count),
-        dense_gzip_bytes=_known(document, "dense/bytes/gzip_state_dict", _count),
-        parameters=_known(document, "compressed/parameters", _count),
-        nonzero_parameters=_known(document, "compressed/nonzero_parameters", _count),
-        dense_nonzero_parameters=_known(document, "dense/nonzero_parameters", _count),
-        load_seconds=_known(timing, "compressed/load_seconds", _number),
-        peak_memory_bytes=_known(timing, "compressed/peak_memory_bytes", _number),
-        test_images=_whole(_mapping(document, "compressed"), "test_images"),
-        epochs=_count_epochs(run),
-        dense_epochs=_whole(run.get("epochs") or {}, "dense"),
-        weight_bits=_whole(run, "weight_bits"),
-        activation_bits=_whole(run, "activation_bits"),
-        seed=_whole(run, "seed"),
-        threads=_whole(run, "threads"),
-        stages={str(stage): str(key) for stage, key in (run.get("stages") or {}).items()},
-        stage_seconds=sum(_number(timing, f"stage_seconds/{stage}") for stage in seconds) if seconds else None,
-        latencies=_read_latencies(timing, quantized=document.get("quantization") is not None),
-        steps=tuple(_read_step(step) for step in steps),
-        command=tuple(str(word) for word in (document.get("provenance") or {}).get("command") or ()),
+        accuracy=compressed.accuracy,
+        # The last entry is that of the file.
+        val_accuracy=next(reversed(run.val_accuracy.values()), None),
+        dense_accuracy=dense.accuracy,
+        dense_val_accuracy=run.val_accuracy.get("dense"),
+        sparsity=compressed.sparsity,
+        bytes=compressed.bytes.artifact,
+        dense_bytes=dense.bytes.safetensors,
+        macs=compressed.macs,
+        dense_macs=dense.macs,
+        onnx_bytes=compressed.bytes.onnx,
+        gzip_bytes=compressed.bytes.gzip_state_dict,
+        dense_gzip_bytes=dense.bytes.gzip_state_dict,
+        parameters=compressed.parameters,
+        nonzero_parameters=compressed.nonzero_parameters,
+        dense_nonzero_parameters=dense.nonzero_parameters,
+        load_seconds=timing.compressed.load_seconds,
+        peak_memory_bytes=timing.compressed.peak_memory_bytes,
+        test_images=compressed.test_images,
+        epochs=None if run.epochs is None else sum(own),
+        dense_epochs=epochs.get("dense"),
+        weight_bits=run.weight_bits,
+        activation_bits=run.activation_bits,
+        seed=run.seed,
+        threads=run.threads,
+        stages=run.stages,
+        stage_seconds=sum(timing.stage_seconds.values()) if timing.stage_seconds else None,
+        latencies=_pick_latencies(timing.latency, quantized=found.quantization is not None),
+        steps=found.pruning_history,
+        command=found.provenance.command,
     )
 
 
-def _count_epochs(run: Mapping[str, Any]) -> int | None:
-    trained = run.get("epochs")
-    if not isinstance(trained, Mapping):
-        return None
-    return sum(_whole(trained, stage) or 0 for stage in trained if stage != "dense" or "distil" not in trained)
-
-
-def _read_latencies(timing: Mapping[str, Any], *, quantized: bool) -> tuple[Latency, ...]:
-    entries = timing.get("latency") or []
+def _pick_latencies(entries: Sequence[_Latency], *, quantized: bool) -> tuple[Latency, ...]:
+    """Return the latencies that are no imitation, each beside the fastest dense one at its batch size."""
     dense: dict[int, float] = {}
     for entry in entries:
-        milliseconds = _number(entry, "dense/latency_ms/median")
-        size = _count(entry, "batch_size")
-        dense[size] = min(milliseconds, dense.get(size, math.inf))
+        dense[entry.batch_size] = min(entry.dense.latency_ms.median, dense.get(entry.batch_size, math.inf))
     return tuple(
         Latency(
-            engine=str(entry["engine"]),
-            batch_size=entry["batch_size"],
-            milliseconds=_number(entry, "compressed/latency_ms/median"),
-            p10=_number(entry, "compressed/latency_ms/p10"),
-            p90=_number(entry, "compressed/latency_ms/p90"),
-            speedup=_number(entry, "speedup_over_best_dense/median"),
-            speedup_p10=_number(entry, "speedup_over_best_dense/p10"),
-            speedup_p90=_number(entry, "speedup_over_best_dense/p90"),
-            dense_milliseconds=dense[entry["batch_size"]],
+            engine=entry.engine,
+            batch_size=entry.batch_size,
+            milliseconds=entry.compressed.latency_ms.median,
+            p10=entry.compressed.latency_ms.p10,
+            p90=entry.compressed.latency_ms.p90,
+            speedup=entry.speedup_over_best_dense.median,
+            speedup_p10=entry.speedup_over_best_dense.p10,
+            speedup_p90=entry.speedup_over_best_dense.p90,
+            dense_milliseconds=dense[entry.batch_size],
         )
         for entry in entries
-        if not is_imitation(str(entry["engine"]), quantized=quantized)
+        if not is_imitation(entry.engine, quantized=quantized)
     )
-
-
-def _read_step(step: Any) -> Step:
-    known = step.get("accuracy_after") is not None
-    return Step(
-        step=_count(step, "step"),
-        sparsity=_fraction(step, "sparsity"),
-        accuracy=_fraction(step, "accuracy_after") if known else None,
-    )
-
-
-def _get(document: Any, path: str) -> Any:
-    for key in path.split("/"):
-        if not isinstance(document, Mapping) or key not in document:
-            raise ValueError(f"{path} is missing")
-        document = document[key]
-    return document
-
-
-def _known(document: Any, path: str, read: Callable[[Any, str], _T]) -> _T | None:
-    """Return what ``read`` makes of the value, or None where older versions and other settings have none."""
-    found = document
-    for key in path.split("/"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return None if found is None else read(document, path)
-
-
-def _mapping(document: Any, path: str) -> Mapping[str, Any]:
-    found = _get(document, path)
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{path} is {found!r:.40}, not a mapping")
-    return found
-
-
-def _number(document: Any, path: str) -> float:
-    found = _get(document, path)
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found) or found < 0:
-        raise ValueError(f"{path} is {found!r:.40}, not a number of 0 or more")
-    return found
-
-
-def _fraction(document: Any, path: str) -> float:
-    found = _number(document, path)
-    if found > 1:
-        raise ValueError(f"{path} is {found!r:.40}, not a fraction in [0, 1]")
-    return found
-
-
-def _whole(document: Mapping[str, Any], key: str) -> int | None:
-    found = document.get(key)
-    if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
-        raise ValueError(f"{key} is {found!r:.40}, not a whole number")
-    return found
-
-
-def _count(document: Any, path: str) -> int:
-    found = _number(document, path)
-    if not isinstance(found, int) or found == 0:
-        raise ValueError(f"{path} is {found!r:.40}, not a whole number above 0")
-    return found

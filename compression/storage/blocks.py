@@ -7,13 +7,15 @@ coded one by one. All of them that share a role (the last part of their names) a
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from msgspec import Meta, Struct
 from torch import Tensor
 
 from compression.core.errors import ArtifactError, InputError
+from compression.core.json_record import Count, convert_record
 from compression.storage.codec import Parts
 from compression.storage.codec_registry import encode_smallest, get_allowed, get_codec
 
@@ -35,7 +37,28 @@ MAX_NUMEL = 1 << 40
 # A few bytes can encode a billion zeros. This limit keeps a small hostile file from filling the memory.
 MAX_DECODED_BYTES = 512 << 20
 
-_COLUMNS = ("roles", "dtypes", "codecs", "bytes", "counts", "owners", "shapes")
+_Size = Annotated[int, Meta(ge=0, le=MAX_NUMEL)]
+
+
+class _Table(Struct, forbid_unknown_fields=True):
+    roles: list[str]
+    dtypes: list[str]
+    codecs: list[str]
+    bytes: list[Annotated[int, Meta(ge=0)]]
+    counts: list[Count]
+    owners: list[str]
+    shapes: list[Annotated[tuple[_Size, ...], Meta(max_length=8)]]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where columns do not fit each other, or a tensor has too many values."""
+        if len({len(self.roles), len(self.dtypes), len(self.codecs), len(self.bytes), len(self.counts)}) > 1:
+            raise ValueError("its columns of blocks are not equally long")
+        if not sum(self.counts) == len(self.owners) == len(self.shapes):
+            raise ValueError(f"counts of {sum(self.counts)} tensors: must be as many as owners and shapes")
+        if unknown := set(self.dtypes) - set(DTYPE_NAMES):
+            raise ValueError(f"dtypes={min(unknown)!r:.80}: must be of {', '.join(DTYPE_NAMES)}")
+        if not all(math.prod(shape) <= MAX_NUMEL for shape in self.shapes):
+            raise ValueError(f"shapes: must have at most {MAX_NUMEL} values each")
 
 
 @dataclass(frozen=True)
@@ -171,13 +194,14 @@ def table_from_json(table: Any, *, payload_bytes: int) -> list[Block]:
     Raises ArtifactError unless the table is well formed, its names are unique and its blocks add up to
     ``payload_bytes``.
     """
-    if not _is_table(table):
-        raise ArtifactError("damaged: its table of tensors cannot be read")
+    try:
+        columns = convert_record(table, _Table)
+    except InputError as error:
+        raise ArtifactError(f"damaged: its table of tensors cannot be read: {error}") from error
     blocks, start = [], 0
-    rows = zip(table["roles"], table["dtypes"], table["codecs"], table["bytes"], table["counts"], strict=True)
+    rows = zip(columns.roles, columns.dtypes, columns.codecs, columns.bytes, columns.counts, strict=True)
     for role, dtype, codec, num_bytes, count in rows:
-        owners = tuple(table["owners"][start : start + count])
-        shapes = tuple(map(tuple, table["shapes"][start : start + count]))
+        owners, shapes = tuple(columns.owners[start : start + count]), tuple(columns.shapes[start : start + count])
         start += count
         blocks.append(Block(role, owners, shapes, DTYPE_NAMES[dtype], codec, num_bytes))
     names = [name for block in blocks for name in block.names]
@@ -186,32 +210,6 @@ def table_from_json(table: Any, *, payload_bytes: int) -> list[Block]:
     if sum(block.num_bytes for block in blocks) != payload_bytes:
         raise ArtifactError(f"damaged: its tensors do not add up to {payload_bytes} bytes")
     return blocks
-
-
-def _is_table(table: Any) -> bool:
-    if not isinstance(table, dict) or set(table) != set(_COLUMNS):
-        return False
-    if not all(isinstance(column, list) for column in table.values()):
-        return False
-    num_blocks, num_tensors = len(table["roles"]), len(table["owners"])
-    return (
-        all(len(table[name]) == num_blocks for name in ("dtypes", "codecs", "bytes", "counts"))
-        and all(type(text) is str for name in ("roles", "codecs", "owners") for text in table[name])
-        and all(type(dtype) is str and dtype in DTYPE_NAMES for dtype in table["dtypes"])
-        and all(type(size) is int and size >= 0 for size in table["bytes"])
-        and all(type(count) is int and count >= 1 for count in table["counts"])
-        and sum(table["counts"]) == num_tensors == len(table["shapes"])
-        and all(map(_is_shape, table["shapes"]))
-    )
-
-
-def _is_shape(shape: Any) -> bool:
-    return (
-        isinstance(shape, list)
-        and len(shape) <= 8
-        and all(type(size) is int and 0 <= size <= MAX_NUMEL for size in shape)
-        and math.prod(shape) <= MAX_NUMEL
-    )
 
 
 def to_array(tensor: Tensor) -> np.ndarray[Any, np.dtype[Any]]:

@@ -93,6 +93,20 @@ def test_damaged_cache_is_rebuilt(folder, tmp_path, name, harm):
     assert again.damaged == expected.damaged
 
 
+@pytest.mark.parametrize(
+    "text", ["[]", "[" * 100_000, '{"sha256": {}, "damaged": {}}', '{"sha256": {}, "damaged": {"x": ""}}']
+)
+def test_a_cache_whose_record_is_of_another_kind_is_remade(folder, tmp_path, text):
+    expected = decode(folder, tmp_path)
+    damaged, sums = expected.damaged, expected.pixel_sums.copy()
+    (path,) = tmp_path.glob("*/record.json")
+    written = path.read_text()
+    path.write_text(text)
+    again = decode(folder, tmp_path)
+    assert (again.damaged, path.read_text()) == (damaged, written)
+    assert np.array_equal(again.pixel_sums, sums)
+
+
 def test_stopped_pass_leaves_no_cache_and_old_scratch_is_removed(folder, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(module, "_hash_file", lambda _: 1 / 0)

@@ -130,9 +130,15 @@ HUGE_NUMBER = 10**400
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda header: header["input"]["mean"].__setitem__(0, HUGE_NUMBER), "mean=.* allowed: 3 finite numbers"),
-        (lambda header: header["input"]["std"].__setitem__(0, HUGE_NUMBER), "std=.* allowed: 3 finite numbers"),
-        (lambda header: header["architecture"].update({"a\nb": 1}), "unexpected keyword argument 'a b'"),
+        (
+            lambda header: header["input"]["mean"].__setitem__(0, HUGE_NUMBER),
+            r"input\.mean\[0\]=10+\.\.\.0+: must be ",
+        ),
+        (
+            lambda header: header["input"]["std"].__setitem__(0, HUGE_NUMBER),
+            r"input\.std\[0\]=10+\.\.\.0+: must be ",
+        ),
+        (lambda header: header["architecture"].update({"a\nb": 1}), "architecture.a b is not a known key"),
         (lambda header: header["quantization"]["activations"].__setitem__(0, "\ud800"), r"no activation \\ud800"),
     ],
     ids=["mean", "std", "key", "activation"],

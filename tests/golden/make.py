@@ -60,6 +60,7 @@ def main(folder: Path, *, overwrite: bool) -> None:
         architecture=Architecture(**ABOUT["architecture"]),
         class_names=ABOUT["class_names"],
         input=InputSpec(**ABOUT["input"]),
+        info={},
     )
     header = {**card.to_json(), SECTION: table_to_json(blocks)}
     (folder / "codecs.cmp").write_bytes(write_container(header, sections={SECTION: b"".join(parts)}))

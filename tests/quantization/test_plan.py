@@ -12,24 +12,43 @@ def test_plan_as_json(model):
     assert Plan.from_json(plan.to_json()) == plan
 
 
+def test_keys_of_later_versions_are_left_out(model):
+    plan = plan_of(model)
+    assert Plan.from_json(plan.to_json() | {"later": 1}) == plan
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"layers": {"head": [8]}},
-        {"layers": {"head": [1, 8]}},
-        {"layers": [1]},
-        {"activations": {"relu": [8, 1]}},
-        {"activations": {"relu": [32, True]}},
-        {"dynamic": "no"},
-        {"unclamped": [3]},
-        {"unclamped": "relu"},
-        {"layers": {}},
-        {"reduced_range": 1},
+        ({"layers": {"head": [8]}}, "layers={'head': [8]}: must be a list"),
+        ({"layers": [1]}, "layers[0]=1: must be text"),
+        ({"layers": []}, "layers=[]: must be a list of length >= 1"),
+        ({"layers": ["head"]}, "layers, weight_bits and input_bits must be equally long"),
+        ({"weight_bits": [1] * 3}, "weight_bits=1: must be an integer in [2, 8], or 32 for off"),
+        ({"input_bits": [9] * 3}, "input_bits=9: must be an integer in [2, 8], or 32 for off"),
+        ({"weight_bits": [8.0] * 3}, "weight_bits[0]=8.0: must be an integer"),
+        ({"activations": {"relu": [8, 1]}}, "activations={'relu': [8, 1]}: must be a list"),
+        ({"activations": []}, "activations, activation_bits and signed must be equally long"),
+        ({"activation_bits": [32]}, "activation_bits[0]=32: must be an integer <= 8"),
+        ({"signed": [1]}, "signed[0]=1: must be true or false"),
+        ({"dynamic": "no"}, "dynamic='no': must be true or false"),
+        ({"unclamped": [3]}, "unclamped[0]=3: must be text"),
+        ({"unclamped": "relu"}, "unclamped='relu': must be a list"),
+        ({"reduced_range": 1}, "reduced_range=1: must be true or false"),
     ],
 )
-def test_a_damaged_plan_is_refused(model, change):
-    with pytest.raises(InputError):
-        Plan.from_json(plan_of(model).to_json() | change)
+def test_a_damaged_plan_is_refused(model, change, message):
+    plan = plan_of(model).to_json()
+    assert len(plan["layers"]) == 3
+    with pytest.raises(InputError) as caught:
+        Plan.from_json(plan | change)
+    assert str(caught.value) == f"its plan of quantization cannot be read: {message}"
+
+
+@pytest.mark.parametrize("content", [None, [], {}, {"layers": ["head"]}])
+def test_what_is_no_plan_is_refused(content):
+    with pytest.raises(InputError, match="its plan of quantization cannot be read: "):
+        Plan.from_json(content)
 
 
 def test_arithmetic_is_named(model):

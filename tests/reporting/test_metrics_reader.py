@@ -51,12 +51,12 @@ def test_an_untimed_run_has_no_latency():
 @pytest.mark.parametrize(
     ("side", "key", "value", "message"),
     [
-        ("compressed", "accuracy", 1.5, "compressed/accuracy is 1.5, not a fraction in [0, 1]"),
-        ("compressed", "accuracy", math.nan, "compressed/accuracy is nan, not a number of 0 or more"),
-        ("compressed", "accuracy", True, "compressed/accuracy is True, not a number of 0 or more"),
-        ("compressed", "macs", 0, "compressed/macs is 0, not a whole number above 0"),
-        ("dense", "bytes", {}, "dense/bytes/safetensors is missing"),
-        ("run", "seed", 1.5, "seed is 1.5, not a whole number"),
+        ("compressed", "accuracy", 1.5, "compressed.accuracy=1.5: must be a number <= 1.0"),
+        ("compressed", "accuracy", math.nan, "compressed.accuracy=nan: must be a number >= 0.0"),
+        ("compressed", "accuracy", True, "compressed.accuracy=True: must be a number"),
+        ("compressed", "macs", 0, "compressed.macs=0: must be an integer >= 1"),
+        ("dense", "bytes", {}, "dense.bytes.safetensors is missing"),
+        ("run", "seed", 1.5, "run.seed=1.5: must be an integer or none"),
     ],
 )
 def test_what_is_wrong_is_named(side, key, value, message):
@@ -70,10 +70,12 @@ def test_what_is_wrong_is_named(side, key, value, message):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "not a document of a run"),
-        ({}, "schema_version is None; known: 1 to 3"),
-        ({"schema_version": 99}, "schema_version 99 is newer than 3, the newest this version reads"),
-        ({"schema_version": 3, "run": []}, "run is [], not a mapping"),
+        ([], "must be a mapping, not a list"),
+        ({}, "schema_version is missing"),
+        ({"schema_version": None}, "schema_version=None: must be an integer"),
+        ({"schema_version": 0}, "schema_version=0: must be an integer >= 1"),
+        ({"schema_version": 99}, "schema_version=99: is newer than 3, the newest this version reads"),
+        ({"schema_version": 3, "run": []}, "run=[]: must be a mapping"),
     ],
 )
 def test_what_is_no_document_of_a_run(document, message):

@@ -66,13 +66,24 @@ def test_a_zombie_is_gone(tmp_path):
     ("content", "reason"),
     [
         ('{"name": "s50", "sta', "job.json: not whole JSON (unterminated string starting at)"),
-        ("[]", "job.json: not a mapping"),
-        ('{"schema_version": 9, "status": "failed"}', "job.json: schema_version is 9; known: 1"),
-        ('{"schema_version": 1, "status": []}', "job.json: status is []"),
+        ("[]", "job.json: must be a mapping"),
+        (
+            '{"schema_version": 9, "status": "failed"}',
+            "job.json: schema_version=9: is newer than 1, the newest",
+        ),
+        ('{"schema_version": 1, "status": []}', "job.json: status=[]: must be one of finished, running, "),
         ('{"schema_version": 1, "status": "running", "begun": "once"}', "job.json: Invalid isoformat string: 'once'"),
-        ('{"schema_version": 1, "status": "running", "begun": "2026-01-01T00:00:00"}', "without a time zone"),
-        ('{"schema_version": 1, "status": "running", "pid": "7"}', "job.json: pid is '7'"),
-        ('{"schema_version": 1, "status": "failed", "seconds": Infinity}', "job.json: seconds is inf"),
+        (
+            '{"schema_version": 1, "status": "running", "begun": "2026-01-01T00:00:00"}',
+            "00:00': must have a time zone",
+        ),
+        ('{"schema_version": 1, "status": "running", "pid": "7"}', "job.json: pid='7': must be an integer or none"),
+        ('{"schema_version": 1, "status": "running", "pid": 1' + 30 * "0" + "}", "job.json: pid=1000"),
+        ('{"schema_version": 1, "status": "failed", "seconds": 1e300}', "seconds=1e+300: must be a number < 1e+300"),
+        (
+            '{"schema_version": 1, "status": "failed", "seconds": Infinity}',
+            "job.json: seconds=inf: must be a number",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_read_is_told(tmp_path, content, reason):
@@ -86,7 +97,7 @@ def test_a_record_that_cannot_be_read_is_told(tmp_path, content, reason):
     assert reason in str(read_state(tmp_path).reason)
 
 
-@pytest.mark.parametrize("number", [-1, 0, 2**40, 10**30])
+@pytest.mark.parametrize("number", [-1, 0, 2**40, 2**62])
 def test_a_number_that_is_no_process(tmp_path, number):
     JobState("s50", RUNNING, pid=number, host=socket.gethostname()).write(tmp_path)
     assert read_state(tmp_path).status == INTERRUPTED
@@ -102,14 +113,15 @@ def test_the_last_line_of_the_output(tmp_path):
     ("content", "reason"),
     [
         ('{"jobs": ', "not whole JSON"),
-        ("[]", "not a mapping"),
-        ('{"schema_version": 2, "jobs": []}', "schema_version is 2; known: 1"),
-        ('{"schema_version": 1, "jobs": {}}', "not a plan of jobs"),
-        ('{"schema_version": 1, "jobs": [7]}', "a job is no mapping"),
-        ('{"schema_version": 1, "jobs": [{"name": "../a"}]}', "a job's name is '../a'"),
-        ('{"schema_version": 1, "jobs": [{"name": "a", "axes": [1]}]}', "axes or stages of a are no mapping"),
-        ('{"schema_version": 1, "jobs": [], "axes": {"x": 1}}', "axes are no lists of values"),
-        ('{"schema_version": 1, "jobs": [], "command": "train.py"}', "'train.py' is no list"),
+        ("[]", "must be a mapping"),
+        ('{"schema_version": 2, "jobs": []}', "schema_version=2: is newer than 1, the newest this version reads"),
+        ('{"schema_version": 1, "jobs": {}}', "jobs={}: must be a list"),
+        ('{"schema_version": 1, "jobs": [7]}', "jobs[0]=7: must be a mapping"),
+        ('{"schema_version": 1, "jobs": [{"name": "../a"}]}', "jobs[0]: name='../a': must be the name of a folder"),
+        ('{"schema_version": 1, "jobs": [{"name": ".."}]}', "jobs[0]: name='..': must be the name of a folder"),
+        ('{"schema_version": 1, "jobs": [{"name": "a", "axes": [1]}]}', "jobs[0].axes=[1]: must be a mapping"),
+        ('{"schema_version": 1, "jobs": [], "axes": {"x": 1}}', "axes[...]: must be a list, not an integer"),
+        ('{"schema_version": 1, "jobs": [], "command": "train.py"}', "command='train.py': must be a list"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, content, reason):

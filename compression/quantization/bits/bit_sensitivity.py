@@ -1,22 +1,27 @@
 """The loss from rounding the weight of a single layer, by its bits; mixed precision builds on it (arXiv:2001.00281)."""
 
 import copy
-import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from compression.core.errors import InputError
-from compression.quantization.grid import check_bits, weight_grid
+from compression.core.json_record import Count, convert_record
+from compression.quantization.grid import MAX_BITS, MIN_BITS, check_bits, weight_grid
 from compression.quantization.network.fake_network import quantizable_layers
 from compression.quantization.network.fake_quantize import to_integers
 from compression.quantization.network.layerwise import layer_of
 from compression.quantization.observers import Observer
 
 CHOICES = (8, 6, 5, 4, 3, 2)
+
+
+_Loss = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,10 @@ class BitTable:
     ``sizes`` holds the number of weights of each layer.
     """
 
-    baseline: float
-    images: int
-    sizes: Mapping[str, int]
-    loss: Mapping[str, Mapping[int, float]]
+    baseline: _Loss
+    images: Count
+    sizes: Mapping[str, Count]
+    loss: Mapping[str, Mapping[Annotated[int, Meta(ge=MIN_BITS, le=MAX_BITS)], _Loss]]
 
     def check_fits(self, sizes: Mapping[str, int], *, source: str) -> None:
         """Raise ``InputError``, which names ``source``, unless this table has layers of these ``sizes`` with losses."""
@@ -47,20 +52,9 @@ class BitTable:
         return {**asdict(self), "sizes": dict(self.sizes), "loss": loss}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], *, source: str = "the content") -> "BitTable":
+    def from_json(cls, content: Any, *, source: str = "the content") -> "BitTable":
         """Return the table that ``to_json`` gave; raises ``InputError`` for anything else, naming ``source``."""
-        try:
-            loss = {
-                name: {int(bits): float(value) for bits, value in row.items()} for name, row in content["loss"].items()
-            }
-            sizes = {name: int(size) for name, size in content["sizes"].items()}
-            for bits in {bits for row in loss.values() for bits in row}:
-                check_bits(bits, key="bits")
-            if not all(math.isfinite(value) for row in loss.values() for value in row.values()):
-                raise ValueError("losses must be finite")
-            return cls(float(content["baseline"]), int(content["images"]), sizes, loss)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{source} is not a table of bits: {type(error).__name__}: {error}") from error
+        return convert_record(content, cls, source=f"{source} is not a table of bits")
 
 
 def measure_bit_sensitivity(

@@ -68,7 +68,7 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """All jobs of a folder, in the order they were planned."""
+    """All jobs of a folder, in the planned order."""
 
     folder: Path
     jobs: tuple[JobRecord, ...]
@@ -123,9 +123,6 @@ def _read_job(folder: Path, job: Job) -> JobRecord:
             measured = read_measured(read_json(folder / job.name / METRICS))
         except ValueError as error:
             status, reason = BROKEN, f"{METRICS}: {error}"
-        except (AttributeError, KeyError, TypeError, ArithmeticError) as error:
-            # Valid JSON with the wrong structure, for example a list instead of a mapping.
-            status, reason = BROKEN, f"{METRICS}: damaged ({type(error).__name__}: {error!s:.80})"
     elif status == RUNNING and reason is None:
         reason = f"started {state.begun}, no end recorded"
     return JobRecord(

@@ -1,7 +1,6 @@
-"""What a search may choose from: a file of keys, each with a list of values or a range."""
+"""The space of a search: a file of keys, each with a list of values or a range."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any
 import yaml
 
 from compression.core.errors import InputError
+from compression.core.json_record import Finite, convert_record
 
 Value = bool | int | float | str | None
 _RANGE = ("low", "high", "step", "log")
-# Of a value from a range without steps.
+# Significant digits of a value from a range without steps.
 _DIGITS = 4
 
 
@@ -30,12 +30,27 @@ class Choices:
 
 @dataclass(frozen=True)
 class Range:
-    """A number in [low, high], in steps if given, or by its logarithm; whole if both ends are."""
+    """A number in [low, high], in steps if given, or on a logarithmic scale; an integer if all given numbers are."""
 
-    low: float
-    high: float
-    step: float | None = None
+    low: Finite
+    high: Finite
+    step: Finite | None = None
     log: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise InputError for values that contradict each other."""
+        if not self.low < self.high:
+            raise InputError(f"low={self.low} must be below high={self.high}")
+        if self.log and (self.step is not None or self.low <= 0):
+            raise InputError("log=true must have low > 0 and no step")
+        if self.step is None:
+            return
+        if self.step <= 0:
+            raise InputError(f"step={self.step}: must be > 0")
+        # As written, not as binary fractions have it.
+        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
+        if (high - low) % step:
+            raise InputError(f"must reach high={self.high} from low={self.low} in steps of {self.step}")
 
     @property
     def is_whole(self) -> bool:
@@ -75,54 +90,26 @@ def _read(where: str, value: Any) -> Choices | Range:
     raise InputError(f"{where}={value!r}: must be a list of values, or a range with low and high")
 
 
-def _read_choices(where: str, values: Sequence[Any]) -> Choices:
-    for value in values:
-        if not isinstance(value, (bool, int, float, str, type(None))):
-            raise InputError(f"{where}: {value!r} is no value: must be numbers, words, true, false or null")
-    if not values or len({repr(value) for value in values}) < len(values):
-        raise InputError(f"{where}={list(values)}: must be different values, one at least")
-    return Choices(tuple(values))
+def _read_choices(where: str, values: list[Any]) -> Choices:
+    found = convert_record(values, list[Value], source=where)
+    if not found or len({repr(value) for value in found}) < len(found):
+        raise InputError(f"{where}={found}: must be different values, one at least")
+    return Choices(tuple(found))
 
 
 def _read_range(where: str, settings: Mapping[str, Any]) -> Range:
-    unknown = [key for key in settings if key not in _RANGE]
-    if unknown or not {"low", "high"} <= set(settings):
+    if not {"low", "high"} <= set(settings) <= set(_RANGE):
         raise InputError(f"{where}: a range has low, high, and step or log; found {', '.join(map(str, settings))}")
-    found = Range(**settings)
-    for name in ("low", "high", "step"):
-        number = settings.get(name)
-        if (name != "step" or number is not None) and not _is_number(number):
-            hint = ", with a point, as 1.0e-4" if isinstance(number, str) and "e" in number else ""
-            raise InputError(f"{where}.{name}={number!r}: must be a number{hint}")
-    if not isinstance(found.log, bool):
-        raise InputError(f"{where}.log={found.log!r}: must be true or false")
-    if not found.low < found.high:
-        raise InputError(f"{where}: low={found.low} must be below high={found.high}")
-    if found.log and (found.step is not None or found.low <= 0):
-        raise InputError(f"{where}: log=true must have low > 0 and no step")
-    if found.step is not None:
-        _check_step(where, found)
-    return found
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_step(where: str, found: Range) -> None:
-    assert found.step is not None
-    if found.step <= 0:
-        raise InputError(f"{where}.step={found.step}: must be > 0")
-    # As written, not as binary fractions have it.
-    low, high, step = (Decimal(str(number)) for number in (found.low, found.high, found.step))
-    if (high - low) % step:
-        raise InputError(f"{where}: must reach high={found.high} from low={found.low} in steps of {found.step}")
+    try:
+        return convert_record(settings, Range, source=where)
+    except InputError as error:
+        # YAML reads 1e-4 as text.
+        is_power = any(isinstance(settings.get(key), str) and "e" in settings[key] for key in ("low", "high", "step"))
+        raise InputError(f"{error}, with a point, as 1.0e-4" if is_power else error) from error
 
 
 def tidy(value: Value, wanted: Choices | Range) -> Value:
-    """Return a drawn value as it stands in a command: no noise of binary fractions, few digits."""
+    """Return a drawn value as a command has it: without the noise of binary fractions, with few digits."""
     if not isinstance(value, float) or isinstance(wanted, Choices):
         return value
     return round(value, 9) if wanted.step is not None else float(f"{value:.{_DIGITS}g}")

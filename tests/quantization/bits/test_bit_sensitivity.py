@@ -13,11 +13,27 @@ from compression.quantization.observers.min_max import MinMax
 TABLE = BitTable(baseline=1.0, images=100, sizes={"a": 8, "b": 16}, loss={"a": {2: 5.0, 8: 1.0}, "b": {4: 1.5}})
 
 
-def test_tables_survive_json_and_others_are_refused():
-    assert BitTable.from_json(json.loads(json.dumps(TABLE.to_json()))) == TABLE
-    for change in ({"loss": {"a": {"9": 1.0}}}, {"loss": {"a": {"2": float("nan")}}}, {"sizes": None}, {"images": "x"}):
-        with pytest.raises(InputError, match=r"bits\.json is not a table of bits"):
-            BitTable.from_json(TABLE.to_json() | change, source="bits.json")
+def test_a_table_is_written_as_it_was_read():
+    text = json.dumps(TABLE.to_json())
+    assert BitTable.from_json(json.loads(text)) == TABLE
+    assert json.dumps(BitTable.from_json(json.loads(text) | {"later": 1}).to_json()) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": {"a": {"9": 1.0}}}, "a key of loss[...] must be an integer <= 8"),
+        ({"loss": {"a": {"two": 1.0}}}, "a key of loss[...] must be an integer, not text"),
+        ({"loss": {"a": {"2": float("nan")}}}, "loss[...][...]: must be a number >= -"),
+        ({"baseline": float("inf")}, "baseline=inf: must be a number <= 1.79"),
+        ({"sizes": None}, "sizes=None: must be a mapping"),
+        ({"images": "x"}, "images='x': must be an integer"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_its_source(change, message):
+    with pytest.raises(InputError) as caught:
+        BitTable.from_json(TABLE.to_json() | change, source="bits.json")
+    assert str(caught.value).startswith(f"bits.json is not a table of bits: {message}")
 
 
 def test_weights_are_rounded_by_row():
