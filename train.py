@@ -13,7 +13,7 @@ with missing_extra_in_one_line():
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
-    from compression.config import run_name, schema, sweep_name
+    from compression.config import choice_list, run_name, schema, sweep_name
     from compression.config.explain import errors_in_one_line
     from compression.sweep.execute import complete, run_alone, run_numbered
     from compression.sweep.supervise import exit_with_parent
@@ -22,6 +22,7 @@ with missing_extra_in_one_line():
 schema.register()
 run_name.register()
 sweep_name.register()
+choice_list.register()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
