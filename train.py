@@ -2,7 +2,6 @@
 
 import os
 import sys
-import uuid
 from pathlib import Path
 
 from compression.system.extras import missing_extra_in_one_line
@@ -15,6 +14,7 @@ with missing_extra_in_one_line():
 
     from compression.config import choice_list, run_name, schema, sweep_name
     from compression.config.explain import errors_in_one_line
+    from compression.config.sweep_environment import name_invocation
     from compression.sweep.execute import complete, run_alone, run_numbered
     from compression.sweep.supervise import exit_with_parent
     from compression.system.termination import stop_in_order
@@ -41,7 +41,7 @@ if __name__ == "__main__":
     # Hydra hides tracebacks of real defects and prints those of typing errors; this turns it round.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Stages made under this name are this invocation's own: `overwrite=true` remakes each of them once.
-    os.environ.setdefault(sweep_name.INVOCATION, uuid.uuid4().hex)
+    name_invocation()
     # A user's own model is found where the command is given, as with `python -m`.
     sys.path.append(str(Path.cwd()))
     exit_with_parent()

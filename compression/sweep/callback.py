@@ -1,6 +1,5 @@
 """Hydra's callback at the beginning of a multirun, and of a run that should have been one."""
 
-import os
 import sys
 import traceback
 from typing import Any
@@ -9,7 +8,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from compression.config.explain import explain
-from compression.config.sweep_name import SWEEP_FILE
+from compression.config.sweep_environment import SweepEnvironment
 from compression.sweep.prepare import begin
 
 
@@ -25,7 +24,7 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Expand the grid of the master configuration ``config``, and check every job of it."""
         del kwargs
-        if SWEEP_FILE in os.environ:
+        if SweepEnvironment.read().sweep_file is not None:
             # A pool of workers died, and Hydra begins anew what is checked and planned already.
             return
         try:

@@ -1,6 +1,5 @@
 """A sweep from its first job to its answer."""
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from rich.console import Console
 
 from compression.config.explain import explain
 from compression.config.schema import Config
-from compression.config.sweep_name import INVOCATION, SWEEP_FILE
+from compression.config.sweep_environment import SweepEnvironment
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
@@ -42,7 +41,9 @@ def run_alone(config: Config, *, run_dir: str) -> float | None:
 def run_numbered(number: int) -> None:
     """Run the job of this ``number`` of the sweep that the environment names."""
     exit_with_parent()
-    _run(read_sweep(Path(os.environ[SWEEP_FILE]).parent), number)
+    folder = _find_folder()
+    assert folder is not None
+    _run(read_sweep(folder), number)
 
 
 # What a job of this process has said of a disk without room: others would end as it did.
@@ -54,7 +55,11 @@ def _run(sweep: Sweep, number: int) -> None:
     place = f"{number + 1}/{len(sweep.own)}  {job.name}"
     known = read_state(folder)
     # What ended in this invocation is not tried again where a pool of workers is begun anew.
-    if known.status in _ENDED and known.invocation is not None and known.invocation == os.environ.get(INVOCATION):
+    if (
+        known.status in _ENDED
+        and known.invocation is not None
+        and known.invocation == SweepEnvironment.read().invocation
+    ):
         print(f"{place}  found {known.status}", flush=True)
         return
     if is_done(job, folder):
@@ -78,19 +83,20 @@ def complete(main: Callable[[], object]) -> int:
     ended: BaseException | None = None
     try:
         _launch(main)
-        if SWEEP_FILE in os.environ:
-            run_second_round(read_sweep(_folder()), _run)
+        if (folder := _find_folder()) is not None:
+            run_second_round(read_sweep(folder), _run)
     except BaseException as error:  # noqa: BLE001 - what is no stop is raised again
         # A single run, or a sweep that was not begun.
-        if SWEEP_FILE not in os.environ:
+        if _find_folder() is None:
             return _end_alone(error)
         ended = error
-    if SWEEP_FILE not in os.environ:
+    folder = _find_folder()
+    if folder is None:
         return 0
     told = None if ended is None else _explain(ended)
     if ended is not None and told is None:
         traceback.print_exception(ended)
-    code = conclude(_folder())
+    code = conclude(folder)
     if ended is None:
         return code
     print(f"error: {told or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
@@ -113,15 +119,16 @@ def _launch(main: Callable[[], object]) -> None:
         try:
             main()
         except Exception as error:
-            if SWEEP_FILE not in os.environ or not _is_dead_pool(error) or attempt == _POOLS - 1:
+            if _find_folder() is None or not _is_dead_pool(error) or attempt == _POOLS - 1:
                 raise
             print("a worker was killed and took the others with it; going on", file=sys.stderr, flush=True)
         else:
             return
 
 
-def _folder() -> Path:
-    return Path(os.environ[SWEEP_FILE]).parent
+def _find_folder() -> Path | None:
+    # Hydra's callback writes it while `main` runs.
+    return SweepEnvironment.read().sweep_folder
 
 
 def conclude(folder: Path) -> int:

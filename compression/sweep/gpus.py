@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# The GPUs that jobs share, as CUDA_VISIBLE_DEVICES names them; empty where somebody else shares them out.
-GPUS = "COMPRESSION_GPUS"
+from compression.config.sweep_environment import SweepEnvironment
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -22,6 +23,13 @@ def list_gpus() -> list[str]:
     return [str(index) for index in range(torch.cuda.device_count())]
 
 
+def share_gpus() -> None:
+    """Let the jobs of this process share its GPUs, unless the process that started it has decided how."""
+    environment = SweepEnvironment.read()
+    if environment.gpus is None:
+        replace(environment, gpus=tuple(list_gpus())).write()
+
+
 @contextmanager
 def take_gpu(folder: Path, *, number: int) -> Iterator[dict[str, str]]:
     """Hold a GPU for job ``number`` of the sweep in ``folder``, and yield the environment that names it.
@@ -29,7 +37,7 @@ def take_gpu(folder: Path, *, number: int) -> Iterator[dict[str, str]]:
     It is the first that no other job holds, looked for from the job's own turn on; where all are held, as there are
     more workers than GPUs, it is that of its turn. A worker that is killed holds nothing any more.
     """
-    gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
+    gpus = SweepEnvironment.read().gpus
     if not gpus:
         yield {}
         return

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from compression.config.schema import Config
-from compression.config.sweep_name import PARENT, SWEEP_FILE
+from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
 from compression.sweep.baselines.overrides import describe_baselines, make_random_jobs
-from compression.sweep.baselines.second_round import BASELINES
-from compression.sweep.gpus import GPUS, list_gpus
+from compression.sweep.gpus import list_gpus
 from compression.sweep.hydra_settings import hand_on_search_path
 from compression.sweep.job_configs import Composed, compose_jobs, compose_lines
 from compression.sweep.job_grid import list_axes, list_jobs, name_job, parse_grid, parse_lines, place
@@ -69,12 +68,14 @@ def begin(master: DictConfig) -> Sweep:
     refuse_opened(folder)
     own = [replace(job, stages=_list_made(made)) for (_, job), made in zip(jobs, stages, strict=True)]
     sweep = _open(folder, own, earlier, axes)
-    # Its processes know by these what they belong to.
-    os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
-    os.environ[BASELINES] = str(workers) if first.baselines else ""
-    os.environ[SWEEP_FILE] = str(folder / SWEEP)
-    if keeps_workers(master.hydra.launcher):
-        os.environ[PARENT] = str(os.getpid())
+    inherited = SweepEnvironment.read()
+    replace(
+        inherited,
+        sweep_file=folder / SWEEP,
+        parent=os.getpid() if keeps_workers(master.hydra.launcher) else inherited.parent,
+        gpus=tuple(list_gpus()) if workers > 1 else (),
+        baseline_workers=workers if first.baselines else None,
+    ).write()
     return sweep
 
 

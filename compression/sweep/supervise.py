@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
+from compression.config.sweep_environment import SweepEnvironment
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
@@ -61,7 +61,7 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
             pid=process.pid,
             pid_begun=process.begun,
             host=process.host,
-            invocation=os.environ.get(INVOCATION),
+            invocation=SweepEnvironment.read().invocation,
         )
         stop_touching = threading.Event()
         try:
@@ -92,9 +92,10 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
 
 
 def _environment(wanted: Mapping[str, str]) -> dict[str, str]:
-    # The child is a run of its own, and no sweep.
-    kept = {key: value for key, value in os.environ.items() if key != SWEEP_FILE}
-    return {**kept, PARENT: str(os.getpid()), **wanted}
+    variables = dict(os.environ)
+    # The child is a single run, and no sweep.
+    replace(SweepEnvironment.read(), sweep_file=None, parent=os.getpid()).write(variables)
+    return {**variables, **wanted}
 
 
 def exit_with_parent() -> None:
@@ -102,12 +103,14 @@ def exit_with_parent() -> None:
 
     In any other process it does nothing. Those of a cluster are none: what gave them their work may end.
     """
-    wanted = os.environ.pop(PARENT, None)
-    if wanted is None or int(wanted) == os.getpid():
+    environment = SweepEnvironment.read()
+    parent = environment.parent
+    replace(environment, parent=None).write()
+    if parent is None or parent == os.getpid():
         return
 
     def watch() -> None:
-        while os.getppid() == int(wanted):
+        while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)
 
