@@ -12,17 +12,15 @@ with missing_extra_in_one_line():
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
-    from compression.config import choice_list, run_name, schema, sweep_name
+    from compression.config.compose import register
     from compression.config.explain import errors_in_one_line
+    from compression.config.schema import to_config
     from compression.config.sweep_environment import name_invocation
     from compression.sweep.execute import complete, run_alone, run_numbered
     from compression.sweep.supervise import exit_with_parent
     from compression.system.termination import stop_in_order
 
-schema.register()
-run_name.register()
-sweep_name.register()
-choice_list.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -32,17 +30,17 @@ def main(cfg: DictConfig) -> float | None:
     if hydra_config.mode == RunMode.MULTIRUN:
         run_numbered(hydra_config.job.num)
         return None
-    config = schema.to_config(cfg)
+    config = to_config(cfg)
     with errors_in_one_line():
         return run_alone(config, run_dir=hydra_config.runtime.output_dir)
 
 
 if __name__ == "__main__":
-    # Hydra hides tracebacks of real defects and prints those of typing errors; this turns it round.
+    # By default Hydra hides tracebacks of defects and prints those of typing errors. This reverses it.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # Stages made under this name are this invocation's own: `overwrite=true` remakes each of them once.
+    # Stages record this name, so that `overwrite=true` makes each of them again only once.
     name_invocation()
-    # A user's own model is found where the command is given, as with `python -m`.
+    # A user's own model is importable from the current folder, as with `python -m`.
     sys.path.append(str(Path.cwd()))
     exit_with_parent()
     stop_in_order()
