@@ -5,7 +5,6 @@ Example: ``python train.py strategy=iterative_l1 sparsity=0.9``.
 
 import os
 import sys
-import uuid
 from pathlib import Path
 
 from compression.system.extras import missing_extra_in_one_line
@@ -16,15 +15,15 @@ with missing_extra_in_one_line():
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
-    from compression.config import run_name, schema, sweep_name
+    from compression.config.compose import register
     from compression.config.explain import errors_in_one_line
+    from compression.config.schema import to_config
+    from compression.config.sweep_environment import name_invocation
     from compression.sweep.execute import complete, run_alone, run_numbered
     from compression.sweep.supervise import exit_with_parent
     from compression.system.termination import stop_in_order
 
-schema.register()
-run_name.register()
-sweep_name.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -38,17 +37,17 @@ def main(cfg: DictConfig) -> float | None:
     if hydra_config.mode == RunMode.MULTIRUN:
         run_numbered(hydra_config.job.num)
         return None
-    config = schema.to_config(cfg)
+    config = to_config(cfg)
     with errors_in_one_line():
         return run_alone(config, run_dir=hydra_config.runtime.output_dir)
 
 
 if __name__ == "__main__":
-    # Hydra hides tracebacks of real defects and prints those of typing errors; this reverses that.
+    # By default Hydra hides tracebacks of defects and prints those of typing errors. This reverses it.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # This id marks the stages that this invocation makes, so that `overwrite=true` makes each stage again only once.
-    os.environ.setdefault(sweep_name.INVOCATION, uuid.uuid4().hex)
-    # Let users import their own models from the current folder, as with `python -m`.
+    # Stages record this name, so that `overwrite=true` makes each of them again only once.
+    name_invocation()
+    # A user's own model is importable from the current folder, as with `python -m`.
     sys.path.append(str(Path.cwd()))
     exit_with_parent()
     stop_in_order()

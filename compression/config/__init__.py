@@ -1,1 +1,1 @@
-"""The configuration: its schema and checks, the name of a run, and errors told in one line."""
+"""The configuration: its schema and checks, the names of runs, and errors in one line."""

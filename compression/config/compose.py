@@ -1,4 +1,4 @@
-"""The configuration of a command line that is not train.py's."""
+"""The composition of configurations by Hydra, for train.py and other commands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,28 +9,34 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 import compression
-from compression.config import run_name, schema, sweep_name
+from compression.config import choice_list, run_name, schema, sweep_name
 from compression.config.explain import explain
 from compression.config.schema import Config
 from compression.core.errors import InputError
 
-# Beside the package, as in a checkout.
+# In a checkout the folder stands beside the package.
 CONF = Path(compression.__file__).parents[1] / "conf"
 
 
-def compose_run(overrides: Sequence[str]) -> tuple[Config, Path]:
-    """Return the checked configuration of ``key=value`` overrides, and the folder such a run has.
+def register() -> None:
+    """Make the schema and the resolvers of ``conf`` known to Hydra."""
+    for module in (schema, run_name, sweep_name, choice_list):
+        module.register()
 
-    Raises ``InputError`` with what train.py would say.
+
+def compose_run(overrides: Sequence[str]) -> tuple[Config, Path]:
+    """Return the checked configuration of ``key=value`` overrides, and the folder of such a run.
+
+    Raises ``InputError`` with the message of train.py.
     """
     config, composed = _compose(overrides)
     return config, Path(str(composed.hydra.run.dir))
 
 
 def compose_job(overrides: Sequence[str]) -> tuple[Config, str]:
-    """Return the checked configuration of ``key=value`` overrides, and its digest, for the name of a job's folder.
+    """Return the checked configuration of ``key=value`` overrides, and its digest for the name of a job's folder.
 
-    Raises ``InputError`` with what train.py would say.
+    Raises ``InputError`` with the message of train.py.
     """
     config, composed = _compose(overrides)
     return config, run_name.digest(composed)
@@ -39,9 +45,7 @@ def compose_job(overrides: Sequence[str]) -> tuple[Config, str]:
 def _compose(overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     if not CONF.is_dir():
         raise InputError(f"no configuration at {CONF}: install the package from a checkout, pip install -e .")
-    schema.register()
-    run_name.register()
-    sweep_name.register()
+    register()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", list(overrides), return_hydra_config=True)

@@ -1,4 +1,4 @@
-"""Turn what Hydra and OmegaConf say about a wrong command line into one line a person can act on."""
+"""One-line messages for wrong commands, in place of the messages of Hydra and OmegaConf."""
 
 import difflib
 import re
@@ -19,7 +19,7 @@ from compression.core.errors import InputError
 from compression.system.disk import DiskFullError, is_disk_full
 from compression.system.extras import describe_missing, explain_import
 
-# Choices that a package of an extra brings.
+# Choices that come with the package of an extra.
 _PLUGINS = {
     "hydra/launcher=joblib": "hydra_plugins.hydra_joblib_launcher",
     "hydra/launcher=submitit_local": "hydra_plugins.hydra_submitit_launcher",
@@ -27,7 +27,7 @@ _PLUGINS = {
 }
 
 
-# Keys of a launcher that Hydra's own does not have.
+# Keys that only some launchers have, and a launcher with each.
 _LAUNCHERS = {
     "hydra.launcher.n_jobs": "joblib",
     "hydra.launcher.partition": "slurm",
@@ -38,7 +38,7 @@ _LAUNCHERS = {
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """End the process with ``error: ...`` for an error of the user's input; let a defect of ours through."""
+    """End the process with ``error: ...`` for an error in the user's input. Defects of this package pass through."""
     try:
         yield
     except Exception as error:
@@ -49,7 +49,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def explain(error: BaseException) -> str | None:
-    """Return the one-line message for an error of the user's input, or None for a defect of ours."""
+    """Return the one-line message for an error in the user's input, or None for a defect of this package."""
     chain = list(_chain(error))
     for link in chain:
         if isinstance(link, (InputError, DiskFullError)):
@@ -72,7 +72,7 @@ def explain(error: BaseException) -> str | None:
         return f"{missing.full_key} is not set: give {missing.full_key}=VALUE"
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return _bad_override(chain)
-    # Hydra's own, of a type that it shares with defects.
+    # Hydra raises a plain ValueError here, as defects do, so only the text tells them apart.
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return "null is no choice of a group such as model or experiment: must be one of its names, or be left out"
     return None
@@ -81,8 +81,8 @@ def explain(error: BaseException) -> str | None:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        # Hydra and OmegaConf raise their own in place of what went wrong; of others only a stated cause counts, or a
-        # defect met while an input error was handled would be told as that.
+        # Hydra and OmegaConf replace the original error by their own. For other errors only a stated cause counts:
+        # a defect that occurs while an input error is handled must not be reported as that input error.
         wrapped = isinstance(error, (HydraException, OmegaConfBaseException))
         error = error.__cause__ or (error.__context__ if wrapped else None)
 

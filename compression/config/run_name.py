@@ -1,4 +1,4 @@
-"""A run's folder name: readable, and the same for the same configuration."""
+"""Folder names of runs: readable, and the same for the same configuration."""
 
 import hashlib
 import json
@@ -8,14 +8,14 @@ from omegaconf import DictConfig, OmegaConf
 from compression.config.quantization_schema import FULL_PRECISION
 from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 
-# What changes where or how often a run is made, never what it computes.
+# Keys that change where or how often a run is made, but never its result.
 NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan", "baselines", "store_max_bytes")
 
 
 def run_name(*, _root_: DictConfig) -> str:
-    """Return e.g. ``digits-mobilenet_v2-iterative_l1-s90-3f2a1c``: what the run is, and a digest.
+    """Return e.g. ``digits-mobilenet_v2-iterative_l1-s90-3f2a1c``: the main choices, and a digest.
 
-    Called while Hydra composes, so a configuration that breaks a rule is refused before a folder is made.
+    Hydra calls this while it composes, so a wrong configuration is refused before a folder is made.
     """
     config = to_config(_root_)
     if config.name is not None:
@@ -50,7 +50,7 @@ def _numbers(config: Config) -> list[str]:
 
 
 def _teaching(config: Config, choices: DictConfig) -> list[str]:
-    """Return e.g. ``kd`` or ``kd_hint``, then the student if there is one."""
+    """Return e.g. ``kd`` or ``kd_hint``, and the student if there is one."""
     distillation = config.distillation
     if not distillation.teaches:
         return []
@@ -59,14 +59,14 @@ def _teaching(config: Config, choices: DictConfig) -> list[str]:
 
 
 def digest(root: DictConfig) -> str:
-    """Return six hex digits of all that a run computes from."""
+    """Return six hex digits: a hash of every setting that affects the result."""
     kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in NOT_IN_NAME])
     plain = OmegaConf.to_container(kept, resolve=True)
     assert isinstance(plain, dict)
     # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.
     if isinstance(plain["sparsity"], float):
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
-    # Younger than the names of many folders.
+    # Folder names from before this key existed must stay valid.
     if plain["trainer"]["devices"] == 1:
         del plain["trainer"]["devices"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]

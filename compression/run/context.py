@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from compression.config.schema import Config
-from compression.config.sweep_name import INVOCATION
+from compression.config.sweep_environment import SweepEnvironment
 from compression.core.seeding import derive_seed
 from compression.core.sizes import parse_size
 from compression.data.base import Dataset
@@ -122,7 +122,7 @@ def _make_store(config: Config, run_dir: Path) -> Store:
     limit = config.store_max_bytes
     return Store(
         Path(config.output_dir) / "store",
-        invocation=os.environ.get(INVOCATION, f"process {os.getpid()}"),
+        invocation=SweepEnvironment.read().invocation or f"process {os.getpid()}",
         overwrite=config.overwrite,
         made_with=describe_making(),
         max_bytes=None if limit is None else parse_size(limit, key="store_max_bytes"),

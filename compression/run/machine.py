@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from compression.config.schema import Config
+from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
-from compression.run.ranks import JOINED, LOCAL_RANK, is_helper, local_rank
+from compression.run.ranks import LOCAL_RANK, is_helper, local_rank
 
 
 @dataclass(frozen=True)
@@ -95,5 +96,5 @@ def check_devices(config: Config, device: torch.device) -> None:
         )
     if config.distillation.name == "feature":
         raise InputError(f"{asked} contradicts distillation=feature, which learns beside the student: must be 1")
-    if LOCAL_RANK in os.environ and JOINED not in os.environ:
+    if LOCAL_RANK in os.environ and SweepEnvironment.read().joined is None:
         raise InputError(f"{asked} starts its processes itself: start one, without {LOCAL_RANK} in the environment")

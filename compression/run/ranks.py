@@ -7,14 +7,14 @@ training and exits.
 import os
 from pathlib import Path
 
-# Set for helpers: the folder of the stage whose training they join.
-JOINED = "COMPRESSION_JOINED"
+from compression.config.sweep_environment import SweepEnvironment
+
 LOCAL_RANK = "LOCAL_RANK"
 
 
 def local_rank() -> int:
     """Return the rank of this process in its training; 0 is the run itself."""
-    return int(os.environ.get(LOCAL_RANK, 0)) if JOINED in os.environ else 0
+    return 0 if SweepEnvironment.read().joined is None else int(os.environ.get(LOCAL_RANK, 0))
 
 
 def is_helper() -> bool:
@@ -24,4 +24,6 @@ def is_helper() -> bool:
 
 def joined_stage() -> Path:
     """Return the folder of the stage whose training this helper joins."""
-    return Path(os.environ[JOINED])
+    joined = SweepEnvironment.read().joined
+    assert joined is not None, "not a helper"
+    return joined

@@ -1,1 +1,1 @@
-"""Many runs by one command: what they share is made once, what fails is told, and they end in one answer."""
+"""Many runs by one command: shared stages are made once, failures are reported, and one report compares all."""

@@ -1,6 +1,6 @@
-"""What axes are called where there is little room: names of folders, labels, columns on a screen."""
+"""Short names of axes for folders, labels and columns on a screen."""
 
-# Those that are swept most often; sparsity is in percent.
+# The axes that are swept most often. Sparsity is in percent.
 SHORT_NAMES = {"sparsity": "s", "weight_bits": "w", "activation_bits": "a", "bits": "b", "seed": "seed"}
 
 

@@ -1,4 +1,4 @@
-"""What a stage that is not made yet may take: what stages like it took, on the same data and of the same network."""
+"""Estimates of time and bytes of planned stages, from similar stages of the same data and network."""
 
 import json
 from collections import defaultdict
@@ -13,7 +13,7 @@ from compression.stage_store.entries import tree_bytes
 from compression.stage_store.manifest import RECORD, read_record
 from compression.stage_store.store import StageKey, StageRecord
 
-# So many of the past stages that are nearest to a planned one are its estimate.
+# An estimate uses at most this many of the most similar past stages.
 _NEAREST = 5
 
 _Inputs = frozenset[tuple[str, str]]
@@ -22,7 +22,10 @@ _NO_INPUTS: _Inputs = frozenset()
 
 @dataclass(frozen=True)
 class Estimate:
-    """``elsewhere``: of another number of threads, device or precision, as there is none of the same."""
+    """Expected seconds and bytes of a stage.
+
+    ``elsewhere``: no past stage had the same threads, device and precision, so the estimate is from other ones.
+    """
 
     seconds: float
     num_bytes: int
@@ -30,19 +33,19 @@ class Estimate:
 
 
 class Estimator:
-    """Estimates planned stages by the finished ones of a store.
+    """Estimates of planned stages from the finished stages of a store.
 
-    Only past stages of the same kind count, on the same images at the same size, and of the same network: that of the
-    stages that they were made from. Of these, those with the same threads, device and precision, if there are any; and
-    of these the ones that share most inputs, their own and those of the stages that they were made from.
+    Past stages count if they have the same kind, the same images at the same size, and the same network, which the
+    stages they were made from decide. Stages with the same threads, device and precision are preferred. Among these the
+    estimate uses the stages that share most inputs, counting inputs of the stages they were made from.
 
-    Seconds go with epochs: of dense training, of a student's, of fine-tuning, of quantization-aware training, and of
-    pruning, where they are steps times recovery; and with the iterations of learned rounding. Nothing else is scaled:
-    not where ``recovery.min_updates`` makes recovery longer than asked, not repeats of measuring, and no bytes.
+    Seconds are scaled by epochs: of dense training, a student's training, fine-tuning, quantization-aware training, and
+    pruning (steps times recovery). They are also scaled by the iterations of learned rounding. Nothing else is scaled:
+    not recovery that ``recovery.min_updates`` makes longer, not repeats of measurements, and no bytes.
     """
 
     def __init__(self, store: Path, records: Mapping[str, StageRecord]) -> None:
-        """``records``: by id, the stages to estimate and what they are made from."""
+        """``records``: by id, the stages to estimate and the stages they are made from."""
         past = dict(_read_past(store))
         self._keys = {name: one.key for name, one in past.items()} | {name: one.key for name, one in records.items()}
         self._lineages: dict[str, _Lineage] = {}
@@ -54,7 +57,7 @@ class Estimator:
             self._groups[*like, _machine(one.key)].append((inputs, one))
 
     def estimate(self, planned: StageRecord) -> Estimate | None:
-        """Return what ``planned`` may take; None if nothing like it was made."""
+        """Return the estimate for ``planned``, or None if no similar stage was made."""
         work = _work(planned.key)
         like = self._likeness(planned.id, planned.key, work)
         here = (*like, _machine(planned.key))
@@ -73,7 +76,7 @@ class Estimator:
     def _lineage(self, name: str) -> "_Lineage":
         if name not in self._lineages:
             key = self._keys[name]
-            # What was removed from the store tells nothing.
+            # A stage that was removed from the store has no record.
             parents = [self._lineage(parent) for parent in key.parents if parent in self._keys]
             self._lineages[name] = _Lineage(
                 inputs=frozenset(_flatten(key.inputs, key.stage)).union(*(one.inputs for one in parents)),
@@ -84,7 +87,7 @@ class Estimator:
 
 @dataclass(frozen=True)
 class _Lineage:
-    """Of a stage and all that it was made from: inputs, and networks with the images that they were trained on."""
+    """Inputs and networks of a stage and of all stages it was made from. Networks include their training images."""
 
     inputs: _Inputs
     networks: frozenset[str]
@@ -92,7 +95,7 @@ class _Lineage:
 
 @dataclass(frozen=True)
 class _Work:
-    """How much a stage does, by which its seconds go: so many ``epochs`` or ``iterations``, or once what it is."""
+    """The amount of work that seconds are scaled by: a number of ``epochs`` or ``iterations``, or 1 of ``once``."""
 
     unit: str
     amount: float
@@ -107,17 +110,17 @@ class _Past:
 
 
 class _Alike:
-    """Past stages that differ in nothing that forbids to compare them; a planned one is near to some of them."""
+    """Past stages that may be compared with a planned one."""
 
     def __init__(self, past: Sequence[tuple[_Inputs, _Past]]) -> None:
-        # What all of them share tells none from another. What is left is little, also where they are thousands.
+        # Inputs that all stages share do not distinguish them. Few inputs remain, even for thousands of stages.
         common = frozenset.intersection(*(inputs for inputs, _ in past))
         self._past = [(inputs - common, one) for inputs, one in past]
         self._telling = _NO_INPUTS.union(*(inputs for inputs, _ in self._past))
         self._found: dict[_Inputs, tuple[float, int]] = {}
 
     def nearest(self, inputs: _Inputs) -> tuple[float, int]:
-        """Return seconds for a unit of work, and bytes: medians of those that share most of ``inputs``."""
+        """Return seconds per unit of work, and bytes: medians of the stages that share most of ``inputs``."""
         wanted = inputs & self._telling
         if wanted not in self._found:
             shared = [len(wanted & its) for its, _ in self._past]
@@ -129,7 +132,7 @@ class _Alike:
 
 
 def _read_past(store: Path) -> Iterator[tuple[str, _Past]]:
-    """Yield the finished stages of a store, by id."""
+    """Yield each finished stage of a store with its id."""
     for path in sorted(store.glob(f"*/{RECORD}")):
         try:
             record = read_record(path.parent)
@@ -137,7 +140,7 @@ def _read_past(store: Path) -> Iterator[tuple[str, _Past]]:
             key = StageKey(written["stage"], written["version"], written["inputs"], tuple(written["parents"]))
             yield path.parent.name.rpartition("-")[2], _Past(key, _work(key), record["seconds"], path.parent)
         except (OSError, AttributeError, KeyError, TypeError, ValueError):
-            # What cannot be read estimates nothing; `store verify` tells of it.
+            # An unreadable record gives no estimate. `store verify` reports it.
             continue
 
 

@@ -1,6 +1,5 @@
-"""A sweep from its first job to its answer."""
+"""The execution of a sweep, from its first job to its report."""
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from rich.console import Console
 
 from compression.config.explain import explain
 from compression.config.schema import Config
-from compression.config.sweep_name import INVOCATION, SWEEP_FILE
+from compression.config.sweep_environment import SweepEnvironment
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
@@ -20,14 +19,14 @@ from compression.system.disk import DiskFullError, mentions_full_disk
 from compression.system.spinning import limit_spinning
 from compression.system.termination import describe_stop, exit_code, find_stop
 
-# How often a pool of workers that died is begun again; what was finished is not run twice.
+# Number of attempts when a pool of workers dies. Finished jobs are not run twice.
 _POOLS = 3
 _ENDED = (FINISHED, FAILED, KILLED)
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
 def run_alone(config: Config, *, run_dir: str) -> float | None:
-    """Run what is no sweep and return its objective, or print its plan where that is asked for; raises InputError."""
+    """Run a single run and return its objective, or print its plan if ``plan`` is set; raises InputError."""
     # Imported late, so that --help and a mistyped key are answered before torch is loaded.
     if config.plan:
         from compression.sweep.sweep_plan import describe_run
@@ -40,12 +39,14 @@ def run_alone(config: Config, *, run_dir: str) -> float | None:
 
 
 def run_numbered(number: int) -> None:
-    """Run the job of this ``number`` of the sweep that the environment names."""
+    """Run job ``number`` of the sweep that the environment names."""
     exit_with_parent()
-    _run(read_sweep(Path(os.environ[SWEEP_FILE]).parent), number)
+    folder = _find_folder()
+    assert folder is not None
+    _run(read_sweep(folder), number)
 
 
-# What a job of this process has said of a disk without room: others would end as it did.
+# The message of a job that found the disk full. Later jobs would end in the same way.
 _no_room: list[str] = []
 
 
@@ -53,8 +54,9 @@ def _run(sweep: Sweep, number: int) -> None:
     job, folder = sweep.jobs[number], sweep.folder / sweep.jobs[number].name
     place = f"{number + 1}/{len(sweep.own)}  {job.name}"
     known = read_state(folder)
-    # What ended in this invocation is not tried again where a pool of workers is begun anew.
-    if known.status in _ENDED and known.invocation is not None and known.invocation == os.environ.get(INVOCATION):
+    invocation = SweepEnvironment.read().invocation
+    # When a pool of workers starts again, it does not retry jobs that ended in this invocation.
+    if known.status in _ENDED and invocation is not None and known.invocation == invocation:
         print(f"{place}  found {known.status}", flush=True)
         return
     if is_done(job, folder):
@@ -62,35 +64,36 @@ def _run(sweep: Sweep, number: int) -> None:
         return
     if _no_room:
         raise DiskFullError(_no_room[0])
-    print(f"{place}  begun", flush=True)
+    print(f"{place}  started", flush=True)
     with take_gpu(sweep.folder, number=number) as its_gpu:
         state = run_job(job, folder=folder, script=TRAIN, environment=its_gpu)
-    told = state.status if state.reason is None else f"{state.status}: {state.reason}"
-    print(f"{place}  {told}, {state.seconds:.1f} s", flush=True)
+    outcome = state.status if state.reason is None else f"{state.status}: {state.reason}"
+    print(f"{place}  {outcome}, {state.seconds:.1f} s", flush=True)
     if mentions_full_disk(state.reason or ""):
         _no_room.append(state.reason or "")
         raise DiskFullError(state.reason)
 
 
 def complete(main: Callable[[], object]) -> int:
-    """Run Hydra's ``main``; where it was a multirun, whatever ended it, gather what is there. Return the exit code."""
+    """Run Hydra's ``main`` and return the exit code. A multirun writes its report, whatever ended it."""
     limit_spinning()
     ended: BaseException | None = None
     try:
         _launch(main)
-        if SWEEP_FILE in os.environ:
-            run_second_round(read_sweep(_folder()), _run)
-    except BaseException as error:  # noqa: BLE001 - what is no stop is raised again
-        # A single run, or a sweep that was not begun.
-        if SWEEP_FILE not in os.environ:
+        if (folder := _find_folder()) is not None:
+            run_second_round(read_sweep(folder), _run)
+    except BaseException as error:  # noqa: BLE001 - errors other than stops are raised again
+        # A single run, or a sweep that has not started.
+        if _find_folder() is None:
             return _end_alone(error)
         ended = error
-    if SWEEP_FILE not in os.environ:
+    folder = _find_folder()
+    if folder is None:
         return 0
     told = None if ended is None else _explain(ended)
     if ended is not None and told is None:
         traceback.print_exception(ended)
-    code = conclude(_folder())
+    code = conclude(folder)
     if ended is None:
         return code
     print(f"error: {told or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
@@ -99,7 +102,7 @@ def complete(main: Callable[[], object]) -> int:
 
 
 def _end_alone(error: BaseException) -> int:
-    """Tell what a run was stopped by and return its exit code; raise anything else as it was."""
+    """Print what stopped a run and return its exit code. Raise any other error again."""
     stop = find_stop(error)
     if stop is None:
         raise error
@@ -108,25 +111,26 @@ def _end_alone(error: BaseException) -> int:
 
 
 def _launch(main: Callable[[], object]) -> None:
-    """Run ``main``, anew while it is workers that were killed, and not too often."""
+    """Run ``main``, and again if workers were killed, at most ``_POOLS`` times in total."""
     for attempt in range(_POOLS):
         try:
             main()
         except Exception as error:
-            if SWEEP_FILE not in os.environ or not _is_dead_pool(error) or attempt == _POOLS - 1:
+            if _find_folder() is None or not _is_dead_pool(error) or attempt == _POOLS - 1:
                 raise
             print("a worker was killed and took the others with it; going on", file=sys.stderr, flush=True)
         else:
             return
 
 
-def _folder() -> Path:
-    return Path(os.environ[SWEEP_FILE]).parent
+def _find_folder() -> Path | None:
+    # Hydra's callback writes it while `main` runs.
+    return SweepEnvironment.read().sweep_folder
 
 
 def conclude(folder: Path) -> int:
-    """Write and print the answer of the sweep in ``folder``; return 1 if a job of its command is not finished."""
-    # Imported late: with it come NumPy, SciPy and matplotlib.
+    """Write and print the report of the sweep in ``folder``. Return 1 if a job of its command is not finished."""
+    # Imported late, because it imports NumPy, SciPy and matplotlib.
     from compression.sweep.report.sweep_report import aggregate
 
     try:
@@ -139,7 +143,7 @@ def conclude(folder: Path) -> int:
 
 
 def _explain(error: BaseException) -> str | None:
-    """Return in a line what ended a sweep, or None for a defect."""
+    """Return one line that says what ended a sweep, or None for a defect."""
     stop = find_stop(error)
     if stop is not None:
         return describe_stop(stop)
@@ -155,7 +159,7 @@ def _explain(error: BaseException) -> str | None:
 
 
 def _is_lost_task(error: BaseException) -> bool:
-    # submitit's: the task was cancelled, out of time, or on a node that failed.
+    # submitit raises these if a task was cancelled, ran out of time, or its node failed.
     return type(error).__name__ in ("UncompletedJobError", "FailedJobError", "FailedSubmissionError")
 
 

@@ -1,14 +1,15 @@
-"""One GPU a job: the workers of one machine take turns on what it has."""
+"""One GPU for each job: the workers of a machine share its GPUs by file locks."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# The GPUs that jobs share, as CUDA_VISIBLE_DEVICES names them; empty where somebody else shares them out.
-GPUS = "COMPRESSION_GPUS"
+from compression.config.sweep_environment import SweepEnvironment
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -22,14 +23,21 @@ def list_gpus() -> list[str]:
     return [str(index) for index in range(torch.cuda.device_count())]
 
 
+def share_gpus() -> None:
+    """Let the jobs of this process share its GPUs, unless the process that started it has decided how."""
+    environment = SweepEnvironment.read()
+    if environment.gpus is None:
+        replace(environment, gpus=tuple(list_gpus())).write()
+
+
 @contextmanager
 def take_gpu(folder: Path, *, number: int) -> Iterator[dict[str, str]]:
-    """Hold a GPU for job ``number`` of the sweep in ``folder``, and yield the environment that names it.
+    """Lock a GPU for job ``number`` of the sweep in ``folder``, and yield the environment variables that select it.
 
-    It is the first that no other job holds, looked for from the job's own turn on; where all are held, as there are
-    more workers than GPUs, it is that of its turn. A worker that is killed holds nothing any more.
+    The search starts at GPU ``number`` modulo the number of GPUs and takes the first free one. With more workers than
+    GPUs all may be locked: the job then shares the GPU where its search started. A killed worker loses its lock.
     """
-    gpus = [gpu for gpu in os.environ.get(GPUS, "").split(",") if gpu]
+    gpus = SweepEnvironment.read().gpus
     if not gpus:
         yield {}
         return
@@ -45,7 +53,7 @@ def take_gpu(folder: Path, *, number: int) -> Iterator[dict[str, str]]:
 def _hold_one(gpus: Sequence[str], folder: Path) -> FileLock | None:
     folder.mkdir(parents=True, exist_ok=True)
     for gpu in gpus:
-        # The name of a part of a GPU may have slashes.
+        # The name of a MIG device may contain slashes.
         lock = FileLock(folder / f"{gpu.replace('/', '%')}.lock")
         try:
             lock.acquire(timeout=0)

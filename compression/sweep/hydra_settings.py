@@ -1,4 +1,4 @@
-"""Which of Hydra's own settings the jobs of a sweep get: where configurations are looked for, and no other."""
+"""Hydra's own settings in a sweep. Jobs inherit the search path of configurations, and no other setting."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from compression.sweep.job_grid import parse_lines
 from compression.sweep.supervise import quote
 
 SEARCH_PATH = "hydra.searchpath"
-# What is of the command that begins a sweep, and of no job.
+# Settings of the command that starts a sweep. Jobs do not get them.
 _OF_COMMAND = ("hydra/launcher", "hydra.launcher", "hydra.sweeper", "hydra.mode")
 _MAIN = "config"
 
 
 def hand_on_search_path(master: DictConfig) -> list[Override]:
-    """Return what makes a job look for configurations where the command does: nothing, or one override.
+    """Return the override that gives jobs the search path of the command, or no override if it has none.
 
-    It stands for ``--config-dir`` too: Hydra puts both behind its own sources and those of ``conf``. Raises InputError
+    The override also covers ``--config-dir``: Hydra searches both after its own sources and ``conf``. Raises InputError
     for settings of ``master`` that no job would get.
     """
     refuse_hydra_settings(master.hydra.overrides.hydra, allowed=(*_OF_COMMAND, SEARCH_PATH))
@@ -36,7 +36,7 @@ def hand_on_search_path(master: DictConfig) -> list[Override]:
 
 
 def refuse_hydra_settings(lines: Sequence[str], *, allowed: tuple[str, ...]) -> None:
-    """Raise InputError for a setting of Hydra's among a command's ``lines`` whose key begins otherwise than allowed."""
+    """Raise InputError for a setting of Hydra among ``lines`` whose key has no ``allowed`` beginning."""
     for override in parse_lines(lines):
         if override.is_hydra_override() and not str(override.key_or_group).startswith(allowed):
             raise InputError(

@@ -1,4 +1,4 @@
-"""The configurations of a multirun's jobs, each composed as Hydra will, and checked."""
+"""Checked configurations of the jobs of a multirun, composed as Hydra will compose them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from compression.sweep.job_grid import OF_SWEEP, parse_lines, place
 
 @dataclass(frozen=True)
 class Composed:
-    """A job's command ``lines``, the configuration these give, its ``digest``, and where it lies on the axes."""
+    """A job: its command ``lines``, their configuration, its ``digest``, and its place on the axes."""
 
     lines: tuple[str, ...]
     config: Config
@@ -27,7 +27,7 @@ class Composed:
 
 
 def compose_jobs(jobs: Sequence[Sequence[Override]], axes: Mapping[str, Any]) -> list[Composed]:
-    """Return each of the ``jobs``, given as overrides; raises InputError for a wrong one, and for two that are one."""
+    """Return all ``jobs``, given as overrides; raises InputError for a wrong job and for equal jobs."""
     composed = [_compose(job, axes) for job in jobs]
     seen: dict[str, str] = {}
     for job in composed:
@@ -41,7 +41,7 @@ def compose_jobs(jobs: Sequence[Sequence[Override]], axes: Mapping[str, Any]) ->
 
 
 def compose_lines(lines: Sequence[str], axes: Mapping[str, Any]) -> tuple[Config, str]:
-    """Return what a job's command lines give: its configuration and the digest of it."""
+    """Return the configuration of a job's command ``lines``, and its digest."""
     job = _compose(parse_lines(lines), axes)
     return job.config, job.digest
 

@@ -1,4 +1,4 @@
-"""The jobs of a multirun, known before any of them is begun."""
+"""The grid of a multirun: its axes and jobs, before any job starts."""
 
 import itertools
 import re
@@ -14,17 +14,17 @@ from compression.config.run_name import NOT_IN_NAME
 from compression.core.errors import InputError
 from compression.sweep.axis_names import SHORT_NAMES, shorten_key
 
-# Keys of the sweep, of no job.
+# Keys that belong to the sweep and to no job.
 OF_SWEEP = ("plan", "baselines")
-# What is the same in all jobs: what changes none, how far they go, and the preset that has the grid.
+# Keys that are equal in all jobs: keys that change no result, the last stage, and the preset with the grid.
 _SHARED = (*NOT_IN_NAME, "until", "sweep")
 
 
 def parse_grid(master: DictConfig) -> list[list[Override]]:
-    """Return for each key of a multirun the overrides it may have: one, or as many as it has values.
+    """Return the overrides of each key of a multirun: one override for each value of the key.
 
-    ``master`` is the configuration that Hydra makes of a multirun's command line; values that a preset lists come
-    before those of the command line, which win.
+    ``master`` is the configuration that Hydra makes of a multirun's command line. Values of the command line replace
+    values of a preset.
     """
     lines = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
     lines += list(master.hydra.overrides.task)
@@ -47,35 +47,35 @@ def _expand(override: Override) -> list[Override]:
 
 
 def parse_lines(lines: Sequence[str]) -> list[Override]:
-    """Return the overrides that a command's lines are, e.g. ``sparsity=0.5``."""
+    """Return lines of a command, e.g. ``sparsity=0.5``, as overrides."""
     hydra = GlobalHydra.instance()
-    # Of it glob(...) asks what there is to choose from.
+    # glob(...) needs the loader to list the options of a group.
     loader = hydra.config_loader() if hydra.is_initialized() else None
     return OverridesParser.create(config_loader=loader).parse_overrides(list(lines))
 
 
 def may_vary(key: str) -> bool:
-    """Whether jobs that are compared may differ in ``key`` of the configuration."""
+    """Return whether ``key`` of the configuration may be an axis."""
     return re.split(r"[./]", key)[0] not in _SHARED
 
 
 def list_jobs(grid: Sequence[Sequence[Override]]) -> list[tuple[Override, ...]]:
-    """Return the overrides of each job, in the order in which Hydra's own sweeper runs them."""
+    """Return the overrides of each job, in the order of Hydra's own sweeper."""
     return list(itertools.product(*grid))
 
 
 def list_axes(grid: Sequence[Sequence[Override]]) -> dict[str, list[Any]]:
-    """Return the values of each key that has several."""
+    """Return the values of each key that has several values."""
     return {_key(values[0]): [_plain(value) for value in values] for values in grid if len(values) > 1}
 
 
 def place(job: Sequence[Override], axes: Container[str]) -> dict[str, Any]:
-    """Return where a job lies on the axes."""
+    """Return the value of a job on each axis."""
     return {_key(override): _plain(override) for override in job if _key(override) in axes}
 
 
 def name_job(place: Mapping[str, Any], digest: str) -> str:
-    """Return e.g. ``s50_w6_a8-3f2a1c``: a folder's name, from the place on the axes and the configuration's digest."""
+    """Return the name of a job's folder, e.g. ``s50_w6_a8-3f2a1c``: its values on the axes, and its digest."""
     parts = [_name_value(key, value) for key, value in place.items()]
     return "-".join(filter(None, ("_".join(parts)[:80], digest)))
 

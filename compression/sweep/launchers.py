@@ -1,4 +1,4 @@
-"""What a sweep needs of its launcher: how many jobs run at once, and devices and cores enough for each."""
+"""Checks of a sweep's launcher: the number of workers, and enough devices and cores for each."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from compression.core.errors import InputError
 
 
 def count_workers(launcher: Mapping[str, Any], *, num_jobs: int) -> int:
-    """Return how many of ``num_jobs`` run at once on this machine; raises InputError where that is left open."""
+    """Return how many of ``num_jobs`` run at once on this machine; raises InputError if the launcher leaves it open."""
     if _is_submitit(launcher, "Local"):
         return num_jobs
     if "joblib" not in launcher["_target_"]:
@@ -22,7 +22,7 @@ def count_workers(launcher: Mapping[str, Any], *, num_jobs: int) -> int:
 
 
 def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:
-    """Raise ``InputError`` where the launcher cannot run a job that trains on ``devices``, or begins it twice."""
+    """Raise ``InputError`` if the launcher cannot run a job on ``devices`` devices, or would start it twice."""
     if devices > 1 and not _is_submitit(launcher, "Slurm"):
         raise InputError(
             f"trainer.devices={devices}: jobs of a sweep train on one device each, except under Slurm; must be 1, or "
@@ -41,7 +41,7 @@ def check_launcher(launcher: Mapping[str, Any], devices: int) -> None:
 
 
 def check_gpus(launcher: Mapping[str, Any], trainers: Iterable[TrainerConfig]) -> None:
-    """Raise ``InputError`` where a Slurm task has fewer GPUs than its job trains on; warn where it asks for none."""
+    """Raise ``InputError`` if a Slurm task has fewer GPUs than its job needs. Warn if it requests no GPU."""
     devices = max((one.devices for one in trainers if one.accelerator != "cpu"), default=0)
     if devices == 0 or not _is_submitit(launcher, "Slurm"):
         return
@@ -50,23 +50,23 @@ def check_gpus(launcher: Mapping[str, Any], trainers: Iterable[TrainerConfig]) -
         raise InputError(
             f"trainer.devices={devices} contradicts hydra.launcher.{key}={launcher[key]}: must be at most as many"
         )
-    # Slurm has other words for it, such as gres=gpu:2.
+    # Slurm has other ways to request GPUs, such as gres=gpu:2.
     if key is not None or "gpu" in f"{launcher.get('gres')} {launcher.get('additional_parameters')}":
         return
     if devices > 1:
         raise InputError(
-            f"trainer.devices={devices}: a task of Slurm's is asked for without a GPU; must be 1, or give "
+            f"trainer.devices={devices}: a Slurm task is requested without a GPU; must be 1, or give "
             f"hydra.launcher.gpus_per_task={devices}"
         )
     print(
-        "warning: tasks of Slurm's are asked for without a GPU, so jobs may train on the CPU; hydra/launcher=slurm or "
-        "hydra.launcher.gpus_per_task=1 asks for one, trainer=cpu says that it is meant so",
+        "warning: Slurm tasks are requested without a GPU, so jobs may train on the CPU; hydra/launcher=slurm or "
+        "hydra.launcher.gpus_per_task=1 requests one, trainer=cpu says that it is meant so",
         file=sys.stderr,
     )
 
 
 def refuse_baselines_on_cluster(launcher: Mapping[str, Any]) -> None:
-    """Raise ``InputError`` where baselines, which come after all jobs, would not run where the jobs do."""
+    """Raise ``InputError`` for Slurm: baselines run after all jobs, on the machine of the command."""
     if _is_submitit(launcher, "Slurm"):
         raise InputError(
             "baselines=true: must be false under Slurm, as they run where the command is given; "
@@ -75,7 +75,7 @@ def refuse_baselines_on_cluster(launcher: Mapping[str, Any]) -> None:
 
 
 def warn_of_threads(configs: Iterable[Config], workers: int) -> None:
-    """Say where all workers together have more threads than this machine has cores."""
+    """Print a warning if all workers together have more threads than this machine has cores."""
     from compression.run.machine import available_cores
 
     cores = available_cores()
@@ -90,7 +90,7 @@ def warn_of_threads(configs: Iterable[Config], workers: int) -> None:
 
 
 def keeps_workers(launcher: Mapping[str, Any]) -> bool:
-    """Whether jobs run in this process or its children, and not as tasks that may outlive it."""
+    """Return whether jobs run in this process or its children, and not as tasks that may outlive it."""
     return not _is_submitit(launcher)
 
 

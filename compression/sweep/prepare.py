@@ -1,4 +1,4 @@
-"""How a sweep begins: all its jobs are known, checked, planned and written down before the first one runs."""
+"""The preparation of a sweep: its jobs are checked, planned and recorded before the first one runs."""
 
 import hashlib
 import os
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from compression.config.schema import Config
-from compression.config.sweep_name import PARENT, SWEEP_FILE
+from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
 from compression.sweep.baselines.overrides import describe_baselines, make_random_jobs
-from compression.sweep.baselines.second_round import BASELINES
-from compression.sweep.gpus import GPUS, list_gpus
+from compression.sweep.gpus import list_gpus
 from compression.sweep.hydra_settings import hand_on_search_path
 from compression.sweep.job_configs import Composed, compose_jobs, compose_lines
 from compression.sweep.job_grid import list_axes, list_jobs, name_job, parse_grid, parse_lines, place
@@ -34,16 +33,17 @@ from compression.sweep.previous_jobs import add_axes, join_axes, read_earlier
 if TYPE_CHECKING:
     from compression.stage_store.store import StageRecord
 
-# Jobs are checked about two a second: where that takes a while, it is said.
+# About two jobs are checked per second. From this number on a line is printed first.
 _MANY = 40
-# Of a sweep's name, in characters, the digest at its end not counted.
+# Most characters of a sweep's name, without the digest at its end.
 _LONGEST = 113
 
 
 def begin(master: DictConfig) -> Sweep:
     """Check and plan a multirun, write its ``sweep.json``, and return it; raises InputError.
 
-    ``master`` is the configuration that Hydra makes of the command line. Ends the process after a plan that was asked.
+    ``master`` is the configuration that Hydra makes of the command line. With ``plan=true`` the process ends after the
+    plan.
     """
     grid = [*([one] for one in hand_on_search_path(master)), *parse_grid(master)]
     axes = list_axes(grid)
@@ -69,17 +69,19 @@ def begin(master: DictConfig) -> Sweep:
     refuse_opened(folder)
     own = [replace(job, stages=_list_made(made)) for (_, job), made in zip(jobs, stages, strict=True)]
     sweep = _open(folder, own, earlier, axes)
-    # Its processes know by these what they belong to.
-    os.environ[GPUS] = ",".join(list_gpus()) if workers > 1 else ""
-    os.environ[BASELINES] = str(workers) if first.baselines else ""
-    os.environ[SWEEP_FILE] = str(folder / SWEEP)
-    if keeps_workers(master.hydra.launcher):
-        os.environ[PARENT] = str(os.getpid())
+    inherited = SweepEnvironment.read()
+    replace(
+        inherited,
+        sweep_file=folder / SWEEP,
+        parent=os.getpid() if keeps_workers(master.hydra.launcher) else inherited.parent,
+        gpus=tuple(list_gpus()) if workers > 1 else (),
+        baseline_workers=workers if first.baselines else None,
+    ).write()
     return sweep
 
 
 def _name_jobs(composed: Sequence[Composed], earlier: Sequence[Job]) -> tuple[list[tuple[Config, Job]], list[Job]]:
-    """Return the jobs with the names of their folders, and ``earlier`` ones with their places on all axes."""
+    """Return the jobs with the names of their folders, and the ``earlier`` jobs with their values on all axes."""
     digests = {job.digest for job in composed}
     others = [job for job in earlier if job.kind == "grid" and job.digest not in digests]
     keys = dict.fromkeys(key for axes in [job.axes for job in composed] + [job.axes for job in others] for key in axes)
@@ -92,14 +94,14 @@ def _name_jobs(composed: Sequence[Composed], earlier: Sequence[Job]) -> tuple[li
 
 
 def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) -> list[tuple[Config, Job]]:
-    """Return ``jobs``, those that earlier commands have run under the names of their folders."""
+    """Return ``jobs``. A job that an earlier command has run keeps the name of its folder."""
     known = {job.digest: job.name for job in earlier}
     return [(config, replace(job, name=known.get(job.digest, job.name))) for config, job in jobs]
 
 
 def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> "list[Mapping[str, StageRecord]]":
-    """Print what the jobs will make, and return the stages of each."""
-    # Imported late, so that a mistyped key is answered before torch is loaded.
+    """Print the plan of the jobs, and return the stages of each job."""
+    # Imported late, so that a mistyped key is reported before torch is loaded.
     from compression.run.context import make_dataset
     from compression.run.pipeline import plan_stages
     from compression.sweep.sweep_plan import format_plan, plan_sweep
@@ -122,12 +124,12 @@ def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> "li
 
 
 def _list_made(stages: "Mapping[str, StageRecord]") -> dict[str, str]:
-    """Return the ids of stages on disk. With one to be made, also for overwrite=true, a job is not done."""
+    """Return the ids of stages on disk. A job with a stage to make is not done, also with overwrite=true."""
     return {stage: record.id for stage, record in stages.items() if stage != "evaluate" and not record.planned}
 
 
 def _open(folder: Path, own: Sequence[Job], earlier: Sequence[Job], axes: Mapping[str, Sequence[Any]]) -> Sweep:
-    """Write ``sweep.json``, of the command's ``own`` jobs and those of ``earlier`` ones, and say that this is open."""
+    """Write ``sweep.json`` with the ``own`` jobs of the command and the ``earlier`` ones, and mark it as open."""
     jobs = keep_others(own, earlier)
     places = [job.axes for job in jobs if job.kind == "grid"]
     sweep = Sweep(folder, tuple(sys.argv), join_axes(axes, places), jobs)
@@ -140,7 +142,7 @@ def _open(folder: Path, own: Sequence[Job], earlier: Sequence[Job], axes: Mappin
 
 
 def name_folder(config: Config, master: DictConfig, axes: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return the sweep's name if it has one, else one made of what is swept, and a digest of the jobs."""
+    """Return the ``name`` of the sweep. Without one, return a name from its axes and a digest of its jobs."""
     if config.name is not None:
         return config.name
     choices = [str(master.hydra.runtime.choices[group]) for group in ("data", "model") if group not in axes]

@@ -1,4 +1,4 @@
-"""Whether somebody is at work on a sweep: between two of its jobs no job says so."""
+"""Records of the processes that work on a sweep. Between two jobs no record of a job shows them."""
 
 import json
 from dataclasses import asdict
@@ -9,12 +9,12 @@ from compression.sweep.jobs import read_json
 from compression.system.files import write_atomic
 from compression.system.processes import Process, describe_process, keep_touching
 
-# In it a file for each process at work, as several may share a search.
+# This folder holds a file for each working process: several processes may share a search.
 OPEN = ".open"
 
 
 def open_sweep(folder: Path) -> None:
-    """Leave word that this process works on the sweep in ``folder``."""
+    """Record that this process works on the sweep in ``folder``."""
     for path in _list_files(folder):
         process = _read(path)
         if process is None or not process.is_alive(path):
@@ -25,24 +25,24 @@ def open_sweep(folder: Path) -> None:
 
 
 def close_sweep(folder: Path) -> None:
-    """Take back what ``open_sweep`` of this process left."""
+    """Remove the record that ``open_sweep`` of this process wrote."""
     _file(folder, describe_process()).unlink(missing_ok=True)
 
 
 def is_open(folder: Path) -> bool:
-    """Whether a process works on the sweep in ``folder``."""
+    """Return whether a process works on the sweep in ``folder``."""
     processes = {path: _read(path) for path in _list_files(folder)}
     return any(process is not None and process.is_alive(path) for path, process in processes.items())
 
 
 def refuse_opened(folder: Path) -> None:
-    """Raise ``InputError`` where another process of this machine works on the sweep in ``folder``."""
+    """Raise ``InputError`` if another process of this machine works on the sweep in ``folder``."""
     own = describe_process()
     for path in _list_files(folder):
         process = _read(path)
         if process is not None and process.host == own.host and process.pid != own.pid and process.is_alive():
             raise InputError(
-                f"{folder}: process {process.pid} is at work on this sweep (python -m compression status shows it); "
+                f"{folder}: process {process.pid} works on this sweep (python -m compression status shows it); "
                 "wait for it, or give another name="
             )
 

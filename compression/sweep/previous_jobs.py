@@ -1,4 +1,4 @@
-"""What earlier commands left in a sweep's folder: jobs that stay in its answer, and the names of their folders."""
+"""Jobs that earlier commands left in a sweep's folder. They stay in its report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from compression.sweep.jobs import SEARCH, SWEEP, WAITING, Job, read_state, read
 
 
 def read_earlier(folder: Path) -> list[Job]:
-    """Return the jobs in ``folder`` that were begun; raises InputError where it holds what cannot be added to."""
+    """Return the started jobs in ``folder``; raises InputError if no sweep can be added to this folder."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give another name=")
     if (folder / SEARCH).exists():
@@ -28,7 +28,7 @@ def read_earlier(folder: Path) -> list[Job]:
 
 
 def add_axes(jobs: Sequence[Job], axes: Iterable[str]) -> list[Job]:
-    """Return ``jobs``, those of a grid with their places on ``axes`` too, where their commands tell these."""
+    """Return ``jobs``. Jobs of a grid also get their values on those ``axes`` that their commands set."""
     return [job if job.kind != "grid" else replace(job, axes={**_place(job, axes), **job.axes}) for job in jobs]
 
 
@@ -37,7 +37,7 @@ def _place(job: Job, axes: Iterable[str]) -> Mapping[str, Any]:
 
 
 def join_axes(axes: Mapping[str, Sequence[Any]], places: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the values of ``axes``, then what else the ``places`` of jobs have on any axis."""
+    """Return the values of ``axes``, followed by other values that the ``places`` of jobs have on any axis."""
     joined = {key: list(values) for key, values in axes.items()}
     for one in places:
         for key, value in one.items():

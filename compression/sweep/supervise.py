@@ -1,4 +1,4 @@
-"""Run one job of a sweep in a process of its own, so that its end, however violent, is only its own."""
+"""Jobs of a sweep in separate processes, so that a crash ends one job only."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
+from compression.config.sweep_environment import SweepEnvironment
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
@@ -27,16 +27,16 @@ from compression.sweep.jobs import (
 )
 from compression.system.processes import describe_process, keep_touching
 
-# Above it stand the exit codes of what a signal ended in order.
+# Exit codes above this number: a signal ended the process in order.
 _SIGNALLED = 128
-# Lines of its output in which the reason of a failure is looked for.
+# Number of last lines of output that are searched for the reason of a failure.
 _TAIL = 40
 
 
 def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, str] | None = None) -> JobState:
-    """Run ``python SCRIPT OVERRIDES`` in a child until it ends, whatever its end, and return how it stands then.
+    """Run ``python SCRIPT OVERRIDES`` in a child process until it ends, and return the final state of the job.
 
-    What an earlier configuration or an earlier version left in the folder is not taken for this attempt's.
+    Metrics that an earlier attempt left in the folder are removed first.
     """
     known = read_state(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
             pid=process.pid,
             pid_begun=process.begun,
             host=process.host,
-            invocation=os.environ.get(INVOCATION),
+            invocation=SweepEnvironment.read().invocation,
         )
         stop_touching = threading.Event()
         try:
@@ -83,7 +83,7 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
         hint = ", as a system out of memory does" if name == "SIGKILL" else ""
         state = _ended(state, KILLED, f"killed by {name}{hint}", started)
     elif code > _SIGNALLED:
-        # It was told to end, and has said so.
+        # A signal asked it to end, and its output says so.
         state = _ended(state, KILLED, _find_reason(folder / OUTPUT, code), started)
     else:
         state = _ended(state, FAILED, _find_reason(folder / OUTPUT, code), started)
@@ -92,22 +92,25 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
 
 
 def _environment(wanted: Mapping[str, str]) -> dict[str, str]:
-    # The child is a run of its own, and no sweep.
-    kept = {key: value for key, value in os.environ.items() if key != SWEEP_FILE}
-    return {**kept, PARENT: str(os.getpid()), **wanted}
+    variables = dict(os.environ)
+    # The child is a single run, and no sweep.
+    replace(SweepEnvironment.read(), sweep_file=None, parent=os.getpid()).write(variables)
+    return {**variables, **wanted}
 
 
 def exit_with_parent() -> None:
-    """End this process soon after the one that started it has gone, if it is a job or a sweep's worker.
+    """End this process soon after its parent has ended, if this is a job or a worker of a sweep.
 
-    In any other process it does nothing. Those of a cluster are none: what gave them their work may end.
+    Do nothing in other processes. Tasks of a cluster are such: the process that submitted them may end.
     """
-    wanted = os.environ.pop(PARENT, None)
-    if wanted is None or int(wanted) == os.getpid():
+    environment = SweepEnvironment.read()
+    parent = environment.parent
+    replace(environment, parent=None).write()
+    if parent is None or parent == os.getpid():
         return
 
     def watch() -> None:
-        while os.getppid() == int(wanted):
+        while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)
 
@@ -120,7 +123,7 @@ def _ended(state: JobState, status: str, reason: str | None, started: float) -> 
 
 
 def is_done(job: Job, folder: Path) -> bool:
-    """Whether the job was finished, of the same stages that it would ask for now."""
+    """Return whether the job has finished with the stages that its command needs now."""
     if read_state(folder).status != FINISHED:
         return False
     try:
@@ -134,7 +137,7 @@ def is_done(job: Job, folder: Path) -> bool:
 
 
 def _find_reason(output: Path, code: int) -> str:
-    """Return the line of the output that says why: one of ours, else the last of a traceback."""
+    """Return the line of the output that gives the reason: an ``error:`` line, else the last line of a traceback."""
     lines = [line.rstrip() for line in output.read_text(errors="replace").splitlines() if line.strip()][-_TAIL:]
     told = [line for line in lines if line.startswith("error: ")]
     if told:
@@ -150,6 +153,6 @@ def _now() -> str:
 
 
 def quote(text: str) -> str:
-    """Return a text as a value that Hydra's grammar leaves as it is."""
+    """Return a text quoted, so that Hydra's grammar does not change it."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""What a sweep would do: which stages it makes, which are there, how long that may take and how much it leaves."""
+"""The plan of a sweep: stages to make, stages on disk, and the expected time and bytes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from compression.config.schema import STAGES, Config
 from compression.stage_store.store import StageRecord
 from compression.sweep.estimate import Estimate, Estimator
 
-# Stages that are measured on the way, where a strategy or a budget asks for it.
+# All stages in order. Sensitivity and bits are measured only if a strategy or a budget needs them.
 _ORDER = (*STAGES[:2], "sensitivity", *STAGES[2:5], "bits", *STAGES[5:])
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """All stages of one kind in a sweep. ``seconds`` and ``num_bytes`` are of what is to be made; None: not known.
+    """All stages of one kind in a sweep. ``seconds`` and ``num_bytes`` count stages to make; None: not known.
 
-    ``elsewhere``: they are of another number of threads, device or precision.
+    ``elsewhere``: these numbers come from another number of threads, device or precision.
     """
 
     stage: str
@@ -29,14 +29,14 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A row for each kind of stage; ``longest``: seconds of the job that takes longest, of rows that are known."""
+    """A row for each kind of stage. ``longest``: seconds of the longest job, counting rows with known seconds."""
 
     rows: Sequence[StagePlan]
     longest: float = 0.0
 
 
 def describe_run(config: Config) -> str:
-    """Return the plan of a single run as text; raises InputError for what is wrong with it."""
+    """Return the plan of a single run as text; raises InputError for a wrong configuration."""
     from compression.run.pipeline import plan_stages
 
     output = Path(config.output_dir)
@@ -45,7 +45,7 @@ def describe_run(config: Config) -> str:
 
 
 def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> SweepPlan:
-    """Return what ``jobs`` are made of; what several of them share counts once."""
+    """Return the plan of ``jobs``. A stage that several jobs share counts once."""
     made_of = [{record.id: record for record in job.values()} for job in jobs]
     unique = {name: record for job in made_of for name, record in job.items()}
     estimator = Estimator(store, unique)
@@ -62,7 +62,7 @@ def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> Swe
         for name, estimate in estimates.items()
         if estimate is not None and unique[name].key.stage in counted
     }
-    # A job makes one stage after the other, or waits for them.
+    # A job makes its stages one after the other, or waits for them.
     longest = max((sum(seconds.get(name, 0.0) for name in job) for job in made_of), default=0.0)
     return SweepPlan(rows, longest)
 
@@ -77,7 +77,7 @@ def format_plan(plan: SweepPlan, *, num_jobs: int, workers: int) -> str:
     ]
     to_make, found = sum(row.to_make for row in rows), sum(row.found for row in rows)
     unknown = [row.stage for row in rows if row.seconds is None]
-    # What is on disk takes no time; that alone says nothing of the rest.
+    # Rows of finished stages take no time. If other rows are unknown, such a row alone is no estimate.
     known = [row for row in rows if row.seconds is not None and (row.to_make or not unknown)]
     seconds = sum(row.seconds or 0.0 for row in known) if known else None
     size = sum(row.num_bytes or 0 for row in known) if known else None

@@ -8,6 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from compression.config.distillation_schema import DistillationConfig, FeatureConfig
 from compression.config.explain import explain
+from compression.config.rules import check_section
 from compression.config.run_name import run_name
 from compression.core.errors import InputError
 
@@ -20,7 +21,7 @@ SETTINGS = [
     ({"name": "logit", "alpha": math.nan}, "distillation.alpha=nan: must be in [0, 1]"),
     ({"name": "logit", "temperature": 0.0}, "distillation.temperature=0.0: must be a number > 0"),
     ({"name": "logit", "temperature": math.inf}, "distillation.temperature=inf: must be a number > 0"),
-    ({"name": "both"}, "distillation=both: must be one of none, logit, feature"),
+    ({"name": "both"}, "distillation.name=both: must be one of none, logit, feature"),
     (
         {"name": "logit", "student": RESNET, "epochs": 0},
         "distillation.epochs=0: must be an integer >= 1, or null for as many as dense training",
@@ -83,14 +84,14 @@ COMMANDS = {
 @pytest.mark.parametrize(("settings", "message"), SETTINGS)
 def test_settings_that_are_refused(settings, message):
     with pytest.raises(InputError) as caught:
-        DistillationConfig(**settings)
+        check_section(DistillationConfig(**settings), "distillation")
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(("settings", "message"), FEATURES)
 def test_settings_of_features_that_are_refused(settings, message):
     with pytest.raises(InputError) as caught:
-        FeatureConfig(**settings)
+        check_section(FeatureConfig(**settings), "distillation.feature")
     assert str(caught.value) == message
 
 

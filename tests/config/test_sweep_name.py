@@ -2,7 +2,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from compression.config.run_name import run_name
-from compression.config.sweep_name import SWEEP_FILE, sweep_dir, sweep_job
+from compression.config.sweep_environment import SWEEP_FILE
+from compression.config.sweep_name import sweep_dir, sweep_job
 
 JOBS = '{"jobs": [{"name": "s50-1a2b3c"}, {"name": "s70-4d5e6f"}]}'
 

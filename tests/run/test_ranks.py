@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from compression.run.ranks import JOINED, is_helper, joined_stage, local_rank
+from compression.config.sweep_environment import JOINED
+from compression.run.ranks import is_helper, joined_stage, local_rank
 
 
 def test_a_process_that_the_run_did_not_start_is_no_helper(monkeypatch):

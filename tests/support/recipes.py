@@ -2,17 +2,22 @@
 
 from pathlib import Path
 
-import yaml
 from contract_net import EXAMPLE
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import nn
 
 from compression.core.masks import MaskSet
 from compression.core.selection import prunable_weights
 from compression.pruning.strategy import Strategy, find_units
 
-CONF = Path(__file__).parents[2] / "conf" / "strategy"
-RECIPES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
+CONF = Path(__file__).parents[2] / "conf"
+with initialize_config_dir(str(CONF), version_base="1.3"):
+    RECIPES = {
+        path.stem: OmegaConf.to_container(compose(f"strategy/{path.stem}").strategy)
+        for path in sorted((CONF / "strategy").glob("*.yaml"))
+    }
 PRUNING = [name for name, recipe in RECIPES.items() if "criterion" in recipe]
 STRUCTURED = [name for name in PRUNING if RECIPES[name].get("target", "weights") != "weights"]
 UNSTRUCTURED = [name for name in PRUNING if name not in (*STRUCTURED, "two_four")]

@@ -8,10 +8,8 @@ from runs import ROOT, TINY
 from sweep_folders import Folder, make_metrics
 
 from compression.config import run_name, schema, sweep_name
-from compression.config.sweep_name import INVOCATION, PARENT, SWEEP_FILE
+from compression.config.sweep_environment import BASELINES, GPUS, INVOCATION, PARENT, SWEEP_FILE
 from compression.sweep import execute as run
-from compression.sweep.baselines.second_round import BASELINES
-from compression.sweep.gpus import GPUS
 from compression.sweep.jobs import Job, Sweep
 from compression.sweep.prepare import begin
 from compression.sweep.presence import open_sweep

@@ -1,6 +1,6 @@
 from runs import train
 
-from compression.config.sweep_name import SWEEP_FILE
+from compression.config.sweep_environment import SWEEP_FILE
 from compression.sweep.callback import SweepCallback
 
 

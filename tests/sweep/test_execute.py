@@ -8,10 +8,9 @@ import sys
 import pytest
 from sweep_folders import make_metrics
 
-from compression.config.sweep_name import INVOCATION, SWEEP_FILE
+from compression.config.sweep_environment import BASELINES, INVOCATION, SWEEP_FILE
 from compression.core.errors import InputError
 from compression.sweep import execute as run
-from compression.sweep.baselines.second_round import BASELINES
 from compression.sweep.jobs import JobState
 from compression.sweep.presence import is_open
 from compression.sweep.report.records import read_records

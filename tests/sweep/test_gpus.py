@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compression.sweep.gpus import GPUS, VISIBLE, list_gpus, take_gpu
+from compression.config.sweep_environment import GPUS
+from compression.sweep.gpus import VISIBLE, list_gpus, take_gpu
 
 
 @pytest.fixture(autouse=True)

@@ -122,7 +122,7 @@ def test_fewer_gpus_than_a_job_trains_on_are_refused() -> None:
 def test_tasks_without_a_gpu_are_told(capsys) -> None:
     check_gpus(launcher(SLURM), [TrainerConfig(accelerator="cpu"), TrainerConfig()])
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: tasks of Slurm's are asked for without a GPU")
+    assert line.startswith("warning: Slurm tasks are requested without a GPU")
     assert "hydra/launcher=slurm or hydra.launcher.gpus_per_task=1" in line
 
 

@@ -37,7 +37,7 @@ def test_two_commands_do_not_work_on_one_sweep(tmp_path):
     other = psutil.Process().parent()
     document = json.loads(own.read_text()) | {"pid": other.pid, "begun": other.create_time()}
     (tmp_path / OPEN / "other.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match=f"process {other.pid} is at work on this sweep .*give another name="):
+    with pytest.raises(InputError, match=f"process {other.pid} works on this sweep .*give another name="):
         refuse_opened(tmp_path)
     # What is gone, with its number given to another since, holds nothing.
     (tmp_path / OPEN / "other.json").write_text(json.dumps(document | {"begun": other.create_time() - 100}))

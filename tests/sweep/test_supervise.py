@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from compression.config.sweep_name import INVOCATION
+from compression.config.sweep_environment import INVOCATION
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,

@@ -5,8 +5,9 @@ being made, and exits when that training ends (``run.pipeline.join_training``).
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch import distributed
 
-from compression.config.sweep_name import PARENT
-from compression.run.ranks import JOINED, LOCAL_RANK, is_helper
+from compression.config.sweep_environment import JOINED, PARENT, SweepEnvironment
+from compression.run.ranks import LOCAL_RANK, is_helper
 
+_THREADS = "OMP_NUM_THREADS"
 # Lightning leaves these in the environment. If its next training found them, it would start no helper.
 _LEFT_BEHIND = (LOCAL_RANK, "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -31,14 +33,10 @@ def helpers_join(folder: Path, *, threads: int) -> Iterator[None]:
         yield
         _leave_group()
         return
-    ours: Mapping[str, str] = {
-        JOINED: str(folder.absolute()),
-        PARENT: str(os.getpid()),
-        # Without this, Lightning would divide the cores again.
-        "OMP_NUM_THREADS": str(threads),
-    }
-    before = {key: os.environ.get(key) for key in (*ours, *_LEFT_BEHIND)}
-    os.environ.update(ours)
+    before = {key: os.environ.get(key) for key in (JOINED, PARENT, _THREADS, *_LEFT_BEHIND)}
+    replace(SweepEnvironment.read(), joined=folder.absolute(), parent=os.getpid()).write()
+    # Without this, Lightning would divide the cores again.
+    os.environ[_THREADS] = str(threads)
     try:
         yield
         _leave_group()

@@ -1,7 +1,6 @@
 """Second round of a sweep, after its grid: random pruning, then dense networks as small as the grid's files."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 
 from compression.config.compose import compose_job
 from compression.config.schema import Config
+from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
 from compression.sweep.baselines.overrides import (
     WIDTH,
@@ -25,9 +25,6 @@ from compression.sweep.baselines.overrides import (
 from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
 from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_state
-
-# Environment variable: how many baselines run at once. Without it no baselines run.
-BASELINES = "COMPRESSION_BASELINES"
 
 
 @dataclass(frozen=True)
@@ -47,16 +44,16 @@ def run_second_round(sweep: Sweep, run: Callable[[Sweep, int], None]) -> Sweep:
 
     ``run`` runs the job with the given number. A job that fails does not stop the others.
     """
-    wanted = os.environ.get(BASELINES)
-    if not wanted:
+    workers = SweepEnvironment.read().baseline_workers
+    if workers is None:
         return sweep
     numbers = [number for number, job in enumerate(sweep.jobs) if job.kind != "grid" and not job.kept]
-    _run_all(sweep, numbers, run, workers=int(wanted))
+    _run_all(sweep, numbers, run, workers=workers)
     added = make_small_dense(sweep)
     own = [*sweep.own, *added]
     sweep = replace(sweep, jobs=keep_others(own, sweep.jobs))
     sweep.write()
-    _run_all(sweep, range(len(own) - len(added), len(own)), run, workers=int(wanted))
+    _run_all(sweep, range(len(own) - len(added), len(own)), run, workers=workers)
     return sweep
 
 

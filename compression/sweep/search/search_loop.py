@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -22,7 +21,7 @@ from compression.stage_store.store import make_room_advice
 from compression.sweep.axis_names import shorten_key
 from compression.sweep.baselines.overrides import key_of
 from compression.sweep.execute import TRAIN
-from compression.sweep.gpus import GPUS, list_gpus, take_gpu
+from compression.sweep.gpus import share_gpus, take_gpu
 from compression.sweep.hydra_settings import SEARCH_PATH, refuse_hydra_settings
 from compression.sweep.job_grid import OF_SWEEP, may_vary, name_job
 from compression.sweep.jobs import (
@@ -85,8 +84,8 @@ class Search:
     ) -> None:
         """Check ``overrides``, as for train.py, and every key of ``space``; raises InputError."""
         require_optuna()
-        # Processes that share the search take one GPU each.
-        os.environ.setdefault(GPUS, ",".join(list_gpus()))
+        # Processes that share the search take one each.
+        share_gpus()
         self.overrides = [line for line in overrides if key_of(line) not in ("name", *OF_SWEEP)]
         self.space, self.plan, self.run = space, plan, run
         self.output_dir, name = _check(overrides, self.overrides, space, seed)

@@ -11,7 +11,8 @@ import pytest
 from runs import ROOT, TINY, run_here, start_train, train
 from safetensors.torch import load_file
 
-from compression.run.ranks import JOINED, is_helper, local_rank
+from compression.config.sweep_environment import JOINED
+from compression.run.ranks import is_helper, local_rank
 from compression.run.training.ddp import helpers_join
 
 TWO = (*TINY, "trainer.accelerator=cpu", "strategy=iterative_l1", "sparsity=0.7", "strategy.schedule.steps=2")

@@ -9,10 +9,11 @@ from machine import THREADS
 from runs import start_train
 
 from compression.config.compose import compose_job
+from compression.config.sweep_environment import BASELINES
 from compression.run import pipeline
 from compression.run.building.size_estimate import estimate_network_bytes
 from compression.sweep.baselines import second_round
-from compression.sweep.baselines.second_round import BASELINES, make_small_dense, run_second_round
+from compression.sweep.baselines.second_round import make_small_dense, run_second_round
 from compression.sweep.jobs import Job, JobState, Sweep, read_state, read_sweep
 
 SCALABLE = (

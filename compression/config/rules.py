@@ -1,0 +1,98 @@
+"""Rules that values of the configuration must follow, and the walk that checks them.
+
+A field of a schema states its rules beside its default: ``epochs: int = checked(10, at_least(1))``. ``check_section``
+walks from a section to the sections inside it, and so knows the dotted key of every field. Rules that involve several
+fields stand in the method ``check`` of their section, which receives the key of the section.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+from compression.core.errors import InputError
+
+_RULES = "rules"
+
+
+class Rule(Protocol):
+    """A test of one value. ``None`` is never tested: the type of a field says whether it may be null."""
+
+    def __call__(self, value: Any, /, *, key: str) -> object:
+        """Raise ``InputError`` with the name ``key`` unless ``value`` is allowed."""
+
+
+@dataclass
+class Section:
+    """A part of the configuration: a dataclass whose fields may have rules."""
+
+    def check(self, at: str) -> None:
+        """Raise ``InputError`` where fields contradict each other. ``at`` is the dotted key of this section."""
+
+
+def checked(default: Any, *rules: Rule) -> Any:
+    """Return a dataclass field with this default, and with rules for its values."""
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={_RULES: rules})
+    return field(default=default, metadata={_RULES: rules})
+
+
+def check_section(section: Section, at: str = "") -> None:
+    """Raise ``InputError`` for the first wrong value in a section or in the sections inside it.
+
+    ``at`` is the dotted key of the section. The complete configuration has an empty one.
+    """
+    for one in fields(section):
+        key = f"{at}.{one.name}" if at else one.name
+        value = getattr(section, one.name)
+        if isinstance(value, Section):
+            check_section(value, key)
+        elif value is not None:
+            for rule in one.metadata.get(_RULES, ()):
+                rule(value, key=key)
+    section.check(at)
+
+
+def require(ok: object, key: str, value: object, allowed: str) -> None:
+    """Raise ``InputError`` with the key, its value and what is allowed, unless ``ok``."""
+    if not ok:
+        raise InputError(f"{key}={value}: must be {allowed}")
+
+
+def allow(test: Callable[[Any], object], allowed: str) -> Rule:
+    """Return the rule that ``test`` holds. Errors say what is ``allowed``."""
+
+    def rule(value: Any, /, *, key: str) -> None:
+        require(test(value), key, value, allowed)
+
+    return rule
+
+
+def at_least(low: int, unit: str = "an integer", note: str = "") -> Rule:
+    """Return the rule for numbers from ``low`` upwards."""
+    return allow(lambda value: value >= low, f"{unit} >= {low}{note}")
+
+
+def within(interval: str, lead: str = "in", note: str = "") -> Rule:
+    """Return the rule for numbers in an interval such as ``[0, 1)``. A square bracket includes the end."""
+    low, high = (float(end) for end in interval[1:-1].split(","))
+
+    def holds(value: float) -> bool:
+        above = value >= low if interval[0] == "[" else value > low
+        return above and (value <= high if interval[-1] == "]" else value < high)
+
+    return allow(holds, f"{lead} {interval}{note}")
+
+
+def one_of(*choices: str) -> Rule:
+    """Return the rule for one of several words."""
+    return allow(lambda value: value in choices, f"one of {', '.join(choices)}")
+
+
+def each(rule: Rule) -> Rule:
+    """Return the rule that every element of a list follows ``rule``."""
+
+    def rule_of_all(values: Any, /, *, key: str) -> None:
+        for value in values:
+            rule(value, key=key)
+
+    return rule_of_all
