@@ -1,7 +1,4 @@
-"""The command that trains, compresses, writes and measures a model.
-
-Example: ``python train.py strategy=iterative_l1 sparsity=0.9``.
-"""
+"""The command that trains, compresses and measures a model: ``python train.py strategy=iterative_l1 sparsity=0.9``."""
 
 import os
 import sys
@@ -28,11 +25,7 @@ register()
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> float | None:
-    """Run one configuration, or one job of a sweep.
-
-    A single run returns its objective as a fraction: the test accuracy of the compressed file, or the validation
-    accuracy of the last stage if ``until`` stops earlier. A plan and a job of a sweep return None.
-    """
+    """Run one configuration and return its objective, an accuracy from 0 to 1; a job of a sweep returns None."""
     hydra_config = HydraConfig.get()
     if hydra_config.mode == RunMode.MULTIRUN:
         run_numbered(hydra_config.job.num)

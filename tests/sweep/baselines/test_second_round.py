@@ -10,7 +10,7 @@ from runs import start_train
 
 from compression.config.compose import compose_job
 from compression.config.sweep_environment import BASELINES
-from compression.run import pipeline
+from compression.run.building import size_estimate
 from compression.run.building.size_estimate import estimate_network_bytes
 from compression.sweep.baselines import second_round
 from compression.sweep.baselines.second_round import make_small_dense, run_second_round
@@ -65,7 +65,7 @@ def estimate_once(config, *, model):
 def once(monkeypatch):
     """Compose and estimate each configuration only once for all tests."""
     monkeypatch.setattr(second_round, "compose_job", lambda lines: compose(*lines))
-    monkeypatch.setattr(pipeline, "estimate_network_bytes", estimate_once)
+    monkeypatch.setattr(size_estimate, "estimate_network_bytes", estimate_once)
 
 
 def measure(width):

@@ -1,0 +1,29 @@
+"""The properties that a run derives from its strategy. tests/config/test_schema.py has the refusals."""
+
+import pytest
+from runs import compose_config
+
+
+@pytest.mark.parametrize(
+    ("command", "prunes", "compacts", "trains"),
+    [
+        ("strategy=none", False, False, True),
+        ("strategy=iterative_l1", True, True, True),
+        ("strategy=iterative_l1 strategy.compact=false", True, False, True),
+        ("strategy=oneshot_l1 strategy.recovery.epochs=0", True, True, False),
+        ("strategy=oneshot_structured_l2 strategy.recovery.epochs=0 strategy.finetune.epochs=1", True, True, True),
+        ("strategy=gmp strategy.recovery.epochs=0 strategy.recovery.lead_epochs=1", True, True, True),
+    ],
+)
+def test_a_strategy_says_what_it_does(command: str, prunes: bool, compacts: bool, trains: bool) -> None:
+    strategy = compose_config(*command.split()).strategy
+    assert (strategy.prunes, strategy.compacts, strategy.trains) == (prunes, compacts, trains)
+
+
+def test_blocks_that_strategies_share_are_complete() -> None:
+    """A recipe states only what is special about it; the rest comes from conf/strategy/base."""
+    strategy = compose_config("strategy=lottery_ticket").strategy
+    assert strategy.schedule["steps"] == 3
+    assert strategy.recovery.rewind == "early"
+    assert strategy.recovery.batch_norm_batches == 10
+    assert strategy.criterion["_target_"].endswith("Magnitude")
