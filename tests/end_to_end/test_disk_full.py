@@ -139,7 +139,7 @@ def test_too_little_room_is_known_before_training(tmp_path, monkeypatch):
         run_here(*TINY, run_dir=tmp_path / "run", output_dir=tmp_path)
     # 16 MiB, and three times a network of a few KiB.
     assert str(raised.value) == (
-        f"too little room in {tmp_path / 'store'}: 1.00 MiB free, stage dense needs 16.02 MiB; what was finished is "
+        f"too little room in {tmp_path / 'store'}: 1.00 MiB free, stage dense needs 16.02 MiB; finished work is "
         f"kept; make room, e.g. python -m compression store gc --output-dir {tmp_path}"
     )
     assert not list((tmp_path / "store").glob("*/resume/*"))
