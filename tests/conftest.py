@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Fixtures for all tests."""
 
 import gc
 
@@ -10,19 +10,19 @@ from translations import keep_translations
 
 @pytest.fixture(autouse=True)
 def threads():
-    """As many threads as `make test THREADS=...` says, whatever the test before left."""
+    """The number of threads of ``make test THREADS=...``, restored before every test."""
     torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def translations():
-    """Exports of one process share what they read."""
+    """A cache, so that exports of one process read their translations once."""
     keep_translations()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def imported():
-    """What is imported by now stays to the end: the garbage collector need not look through it again and again."""
+    """Imported modules, frozen so that the garbage collector does not scan them again."""
     gc.collect()
     gc.freeze()
     yield

@@ -90,7 +90,7 @@ def assert_same_state(actual, expected):
         assert torch.equal(actual[name], tensor), name
 
 
-def test_round_trip_of_a_family(mobilenet):
+def test_a_built_in_network_is_loaded_as_it_was_saved(mobilenet):
     path, model = mobilenet
     loaded = load(path)
     assert_same_state(loaded.state_dict(), model.state_dict())
@@ -102,14 +102,14 @@ def test_round_trip_of_a_family(mobilenet):
         assert torch.equal(loaded(images), model(images))
 
 
-def test_loaded_model_can_be_trained_further(mobilenet):
+def test_a_loaded_model_can_be_trained(mobilenet):
     loaded = load(mobilenet[0]).train()
     loaded(torch.randn(4, 3, 16, 16)).sum().backward()
     torch.optim.SGD(loaded.parameters(), lr=0.1).step()
     assert all(parameter.grad is not None for parameter in loaded.parameters())
 
 
-def test_contents_of_the_file(tmp_path):
+def test_the_file_holds_card_and_blocks(tmp_path):
     path = tmp_path / "model.cmp"
     num_bytes = save_tiny(path, codec="bitmask")
     artifact = load_artifact(str(path), model=Tiny(num_classes=2))
@@ -121,14 +121,14 @@ def test_contents_of_the_file(tmp_path):
     assert artifact.info == {"strategy": "oneshot_l1", "sparsity": 0.6}
     table = {block.names[0]: block for block in artifact.blocks}
     assert {name for block in artifact.blocks for name in block.names} == set(artifact.model.state_dict())
-    # 54 weights, 18 of them kept: 7 bytes of mask and 72 of values.
+    # 18 of 54 weights are kept: 7 bytes for the mask and 72 bytes for the values.
     assert (table["0.weight"].codec, table["0.weight"].num_bytes) == ("bitmask", 79)
-    # 2x2 weights, none of them zero: 1 byte of mask and 16 of values.
+    # All of 2x2 weights are kept: 1 byte for the mask and 16 bytes for the values.
     assert (table["4.weight"].codec, table["4.weight"].num_bytes) == ("bitmask", 17)
     assert table["0.bias"].names == ("0.bias", "1.bias", "4.bias")
 
 
-def test_given_model_is_filled_in_place(tmp_path):
+def test_a_given_model_is_filled_in_place(tmp_path):
     save_tiny(tmp_path / "model.cmp")
     model = Tiny(num_classes=2)
     weight = model[0].weight
@@ -137,7 +137,7 @@ def test_given_model_is_filled_in_place(tmp_path):
     assert_same_state(model.state_dict(), make_tiny().state_dict())
 
 
-def test_own_architecture_needs_allow(tmp_path, monkeypatch):
+def test_a_users_architecture_needs_allow(tmp_path, monkeypatch):
     (tmp_path / "my_nets.py").write_text(
         "import torch\nfrom torch import nn\n"
         "class Net(nn.Module):\n"
@@ -162,7 +162,7 @@ def test_own_architecture_needs_allow(tmp_path, monkeypatch):
     del sys.modules["my_nets"]
 
 
-def test_computed_buffers_of_timm_models(tmp_path):
+def test_computed_buffers_of_timm_models_are_rebuilt(tmp_path):
     pytest.importorskip("timm")
     from compression.models.timm_model import timm_model
 
@@ -176,13 +176,13 @@ def test_computed_buffers_of_timm_models(tmp_path):
     assert torch.equal(load(path)(images), model(images))
 
 
-def test_same_arguments_same_bytes(tmp_path):
+def test_the_same_arguments_give_the_same_bytes(tmp_path):
     save_tiny(tmp_path / "a.cmp")
     save_tiny(tmp_path / "b.cmp")
     assert (tmp_path / "a.cmp").read_bytes() == (tmp_path / "b.cmp").read_bytes()
 
 
-def test_codec_selection(tmp_path):
+def test_the_codec_auto_is_smaller_than_single_codecs(tmp_path):
     sizes = {}
     for codec in ("auto", "dense", "bitmask"):
         path = tmp_path / f"{codec}.cmp"
@@ -193,13 +193,13 @@ def test_codec_selection(tmp_path):
     assert sizes["auto"] < sizes["bitmask"]
 
 
-def test_header_is_compact(mobilenet):
+def test_the_header_is_compact(mobilenet):
     contents = read_contents(mobilenet[0])
     assert len(contents.shapes) == 314
     assert contents.file_bytes - len(contents.payload) < 1536
 
 
-def test_folded_batch_norm(mobilenet, tmp_path):
+def test_folded_batch_norm_gives_the_same_logits_in_fewer_bytes(mobilenet, tmp_path):
     model, path = mobilenet[1], tmp_path / "folded.cmp"
     architecture = {"target": MOBILENET, "kwargs": {"width_mult": 0.02}, "num_classes": 3}
     save_artifact(path, model, architecture=architecture, class_names=["a", "b", "c"], input=INPUT, fold_bn=True)
@@ -222,17 +222,17 @@ def test_folded_batch_norm(mobilenet, tmp_path):
 
 
 @pytest.mark.parametrize("codec", [pytest.param("auto", marks=pytest.mark.slow), "bitmask"])
-def test_compacted_and_folded(tmp_path, codec):
+def test_a_compacted_and_folded_network_computes_the_same(tmp_path, codec):
     kwargs, path = {"width_mult": 0.5}, tmp_path / "model.cmp"
     torch.manual_seed(0)
     whole = mobilenet_v2(num_classes=3, **kwargs)
     with torch.no_grad():
         for name, layer in whole.named_modules():
             if isinstance(layer, nn.BatchNorm2d):
-                # The statistics of the images below: others let the image fade on its way through so many layers.
+                # Use the statistics of the images below. With others, the signal would vanish in so many layers.
                 layer.momentum = 1.0
             if name.endswith(".conv.2") and isinstance(layer, nn.Conv2d):
-                # The projection of a block reads the first half of its channels.
+                # The projection of a block reads only the first half of its channels.
                 layer.weight[:, layer.in_channels // 2 :] = 0
         whole(torch.randn(8, 3, 16, 16))
     small = compact(whole.eval(), torch.zeros(2, 3, 16, 16), round_to=1).model
@@ -298,7 +298,7 @@ def test_every_truncation_is_found(tmp_path):
             load(path, model=Tiny(num_classes=2))
 
 
-def test_messages_for_files_that_are_not_artifacts(tmp_path):
+def test_files_that_are_not_artifacts_are_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         load(tmp_path / "nowhere.cmp")
     assert str(caught.value) == f"artifact {str(tmp_path / 'nowhere.cmp')!r} does not exist"
@@ -311,7 +311,7 @@ def test_messages_for_files_that_are_not_artifacts(tmp_path):
     assert str(caught.value) == (f"{other} is not an artifact of this package (or its first bytes are damaged)")
 
 
-def test_another_architecture_is_named(tmp_path):
+def test_a_file_of_another_architecture_is_refused(tmp_path):
     path = tmp_path / "model.cmp"
     save_tiny(path)
     with pytest.raises(ArtifactError) as caught:
@@ -346,7 +346,7 @@ def test_another_architecture_is_named(tmp_path):
         ("input", {"channels": 1}, "channels=1"),
     ],
 )
-def test_hostile_headers(mobilenet, tmp_path, part, changes, message):
+def test_hostile_headers_are_refused(mobilenet, tmp_path, part, changes, message):
     path = tmp_path / "model.cmp"
     shutil.copy(mobilenet[0], path)
     rewrite(path, lambda header: header[part].update(changes))
@@ -357,7 +357,7 @@ def test_hostile_headers(mobilenet, tmp_path, part, changes, message):
 
 
 @pytest.mark.parametrize("key", ["architecture", "class_names", "input", "info", "tensors"])
-def test_missing_parts_of_the_header(tmp_path, key):
+def test_headers_with_missing_parts_are_refused(tmp_path, key):
     path = tmp_path / "model.cmp"
     save_tiny(path)
     rewrite(path, lambda header: header.pop(key))
@@ -410,7 +410,7 @@ def test_a_file_cannot_trigger_code_or_downloads(mobilenet, tmp_path, monkeypatc
         ),
     ],
 )
-def test_bad_arguments_of_saving(tmp_path, changes, message):
+def test_wrong_arguments_of_saving_are_refused(tmp_path, changes, message):
     with pytest.raises(InputError) as caught:
         save_tiny(tmp_path / "model.cmp", **changes)
     assert str(caught.value).startswith(message)
@@ -458,7 +458,7 @@ def test_a_killed_write_leaves_the_old_artifact(tmp_path):
     assert not (tmp_path / "new.cmp").exists()
 
 
-def test_read_weights_of_every_kind(tmp_path):
+def test_weights_are_read_from_every_kind_of_file(tmp_path):
     state = make_tiny().state_dict()
     save_tiny(tmp_path / "model.cmp")
     torch.save(state, tmp_path / "w.pt")
@@ -470,7 +470,7 @@ def test_read_weights_of_every_kind(tmp_path):
         read_weights("nowhere.pt")
 
 
-def test_package_exports():
+def test_the_package_exports_its_interface():
     assert compression.load is load
     assert compression.load_artifact is load_artifact
     assert compression.InputError is InputError
@@ -480,7 +480,7 @@ def test_package_exports():
 
 
 @pytest.mark.slow
-def test_loading_needs_no_training_code(mobilenet):
+def test_loading_imports_no_training_code(mobilenet):
     script = (
         "import sys, compression\n"
         "assert 'torch' not in sys.modules\n"

@@ -1,4 +1,4 @@
-"""The command line itself: one-line errors and help. Tests of each command are in commands/."""
+"""The command line itself: one-line errors and help. Tests of single commands are in tests/commands."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ PRUNED = ROOT / "tests" / "golden" / "v2" / "pruned.cmp"
 
 
 @pytest.mark.parametrize("command", ["predict", "inspect", "convert"])
-def test_bad_artifacts_are_named(tmp_path, monkeypatch, command):
+def test_the_error_names_a_bad_artifact(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     rest = {"predict": ["image.png"], "inspect": [], "convert": ["--to", "onnx"]}[command]
     Image.new("RGB", (8, 8)).save("image.png")
@@ -35,7 +35,7 @@ def test_bad_artifacts_are_named(tmp_path, monkeypatch, command):
         assert result.stderr == f"error: {message}\n"
 
 
-def test_an_output_that_cannot_be_written(tmp_path):
+def test_an_output_that_cannot_be_written_is_a_one_line_error(tmp_path):
     (tmp_path / "file").touch()
     result = run("convert", PRUNED, "--to", "state_dict", "--output", tmp_path / "file" / "x.pt")
     assert result.exit_code == 2
@@ -52,7 +52,7 @@ def test_a_full_disk_is_a_one_line_error(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_usage():
+def test_help_version_and_wrong_usage_have_their_exit_codes():
     for arguments in (["--help"], ["predict", "--help"], ["inspect", "--help"], ["convert", "--help"]):
         assert run(*arguments).exit_code == 0
     assert run("--version").stdout == f"compression {compression.__version__}\n"
@@ -60,14 +60,14 @@ def test_usage():
     assert run("foo").exit_code == 2
 
 
-def test_as_a_module():
+def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "compression", "predict"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Missing argument 'FILE'" in done.stderr
 
 
-def test_help_does_not_wait_for_torch():
+def test_help_does_not_import_torch():
     script = (
         "import sys\n"
         "from typer.testing import CliRunner\n"

@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, followed to the letter in a copy of the project."""
+"""The recipes of CONTRIBUTING.md, followed exactly in a copy of the project."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def apply(kind: str, path: Path, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which all recipes were followed."""
+    """A copy of the project with the files and changes of all recipes."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("compression", "conf"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -63,30 +63,30 @@ def outputs(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_kind_has_a_recipe() -> None:
+def test_every_kind_of_extension_has_a_recipe() -> None:
     files = [path for kind, path, _ in recipes() if kind == "python"]
     assert [Path(path).parent.name for path in files] == ["criteria", "codecs", "runtimes", "stages"]
 
 
-def test_the_criterion_prunes_large_weights(outputs: Path) -> None:
+def test_the_new_criterion_reaches_its_sparsity(outputs: Path) -> None:
     metrics = json.loads((outputs / "new" / "metrics.json").read_text())
     assert metrics["run"]["strategy"] == "oneshot_largest"
     assert metrics["compressed"]["sparsity"] == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_codec_is_named_in_the_file(project: Path, outputs: Path) -> None:
+def test_inspect_names_the_new_codec(project: Path, outputs: Path) -> None:
     command = [sys.executable, "-m", "compression", "inspect", str(outputs / "new" / "model.cmp")]
     environment = {**os.environ, "PYTHONPATH": str(project)}
     shown = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True).stdout
     assert "palette" in shown
 
 
-def test_the_runtime_is_measured(outputs: Path) -> None:
+def test_the_new_runtime_is_measured(outputs: Path) -> None:
     metrics = json.loads((outputs / "new" / "metrics.json").read_text())
     assert {entry["engine"] for entry in metrics["timing"]["latency"]} == {"eager", "bfloat16"}
 
 
-def test_the_stage_is_kept_in_the_store(outputs: Path) -> None:
+def test_the_new_stage_is_in_the_store(outputs: Path) -> None:
     [file] = (outputs / "store").glob("zeros-*/stage.json")
     zeros = json.loads(file.read_text())["results"]["zeros"]
     metrics = json.loads((outputs / "new" / "metrics.json").read_text())

@@ -1,4 +1,4 @@
-"""What the documentation shows is run as it stands there."""
+"""Commands, snippets, keys and links in the documentation."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_the_onnxruntime_snippet_is_short_and_runs(tmp_path: Path) -> None:
     assert done.stdout.strip() == expected
 
 
-def test_the_model_of_the_models_page_is_a_model() -> None:
+def test_the_model_on_the_models_page_runs() -> None:
     [source] = [block for block in blocks("docs/models.md", "python") if "class SmallNet" in block]
     scope: dict[str, type[torch.nn.Module]] = {}
     exec(source, scope)
@@ -70,7 +70,7 @@ def test_the_model_of_the_models_page_is_a_model() -> None:
     assert settings["_target_"].endswith("SmallNet")
 
 
-def test_the_criterion_of_the_pruning_page_is_a_criterion() -> None:
+def test_the_criterion_on_the_pruning_page_gives_scores() -> None:
     [source] = blocks("docs/pruning.md", "python")
     scope: dict[str, type] = {}
     exec(source, scope)
@@ -78,7 +78,7 @@ def test_the_criterion_of_the_pruning_page_is_a_criterion() -> None:
     assert scores["weight"].tolist() == [-1.0, -3.0]
 
 
-def test_every_key_of_the_metrics_is_documented() -> None:
+def test_every_metric_key_is_documented() -> None:
     page = (ROOT / "docs" / "metrics.md").read_text()
     model = {"accuracy": 1.0, "nonzero_parameters": 1, "macs": 1}
     sizes = {"safetensors": 1, "artifact": 1, "gzip_state_dict": 1}
@@ -89,7 +89,7 @@ def test_every_key_of_the_metrics_is_documented() -> None:
     json.dumps(document)
 
 
-def test_links_between_pages_lead_somewhere() -> None:
+def test_links_between_pages_have_existing_targets() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").glob("**/*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:

@@ -1,4 +1,4 @@
-"""What opening a file needs: the light set of pyproject.toml, and one line where a command needs more."""
+"""The light set of dependencies: it is enough to open a file. Commands that need more print one line."""
 
 import json
 import os
@@ -32,10 +32,10 @@ def run_without(packages, *arguments):
     )
 
 
-# One process for all of them: each would import PyTorch again.
+# One process runs all commands, because each process would import PyTorch again.
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Hold the names of a loaded model's tensors, and exit code, output and error of each command of the light set."""
+    """The names of a loaded model's tensors, and exit code, output and error of each command, without the extras."""
     folder = tmp_path_factory.mktemp("light")
     for name in ("pruned.cmp", "integers.cmp"):
         shutil.copy(FILES / name, folder)
@@ -64,11 +64,11 @@ def answers(tmp_path_factory):
     }
     done = run_without(heavy_packages(), SUPPORT / "light_commands.py", json.dumps([pruned, [*commands.values()]]))
     assert done.returncode == 0, done.stderr
-    loaded, *told = json.loads(done.stdout)
-    return {"load": loaded, **dict(zip(commands, told, strict=True))}
+    loaded, *results = json.loads(done.stdout)
+    return {"load": loaded, **dict(zip(commands, results, strict=True))}
 
 
-def test_a_file_is_opened(answers):
+def test_the_light_set_loads_a_file(answers):
     assert "features.0.weight" in answers["load"]
 
 
@@ -83,7 +83,7 @@ def test_a_file_is_opened(answers):
         ("safetensors_bitmask", "pruned.bitmask.safetensors: safetensors, sparse weights with a bitmask, FP32: "),
     ],
 )
-def test_a_command_that_the_light_set_is_enough_for(answers, command, shown):
+def test_a_command_of_the_light_set_runs(answers, command, shown):
     code, output, error = answers[command]
     assert (code, error) == (0, "")
     assert shown in output
@@ -99,7 +99,7 @@ def test_a_command_that_the_light_set_is_enough_for(answers, command, shown):
         *((command, "train") for command in ("store ls", "store gc", "store verify", "sensitivity", "search")),
     ],
 )
-def test_a_command_that_needs_an_extra_says_so_in_one_line(answers, command, extra):
+def test_a_command_that_needs_an_extra_names_it_in_one_line(answers, command, extra):
     code, output, error = answers[command]
     assert (code, output) == (2, "")
     assert re.fullmatch(LINE.format(extra), error)
@@ -111,19 +111,19 @@ def test_help_needs_no_extra():
     assert "predict" in done.stdout
 
 
-def test_training_without_its_extra_says_so_in_one_line():
+def test_training_without_its_extra_names_it_in_one_line():
     done = run_without(heavy_packages(), ROOT / "train.py", "strategy=iterative_l1")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(LINE.format("train"), done.stderr)
 
 
 @pytest.mark.slow
-def test_a_package_that_hydra_would_import_is_named_as_well(tmp_path):
+def test_a_missing_package_that_hydra_imports_is_named(tmp_path):
     done = run_without(["sklearn"], ROOT / "train.py", f"output_dir={tmp_path}")
     assert (done.returncode, done.stderr) == (1, 'error: sklearn is not installed: pip install "compression[train]"\n')
 
 
-def test_a_module_that_no_extra_brings_is_a_defect(monkeypatch):
+def test_a_missing_module_outside_the_extras_is_raised(monkeypatch):
     monkeypatch.setitem(sys.modules, "compression.commands.inspect_model", None)
     result = CliRunner().invoke(app, ["inspect", str(FILES / "pruned.cmp")])
     assert isinstance(result.exception, ModuleNotFoundError)

@@ -1,4 +1,4 @@
-"""`.ci/make_environment` finds a Python that fits, whatever `python3` is; stand-ins take the place of uv and Python."""
+"""``.ci/make_environment`` finds a suitable Python for any ``python3``. Fake executables replace uv and Python."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="make and bash are needed")
 
-# Prints its version, and "has pip" where it may: an interpreter of which only this is used.
+# A fake interpreter that prints its version and runs the shell code ``pip`` as `python -m pip install`.
 PYTHON = """#!/bin/sh
 case "$*" in
     "-c "*) echo {version} ;;
@@ -19,7 +19,7 @@ case "$*" in
     *) exit 1 ;;
 esac
 """
-# Writes down what it is asked. Finds the interpreter in $FOUND, and makes an environment of it.
+# A fake uv that logs its arguments in $ASKED. It finds the interpreter $FOUND and makes an environment with it.
 UV = """#!/bin/sh
 echo "$@" >> "$ASKED"
 case "$1 $2" in
@@ -43,7 +43,7 @@ def executable(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def project(tmp_path):
-    """A folder with the script, the range of versions, and a PATH of the tools that the script calls."""
+    """A folder with the script and its inputs, beside a ``bin`` folder of the tools that the script calls."""
     folder = tmp_path / "project"
     (folder / ".ci").mkdir(parents=True)
     for name in (".ci/make_environment", "pyproject.toml", "constraints.txt"):
@@ -57,7 +57,7 @@ def project(tmp_path):
 
 
 def make(project, *, found=None, **environment):
-    """Return exit code, output and what uv was asked."""
+    """Run the script; return its exit code, its output and the argument lists of all calls of uv."""
     asked = project.parent / "asked"
     done = subprocess.run(
         [project / ".ci" / "make_environment"],
@@ -68,7 +68,7 @@ def make(project, *, found=None, **environment):
     return done.returncode, done.stdout + done.stderr, asked.read_text().splitlines() if asked.exists() else []
 
 
-def test_a_fitting_python_beside_an_old_one(project):
+def test_a_suitable_python_is_preferred_to_an_old_python3(project):
     tools = project.parent / "bin"
     executable(tools / "uv", UV)
     executable(tools / "python3", PYTHON.format(version="3.10.13", pip="exit 1"))
@@ -84,7 +84,7 @@ def test_a_fitting_python_beside_an_old_one(project):
 
 
 @pytest.mark.parametrize("version", ["3.10.13", "3.14.0"])
-def test_an_unfitting_python_fetches_uv(project, version):
+def test_an_unsuitable_python_downloads_uv(project, version):
     tools = project.parent / "bin"
     executable(project.parent / "fetched", UV)
     fetch = 'mkdir -p "$5/bin" && cp "$FETCHED" "$5/bin/uv"'
@@ -95,7 +95,7 @@ def test_an_unfitting_python_fetches_uv(project, version):
     assert output == f"environment: Python 3.12.1 in .venv (needs >=3.11,<3.14; python3 is {version})\n"
 
 
-def test_no_fitting_python_is_one_line(project):
+def test_without_a_suitable_python_the_error_is_one_line(project):
     executable(project.parent / "bin" / "uv", UV)
     code, output, _ = make(project)
     assert code == 1
@@ -105,7 +105,7 @@ def test_no_fitting_python_is_one_line(project):
     assert not (project / ".venv" / ".ready").exists()
 
 
-def test_a_python_that_was_asked_for_is_named(project):
+def test_the_error_names_a_requested_python_that_is_missing(project):
     executable(project.parent / "bin" / "uv", UV)
     code, output, asked = make(project, PYTHON="python3.9")
     assert (code, output) == (
@@ -115,7 +115,7 @@ def test_a_python_that_was_asked_for_is_named(project):
     assert "venv --quiet --no-project --python python3.9 .venv" in asked
 
 
-def test_a_python_that_was_asked_for_and_does_not_fit_is_refused(project):
+def test_a_requested_python_that_does_not_fit_is_refused(project):
     tools = project.parent / "bin"
     executable(tools / "uv", UV)
     old = executable(tools / "python3.10", PYTHON.format(version="3.10.13", pip="exit 1"))
@@ -125,13 +125,13 @@ def test_a_python_that_was_asked_for_and_does_not_fit_is_refused(project):
     assert not (project / ".venv").exists()
 
 
-def test_neither_uv_nor_python_is_one_line(project):
+def test_without_uv_and_python_the_error_is_one_line(project):
     code, output, _ = make(project)
     assert (code, output.count("\n")) == (1, 1)
     assert output.startswith("error: uv not found, and no Python with pip could download it: install uv")
 
 
-def test_an_environment_that_fits_is_kept(project):
+def test_a_suitable_environment_is_kept(project):
     executable(project.parent / "bin" / "uv", UV)
     own = executable(project / ".venv" / "bin" / "python", PYTHON.format(version="3.11.7", pip="exit 1"))
     code, output, asked = make(project, found=own)
@@ -140,9 +140,9 @@ def test_an_environment_that_fits_is_kept(project):
     assert not [line for line in asked if line.startswith("venv")]
 
 
-def test_an_environment_of_an_old_python_is_replaced(project):
+def test_an_environment_with_an_old_python_is_replaced(project):
     tools = project.parent / "bin"
-    # Only the environment has uv: it must outlive it.
+    # Only the environment has uv, so the script must copy uv before it removes the environment.
     executable(project / ".venv" / "bin" / "uv", UV)
     executable(project / ".venv" / "bin" / "python", PYTHON.format(version="3.10.13", pip="exit 1"))
     beside = executable(tools / "python3.12", PYTHON.format(version="3.12.1", pip="exit 1"))
@@ -151,7 +151,7 @@ def test_an_environment_of_an_old_python_is_replaced(project):
     assert output.startswith("environment: Python 3.12.1 in .venv")
 
 
-def test_the_makefile_leaves_the_environment_to_the_script():
+def test_the_makefile_calls_the_script():
     makefile = (ROOT / "Makefile").read_text()
     assert "\t@.ci/make_environment\n" in makefile
     assert os.access(ROOT / ".ci" / "make_environment", os.X_OK)

@@ -1,4 +1,4 @@
-"""Tests lie where the code lies: whoever changes a module knows which file shows that it works."""
+"""The folders of the tests mirror the package: every module has a test file in the same place."""
 
 from pathlib import Path
 
@@ -6,30 +6,30 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE, TESTS = ROOT / "compression", ROOT / "tests"
-# What crosses modules: whole runs, and what holds for every implementation of a protocol.
+# Folders that test several modules together: complete runs, and contracts of every implementation of a protocol.
 CROSSING = {"contracts", "end_to_end", "golden", "support"}
-# Modules without a decision in them: a protocol, names of files, the entry of `python -m`.
+# Modules without logic: a protocol, names of files, and the entry of `python -m`.
 BARE = {"runtimes/runtime.py", "run/names.py", "__main__.py"}
 
 
 def modules() -> list[Path]:
-    """The modules of the package, relative to it."""
+    """Return the paths of the package's modules, relative to the package."""
     found = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
     return sorted(path for path in found if path.name != "__init__.py" and path.as_posix() not in BARE)
 
 
 def mirrors(module: Path) -> tuple[Path, Path]:
-    """The file of a module's tests, and that of its folder's: small siblings are tested together."""
+    """Return the two allowed test files of a module: its own, and one for its folder, which small siblings share."""
     folder = module.parent
     return TESTS / folder / f"test_{module.name}", TESTS / folder.parent / f"test_{folder.name}.py"
 
 
 @pytest.mark.parametrize("module", modules(), ids=str)
-def test_every_module_has_tests_in_its_place(module: Path) -> None:
+def test_every_module_has_its_test_file(module: Path) -> None:
     assert any(mirror.is_file() for mirror in mirrors(module)), f"no {mirrors(module)[0].relative_to(ROOT)}"
 
 
-def test_every_file_of_tests_has_its_module() -> None:
+def test_every_test_file_has_its_module() -> None:
     known = {mirror for module in modules() for mirror in mirrors(module)}
     known |= {
         TESTS / path.relative_to(PACKAGE).parent / f"test_{path.parent.name}.py" for path in PACKAGE.rglob("*.py")

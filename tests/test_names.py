@@ -1,4 +1,4 @@
-"""Every file of the package has a name that stands alone."""
+"""File names in the package are unique."""
 
 from collections import Counter
 from pathlib import Path

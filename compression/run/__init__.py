@@ -1,1 +1,1 @@
-"""One run, end to end: its stages in order, what is refused before them, and what it writes."""
+"""One run from start to end: its checks, its stages and its report."""

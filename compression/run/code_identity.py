@@ -32,7 +32,7 @@ def code_without_comments(source: str) -> str:
 
 
 def _docstrings(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield where docstrings begin and end: line from 1, column in characters."""
+    """Yield the start and end of each docstring, as (line from 1, column in characters)."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):

@@ -1,4 +1,4 @@
-"""What the stages of one run share: configuration, data, machine, store, and the networks they build."""
+"""The state that the stages of a run share: configuration, data, machine, store, and the networks they build."""
 
 import copy
 import os
@@ -64,7 +64,7 @@ class Context:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """What rebuilds the network: target, keyword arguments, number of classes."""
+        """The description that rebuilds the network: target, keyword arguments, number of classes."""
         kwargs = {key: value for key, value in self.config.model.items() if key not in ("_target_", "weights")}
         return {"target": self.config.model["_target_"], "kwargs": kwargs, "num_classes": self.data.num_classes}
 
@@ -99,7 +99,7 @@ def make_dataset(config: Config) -> Dataset:
 
 
 def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) -> Context:
-    """Return the context of a run; raises ``InputError`` for a machine that lacks what ``config`` names.
+    """Return the context of a run; raises ``InputError`` if this machine cannot run it as configured.
 
     Runs that share ``dataset`` list its files once.
     """

@@ -14,7 +14,7 @@ from compression.run.ranks import LOCAL_RANK, is_helper, local_rank
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run computes, and in which arithmetic.
+    """The device, precision and number of threads of a run.
 
     ``precision`` is Lightning's name, such as ``32-true``. ``devices`` is the number of processes that train a float
     network together.
@@ -40,7 +40,7 @@ class Machine:
 
 
 def find_machine(config: Config) -> Machine:
-    """Return the machine that ``config`` chooses; raises ``InputError`` for a device that is not available."""
+    """Return the configured machine; raises ``InputError`` for an unavailable device or an unsupported precision."""
     device = resolve_device(config.trainer.accelerator)
     check_devices(config, device)
     if is_helper() and device.type == "cuda":
@@ -71,9 +71,12 @@ def resolve_device(accelerator: str) -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """Return Lightning's name of a precision; ``auto`` is bf16 on a GPU with native bf16, else float32."""
+    """Return Lightning's name of a precision; ``auto`` is bf16 on a GPU with native bf16, else float32.
+
+    Raises ``InputError`` for float16 on a CPU.
+    """
     if precision == "16-mixed" and device.type == "cpu":
-        raise InputError("trainer.precision=16-mixed: a CPU has none; allowed here: auto, 32-true, bf16-mixed")
+        raise InputError("trainer.precision=16-mixed: not supported on a CPU; allowed here: auto, 32-true, bf16-mixed")
     if precision != "auto":
         return precision
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""One run from start to end: which stages it has, and in which order they come."""
+"""The pipeline of a run: its stages in order, and the functions that run or plan them."""
 
 import logging
 import sys
@@ -35,7 +35,7 @@ from compression.stage_store.store import StageRecord
 
 log = logging.getLogger(__name__)
 
-# Name, when a run has it, how it is obtained, and whether later stages work on its network.
+# Name, the condition for a run to have the stage, how to obtain it, and whether later stages work on its network.
 STAGES = (
     Stage("dense", always, obtain_dense, leaves_network=always),
     Stage("distil", lambda run: run.has_student, obtain_distilled, leaves_network=always),
@@ -79,7 +79,7 @@ def run_stages(config: Config, *, run_dir: Path) -> tuple[Context, Finished]:
 
 
 def plan_stages(config: Config, *, run_dir: Path, dataset: Dataset | None = None) -> Finished:
-    """Return the stages of a run by name, each finished or only planned. Nothing is made.
+    """Return the stages of a run by name, each finished or only planned. Nothing is trained.
 
     Runs that share ``dataset`` (from ``make_dataset``) list its files once.
     """
@@ -90,8 +90,8 @@ def plan_stages(config: Config, *, run_dir: Path, dataset: Dataset | None = None
 def join_training(context: Context) -> NoReturn:
     """Help in the training that another process of this run has started, then exit.
 
-    A helper finds the same finished stages, meets the stage that is being made, trains with the others, and leaves
-    when that training ends. It publishes, measures and writes nothing.
+    A helper finds the same finished stages and reaches the stage that is being made. It trains with the other
+    processes and exits when that training ends. It publishes, measures and writes nothing.
     """
     try:
         obtain_stages(replace(context, store=JoiningStore(context.store, joined_stage())))
@@ -111,7 +111,10 @@ def make_checked_context(config: Config, run_dir: Path, dataset: Dataset | None 
 def obtain_stages(
     context: Context, *, on_obtained: Callable[[Context, str, StageRecord], None] | None = None
 ) -> Finished:
-    """Obtain the wanted stages in order, up to ``until``; call ``on_obtained`` after each."""
+    """Return the stages of a run by name, each found or made, in order up to ``until``.
+
+    ``on_obtained`` is called after each stage.
+    """
     made, names = Finished(), [stage.name for stage in STAGES]
     for stage in STAGES[: names.index(context.config.until) + 1]:
         if stage.wanted(context):

@@ -1,4 +1,4 @@
-"""Which of the processes of one training this is.
+"""The rank of this process among the processes that train together.
 
 With ``trainer.devices`` above 1, Lightning starts helper processes by the run's own command. A helper joins one
 training and exits.
@@ -18,7 +18,7 @@ def local_rank() -> int:
 
 
 def is_helper() -> bool:
-    """Return whether this process only helps in the training of another one."""
+    """Return whether this process only helps in the training of another process."""
     return local_rank() > 0
 
 

@@ -1,4 +1,4 @@
-"""Sensitivity without a run: the dense model, and a table of how much of each layer can be pruned."""
+"""Sensitivity without a run: only the dense model is trained and measured, and nothing is pruned."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def _supported_kinds(context: Context) -> list[str]:
         try:
             check_kind(context, check_model(context), kind)
         except InputError as error:
-            log.info("sensitivity  %s left out: %s", kind, error)
+            log.info("sensitivity  %s skipped: %s", kind, error)
         else:
             supported.append(kind)
     return supported

@@ -47,7 +47,7 @@ class Finished(Mapping[str, StageRecord]):
 
 @dataclass(frozen=True)
 class Stage:
-    """One line of the pipeline.
+    """One entry of the pipeline.
 
     ``wanted`` says whether a run has this stage. ``obtain`` finds its result in the store or makes it, from the
     stages before it. ``leaves_network`` says whether later stages work on the network of this one.

@@ -1,4 +1,4 @@
-"""The surroundings of a run at work: lock of its folder, full disks, and log output that users cannot act on."""
+"""The environment of a running run: the lock of its folder, the error for a full disk, and silenced libraries."""
 
 import logging
 import warnings

@@ -40,7 +40,7 @@ def masks_of(model, allocation, amount, criterion=None, schedule=None):
 
 
 def pruned_by_torch(model, method, amount):
-    """The masks of one method over all layers, or of as many weights in each layer as ``amount`` says by name."""
+    """Return torch's masks by layer. ``amount`` is a fraction of all weights, or a number of weights for each layer."""
     model = copy.deepcopy(model)
     layers = {name: model.get_submodule(name.removesuffix(".weight")) for name in prunable_weights(model)}
     if isinstance(amount, dict):
@@ -62,7 +62,7 @@ def test_global_magnitude_equals_global_unstructured(amount, steps):
 
 @pytest.mark.parametrize("amount", AMOUNTS)
 @pytest.mark.parametrize("allocation", [Uniform(), Erk(), Lamp(), Global(floor=9)], ids=lambda a: type(a).__name__)
-def test_each_layer_equals_l1_unstructured_of_as_many(amount, allocation):
+def test_each_layer_equals_l1_unstructured_of_the_same_count(amount, allocation):
     model = make_net()
     masks = masks_of(model, allocation, amount)
     gone = {name: mask.numel() - int(mask.sum()) for name, mask in masks.items()}
@@ -71,8 +71,8 @@ def test_each_layer_equals_l1_unstructured_of_as_many(amount, allocation):
 
 
 @pytest.mark.parametrize("amount", AMOUNTS)
-def test_uniform_counts_are_within_one_of_those_by_layer(amount):
-    """Where every layer rounds for itself, the model as a whole misses its sparsity."""
+def test_uniform_counts_are_within_one_weight_of_the_layers_share(amount):
+    """Rounding in every layer separately would miss the sparsity of the model."""
     model = make_net()
     masks = masks_of(model, Uniform(), amount)
     for name, sparsity in masks.layer_sparsity.items():
@@ -88,7 +88,7 @@ def test_random_counts_equal_random_unstructured(amount):
         expected = pruned_by_torch(model, prune.RandomUnstructured, amount)
     masks = masks_of(model, Global(), amount, Random())
     assert masks.num_kept == sum(int(mask.sum()) for mask in expected.values())
-    # Global ranks of random scores share as chance does: five standard deviations.
+    # Random scores give each layer its share by chance, so 5 standard deviations are allowed.
     for mask in masks.values():
         deviation = (amount * (1 - amount) / mask.numel()) ** 0.5
         assert abs(1 - int(mask.sum()) / mask.numel() - amount) <= 5 * deviation

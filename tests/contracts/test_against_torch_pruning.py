@@ -1,4 +1,4 @@
-"""The same numbers of channels, and where importance is the same the same channels, as Torch-Pruning's own pruner."""
+"""Comparison with Torch-Pruning: the same numbers of channels, and the same channels if importance is the same."""
 
 import copy
 import warnings
@@ -25,7 +25,7 @@ EXAMPLE = torch.zeros(1, 3, 32, 32)
 
 
 def make_chain(num_classes):
-    """VGG in small, with channel counts that are multiples of 16."""
+    """Return a small VGG with channel counts that are multiples of 16."""
     layers, num_inputs = [], 3
     for width in (16, 32, 64):
         layers += [nn.Conv2d(num_inputs, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)]
@@ -76,11 +76,11 @@ def both(make_model, head, *, p=2, round_to=8):
 
 @pytest.mark.parametrize(
     ("make_model", "head", "round_to"),
-    # The half of 24 channels is no multiple of 8: there 8 are kept, and 16 here.
+    # MobileNetV2 uses 4, because half of 24 channels is not a multiple of 8: Torch-Pruning would keep 8, we keep 16.
     [(resnet18, "fc", 8), pytest.param(mobilenet_v2, "classifier.1", 4, marks=pytest.mark.slow), (make_chain, "14", 8)],
     ids=["resnet18", "mobilenet_v2", "chain"],
 )
-def test_as_many_channels_are_left_in_every_layer(make_model, head, round_to):
+def test_every_layer_keeps_the_same_number_of_channels(make_model, head, round_to):
     mine, theirs = both(make_model, head, round_to=round_to)
     assert {name: weight.shape for name, weight in prunable_weights(mine).items()} == {
         name: weight.shape for name, weight in prunable_weights(theirs).items()
@@ -91,16 +91,16 @@ def test_as_many_channels_are_left_in_every_layer(make_model, head, round_to):
 
 
 @pytest.mark.parametrize("p", [1, 2])
-def test_the_same_channels_are_left_of_a_chain(p):
-    """Of a plain chain both rank by the norm of the one filter that makes a channel."""
+def test_a_chain_keeps_the_same_channels(p):
+    """In a plain chain, both rank a channel by the norm of its filter."""
     mine, theirs = both(make_chain, "14", p=p)
     assert mine[0].out_channels == 8
     for name, value in theirs.state_dict().items():
         assert torch.equal(mine.state_dict()[name], value)
 
 
-def test_the_same_channels_are_left_inside_the_blocks_of_resnet18():
-    """Outside of them channels are sums, for which the two measure different things."""
+def test_the_blocks_of_resnet18_keep_the_same_inner_channels():
+    """Outside of the blocks, channels are sums, and the two libraries measure them differently."""
     mine, theirs = both(resnet18, "fc")
     inner = [name for name in prunable_weights(mine) if name.startswith("layer") and name.endswith("conv1.weight")]
     assert len(inner) == 8

@@ -25,7 +25,7 @@ def test_yaml_lists_every_parameter_and_builds_a_dataset(path):
 
 
 @pytest.mark.parametrize("name", ["digits", "image_folder"])
-def test_constructor_defaults_change_no_image(name):
+def test_constructor_defaults_do_not_augment_images(name):
     module = importlib.import_module(f"compression.data.{name}")
     target = next(
         value

@@ -1,4 +1,4 @@
-"""What every family of built-in models does."""
+"""Contract of the families of built-in models."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def test_logits_are_finite(factory, kwargs):
 
 
 @pytest.mark.parametrize("factory", [mobilenet_v2, resnet18, vgg11])
-def test_initial_weights_depend_on_the_global_seed_alone(factory):
+def test_initial_weights_depend_only_on_the_global_seed(factory):
     states = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)

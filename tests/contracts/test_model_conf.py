@@ -34,7 +34,7 @@ def test_every_parameter_is_in_the_file_with_its_default(name):
     assert config == expected | {"weights": None}
 
 
-def test_custom_wants_a_target():
+def test_a_custom_model_requires_a_target():
     assert read(CONF / "model" / "custom.yaml") == {"_target_": "???", "weights": None}
 
 

@@ -1,4 +1,4 @@
-"""Nothing that is pruned is ever other than zero, whatever is pruned and whatever optimizer trains the rest."""
+"""Pruned weights stay zero in training, for every granularity and every optimizer."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def make_masks(granularity, target, amount, model):
 
 @pytest.mark.parametrize("kind", GRANULARITIES)
 @pytest.mark.parametrize("make_optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_pruned_stays_zero_through_training_that_began_dense(kind, make_optimizer):
+def test_pruned_weights_stay_zero_after_a_dense_start(kind, make_optimizer):
     granularity, target, amounts = GRANULARITIES[kind]
     model = make_net()
     optimizer = make_optimizer(model.parameters())
@@ -63,8 +63,8 @@ def test_pruned_stays_zero_through_training_that_began_dense(kind, make_optimize
 
 
 @pytest.mark.parametrize("make_optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_masked_channels_send_nothing_on(make_optimizer):
-    """Biases and the batch norm of a channel are under the masks too, so it is zero for every image."""
+def test_masked_channels_output_zero(make_optimizer):
+    """The masks include biases and batch norm of a channel, so the channel is zero for every image."""
     model = make_net()
     optimizer = make_optimizer(model.parameters())
     masks = make_masks(Channels(), "channels", 0.5, model)

@@ -1,4 +1,4 @@
-"""What every strategy of conf/strategy must do, whatever its parts."""
+"""Contract of every strategy in conf/strategy."""
 
 import copy
 from itertools import pairwise
@@ -27,7 +27,7 @@ DRAWING = [name for name in PRUNING if "random" in name or name in REGROWING]
 
 
 def moved(model, seed):
-    """The network after some training: all its weights have changed, also those that were pruned."""
+    """Return a copy of the network with changed weights, as after some training; pruned weights change, too."""
     model = copy.deepcopy(model)
     generator = make_generator("moved", seed)
     with torch.no_grad():
@@ -36,7 +36,7 @@ def moved(model, seed):
     return model
 
 
-def test_these_strategies_are_there():
+def test_the_strategies_are_complete():
     assert set(RECIPES) == set(NAMES.split())
     assert set(RECIPES) - set(PRUNING) == {"none"}
     assert set(REGROWING) == {"rigl", "set"}
@@ -45,13 +45,13 @@ def test_these_strategies_are_there():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_is_named_for_its_file(name):
+def test_a_recipe_has_the_name_of_its_file(name):
     assert RECIPES[name]["name"] == name
 
 
 @pytest.mark.parametrize("name", PRUNING)
 @pytest.mark.parametrize("situation", situations("tiny and huge"))
-def test_scores_are_finite_and_of_the_weights_shape(name, situation):
+def test_scores_are_finite_and_have_the_shape_of_the_weights(name, situation):
     model = make_net(situation)
     evidence = Evidence(model=model, example=EXAMPLE, generator=make_generator(0), batches=BATCHES)
     weights = prunable_weights(model)
@@ -74,7 +74,7 @@ def test_counts_of_weights_are_exact_at_every_step(name, situation):
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_two_of_every_four_are_kept_where_they_fit(situation):
+def test_two_of_every_four_weights_are_kept_in_fitting_layers(situation):
     model = make_net(situation)
     strategy = make_strategy("two_four", model)
     [masks] = run(strategy, model, BATCHES)
@@ -96,7 +96,7 @@ def test_two_of_every_four_are_kept_where_they_fit(situation):
         *(pytest.param("channels", s, marks=pytest.mark.slow) for s in SITUATIONS if s != "most zero"),
     ],
 )
-def test_channels_go_in_eights_until_enough_of_the_target_is_gone(name, situation, target, monkeypatch):
+def test_channels_are_removed_in_multiples_of_8_until_the_target_is_met(name, situation, target, monkeypatch):
     monkeypatch.setitem(RECIPES[name], "target", target)
     model = make_net(situation)
     strategy = make_strategy(name, model)
@@ -109,7 +109,7 @@ def test_channels_go_in_eights_until_enough_of_the_target_is_gone(name, situatio
 
 @pytest.mark.parametrize("name", [name for name in PRUNING if name not in REGROWING])
 @pytest.mark.parametrize("situation", situations("most zero"))
-def test_masks_are_monotone_while_weights_change(name, situation):
+def test_pruned_weights_stay_pruned_while_weights_change(name, situation):
     model = make_net(situation)
     strategy = make_strategy(name, model)
     masks = strategy.units.dense_masks()
@@ -132,7 +132,7 @@ def test_regrowth_moves_weights_and_keeps_their_number_in_every_layer(name):
 
 @pytest.mark.parametrize("name", PRUNING)
 @pytest.mark.parametrize("amount", [0.1, 0.5, 0.75, 0.9, 0.99])
-def test_endpoints_of_the_schedule(name, amount):
+def test_the_schedule_rises_to_its_target_or_is_constant(name, amount):
     schedule = instantiate(RECIPES[name]["schedule"])
     values = [schedule(step, amount) for step in range(1, schedule.num_steps(amount) + 1)]
     assert values[-1] == amount
@@ -144,7 +144,7 @@ def test_endpoints_of_the_schedule(name, amount):
 
 @pytest.mark.parametrize("name", PRUNING)
 def test_masks_and_position_survive_a_round_trip_through_a_file(name, tmp_path):
-    """A run that is cut off after any step goes on with the masks of one that is not."""
+    """A run that stops after any step continues with the same masks as an undisturbed run."""
     model = make_net()
     undisturbed = run(make_strategy(name, model), model, BATCHES)
     for done, (before, after) in enumerate(pairwise(undisturbed), start=1):
@@ -174,13 +174,13 @@ def test_global_random_state_is_neither_read_nor_changed(name):
 
 
 @pytest.mark.parametrize("name", PRUNING)
-def test_check_passes_what_can_be_reached(name):
+def test_check_accepts_a_reachable_sparsity(name):
     make_strategy(name, make_net()).check(make_net())
 
 
 @pytest.mark.parametrize("name", PRUNING)
-def test_check_refuses_what_cannot(name):
-    """No layer is emptied, no group has fewer than 8 channels, and a pattern has one sparsity."""
+def test_check_refuses_an_unreachable_sparsity(name):
+    """Every layer keeps weights, every group keeps at least 8 channels, and a pattern has one sparsity."""
     amount = 0.999 if name in STRUCTURED else 0.9999
     model = make_net()
     with pytest.raises(InputError, match=r"^sparsity=0\.999"):

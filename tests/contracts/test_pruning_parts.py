@@ -1,4 +1,4 @@
-"""Every criterion, granularity, allocation, schedule and regrowth there is, also such as no recipe uses."""
+"""Contract of every criterion, granularity, allocation, schedule and regrowth, even if no recipe uses it."""
 
 import importlib
 import inspect
@@ -61,7 +61,7 @@ REGROWTHS = [RigL(fraction=0.5), Set(fraction=0.5)]
 
 
 def classes_of(package):
-    """The public classes that the modules of a package define, but for exceptions."""
+    """Return the public classes that the modules of a package define."""
     found = set()
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         members = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
@@ -88,18 +88,18 @@ def make_evidence(model, seed=0):
         (regrowth, {type(part) for part in REGROWTHS}),
     ],
 )
-def test_every_class_is_in_these_tables(package, tested):
+def test_every_class_is_tested_here(package, tested):
     assert classes_of(package) == tested
 
 
 @pytest.mark.parametrize("kind", GRANULARITIES)
-def test_units_are_of_their_class(kind):
+def test_every_granularity_has_its_class_of_units(kind):
     assert type(make_units(kind, make_net())) is GRANULARITIES[kind][2]
 
 
 @pytest.mark.parametrize("criterion", CRITERIA, ids=lambda part: type(part).__name__)
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_scores_are_finite_whatever_the_weights(criterion, situation):
+def test_scores_are_finite_for_all_kinds_of_weights(criterion, situation):
     model = make_net(situation)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     weights = prunable_weights(model)
@@ -109,7 +109,7 @@ def test_scores_are_finite_whatever_the_weights(criterion, situation):
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-def test_a_criterion_that_observes_survives_a_round_trip(tmp_path):
+def test_an_observing_criterion_can_be_saved_and_loaded(tmp_path):
     model = make_net()
     weights = prunable_weights(model)
     for weight in weights.values():
@@ -127,7 +127,7 @@ def test_a_criterion_that_observes_survives_a_round_trip(tmp_path):
 @pytest.mark.parametrize("kind", GRANULARITIES)
 @pytest.mark.parametrize("allocation", ALLOCATIONS, ids=lambda part: type(part).__name__)
 @pytest.mark.parametrize("situation", ["random", "all equal"])
-def test_every_allocation_shares_every_kind_of_unit(kind, allocation, situation):
+def test_every_allocation_distributes_every_kind_of_unit(kind, allocation, situation):
     model = make_net(situation)
     units = make_units(kind, model)
     scores = units.reduce(ChannelNorm(p=1)(prunable_weights(model), evidence=make_evidence(model)))
@@ -153,7 +153,7 @@ def test_every_schedule_rises_to_exactly_its_target(schedule, amount):
 
 @pytest.mark.parametrize("part", REGROWTHS, ids=lambda part: type(part).__name__)
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_every_regrowth_keeps_counts_by_layer(part, situation):
+def test_every_regrowth_keeps_the_counts_of_each_layer(part, situation):
     model = make_net(situation)
     weights = prunable_weights(model)
     units = make_units("weights", model)

@@ -1,4 +1,4 @@
-"""What `python train.py` says: to a wrong command line one line, to a right one what it does."""
+"""The command line of ``train.py``: one line for a wrong command, and complete runs on image folders."""
 
 import shutil
 from pathlib import Path
@@ -48,12 +48,12 @@ WRONG = {
 }
 
 
-# From the shell one of each kind: a number, a choice, an unknown key, a contradiction, a missing value.
+# One command of each kind for the shell: a number, a choice, an unknown key, a contradiction, a missing value.
 SHELL = ("sparsity=1.0", "strategy=foo", "sparsty=0.5", "strategy=none sparsity=0.5", "data=image_folder")
 
 
 @pytest.mark.parametrize("arguments", WRONG)
-def test_wrong_configuration_is_explained(arguments: str) -> None:
+def test_a_wrong_configuration_is_explained(arguments: str) -> None:
     with pytest.raises((HydraException, OmegaConfBaseException, InputError)) as caught:
         compose_config(*arguments.split())
     assert explain(caught.value) == WRONG[arguments]
@@ -62,14 +62,14 @@ def test_wrong_configuration_is_explained(arguments: str) -> None:
 @pytest.mark.parametrize(
     "arguments", [pytest.param(one, marks=() if one in SHELL else pytest.mark.slow) for one in WRONG]
 )
-def test_wrong_configuration_is_one_line_and_leaves_nothing(arguments: str, tmp_path: Path) -> None:
+def test_a_wrong_command_prints_one_line_and_writes_nothing(arguments: str, tmp_path: Path) -> None:
     code, output = train(*arguments.split(), f"output_dir={tmp_path / 'outputs'}")
     assert (code, output) == (1, f"error: {WRONG[arguments]}\n")
     assert not (tmp_path / "outputs").exists()
 
 
 def make_folder(root: Path, classes: tuple[str, ...], num_images: int = 6) -> Path:
-    """Make a folder of small images, each of its own colour."""
+    """Write a folder of small images in different colours, one folder per class, and return it."""
     for number, name in enumerate(classes):
         (root / name).mkdir(parents=True)
         for index in range(num_images):
@@ -78,7 +78,7 @@ def make_folder(root: Path, classes: tuple[str, ...], num_images: int = 6) -> Pa
 
 
 def refusal(*overrides: str, tmp_path: Path) -> str:
-    """Return the one line that refuses these overrides, before anything was trained."""
+    """Return the one line of the error that refuses these overrides; assert that nothing was trained."""
     with pytest.raises(InputError) as refused:
         run_here(*TINY, *overrides, run_dir=tmp_path / "run", output_dir=tmp_path)
     assert not list((tmp_path / "store").glob("dense-*/stage.json"))
@@ -87,31 +87,31 @@ def refusal(*overrides: str, tmp_path: Path) -> str:
     return message
 
 
-def test_missing_folder(tmp_path: Path) -> None:
+def test_a_missing_image_folder_is_refused(tmp_path: Path) -> None:
     message = refusal("data=image_folder", f"data.root={tmp_path / 'nowhere'}", tmp_path=tmp_path)
     assert str(tmp_path / "nowhere") in message
 
 
 @pytest.mark.slow
-def test_missing_folder_from_the_shell(tmp_path: Path) -> None:
+def test_a_missing_image_folder_prints_one_line_in_the_shell(tmp_path: Path) -> None:
     code, output = train(*TINY, "data=image_folder", "data.root=nowhere", f"output_dir={tmp_path}", fresh=True)
     assert code == 1
     assert output.startswith("error: data.root=nowhere")
     assert output.count("\n") == 1
 
 
-def test_one_class(tmp_path: Path) -> None:
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "images", ("cat",))
     assert "cat" in refusal("data=image_folder", f"data.root={root}", tmp_path=tmp_path)
 
 
-def test_empty_class(tmp_path: Path) -> None:
+def test_an_empty_class_is_refused(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "images", ("cat", "dog"))
     (root / "emu").mkdir()
     assert "emu" in refusal("data=image_folder", f"data.root={root}", tmp_path=tmp_path)
 
 
-def test_corrupt_image_is_named_and_can_be_skipped(tmp_path: Path) -> None:
+def test_a_corrupt_image_is_named_and_can_be_skipped(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "images", ("cat", "dog"), num_images=12)
     broken = root / "dog" / "3.png"
     broken.write_bytes(broken.read_bytes()[:40])
@@ -122,7 +122,7 @@ def test_corrupt_image_is_named_and_can_be_skipped(tmp_path: Path) -> None:
     run_here(*TINY, *settings, "data.skip_corrupt=true", run_dir=tmp_path / "run", output_dir=tmp_path)
 
 
-def test_truncated_and_damaged_weights(trained: Path, tmp_path: Path) -> None:
+def test_truncated_and_damaged_weights_are_refused(trained: Path, tmp_path: Path) -> None:
     [file] = (trained / "store").glob("export-*/model.cmp")
     good = file.read_bytes()
     for name, data in {"short": good[:-100], "flipped": good[:500] + bytes([good[500] ^ 1]) + good[501:]}.items():
@@ -132,17 +132,17 @@ def test_truncated_and_damaged_weights(trained: Path, tmp_path: Path) -> None:
     assert "no such file" in refusal("model.weights=nothing.pt", tmp_path=tmp_path)
 
 
-def test_infeasible_sparsity(tmp_path: Path) -> None:
+def test_an_infeasible_sparsity_is_refused(tmp_path: Path) -> None:
     message = refusal("sparsity=0.999999", tmp_path=tmp_path)
     assert message.startswith("sparsity=0.999999 would empty a layer: must be at most 0.99")
 
 
-def test_unknown_module(tmp_path: Path) -> None:
+def test_an_unknown_module_is_refused(tmp_path: Path) -> None:
     assert "no_such_package" in refusal("model._target_=no_such_package.Net", tmp_path=tmp_path)
 
 
 @pytest.mark.parametrize("until", ["prune", pytest.param("evaluate", marks=pytest.mark.slow)])
-def test_one_folder_of_classes_end_to_end(until: str, tmp_path: Path) -> None:
+def test_an_image_folder_runs_to_the_end_and_may_move(until: str, tmp_path: Path) -> None:
     root = make_folder(tmp_path / "images", ("cat", "dog", "emu"), num_images=20)
     settings = (
         "data=image_folder",
@@ -154,7 +154,7 @@ def test_one_folder_of_classes_end_to_end(until: str, tmp_path: Path) -> None:
     run_here(*TINY, *settings, run_dir=tmp_path / "run", output_dir=tmp_path)
     assert (tmp_path / "run" / "metrics.json").exists() == (until == "evaluate")
     assert list((tmp_path / "store").glob(f"{until}-*/stage.json"))
-    # The images may move: their content is what counts.
+    # The images may move: only their content is part of the stage key.
     shutil.move(root, tmp_path / "moved")
     marks = sorted((tmp_path / "store").glob("*/stage.json"))
     moved = ("data=image_folder", f"data.root={tmp_path / 'moved'}", *settings[2:])

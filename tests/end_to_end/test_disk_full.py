@@ -1,4 +1,4 @@
-"""A disk that fills up anywhere in a run: one line, nothing lost, and the same command goes on once there is room."""
+"""A full disk at any write of a run: one line, nothing is lost, and the same command continues once there is room."""
 
 import errno
 import json
@@ -25,7 +25,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 def fails_at(monkeypatch, module, name, *, call, error):
-    """Let the ``call``-th call of ``module.name``, and all that follow it, raise."""
+    """Let ``module.name`` raise ``error`` from its call number ``call`` on."""
     original, count = getattr(module, name), 0
 
     def wrapped(*arguments, **settings):
@@ -39,9 +39,9 @@ def fails_at(monkeypatch, module, name, *, call, error):
 
 
 IN_TRAINING = [
-    # The second checkpoint of dense training, as Lightning writes it.
+    # The second checkpoint of dense training.
     (checkpoint_io, "write_atomic", 2, FULL),
-    # What the dense stage writes at its end: initial and early weights were written before, by the first attempt.
+    # The final weights of the dense stage, after its initial and early weights.
     (network_files, "save_file", 3, SafetensorError("I/O error: No space left on device (os error 28)")),
     (
         checkpoint_io.torch,
@@ -53,19 +53,19 @@ IN_TRAINING = [
 
 
 def check_message(message, outputs):
-    """It is one line, which says where there is no room and how to make some."""
+    """Assert that ``message`` is one line that names the full disk and the command that makes room."""
     assert message.startswith("the disk is full: ")
     assert f" free in {outputs}" in message
     assert message.endswith(f": python -m compression store gc --output-dir {outputs}")
     assert "\n" not in message
 
 
-def test_a_disk_that_fills_up_while_a_stage_is_trained(tmp_path, monkeypatch, trained):
+def test_a_run_continues_after_the_disk_was_full_in_training(tmp_path, monkeypatch, trained):
     def run():
         run_here(*WIDE, "until=dense", run_dir=tmp_path / "run", output_dir=tmp_path)
 
     store = tmp_path / "store"
-    # Resumed, the stage writes its initial weights again, and then its last ones.
+    # The resumed stage writes its initial weights again, and then its final weights.
     for module, name, call, error in (IN_TRAINING[0], (network_files, "save_file", 2, IN_TRAINING[1][3])):
         with monkeypatch.context() as patch:
             fails_at(patch, module, name, call=call, error=error)
@@ -86,7 +86,7 @@ def finished(store):
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up(tmp_path, monkeypatch):
+def test_a_run_continues_after_the_disk_was_full_at_any_write(tmp_path, monkeypatch):
     def run():
         run_here(*TINY, "name=run", run_dir=tmp_path / "run", output_dir=tmp_path)
 
@@ -111,20 +111,20 @@ def test_a_disk_that_fills_up(tmp_path, monkeypatch):
     run()
     run_here(*TINY, "name=run", run_dir=tmp_path / "other" / "run", output_dir=tmp_path / "other")
     assert lasting(tmp_path / "run" / "metrics.json") == lasting(tmp_path / "other" / "run" / "metrics.json")
-    # A run folder at any depth counts.
+    # `store gc` finds run folders at any depth, so the other run is removed first.
     shutil.rmtree(tmp_path / "other")
     check_cleaning(tmp_path)
 
 
 def check_cleaning(outputs: Path) -> None:
-    """A finished run notes all that it is made of, so nothing of it is removed."""
+    """Assert that ``store gc`` keeps all stages of a finished run, and removes them once no file names them."""
     names = sorted(path.parent.name for path in (outputs / "store").glob("*/stage.json"))
     assert sorted((outputs / "run" / "stages.txt").read_text().split()) == names
     stages = json.loads((outputs / "run" / "metrics.json").read_text())["run"]["stages"]
     assert set(stages.values()) < {name.rpartition("-")[2] for name in names}
-    for what_names_them in ("stages.txt and metrics.json", "metrics.json"):
+    for naming_files in ("stages.txt and metrics.json", "metrics.json"):
         done = CliRunner().invoke(app, ["store", "gc", "--output-dir", str(outputs)])
-        assert done.stdout.startswith("removed 0 folders of 0 bytes"), what_names_them
+        assert done.stdout.startswith("removed 0 folders of 0 bytes"), naming_files
         (outputs / "run" / "stages.txt").unlink(missing_ok=True)
     assert CliRunner().invoke(app, ["store", "verify", "--output-dir", str(outputs)]).stdout == f"{len(names)} intact\n"
     (outputs / "run" / "metrics.json").unlink()
@@ -133,13 +133,13 @@ def check_cleaning(outputs: Path) -> None:
     assert not list((outputs / "store").glob("*/stage.json"))
 
 
-def test_too_little_room_is_known_before_training(tmp_path, monkeypatch):
+def test_too_little_room_is_refused_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 1 << 20))
     with pytest.raises(InputError) as raised:
         run_here(*TINY, run_dir=tmp_path / "run", output_dir=tmp_path)
-    # 16 MiB, and three times a network of a few KiB.
+    # Training needs 16 MiB and three copies of a network of a few KiB.
     assert str(raised.value) == (
-        f"too little room in {tmp_path / 'store'}: 1.00 MiB free, stage dense needs 16.02 MiB; what was finished is "
+        f"too little room in {tmp_path / 'store'}: 1.00 MiB free, stage dense needs 16.02 MiB; finished work is "
         f"kept; make room, e.g. python -m compression store gc --output-dir {tmp_path}"
     )
     assert not list((tmp_path / "store").glob("*/resume/*"))

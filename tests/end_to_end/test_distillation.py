@@ -24,7 +24,7 @@ def test_dense_then_distil_then_prune_in_one_command(outputs, finished):
     [dense], [distilled], [pruned], [compacted], [tuned] = (
         finished(stage) for stage in ("dense", "distil", "prune", "compact", "finetune")
     )
-    # The student was trained from its own beginning, and went on through every stage behind.
+    # The student was trained from its own initial weights, and every later stage worked on the student.
     assert weights_of(dense)["features.0.weight"].shape == (32, 3, 3, 3)
     for name in ("model", "initial", "early"):
         assert weights_of(distilled, f"{name}")["features.0.weight"].shape == (16, 3, 3, 3)
@@ -52,7 +52,7 @@ def test_dense_then_distil_then_prune_in_one_command(outputs, finished):
         },
     }
     assert list(metrics["run"]["val_accuracy"]) == ["dense", "distil", "prune", "compact", "finetune", "export"]
-    # Everything against the dense model, but sparsity: that is of the student's own weights.
+    # Results are compared with the dense model, except sparsity, which counts the student's own weights.
     whole = TinyNet(num_classes=10, width=16)
     assert metrics["dense"]["parameters"] == count_parameters(TinyNet(num_classes=10, width=32))
     assert metrics["compressed"]["parameters"] == count_parameters(model) < count_parameters(whole)
@@ -84,19 +84,19 @@ def test_dense_then_distil_then_prune_then_quantize_in_one_command(outputs, fini
 
 
 @pytest.mark.parametrize("kind", ["attention", pytest.param("hint", marks=pytest.mark.slow)])
-def test_training_with_rounding_is_taught_features(shared, kind):
+def test_features_are_distilled_in_quantization_aware_training(shared, kind):
     settings = "strategy=none quantization=qat bits=8 quantization.training.epochs=1"
     made = shared(f"{settings} distillation=feature distillation.feature.kind={kind} until=quantize")["quantize"]
     assert all("train/feature_loss" in row for row in made.results["history"])
 
 
-def test_rounding_without_training_has_no_teacher(shared):
+def test_post_training_quantization_has_no_teacher(shared):
     made = shared(f"{ONCE} quantization=ptq bits=8 distillation=logit until=quantize")["quantize"]
     assert "distillation" not in made.record["key"]["inputs"]
 
 
 @pytest.mark.slow
-def test_a_student_alone_is_a_compressed_model(outputs, finished):
+def test_an_unpruned_student_is_the_compressed_model(outputs, finished):
     command = f"distillation=feature {STUDENT} strategy=none {WHOLE}"
     run_here(*WIDE, *command.split(), run_dir=outputs / "run", output_dir=outputs)
     [distilled] = finished("distil")
@@ -108,7 +108,7 @@ def test_a_student_alone_is_a_compressed_model(outputs, finished):
     assert metrics["improvement"]["compression_ratio"] > 2
 
 
-def test_recovery_with_a_teacher(shared):
+def test_a_teacher_changes_the_recovery_and_its_stage_key(shared):
     plain = shared(f"{ONCE} until=prune")["prune"]
     stages = shared(f"{ONCE} distillation=logit until=prune")
     taught = stages["prune"]
@@ -117,12 +117,12 @@ def test_recovery_with_a_teacher(shared):
     assert taught.record["key"]["inputs"].keys() - plain.record["key"]["inputs"].keys() == {"distillation"}
     assert not same(weights_of(plain), weights_of(taught))
     assert MaskSet(weights_of(taught, "masks")).hold(weights_of(taught))
-    # Nothing of the way of teaching is in the weights' names.
+    # The names of the weights do not depend on the distillation.
     assert weights_of(plain).keys() == weights_of(taught).keys()
 
 
 @pytest.mark.parametrize("kind", ["attention", pytest.param("hint", marks=pytest.mark.slow)])
-def test_masks_hold_where_features_are_taught(shared, kind):
+def test_pruned_weights_stay_zero_in_feature_distillation(shared, kind):
     made = shared(f"{ONCE} distillation=feature distillation.feature.kind={kind} until=prune")["prune"]
     assert MaskSet(weights_of(made, "masks")).hold(weights_of(made))
     assert all("train/feature_loss" in row for row in made.results["history"])
@@ -132,7 +132,7 @@ def test_masks_hold_where_features_are_taught(shared, kind):
 @pytest.mark.parametrize(
     "kind", ["artifact", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("state", "checkpoint"))]
 )
-def test_a_given_teacher_is_the_dense_model_where_it_is_the_same(make, shared, tmp_path, kind):
+def test_a_given_teacher_equals_the_same_dense_model(make, shared, tmp_path, kind):
     stages = shared(f"{ONCE} distillation=logit until=prune")
     dense = stages["dense"]
     if kind == "artifact":
@@ -148,7 +148,7 @@ def test_a_given_teacher_is_the_dense_model_where_it_is_the_same(make, shared, t
     assert same(weights_of(made), weights_of(stages["prune"]))
 
 
-def test_strategies_go_back_to_the_students_early_weights(shared):
+def test_strategies_return_to_the_students_early_weights(shared):
     command = (
         f"distillation=logit {STUDENT} {ONCE} strategy.start=early strategy.recovery.epochs=0 distillation.epochs=2"
     )
@@ -161,7 +161,7 @@ def test_strategies_go_back_to_the_students_early_weights(shared):
 
 
 @pytest.mark.slow
-def test_a_drop_is_told_against_the_student(shared):
+def test_the_accuracy_drop_is_measured_against_the_student(shared):
     steep = "strategy=oneshot_random sparsity=0.97 strategy.recovery.lr_factor=0.01 strategy.max_accuracy_drop=0"
     made = shared(f"distillation=logit {STUDENT} {steep} until=prune")["prune"]
     assert made.results["stopped"].endswith("points below the student; kept the student")

@@ -1,4 +1,4 @@
-"""Files from strangers: whatever is done to an artifact, it gives one clear error, or tensors; never anything else."""
+"""Damaged and hostile artifacts: loading gives one clear error or tensors, and never anything else."""
 
 import copy
 import random
@@ -18,7 +18,7 @@ from compression.core.errors import ArtifactError, InputError
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.storage.codec_registry import CODECS
 
-# The long run is `experiments/storage/fuzz`; here every kind of damage comes up a few times for every codec.
+# `experiments/storage/fuzz` is the long version. Here every codec meets each kind of damage a few times.
 NUM_MUTATIONS = 50
 GOLDEN = Path(__file__).parents[1] / "golden" / "v2"
 MOBILENET = ABOUT | {
@@ -52,7 +52,10 @@ def mobilenet():
 
 
 def check(path, damaged, repaired, expected):
-    """Load a damaged file: one line of the one error, or the tensors; without a repaired checksum the right ones."""
+    """Load a damaged file: it raises an ``InputError`` of one line or gives tensors.
+
+    Without repaired checksums, the tensors must be equal to ``expected``.
+    """
     path.write_bytes(damaged)
     message = None
     try:
@@ -77,7 +80,7 @@ def check_mutations(path, *, seed, num=NUM_MUTATIONS):
 
 
 @pytest.mark.parametrize("codec", ["auto", *CODECS])
-def test_mutated_files(tmp_path, network, codec):
+def test_mutated_files_give_one_error_or_the_tensors(tmp_path, network, codec):
     path = tmp_path / "model.cmp"
     save_artifact(path, network, **ABOUT, codec=codec)
     check_mutations(path, seed=f"float {codec}")
@@ -86,7 +89,7 @@ def test_mutated_files(tmp_path, network, codec):
 @pytest.mark.parametrize(
     "codec", ["auto", *(pytest.param(codec, marks=pytest.mark.slow) for codec in ("ans", "context"))]
 )
-def test_mutated_files_of_integers(tmp_path, integers, codec):
+def test_mutated_integer_files_give_one_error_or_the_tensors(tmp_path, integers, codec):
     path = tmp_path / "model.cmp"
     model, plan = integers
     save_artifact(path, model, **ABOUT, codec=codec, plan=plan)
@@ -94,14 +97,14 @@ def test_mutated_files_of_integers(tmp_path, integers, codec):
 
 
 @pytest.mark.slow
-def test_mutated_files_of_residual_networks(tmp_path, mobilenet):
+def test_mutated_residual_networks_give_one_error_or_the_tensors(tmp_path, mobilenet):
     path = tmp_path / "model.cmp"
     save_artifact(path, mobilenet, **MOBILENET)
     check_mutations(path, seed="residual", num=20)
 
 
 @pytest.mark.slow
-def test_mutated_files_of_residual_networks_of_integers(tmp_path, mobilenet):
+def test_mutated_integer_residual_networks_give_one_error_or_the_tensors(tmp_path, mobilenet):
     path = tmp_path / "model.cmp"
     model, plan = make_integers(mobilenet)
     save_artifact(path, model, **MOBILENET, plan=plan)
@@ -116,7 +119,7 @@ def test_mutated_files_of_residual_networks_of_integers(tmp_path, mobilenet):
         ("features.0.weight_scale", lambda value: value * float("nan"), "a scale that is not a finite number above 0"),
     ],
 )
-def test_integers_and_scales_that_no_plan_allows(tmp_path, integers, name, change, message):
+def test_integers_and_scales_outside_the_plan_are_refused(tmp_path, integers, name, change, message):
     model, plan = copy.deepcopy(integers[0]), integers[1]
     model.load_state_dict(model.state_dict() | {name: change(model.state_dict()[name])})
     save_artifact(tmp_path / "model.cmp", model, **ABOUT, plan=plan)
@@ -143,7 +146,7 @@ HUGE_NUMBER = 10**400
     ],
     ids=["mean", "std", "key", "activation"],
 )
-def test_lies_that_were_no_clear_error(tmp_path, change, message):
+def test_wrong_header_values_give_one_printable_error(tmp_path, change, message):
     path = tmp_path / "model.cmp"
     header, sections = read_container(GOLDEN / "integers.cmp")
     change(header)
@@ -154,7 +157,7 @@ def test_lies_that_were_no_clear_error(tmp_path, change, message):
 
 
 @pytest.mark.parametrize("noted", [HUGE_NUMBER, -5, 0, True, "many"])
-def test_sizes_that_cannot_be_are_not_compared_with(tmp_path, noted):
+def test_impossible_dense_sizes_are_ignored(tmp_path, noted):
     path = tmp_path / "model.cmp"
     header, sections = read_container(GOLDEN / "integers.cmp")
     header["info"]["dense_bytes"] = noted
@@ -162,7 +165,7 @@ def test_sizes_that_cannot_be_are_not_compared_with(tmp_path, noted):
     assert "the same tensors, safetensors" in inspect_file(path)
 
 
-def test_what_inspect_shows_of_a_file_can_be_shown(tmp_path):
+def test_inspect_prints_only_printable_characters(tmp_path):
     path = tmp_path / "model.cmp"
     header, sections = read_container(GOLDEN / "integers.cmp")
     header["class_names"][0] = "\x1b[2J\n\ud800"
@@ -172,7 +175,7 @@ def test_what_inspect_shows_of_a_file_can_be_shown(tmp_path):
     assert all(line.isprintable() for line in text.split("\n"))
 
 
-def test_codecs_are_not_compared_on_no_weights(tmp_path):
+def test_codecs_are_not_compared_without_weights(tmp_path):
     path = tmp_path / "model.cmp"
     save_artifact(path, nn.BatchNorm2d(3), **ABOUT)
     with pytest.raises(InputError, match="no weights to compare codecs on"):

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment, then the same command: it finishes, and the result is that of an undisturbed run."""
+"""``kill -9`` of a run at any moment: the same command resumes and gives the result of an undisturbed run."""
 
 import random
 import signal
@@ -16,7 +16,7 @@ LONGER = (*TINY, "training.epochs=12", "strategy.schedule.steps=4", "strategy.re
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a run that was left alone."""
+    """The output folder of an undisturbed run."""
     outputs = tmp_path_factory.mktemp("undisturbed")
     code, output = train(*LONGER, "name=run", f"output_dir={outputs}")
     assert code == 0, output
@@ -24,7 +24,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def kill_when(happened: Callable[[], bool], process: subprocess.Popen[str] | WarmTrain) -> bool:
-    """Kill the process once ``happened()``; return False if it had ended before."""
+    """Kill the process once ``happened()`` is true; return False if the process ended before."""
     while not happened():
         if process.poll() is not None:
             process.communicate()
@@ -36,11 +36,11 @@ def kill_when(happened: Callable[[], bool], process: subprocess.Popen[str] | War
 
 
 def finished_stages(outputs: Path) -> dict[Path, int]:
-    """When each finished stage was published."""
-    return {path: path.stat().st_mtime_ns for path in (outputs / "store").glob("*/stage.json") if whole(path)}
+    """Return the time of publication of each finished stage, in nanoseconds."""
+    return {path: path.stat().st_mtime_ns for path in (outputs / "store").glob("*/stage.json") if is_published(path)}
 
 
-def whole(path: Path) -> bool:
+def is_published(path: Path) -> bool:
     return ".partial" not in path.parent.name
 
 
@@ -48,7 +48,7 @@ def checkpoint_of(stage: str, store: Path) -> Callable[[], bool]:
     return lambda: any(store.glob(f"{stage}-*.partial/resume/last.ckpt"))
 
 
-def test_killed_while_it_trains_and_while_it_prunes(tmp_path: Path) -> None:
+def test_a_run_killed_in_training_and_in_pruning_resumes_exactly(tmp_path: Path) -> None:
     command = (*LONGER, "training.epochs=6", "strategy.schedule.steps=2", "until=prune", "name=run")
     whole, store = tmp_path / "whole", tmp_path / "store"
     for stage in ("dense", "prune"):
@@ -68,14 +68,19 @@ def test_killed_while_it_trains_and_while_it_prunes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_every_stage(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_run_killed_in_every_stage_resumes_exactly(undisturbed: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
 
-    def begun(stage: str) -> Callable[[], bool]:
+    def started(stage: str) -> Callable[[], bool]:
         return lambda: any(store.glob(f"{stage}-*.partial"))
 
     published: dict[Path, int] = {}
-    for moment in (checkpoint_of("dense", store), checkpoint_of("prune", store), begun("export"), begun("evaluate")):
+    for moment in (
+        checkpoint_of("dense", store),
+        checkpoint_of("prune", store),
+        started("export"),
+        started("evaluate"),
+    ):
         process = start_warm(*LONGER, "name=run", f"output_dir={tmp_path}")
         assert kill_when(moment, process), "the run ended before it could be killed"
         now = finished_stages(tmp_path)
@@ -91,7 +96,7 @@ def test_killed_in_every_stage(undisturbed: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(10))
-def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_run_killed_at_random_moments_resumes_exactly(moment: int, undisturbed: Path, tmp_path: Path) -> None:
     generator = random.Random(moment)
     for _ in range(3):
         process = start_train(*LONGER, "name=run", f"output_dir={tmp_path}")

@@ -1,4 +1,4 @@
-"""Lightning's own loop must reach ``set_epoch``, in a first run and in a resumed one."""
+"""Lightning calls ``set_epoch`` of our batches, in a first run and in a resumed run."""
 
 import lightning
 import pytest
@@ -51,7 +51,7 @@ def fit(tmp_path, epochs, checkpoint=None):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_resumed_run_sees_what_an_undisturbed_run_sees(tmp_path):
+def test_a_resumed_run_sees_the_same_batches(tmp_path):
     whole, _ = fit(tmp_path, 4)
     assert [len(batches) for batches in whole.seen.values()] == [3] * 4
     orders = {tuple(torch.cat([labels for _, labels in whole.seen[e]]).tolist()) for e in range(4)}

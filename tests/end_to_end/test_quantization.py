@@ -1,4 +1,4 @@
-"""Whole runs that quantize: executed in integers or simulated, and labelled for what they are."""
+"""Complete runs with quantization. Files and reports say whether it is executed in integers or simulated."""
 
 import json
 
@@ -24,8 +24,8 @@ def run_metrics(tmp_path, outputs, *overrides):
     return json.loads((run_dir / "metrics.json").read_text()), run_dir
 
 
-def test_int8_is_executed_and_says_so(tmp_path, outputs, monkeypatch):
-    # Weights of 7 bits saturate on no processor; what is asked for is 8.
+def test_int8_is_executed_and_labelled(tmp_path, outputs, monkeypatch):
+    # The run requests 8 bits. 7-bit weights do not saturate on any processor.
     state_processor(monkeypatch, WITHOUT_VNNI)
     metrics, run_dir = run_metrics(tmp_path, outputs, "strategy=oneshot_l1", "sparsity=0.5", "bits=8")
     quantization, parity = metrics["quantization"], metrics["quantization"]["parity"]
@@ -78,14 +78,14 @@ def test_int8_is_executed_and_says_so(tmp_path, outputs, monkeypatch):
         ),
     ],
 )
-def test_every_method_to_the_end(tmp_path, outputs, overrides, arithmetic, kind):
+def test_every_method_runs_to_the_end(tmp_path, outputs, overrides, arithmetic, kind):
     metrics, run_dir = run_metrics(tmp_path, outputs, "strategy=none", *overrides.split())
     assert metrics["quantization"]["arithmetic"] == arithmetic
     assert metrics["quantization"]["parity"]["agreement"] >= 0.99
     model = load_artifact(run_dir / "model.cmp", allow=FILES).model
     assert [type(model.get_submodule(name)) for name in LAYERS] == [kind] * 3
     if kind is not WeightOnlyLayer:
-        # Even what has fewer bits than 8: it is held in 8.
+        # Weights with fewer than 8 bits are executed as 8-bit integers, too.
         counts = metrics["quantization"]["parity"]["executed_layers"]["counts"]
         assert counts["convolution"] == {"integer": 2, "float": 0}
         assert counts["linear"] == {"integer": 1, "float": 0}

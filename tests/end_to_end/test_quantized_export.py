@@ -1,4 +1,4 @@
-"""The ONNX file of a quantized network: every layer in integers, and the numbers of the simulation."""
+"""The ONNX file of a quantized network: its layers run in integers, and its logits match the simulation."""
 
 import functools
 
@@ -30,7 +30,7 @@ def images():
 
 
 def quantize(images, weight, activation, *, dynamic=False):
-    """Return the network of integers, and its logits of ``images``."""
+    """Return the integer network, its logits of ``images``, and its plan."""
     torch.manual_seed(1)
     model = randomize_(Residual())
     layers = dict.fromkeys(quantizable_layers(model), Bits(weight, activation))
@@ -44,7 +44,7 @@ def quantize(images, weight, activation, *, dynamic=False):
 
 @pytest.fixture(scope="module")
 def export(images, tmp_path_factory):
-    """Returns the file of a quantized network, its simulated logits and its plan; the same bits give the same file."""
+    """Function that returns the file, the simulated logits and the plan of a network with the given bits, cached."""
 
     @functools.cache
     def make(weight, activation, *, dynamic=False):
@@ -60,17 +60,17 @@ def check_integers(path, images, simulated, engine):
     found = read_integer_layers(path)
     assert found.count("convolution", integer=True) == 2
     assert found.count("linear", integer=True) == 1
-    # The sum, the two poolings and, below 8 bits, the clips that hold values to their bits.
+    # This includes the sum, the two poolings and, below 8 bits, the clips.
     assert found.count(integer=False) == 0
     assert (found.quantize, found.dequantized_constants) == (1, 0)
     executed = engine().load(path, threads=1)(images.numpy())
-    # Most are equal; where a sum lies between two integers, engine and simulation may take different ones.
+    # Most logits are equal. If a sum lies between two integers, engine and simulation may round it differently.
     difference = np.abs(executed - simulated)
     assert np.median(difference) < 1e-5
     assert np.mean(executed.argmax(1) == simulated.argmax(1)) > 0.9
 
 
-# Weights of 7 bits saturate on no processor.
+# 7-bit weights do not saturate on any processor.
 @pytest.mark.parametrize(("weight", "activation"), [(7, 8), (4, 4), pytest.param(2, 3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
 def test_every_layer_runs_in_integers(export, images, weight, activation, engine):
@@ -80,19 +80,19 @@ def test_every_layer_runs_in_integers(export, images, weight, activation, engine
 
 @pytest.mark.skipif(saturates_u8s8(read_cpu_features()), reason="this processor adds products with saturation")
 @pytest.mark.parametrize("engine", [OnnxRuntime, OpenVinoRuntime])
-def test_eight_bits_run_where_no_sum_saturates(export, images, engine):
+def test_8_bits_run_in_integers_if_no_sum_saturates(export, images, engine):
     path, simulated, _ = export(8, 8)
     check_integers(path, images, simulated, engine)
 
 
 @pytest.mark.parametrize(("weight", "is_right"), [(7, True), (8, False)])
-def test_where_sums_saturate_seven_bits_are_right_and_eight_are_not(images, weight, is_right):
+def test_on_saturating_processors_7_bits_are_right_and_8_are_wrong(images, weight, is_right):
     network, simulated, _ = quantize(images, weight, 8)
     executed = SaturatingRuntime().load(network, threads=1)(images.numpy())
     assert (np.abs(executed - simulated).max() < 1e-5) == is_right
 
 
-def test_bits_are_in_the_file(export):
+def test_weights_and_clips_in_the_file_have_few_bits(export):
     path, _, plan = export(4, 4)
     graph = onnx.load(path).graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -100,12 +100,12 @@ def test_bits_are_in_the_file(export):
     assert len(weights) == 3
     assert max(np.abs(value).max() for value in weights) == 7
     clips = {tuple(int(constants[name]) for name in node.input[1:]) for node in graph.node if node.op_type == "Clip"}
-    # Unsigned ones end at 15; signed ones lie around 128.
+    # Unsigned 4-bit values end at 15. Signed values are stored around 128.
     assert clips == {(0, 15), (120, 135)}
     assert sum(node.op_type == "Clip" for node in graph.node) >= len(plan.activations)
 
 
-def test_scales_found_at_run_time(export, images):
+def test_scales_found_at_run_time_match_the_simulation(export, images):
     path, simulated, _ = export(8, 8, dynamic=True)
     found = read_integer_layers(path)
     assert (found.count("convolution", integer=True), found.count("convolution", integer=False)) == (2, 0)
@@ -114,7 +114,7 @@ def test_scales_found_at_run_time(export, images):
     np.testing.assert_allclose(executed, simulated, rtol=0.02, atol=0.02)
 
 
-def test_weights_alone_are_computed_in_float(export, images):
+def test_quantized_weights_alone_are_computed_in_float(export, images):
     path, simulated, _ = export(8, 32)
     assert read_integer_layers(path).count("convolution", integer=True) == 0
     executed = OnnxRuntime().load(path, threads=1)(images.numpy())
@@ -128,7 +128,7 @@ def test_a_float_layer_between_integers_stays_float(export, images):
     assert np.median(np.abs(executed - simulated)) < 1e-5
 
 
-# Of a network in floating point it is shown in tests/runtimes/test_onnx_export.py.
+# tests/runtimes/test_onnx_export.py tests the same for a float network.
 @pytest.mark.slow
 def test_the_same_network_gives_the_same_bytes(export, images, tmp_path):
     path, _, _ = export(7, 8)

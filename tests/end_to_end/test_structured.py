@@ -1,4 +1,4 @@
-"""Channels are gone for good: the network is smaller, computes what the masked one does, and can be trained on."""
+"""Removal of channels: the network is smaller, computes the same as the masked network, and can be trained."""
 
 import json
 
@@ -24,14 +24,14 @@ SHAPES = ("features.0.weight", "features.3.weight", "classifier.weight")
 
 
 def masked_network(made):
-    """Return the network as pruned: every channel there, the removed ones zero."""
+    """Return the pruned network with all channels; pruned channels are zero."""
     net = TinyNet(num_classes=10, width=32)
     net.load_state_dict(load_file(made.path / "model.safetensors"))
     return net.eval()
 
 
 def compacted_network(made):
-    """Return the network without them."""
+    """Return the network without the pruned channels."""
     net, state = TinyNet(num_classes=10, width=32), load_file(made.path / "model.safetensors")
     fit_widths_(net, {name: value.shape for name, value in state.items()}).load_state_dict(state)
     return net.eval()
@@ -45,7 +45,7 @@ def test_images():
 
 
 @pytest.mark.parametrize("strategy", [*STRUCTURED, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
-def test_half_the_channels_are_gone(shared, strategy):
+def test_half_of_the_channels_are_removed(shared, strategy):
     steps = "" if strategy == "oneshot_structured_l2" else "strategy.schedule.steps=2"
     stages = shared(" ".join(filter(None, (f"strategy={strategy}", steps, "until=compact"))))
     made, pruned = stages["compact"], stages["prune"]
@@ -68,7 +68,7 @@ def test_half_the_channels_are_gone(shared, strategy):
     assert not net.features[1].bias[net.features[1].weight == 0].any()
 
 
-def test_masked_and_compacted_network_agree_on_test_images(shared, test_images):
+def test_masked_and_compacted_networks_agree_on_test_images(shared, test_images):
     stages = shared(f"{ONCE} until=compact")
     small = compacted_network(stages["compact"])
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_masked_and_compacted_network_agree_on_test_images(shared, test_images):
     assert torch.equal(actual.argmax(1), expected.argmax(1))
 
 
-def test_the_file_holds_the_smaller_network_as_it_was_finetuned(outputs, finished):
+def test_the_file_holds_the_finetuned_smaller_network(outputs, finished):
     command = (ONCE, "strategy.finetune.epochs=1", "runtime.engines=[eager]", "storage.fold_bn=false")
     run_here(*WIDE, *command, run_dir=outputs / "run", output_dir=outputs)
     metrics = json.loads((outputs / "run" / "metrics.json").read_text())
@@ -89,7 +89,7 @@ def test_the_file_holds_the_smaller_network_as_it_was_finetuned(outputs, finishe
     assert compacted.results["parameters"] == [dense["parameters"], compressed["parameters"]]
     assert compressed["parameters"] < dense["parameters"] / 2
     assert compressed["macs"] < dense["macs"] / 2
-    # What is gone counts as pruned.
+    # Removed weights count as pruned.
     masks = MaskSet(load_file(pruned.path / "masks.safetensors"))
     assert compressed["sparsity"] == pytest.approx(masks.sparsity)
     assert compressed["layer_sparsity"] == pytest.approx(masks.layer_sparsity)
@@ -102,7 +102,7 @@ def test_the_file_holds_the_smaller_network_as_it_was_finetuned(outputs, finishe
     assert rows[1].items() >= pruned.results["pruning_history"][0].items()
 
 
-def test_not_compacting_leaves_the_network_masked(outputs, finished):
+def test_the_network_stays_masked_without_compaction(outputs, finished):
     run_here(*WIDE, ONCE, *UNTRAINED, "until=finetune", run_dir=outputs / "run", output_dir=outputs)
     assert finished("compact") == finished("finetune") == []
     [pruned] = finished("prune")

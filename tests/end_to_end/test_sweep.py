@@ -1,4 +1,4 @@
-"""Whole sweeps by the command line, on a network that takes seconds: shared stages, failures, plans."""
+"""Complete sweeps by the command line, on a network that trains in seconds: shared stages, failures, plans."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from compression.sweep.jobs import FAILED, FINISHED, read_state, read_sweep
 
 
 def stages(outputs: Path) -> dict[str, int]:
-    """How many stages of each kind there are."""
+    """Return the number of finished stages of each kind."""
     counts: dict[str, int] = {}
     for path in (outputs / "store").glob("*/stage.json"):
         kind = path.parent.name.partition("-")[0]
@@ -20,11 +20,11 @@ def stages(outputs: Path) -> dict[str, int]:
 
 
 def published(outputs: Path) -> dict[str, float]:
-    """When what every stage found was written."""
+    """Return the recorded seconds of every finished stage. A stage that is made again has other seconds."""
     return {path.parent.name: json.loads(path.read_text())["seconds"] for path in outputs.glob("store/*/stage.json")}
 
 
-def test_work_is_shared(finished_sweep: Path) -> None:
+def test_jobs_share_their_stages(finished_sweep: Path) -> None:
     counts = stages(finished_sweep)
     assert {kind: counts[kind] for kind in ("dense", "prune", "quantize", "evaluate")} == {
         "dense": 1,
@@ -34,7 +34,7 @@ def test_work_is_shared(finished_sweep: Path) -> None:
     }
 
 
-def test_jobs_are_told_from_each_other(finished_sweep: Path) -> None:
+def test_every_job_has_its_own_name_axes_and_results(finished_sweep: Path) -> None:
     sweep = read_sweep(finished_sweep / "sweep")
     assert sweep.axes == {"sparsity": [0.5, 0.7], "weight_bits": [6, 8]}
     assert [job.name.rpartition("-")[0] for job in sweep.jobs] == ["s50_w6", "s50_w8", "s70_w6", "s70_w8"]
@@ -46,7 +46,7 @@ def test_jobs_are_told_from_each_other(finished_sweep: Path) -> None:
         assert metrics["run"]["weight_bits"] == job.axes["weight_bits"]
 
 
-def test_a_single_run_of_a_job_gives_the_same_numbers(finished_sweep: Path, tmp_path: Path) -> None:
+def test_a_single_run_gives_the_same_numbers_as_its_job(finished_sweep: Path, tmp_path: Path) -> None:
     sweep = read_sweep(finished_sweep / "sweep")
     code, output = train(*SMALL, "sparsity=0.7", "weight_bits=6", f"output_dir={tmp_path}", "name=alone")
     assert code == 0, output
@@ -57,7 +57,7 @@ def test_a_single_run_of_a_job_gives_the_same_numbers(finished_sweep: Path, tmp_
     assert alone | {"run": alone["run"] | {"name": None}} == there | {"run": there["run"] | {"name": None}}
 
 
-def test_again_runs_nothing_and_wider_runs_what_is_new(finished_sweep: Path) -> None:
+def test_the_same_sweep_again_runs_nothing_and_a_wider_plan_counts_new_stages(finished_sweep: Path) -> None:
     before = published(finished_sweep)
     code, output = train("-m", *SMALL, *GRID, f"output_dir={finished_sweep}", "name=sweep")
     assert code == 0, output
@@ -78,7 +78,7 @@ def test_again_runs_nothing_and_wider_runs_what_is_new(finished_sweep: Path) -> 
 
 
 @pytest.mark.slow
-def test_one_failure_is_only_its_own(tmp_path: Path) -> None:
+def test_a_failed_job_does_not_affect_other_jobs(tmp_path: Path) -> None:
     model = ("model=custom", "model._target_=failing_net.FailingNet", "+model.fails=false,true")
     small = [option for option in SMALL if not option.startswith("model")]
     command = (*small, *model, "sparsity=0.5", f"output_dir={tmp_path}", "name=sweep")
@@ -103,7 +103,7 @@ def test_one_failure_is_only_its_own(tmp_path: Path) -> None:
         pytest.param(["strategy=foo,gmp"], "strategy=foo: must be one of", marks=pytest.mark.slow),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_runs(overrides: list[str], message: str, tmp_path: Path) -> None:
+def test_a_wrong_sweep_is_refused_before_any_job_runs(overrides: list[str], message: str, tmp_path: Path) -> None:
     code, output = train("-m", *overrides, f"output_dir={tmp_path}")
     assert code != 0
     assert message in output

@@ -1,4 +1,4 @@
-"""`kill -9` of a job, of the sweep or of everything: the same command finishes it, and the answer is the same."""
+"""``kill -9`` of a job, of the sweep or of everything: the same command finishes the sweep with the same results."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ Process = subprocess.Popen[str] | WarmTrain
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a sweep that was left alone."""
+    """The output folder of an undisturbed sweep."""
     outputs = tmp_path_factory.mktemp("undisturbed")
     code, output = train(*SWEEP, f"output_dir={outputs}", fork_jobs=True)
     assert code == 0, output
@@ -41,7 +41,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(outputs: Path) -> list[dict[str, str]]:
-    """The sweep's table, without what was measured by a clock."""
+    """Return the rows of the sweep's table without measured times."""
     with (outputs / "sweep" / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     varying = json.loads((outputs / "sweep" / "results.json").read_text())["varying"]
@@ -50,13 +50,13 @@ def table(outputs: Path) -> list[dict[str, str]]:
 
 
 def made(outputs: Path) -> dict[Path, int]:
-    """When each finished stage was published."""
+    """Return the time of publication of each finished stage, in nanoseconds."""
     records = (outputs / "store").glob("*/stage.json")
     return {path: path.stat().st_mtime_ns for path in records if ".partial" not in path.parent.name}
 
 
 def victims(process: Process, which: str) -> list[psutil.Process]:
-    """The processes to kill: those that train a job, the sweep itself, workers between them, or all of them."""
+    """Return the processes to kill: one that trains a job, the sweep itself, one worker between them, or all."""
     parent = psutil.Process(process.pid)
     below = parent.children(recursive=True)
     jobs = [one for one in below if any("hydra.run.dir=" in word for word in _words(one))]
@@ -80,9 +80,9 @@ def _words(process: psutil.Process) -> list[str]:
 
 
 def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]) -> None:
-    """Begin the sweep and kill ``which`` of its processes after some seconds; wait until all others have gone too."""
+    """Start the sweep and kill ``which`` of its processes after some seconds; wait until all others have ended."""
     before = made(outputs)
-    # Not a pipe: a worker that is orphaned while it starts sleeps on, and would hold its end.
+    # The output is not a pipe: a worker that is orphaned during its start stays alive and would keep the pipe open.
     silent = {"stdout": subprocess.DEVNULL, "start_new_session": True}
     process = start_train(*SWEEP, *launcher, f"output_dir={outputs}", **silent)
     kill(process, which, seconds)
@@ -92,11 +92,11 @@ def disturb(outputs: Path, which: str, seconds: float, launcher: tuple[str, ...]
             one.kill()
 
 
-def disturb_at_work(outputs: Path, which: str, seconds: float) -> None:
-    """As ``disturb``, with the seconds counted from where a job has imported everything and made something."""
-    before, begun = made(outputs), time.time_ns()
+def disturb_running_job(outputs: Path, which: str, seconds: float) -> None:
+    """Do the same as ``disturb``, but count the seconds from the first file that a job writes."""
+    before, start = made(outputs), time.time_ns()
     process = start_warm(*SWEEP, f"output_dir={outputs}", start_new_session=True)
-    while not any(written_at(path) > begun for path in outputs.glob("store/*.partial/**/*")):
+    while not any(written_at(path) > start for path in outputs.glob("store/*.partial/**/*")):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
     kill(process, which, seconds)
@@ -111,7 +111,7 @@ def written_at(path: Path) -> int:
 
 
 def kill(process: Process, which: str, seconds: float) -> None:
-    """Kill after some seconds, or as soon after them as there is one to kill."""
+    """Kill after some seconds, or later as soon as such a process exists."""
     deadline = time.monotonic() + seconds
     while process.poll() is None:
         if time.monotonic() > deadline and (found := victims(process, which)):
@@ -128,7 +128,7 @@ def kill(process: Process, which: str, seconds: float) -> None:
 
 def wait_for_all(process: Process, outputs: Path, before: dict[Path, int]) -> None:
     process.communicate(timeout=300)
-    # A job whose supervisor was killed ends by itself.
+    # A job ends by itself if its supervisor was killed.
     deadline = time.monotonic() + 60
     while any(f"output_dir={outputs}" in _words(one) for one in psutil.process_iter()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -137,7 +137,7 @@ def wait_for_all(process: Process, outputs: Path, before: dict[Path, int]) -> No
 
 
 def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = ()) -> None:
-    """Run the sweep again: it ends well, makes nothing twice, and has the answer of the undisturbed one."""
+    """Run the sweep again. It succeeds, makes no stage twice, and has the results of the undisturbed sweep."""
     before = made(outputs)
     settings = {"fresh": True} if launcher else {"fork_jobs": True}
     code, output = train(*SWEEP, *launcher, f"output_dir={outputs}", **settings)
@@ -149,49 +149,49 @@ def finish(outputs: Path, undisturbed: Path, launcher: tuple[str, ...] = ()) -> 
 
 
 def running_job(outputs: Path) -> psutil.Process:
-    """The process of the job that is at work, once it makes something."""
+    """Return the process of the running job, once it makes a stage."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         states = [read_state(record.parent) for record in outputs.glob("sweep/*/job.json")]
-        at_work = [state.pid for state in states if state.status == RUNNING and state.pid is not None]
-        if at_work and list(outputs.glob("store/*.partial")):
-            return psutil.Process(at_work[0])
+        running = [state.pid for state in states if state.status == RUNNING and state.pid is not None]
+        if running and list(outputs.glob("store/*.partial")):
+            return psutil.Process(running[0])
         time.sleep(0.02)
-    raise TimeoutError("no job makes anything")
+    raise TimeoutError("no job makes a stage")
 
 
-def test_killed_jobs_and_sweeps_are_told_and_go_on(finished_sweep: Path, tmp_path: Path) -> None:
+def test_killed_jobs_and_sweeps_are_reported_and_resumed(finished_sweep: Path, tmp_path: Path) -> None:
     command = ("-m", *SMALL, "sparsity=0.5,0.7", "weight_bits=6", "name=sweep", f"output_dir={tmp_path}")
     process = start_warm(*command, fork_jobs=True)
     running_job(tmp_path).kill()
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "killed by SIGKILL" in output
-    # It took no other job down.
+    # The other job was not affected.
     assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
     process = start_warm(*command, fork_jobs=True)
     job = running_job(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=300)
-    # A job whose sweep was killed ends by itself.
+    # A job ends by itself if its sweep was killed.
     job.wait(timeout=60)
     before = made(tmp_path)
     code, output = train(*command, fork_jobs=True)
     assert code == 0, output
     assert before.items() <= made(tmp_path).items(), "a finished stage was made again"
-    # The jobs of a larger sweep that was left alone say the same.
+    # The same jobs of a larger, undisturbed sweep have the same results.
     assert results(tmp_path) == [one for one in results(finished_sweep) if one["run"]["weight_bits"] == 6]
 
 
 def results(outputs: Path) -> list[dict[str, Any]]:
-    """What each job of the sweep found, without what was measured by a clock."""
+    """Return the results of each job of the sweep, without measured times."""
     sweep = read_sweep(outputs / "sweep")
     found = [lasting(sweep.folder / job.name / "metrics.json") for job in sweep.jobs]
     return [one | {"run": one["run"] | {"name": None}} for one in found]
 
 
 @pytest.mark.slow
-def test_a_job_the_sweep_and_everything_is_killed(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_sweep_resumes_after_kills_of_a_job_the_sweep_and_everything(undisturbed: Path, tmp_path: Path) -> None:
     process = start_warm(*SWEEP, f"output_dir={tmp_path}")
     while not (jobs := victims(process, "job")):
         assert process.poll() is None
@@ -202,15 +202,15 @@ def test_a_job_the_sweep_and_everything_is_killed(undisturbed: Path, tmp_path: P
     job.send_signal(signal.SIGKILL)
     process.communicate(timeout=300)
     assert [row["status"] for row in table(tmp_path)] == ["killed", FINISHED]
-    # Then the sweep itself is killed, while the first job is at it again, and then both at once.
+    # Then the sweep is killed while the first job runs again, and then both are killed at once.
     generator = random.Random(0)
     for which in ("sweep", "everything"):
-        disturb_at_work(tmp_path, which, generator.uniform(0, 0.5))
+        disturb_running_job(tmp_path, which, generator.uniform(0, 0.5))
     finish(tmp_path, undisturbed)
 
 
 @pytest.mark.slow
-def test_a_sweep_goes_on_where_a_worker_was_killed(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_sweep_continues_after_a_worker_was_killed(undisturbed: Path, tmp_path: Path) -> None:
     process = start_train(*SWEEP, *WORKERS, f"output_dir={tmp_path}")
     while not list((tmp_path / "store").glob("dense-*.partial")):
         assert process.poll() is None, process.communicate()[0]
@@ -224,7 +224,9 @@ def test_a_sweep_goes_on_where_a_worker_was_killed(undisturbed: Path, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(10))
-def test_killed_at_random_moments(moment: int, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_sweep_killed_at_random_moments_gives_the_same_results(
+    moment: int, undisturbed: Path, tmp_path: Path
+) -> None:
     generator = random.Random(moment)
     launcher = WORKERS if moment % 2 else ()
     kinds = ["job", "sweep", "everything", *(["worker"] if launcher else [])]

@@ -1,4 +1,4 @@
-"""Twelve jobs of which one fails: eleven results, one reason, the whole answer, and an exit code that tells."""
+"""A sweep of twelve jobs, of which one fails: eleven results, one reason, a complete report, and exit code 1."""
 
 import csv
 
@@ -9,7 +9,7 @@ from compression.sweep.jobs import FAILED, FINISHED
 
 
 @pytest.mark.slow
-def test_eleven_results_and_one_reason(tmp_path):
+def test_a_sweep_with_one_failed_job_reports_eleven_results_and_one_reason(tmp_path):
     small = [line for line in TINY if not line.startswith("model")]
     code, output = train(
         "-m",
@@ -35,7 +35,7 @@ def test_eleven_results_and_one_reason(tmp_path):
     assert failed["reason"] == "RuntimeError: the third step is one too many"
     assert not failed["accuracy"]
     assert all(row["accuracy"] and row["bytes"] for row in rows if row is not failed)
-    assert output.count("the third step is one too many") >= 2, "told when it happens, and at the end"
+    assert output.count("the third step is one too many") >= 2, "the failure is printed when it happens, and at the end"
     pictures = {path.name for path in (folder / "pictures").iterdir()}
     assert {"pareto_bytes.png", "pareto_sparsity.png", "pareto_latency.png", "accuracy_steps.png"} <= pictures
     assert "the third step is one too many" in (folder / "report.md").read_text()

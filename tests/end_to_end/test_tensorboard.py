@@ -1,4 +1,4 @@
-"""`tensorboard --logdir outputs`, asked as its own page asks: curves of every job, and its row as in the table."""
+"""TensorBoard on the output folder: the curves of every job, and its row with the numbers of the results table."""
 
 import json
 import shutil
@@ -23,13 +23,13 @@ WANTED = {
     *("bytes", "dense_bytes", "compression_ratio", "onnx_bytes", "gzip_bytes", "parameters", "macs", "macs_ratio"),
     *("latency_ms", "latency_p10_ms", "latency_p90_ms", "load_ms", "epochs", "dense_epochs", "test_images", "seconds"),
 }
-# Those of a job that are numbers and no metrics.
+# Numbers of a job that are settings and not metrics.
 ASKED = {"seed", "axis.sparsity", "axis.weight_bits", "axis.width_mult"}
 
 
 @pytest.fixture(scope="module")
 def outputs(finished_sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep, and a run alone that was asked for twice."""
+    """The output folder of a sweep, and of a single run that was started twice."""
     path = shutil.copytree(finished_sweep, tmp_path_factory.mktemp("tensorboard") / "outputs")
     for _ in range(2):
         run_here(*SMALL, "strategy=none", run_dir=path / "alone", output_dir=path)
@@ -38,7 +38,7 @@ def outputs(finished_sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def add_small_dense(folder: Path, *, like: Path) -> None:
-    """Add the job of a narrow network, as it leaves its folder, whose own dense model is worse and smaller."""
+    """Add a finished job of a narrow network to ``folder``. Its own dense model is worse and smaller."""
     metrics = json.loads((like / "metrics.json").read_text())
     metrics["dense"]["accuracy"] /= 2
     metrics["dense"]["bytes"]["safetensors"] //= 8
@@ -53,7 +53,7 @@ def add_small_dense(folder: Path, *, like: Path) -> None:
 
 
 def read_table(folder: Path) -> dict[str, dict[str, float]]:
-    """The measured numbers of each job, by the name of its row in TensorBoard."""
+    """Return the measured numbers of each job, by the name of its row in TensorBoard."""
     jobs = json.loads((folder / "results.json").read_text())["jobs"]
     return {
         f"{folder.name}/{job['job']}/tensorboard/result": {
@@ -63,7 +63,7 @@ def read_table(folder: Path) -> dict[str, dict[str, float]]:
     }
 
 
-def test_one_row_a_job_with_every_number_of_the_table_and_all_curves(outputs: Path) -> None:
+def test_every_job_has_one_row_with_all_numbers_and_its_curves(outputs: Path) -> None:
     folders = {path.parent.name: path.parent for path in outputs.glob("**/metrics.json")}
     assert len(folders) == 6
     with board(outputs, num_rows=6) as started:
@@ -81,7 +81,7 @@ def test_one_row_a_job_with_every_number_of_the_table_and_all_curves(outputs: Pa
         assert tags[f"{name.removesuffix('result')}dense"].count("val/accuracy") == 1
         pruned = folder.parent.name == "sweep" and not folder.name.startswith("narrow")
         assert ("sparsity" in tags.get(f"{name.removesuffix('result')}prune", [])) == pruned
-    # Against the sweep's dense model it has lost what the single run has, and is held against as many bytes.
+    # The job is compared with the sweep's dense model, so it has the drop and the dense bytes of the single run.
     narrow = next(metrics for name, (_, metrics) in rows.items() if "narrow" in name)
     assert {key: narrow[key] for key in ("drop_points", "dense_bytes")} == pytest.approx(
         {key: alone[key] for key in ("drop_points", "dense_bytes")}
@@ -93,7 +93,7 @@ def test_one_row_a_job_with_every_number_of_the_table_and_all_curves(outputs: Pa
     assert {one["name"]["tag"] for one in columns["metricInfos"]} == set().union(*(row for _, row in rows.values()))
 
 
-def test_a_running_tensorboard_shows_a_row_that_was_replaced(outputs: Path, tmp_path: Path) -> None:
+def test_a_running_tensorboard_shows_a_replaced_row(outputs: Path, tmp_path: Path) -> None:
     sweep = shutil.copytree(outputs / "sweep", tmp_path / "sweep")
     [job] = sweep.glob("narrow-*")
     name = f"{job.relative_to(tmp_path)}/tensorboard/result"
@@ -112,7 +112,7 @@ def test_a_running_tensorboard_shows_a_row_that_was_replaced(outputs: Path, tmp_
 
 
 @pytest.mark.slow
-def test_a_thousand_rows(outputs: Path, tmp_path: Path) -> None:
+def test_tensorboard_shows_a_thousand_rows(outputs: Path, tmp_path: Path) -> None:
     [recorded, *_] = outputs.glob("sweep/*/metrics.json")
     metrics = json.loads(recorded.read_text())
     config = compose_config(*SMALL)

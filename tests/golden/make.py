@@ -1,17 +1,17 @@
-"""Write the golden files of this version's format into tests/golden/vVERSION, with what must be read from them.
+"""Script that writes golden files of the current format, and their expected tensors, into tests/golden/vVERSION.
 
 usage: PYTHONPATH=.:tests/support python tests/golden/make.py [--overwrite]
 
-Never remake the files of a format that was in use: they stand for files that people have, and reading these for good
-is what the tests ask of every later version. When the format version rises this script writes new ones beside them.
-A codec that is new within a version is added as a new file. ``--overwrite`` is for a format not yet committed.
+Never write the files of a released format again. They stand for files that people have, and the tests require every
+later version to read them. When the format version rises, this script writes new files into a new folder. A codec that
+is new within a version is added as a new file. ``--overwrite`` is for a format that is not committed yet.
 
 - ``pruned.cmp``: a pruned and compacted network in floating point, batch norm folded, codec auto
-- ``integers.cmp``: the same in integers, weights of 6 and, in two layers, of 4 bits, activations of 8
-- ``codecs.cmp``: no network: tensors of every type with every codec
+- ``integers.cmp``: the same network in integers; weights have 6 bits, in two layers 4 bits, and activations 8 bits
+- ``codecs.cmp``: no network, but tensors of every type with every codec
 
-Beside each lies ``.safetensors`` with the tensors, and for networks ``logits``, those of ``narrow_vgg.make_images``.
-That of codecs.cmp has each tensor once: NAME for every CODEC.NAME.
+Each file has a ``.safetensors`` file with its tensors, and for networks with ``logits`` of ``narrow_vgg.make_images``.
+The file for codecs.cmp has each tensor once: NAME for every CODEC.NAME.
 """
 
 import sys
@@ -36,7 +36,7 @@ LOGITS = "logits"
 
 
 def main(folder: Path, *, overwrite: bool) -> None:
-    """Write all files; ends with one line where there are some already."""
+    """Write all files; exit with one line if the folder exists already."""
     if folder.exists() and not overwrite:
         sys.exit(f"{folder} exists: golden files are not remade")
     folder.mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def main(folder: Path, *, overwrite: bool) -> None:
 
 
 def make_tensors() -> dict[str, Tensor]:
-    """Return a small tensor of every type and of the shapes that codecs tell apart."""
+    """Return small tensors of every type, with the shapes that codecs treat differently."""
     generator = make_generator("golden")
     normal = torch.randn(6, 5, 3, 3, generator=generator)
     sparse = normal * (torch.rand(normal.shape, generator=generator) > 0.7)
@@ -92,12 +92,12 @@ def make_tensors() -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def logits_of(model: nn.Module) -> dict[str, Tensor]:
-    """Return what the network makes of the fixed images."""
+    """Return the logits of the fixed images."""
     return {LOGITS: model(make_images())}
 
 
 def save_expected(path: Path, state: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, -0.0 as 0.0 as the format has it."""
+    """Write tensors as safetensors. -0.0 becomes 0.0, as in an artifact."""
     plain = {name: value.masked_fill(value == 0, 0) for name, value in state.items()}
     save_file({**plain, **outputs}, path)
 

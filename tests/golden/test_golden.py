@@ -1,4 +1,4 @@
-"""Files that an earlier version wrote are read for good, and this version still writes the same ones."""
+"""Golden files: files of earlier versions stay readable, and this version still writes the same bytes."""
 
 import json
 import zlib
@@ -42,7 +42,7 @@ def assert_same_bits(actual, expected):
         assert to_array(actual[name]).tobytes() == to_array(value).tobytes(), name
 
 
-def test_every_version_has_its_files():
+def test_every_format_version_has_golden_files():
     kinds = {"codecs", "integers", "pruned"}
     versions = {folder: {path.stem for path in folder.glob("*.cmp")} for folder in FOLDER.glob("v*")}
     assert FOLDER / f"v{FORMAT_VERSION}" in versions
@@ -55,7 +55,7 @@ def test_tensors_are_read_bit_for_bit(path):
 
 
 @pytest.mark.parametrize("path", NETWORKS, ids=name_of)
-def test_networks_compute_the_same(path):
+def test_networks_compute_the_stored_logits(path):
     artifact = load_artifact(path)
     state, logits = expected_of(path)
     assert_same_bits(dict(artifact.model.state_dict()), state)
@@ -65,7 +65,7 @@ def test_networks_compute_the_same(path):
         torch.testing.assert_close(artifact.model(make_images()), logits, rtol=1e-4, atol=1e-4)
 
 
-def test_every_codec_has_its_tensors():
+def test_every_codec_has_a_golden_tensor():
     stored = {block.codec for path in WRITTEN for block in read_contents(path).blocks}
     assert stored == set(CODECS)
 
@@ -76,7 +76,7 @@ def test_codecs_still_write_the_same_bytes(path):
     state = contents.decode()
     for block, data in zip(contents.blocks, split_payload(contents.blocks, contents.payload), strict=True):
         if block.codec in BASELINES:
-            # Their bytes are those of a library's version.
+            # The bytes of these codecs depend on the version of a library.
             continue
         values = torch.cat([state[name].reshape(-1) for name in block.names]).reshape(block.shape)
         assert get_codec(block.codec).encode(to_array(values)) == data, (block.codec, block.names)
@@ -89,14 +89,14 @@ def test_the_same_codecs_are_chosen(path):
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=name_of)
-def test_headers_are_still_written_the_same(path):
+def test_headers_are_still_written_with_the_same_bytes(path):
     header, sections = read_container(path)
     contents = read_contents(path)
     again = {**ModelCard.from_json(header).to_json(), SECTION: table_to_json(contents.blocks)}
     if contents.plan is not None:
         again["quantization"] = contents.plan.to_json()
     written = write_container(again, sections=sections)
-    # Unpacked: how zlib packs them is its own affair.
+    # Compare the uncompressed headers, because the compressed bytes depend on the version of zlib.
     assert unpacked_header(written) == unpacked_header(path.read_bytes())
 
 

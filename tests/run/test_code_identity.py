@@ -13,7 +13,7 @@ def my_nets(tmp_path, monkeypatch):
     sys.modules.pop("my_nets", None)
 
 
-def test_an_edited_file_is_another_one(my_nets):
+def test_an_edit_changes_the_hash(my_nets):
     before = user_code({"_target_": "my_nets.Net"})
     assert list(before) == ["my_nets.Net"]
     assert user_code({"_target_": "my_nets.Net"}) == before
@@ -22,7 +22,7 @@ def test_an_edited_file_is_another_one(my_nets):
 
 
 @pytest.mark.usefixtures("my_nets")
-def test_targets_are_found_at_every_depth_and_installed_packages_left_out():
+def test_targets_are_found_at_every_depth_without_installed_packages():
     settings = {
         "_target_": "torch.nn.Linear",
         "part": {"_target_": "my_nets.Net"},
@@ -31,7 +31,7 @@ def test_targets_are_found_at_every_depth_and_installed_packages_left_out():
     assert list(user_code(settings)) == ["compression.pruning.criteria.random.Random", "my_nets.Net"]
 
 
-def test_without_targets_there_is_nothing():
+def test_settings_without_targets_have_no_code():
     assert user_code({"epochs": 3}) == {}
 
 
@@ -76,11 +76,11 @@ def test_comments_docstrings_and_blank_lines_do_not_count(my_nets):
         ("import math", "import cmath as math"),
     ],
 )
-def test_everything_else_counts(old, new):
+def test_other_edits_change_the_code(old, new):
     assert code_without_comments(DOCUMENTED.replace(old, new)) != code_without_comments(DOCUMENTED)
 
 
-def test_what_is_left_is_the_same_program():
+def test_removing_comments_keeps_the_program():
     assert code_without_comments(PLAIN) == PLAIN.rstrip()
     source = 'def f():\n    """Only a docstring."""\n'
     assert code_without_comments(source) == "def f():"

@@ -5,7 +5,7 @@ from teachers import STUDENT
 from compression.run.context import make_context
 
 
-def test_the_students_side_of_a_run_shares_its_data(tmp_path):
+def test_teacher_and_student_share_the_data(tmp_path):
     command = f"distillation=logit {STUDENT} output_dir={tmp_path}"
     context = make_context(compose_config(*WIDE, *command.split()), tmp_path)
     student = context.student
@@ -28,18 +28,18 @@ def identities(tmp_path, *commands):
     return [context.data.identity for context in contexts], [context.machine.identity for context in contexts]
 
 
-def test_what_changes_no_image_is_no_part_of_what_a_stage_is_made_from(tmp_path):
+def test_settings_that_change_no_image_are_not_in_the_data_identity(tmp_path):
     more = f"threads={THREADS + 1}"
     data, arithmetic = identities(
         tmp_path, "", "data.num_workers=0 data.stem=cifar sparsity=0.5", "data.augment.crop_padding=1", more
     )
     assert data[0] == data[1] == data[3] != data[2]
     assert arithmetic[0] == arithmetic[1] == arithmetic[2] != arithmetic[3]
-    # Only where there are several.
+    # The number of devices is in the identity only if there are several.
     assert "devices" not in arithmetic[0]
 
 
-def test_a_new_network_has_the_weights_of_the_seed(tmp_path):
+def test_the_seed_decides_the_initial_weights(tmp_path):
     def first_weight(command):
         context = make_context(compose_config(*WIDE, *command.split(), f"output_dir={tmp_path}"), tmp_path)
         return context.build_model().features[0].weight

@@ -8,7 +8,7 @@ from compression.core.errors import InputError
 from compression.run.machine import available_cores, check_devices, resolve_device, resolve_precision
 
 
-def test_cores_are_those_this_process_may_use(monkeypatch):
+def test_only_cores_of_this_process_are_counted(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
     assert available_cores() == 3
     monkeypatch.delattr(os, "sched_getaffinity")
@@ -19,14 +19,14 @@ def test_cores_are_those_this_process_may_use(monkeypatch):
 
 
 @pytest.mark.parametrize(("there", "device"), [(True, torch.device("cuda", 0)), (False, torch.device("cpu"))])
-def test_auto_takes_cuda_when_it_is_there(monkeypatch, there, device):
+def test_auto_takes_cuda_if_it_is_available(monkeypatch, there, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     assert resolve_device("auto") == device
     assert resolve_device("cpu") == torch.device("cpu")
 
 
 @pytest.mark.parametrize(("accelerator", "name"), [("cuda", "CUDA device"), ("mps", "Apple GPU")])
-def test_what_is_not_there_is_refused(monkeypatch, accelerator, name):
+def test_an_unavailable_device_is_refused(monkeypatch, accelerator, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(InputError) as caught:
@@ -35,7 +35,7 @@ def test_what_is_not_there_is_refused(monkeypatch, accelerator, name):
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_auto_precision_is_bf16_only_where_it_is_native(monkeypatch, native, expected):
+def test_auto_precision_is_bf16_only_if_it_is_native(monkeypatch, native, expected):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native and not including_emulation)
     assert resolve_precision("auto", torch.device("cuda", 0)) == expected
     assert resolve_precision("auto", torch.device("cpu")) == "32-true"
@@ -56,7 +56,7 @@ def test_devices_that_cannot_train_together_are_refused(overrides, message) -> N
     check_devices(compose_config("trainer.devices=1", *overrides), torch.device("cpu"))
 
 
-def test_a_process_somebody_else_started_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_started_by_another_launcher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
     with pytest.raises(InputError, match="starts its processes itself"):
         check_devices(compose_config("trainer.devices=2"), torch.device("cpu"))

@@ -19,19 +19,19 @@ SHORT = (*TINY, "strategy.schedule.steps=2")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of one finished run, `first`."""
+    """The output folder of one finished run, ``first``."""
     outputs = tmp_path_factory.mktemp("outputs")
     run_here(*SHORT, "sparsity=0.7", run_dir=outputs / "first", output_dir=outputs)
     return outputs
 
 
 def stages(outputs: Path) -> dict[str, int]:
-    """How many finished stages of each kind the store holds."""
+    """Return the number of finished stages of each kind in the store."""
     names = [path.parent.name.rsplit("-", 1)[0] for path in (outputs / "store").glob("*/stage.json")]
     return {name: names.count(name) for name in sorted(set(names))}
 
 
-def test_a_run_leaves_its_files_and_a_store_without_leftovers(finished: Path) -> None:
+def test_a_run_writes_its_files_and_cleans_the_store(finished: Path) -> None:
     files = {path.name for path in (finished / "first").iterdir()}
     assert {"model.cmp", "model.onnx", "dense.safetensors", "dense.onnx", "metrics.json", "report.md"} <= files
     assert {"pruning_history.yaml", "pictures"} <= files
@@ -59,12 +59,12 @@ def test_metrics_agree_with_the_files(finished: Path) -> None:
     assert torch.__version__.startswith(metrics["provenance"]["software"]["torch"])
 
 
-def test_the_same_again_is_answered_from_disk(finished: Path) -> None:
+def test_the_same_command_again_trains_nothing(finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (finished / "store").glob("*/stage.json")}
     curves = sorted((finished / "first").glob("tensorboard/*/events*"))
     run_here(*SHORT, "sparsity=0.7", run_dir=finished / "first", output_dir=finished)
     assert {path: path.stat().st_mtime_ns for path in (finished / "store").glob("*/stage.json")} == before
-    # Those of the training stay, with all that it logged; the row of the run alone is written anew.
+    # The curves of training stay. Only the row of the run is written again.
     kept = [path for path in curves if path.parent.name != "result"]
     assert {path.parent.name for path in kept} >= {"dense", "prune"}
     assert all(path.exists() for path in kept)
@@ -73,7 +73,7 @@ def test_the_same_again_is_answered_from_disk(finished: Path) -> None:
 def test_another_sparsity_reuses_the_dense_model(finished: Path) -> None:
     run_here(*SHORT, "sparsity=0.5", "until=compact", run_dir=finished / "second", output_dir=finished)
     assert stages(finished) == {"compact": 2, "dense": 1, "evaluate": 1, "export": 2, "prune": 2}
-    # The run that found the dense stage finished has its curves as well.
+    # The second run found the dense stage finished. It has the curves as well.
     assert list((finished / "second" / "tensorboard" / "dense").iterdir())
 
 
@@ -84,7 +84,7 @@ def test_two_runs_of_one_command_are_identical(finished: Path, tmp_path: Path) -
         assert (tmp_path / "first" / name).read_bytes() == (finished / "first" / name).read_bytes()
 
 
-def test_another_seed_is_another_model(finished: Path, tmp_path: Path) -> None:
+def test_another_seed_trains_another_model(finished: Path, tmp_path: Path) -> None:
     run_here(*SHORT, "sparsity=0.7", "seed=7", "until=dense", run_dir=tmp_path / "seed", output_dir=finished)
     assert stages(finished)["dense"] == 2
 
@@ -100,7 +100,9 @@ def test_until_stops_after_its_stage(until: str, finished: Path, tmp_path: Path)
     assert (tmp_path / "run" / "metrics.json").exists() == (until == "evaluate")
 
 
-def test_overwrite_makes_every_stage_anew_once(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overwrite_makes_every_stage_again_once(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COMPRESSION_INVOCATION", "one command")
     overwrite = (*SHORT, "sparsity=0.7", "overwrite=true", "until=prune")
     marks = [path for path in (finished / "store").glob("*/stage.json") if path.parent.name[:5] in ("dense", "prune")]
@@ -113,7 +115,7 @@ def test_overwrite_makes_every_stage_anew_once(finished: Path, tmp_path: Path, m
     assert {path: path.stat().st_mtime_ns for path in marks} == after
 
 
-def test_a_given_model_takes_the_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
+def test_given_weights_replace_dense_training(finished: Path, tmp_path: Path) -> None:
     given = finished / "first" / "dense.safetensors"
     run_here(*TINY, f"model.weights={given}", "strategy=none", run_dir=tmp_path / "given", output_dir=tmp_path)
     before = json.loads((finished / "first" / "metrics.json").read_text())["dense"]
@@ -121,28 +123,28 @@ def test_a_given_model_takes_the_place_of_dense_training(finished: Path, tmp_pat
     assert after == before
 
 
-def test_a_folded_artifact_takes_no_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
+def test_a_folded_artifact_is_refused_as_given_weights(finished: Path, tmp_path: Path) -> None:
     artifact = finished / "first" / "model.cmp"
     with pytest.raises(InputError, match=r"has its batch norm folded; allowed: .*storage\.fold_bn=false"):
         run_here(*SHORT, f"model.weights={artifact}", run_dir=tmp_path / "again", output_dir=tmp_path)
 
 
 @pytest.mark.slow
-def test_a_given_artifact_takes_the_place_of_dense_training(finished: Path, tmp_path: Path) -> None:
+def test_a_given_artifact_replaces_dense_training(finished: Path, tmp_path: Path) -> None:
     command = (*SHORT, "sparsity=0.7", "storage.fold_bn=false", "until=export", f"output_dir={finished}")
     _, records = run_stages(compose_config(*command), run_dir=tmp_path / "whole")
     artifact = records["export"].path / "model.cmp"
     run_here(*SHORT, f"model.weights={artifact}", "until=dense", run_dir=tmp_path / "again", output_dir=tmp_path)
 
 
-def test_a_model_that_does_not_fit_is_refused_before_training(finished: Path, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused_before_training(finished: Path, tmp_path: Path) -> None:
     given = finished / "first" / "dense.safetensors"
     with pytest.raises(InputError, match=r"features\.0\.weight"):
         run_here(*SHORT, "+model.width=16", f"model.weights={given}", run_dir=tmp_path / "x", output_dir=tmp_path)
     assert not (tmp_path / "store").exists()
 
 
-def test_two_of_four(finished: Path, tmp_path: Path) -> None:
+def test_two_four_keeps_2_of_4_weights(finished: Path, tmp_path: Path) -> None:
     tiny = list(TINY)
     command = (*tiny, "strategy=two_four", "until=prune", f"output_dir={finished}")
     _, records = run_stages(compose_config(*command), run_dir=tmp_path / "run")
@@ -152,7 +154,7 @@ def test_two_of_four(finished: Path, tmp_path: Path) -> None:
     assert (kept == 2).all()
 
 
-def test_csv_logger(finished: Path, tmp_path: Path) -> None:
+def test_the_csv_logger_writes_one_row_per_epoch(finished: Path, tmp_path: Path) -> None:
     run_here(*SHORT, "sparsity=0.7", "logger=csv", "until=dense", run_dir=tmp_path / "run", output_dir=finished)
     table = (tmp_path / "run" / "csv" / "dense" / "metrics.csv").read_text().splitlines()
     assert "val/accuracy" in table[0]
@@ -160,14 +162,14 @@ def test_csv_logger(finished: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_wandb_logger_offline(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wandb_logger_works_offline(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="comes with the extra wandb")
     monkeypatch.setenv("WANDB_SILENT", "true")
     run_here(*SHORT, "sparsity=0.7", "logger=wandb", "until=prune", run_dir=tmp_path / "run", output_dir=finished)
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
 
 
-def test_tensorboard_has_curves_layers_and_the_table(finished: Path) -> None:
+def test_tensorboard_has_curves_layer_sparsities_and_the_result_table(finished: Path) -> None:
     folder = finished / "first" / "tensorboard"
     dense, prune, summary = (EventAccumulator(str(folder / name)).Reload() for name in ("dense", "prune", "summary"))
     assert len(dense.Scalars("val/accuracy")) == 3

@@ -7,7 +7,7 @@ from compression.run.sensitivity_only import measure_sensitivity
 FAST = (*TINY, "sensitivity.sparsities=[0.5]", "sensitivity.images=50", "training.epochs=1")
 
 
-def test_a_table_for_every_kind_without_a_run(tmp_path):
+def test_every_supported_kind_is_measured_without_a_run(tmp_path):
     config = compose_config(*FAST, f"output_dir={tmp_path}")
     tables = list(measure_sensitivity(config, run_dir=tmp_path / "run"))
     assert [table.kind for table in tables] == ["weights", "channels"]

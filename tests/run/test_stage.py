@@ -9,7 +9,7 @@ def stage(name, **settings):
     return Stage(name, always, lambda _, made: made[name], **settings)
 
 
-def test_the_newest_network_is_that_of_the_last_stage_that_left_one():
+def test_the_newest_network_comes_from_the_last_stage_that_left_one():
     made = Finished()
     with pytest.raises(KeyError):
         _ = made.network
@@ -17,7 +17,7 @@ def test_the_newest_network_is_that_of_the_last_stage_that_left_one():
     made.add(stage("dense", leaves_network=always), dense)
     made.add(stage("sensitivity"), table)
     assert made.network is dense
-    # A stage may find at its end that it has nothing to change.
+    # A stage may find nothing to change; then it leaves no network.
     made.add(stage("compact", leaves_network=lambda record: record.id == "other"), small)
     assert made.network is dense
     made.add(stage("compact", leaves_network=lambda record: record.id == "small"), small)

@@ -12,7 +12,7 @@ def context(tmp_path, released):
     return SimpleNamespace(store=store, run_dir=tmp_path / "run")
 
 
-def test_stages_are_released_at_the_end_and_known_as_finished_only_without_an_error(tmp_path):
+def test_stages_are_released_as_finished_only_without_an_error(tmp_path):
     released = []
     with workspace(context(tmp_path, released)):
         assert (tmp_path / "run" / ".lock").exists()
@@ -22,7 +22,7 @@ def test_stages_are_released_at_the_end_and_known_as_finished_only_without_an_er
     assert released == [True, False]
 
 
-def test_a_second_run_in_the_same_folder_waits_and_says_so(tmp_path, caplog):
+def test_a_second_run_in_the_same_folder_waits_and_logs_it(tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="compression.run.workspace")
     order, waiting = [], threading.Event()
 

@@ -1,4 +1,4 @@
-"""TensorBoard as its page sees it: through HTTP."""
+"""A running TensorBoard, read over HTTP as its web page reads it."""
 
 import json
 import re
@@ -22,15 +22,15 @@ class Board:
         self.address = address
 
     def scalar_tags(self) -> dict[str, list[str]]:
-        """Names of curves by run."""
+        """Return the names of the curves of each run."""
         return {run: sorted(tags) for run, tags in self._ask("scalars/tags").items()}
 
     def experiment(self) -> dict[str, Any]:
-        """Columns of the HParams table."""
+        """Return the columns of the HParams table."""
         return self._ask("hparams/experiment", {"includeMetrics": True})
 
     def rows(self) -> dict[str, tuple[dict[str, Any], dict[str, float]]]:
-        """(what was asked for, metrics) of each row of the HParams table, by its name."""
+        """Return (hyperparameters, metrics) of each row of the HParams table, by the name of the row."""
         columns = self.experiment()
         hparams = [{"hparam": one["name"]} for one in columns["hparamInfos"]]
         metrics = [{"metric": one["name"]} for one in columns["metricInfos"]]
@@ -55,7 +55,7 @@ class Board:
 
 @contextmanager
 def board(logdir: Path, *, num_rows: int) -> Iterator[Board]:
-    """Start ``tensorboard --logdir`` on a free port, and wait until it has read the folder."""
+    """Start ``tensorboard --logdir`` on a free port, and wait until it has read ``num_rows`` rows of results."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0"]
     process = subprocess.Popen(
         [*command, "--reload_interval", "1", "--load_fast", "false"], stderr=subprocess.PIPE, text=True
@@ -65,7 +65,7 @@ def board(logdir: Path, *, num_rows: int) -> Iterator[Board]:
     try:
         found = next(re.search(r"http://localhost:\d+", line) for line in process.stderr if "http://" in line)
         assert found is not None
-        # It writes on, and a full pipe would stop it.
+        # TensorBoard continues to write, and a full pipe would block it.
         drain.start()
         started = Board(found[0])
         deadline = time.monotonic() + 240

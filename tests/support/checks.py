@@ -1,4 +1,4 @@
-"""What a run checks before anything is trained."""
+"""Checks of a run before training, for any command line."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from compression.run.context import make_context
 
 
 def check_command(tmp_path: Path, *overrides: str) -> None:
-    """Check a command on a wide tiny network, or on the model that it names."""
+    """Run all checks of a command on a wide tiny network, or on the model that the command names."""
     own_model = any(override.startswith("model=") for override in overrides)
     base = ("threads=1",) if own_model else WIDE
     config = compose_config(*base, f"output_dir={tmp_path}", *overrides)
@@ -20,7 +20,7 @@ def check_command(tmp_path: Path, *overrides: str) -> None:
 
 
 def refusal(tmp_path: Path, *overrides: str) -> str:
-    """Return the one line that refuses a command; nothing was begun."""
+    """Return the one line of the error that refuses a command; assert that no store was created."""
     with pytest.raises((HydraException, ValueError)) as caught:
         check_command(tmp_path, *overrides)
     assert not (tmp_path / "store").exists()

@@ -1,4 +1,4 @@
-"""A user's own network of one linear layer: by its weights it knows red from blue."""
+"""A user's own network of one linear layer, which can tell red images from blue ones."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""Compose configurations in tests: as Hydra does each time, or each choice of groups once."""
+"""Composition of configurations in tests: by Hydra each time, or quickly with a cache for each choice of groups."""
 
 from copy import deepcopy
 from functools import cache
@@ -14,7 +14,7 @@ CONF = ROOT / "conf"
 
 
 def compose_anew(*overrides: str) -> DictConfig:
-    """Compose as the command line does, Hydra's own node included."""
+    """Return the configuration as the command line composes it, including the node ``hydra``."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", list(overrides), return_hydra_config=True)
 
@@ -30,7 +30,7 @@ def _is_of_a_group(override: str) -> bool:
 
 
 def compose_quickly(*overrides: str) -> DictConfig:
-    """Compose each choice of groups once, and set values in a copy, in the order in which Hydra does."""
+    """Return the configuration. Each choice of groups is composed once; values are set in a copy, in Hydra's order."""
     groups = tuple(override for override in overrides if _is_of_a_group(override))
     values = OverridesParser.create().parse_overrides([one for one in overrides if not _is_of_a_group(one)])
     config = deepcopy(_compose_groups(groups))
@@ -40,6 +40,6 @@ def compose_quickly(*overrides: str) -> DictConfig:
                 return compose_anew(*overrides)
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=override.is_add())
     except OmegaConfBaseException:
-        # What is told of a key or value is Hydra's own.
+        # Hydra itself raises the error, so its message is the one that users see.
         return compose_anew(*overrides)
     return config

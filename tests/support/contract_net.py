@@ -1,4 +1,4 @@
-"""A small network with all that couples channels, images for its gradients, and the weights it may come with."""
+"""A small network with every kind of channel coupling, with batches and with several kinds of weights."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SITUATIONS = ("random", "all equal", "all zero", "most zero", "of two sizes", "t
 
 
 def situations(*fast: str) -> list[Any]:
-    """Return all ``SITUATIONS`` as parameters of a test, slow but for some: each comes with every strategy."""
+    """Return all ``SITUATIONS`` as parameters of a test. All except ``fast`` are marked slow."""
     slow = [pytest.param(name, marks=pytest.mark.slow) for name in SITUATIONS if name not in fast]
     return [*fast, *slow]
 
@@ -23,7 +23,8 @@ def situations(*fast: str) -> list[Any]:
 class ContractNet(nn.Module):
     """A stem, a residual block, a depthwise-separable block, a 1x1 convolution and a linear head.
 
-    ``[B, 3, H, W] -> [B, 4]``. Channel counts are multiples of 8; 2:4 fits all layers but the stem and the depthwise.
+    ``[B, 3, H, W] -> [B, 4]``. Channel counts are multiples of 8. A 2:4 pattern fits all layers except the stem and the
+    depthwise convolution.
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,7 @@ class ContractNet(nn.Module):
 
 
 def make_net(situation: str = "random", seed: int = 0) -> ContractNet:
-    """Return the network with weights of one of ``SITUATIONS``; the global random state is left alone."""
+    """Return the network with weights of one of ``SITUATIONS``; the global random state does not change."""
     with torch.random.fork_rng(devices=[]):
         net = ContractNet()
     generator = make_generator("net", seed)
@@ -67,7 +68,7 @@ def randomize_batch_norm_(model: nn.Module, generator: torch.Generator) -> None:
 
 
 def make_batches(count: int = 3, size: int = 6) -> list[tuple[Tensor, Tensor]]:
-    """Return fixed (images, labels)."""
+    """Return ``count`` fixed batches of (images ``[size, 3, 8, 8]``, labels ``[size]``)."""
     generator = make_generator("batches")
     return [
         (torch.randn(size, 3, 8, 8, generator=generator), torch.randint(NUM_CLASSES, (size,), generator=generator))

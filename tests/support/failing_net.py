@@ -1,11 +1,11 @@
-"""A network that breaks while it is trained, as only some configurations do."""
+"""Networks that raise an error during training, for some configurations only."""
 
 from tiny_net import TinyNet
 from torch import Tensor
 
 
 class FailingNet(TinyNet):
-    """TinyNet that raises in its third training step if it ``fails``; checks before training see nothing."""
+    """TinyNet that raises in its third training step if ``fails``; checks before training pass."""
 
     def __init__(self, *, num_classes: int, fails: bool = False) -> None:
         super().__init__(num_classes=num_classes)
@@ -22,7 +22,7 @@ class FailingNet(TinyNet):
 
 
 class SeventhFails(FailingNet):
-    """The same with a ``number``: the one of 7 fails."""
+    """FailingNet that fails if its ``number`` is 7."""
 
     def __init__(self, *, num_classes: int, number: int) -> None:
         super().__init__(num_classes=num_classes, fails=number == 7)

@@ -1,4 +1,4 @@
-"""A small sweep by the command line, run once for all tests that read it and leave it as it is."""
+"""A small sweep, run once by the command line for all tests that only read it."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ from compression.system import files
 
 
 def fill_disk(monkeypatch, *, after):
-    """Let ``write_atomic`` find the disk full behind the first ``after`` bytes."""
+    """Let ``write_atomic`` fail with a full disk after the first ``after`` bytes."""
 
     class Full(io.FileIO):
         def write(self, data):

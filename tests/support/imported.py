@@ -1,6 +1,6 @@
-"""What a run imports, and reads at its first export and picture: once, in the process that commands are forked from.
+"""Imports, one export and one picture, done once in the process from which commands are forked.
 
-No operator runs on several threads here: a pool of threads does not survive a fork.
+No operator runs on several threads here, because a thread pool does not survive a fork.
 """
 
 import tempfile

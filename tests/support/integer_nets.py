@@ -1,4 +1,4 @@
-"""From a network to one that rounds, and to one of integers, with scales from the range of what is seen."""
+"""Networks with simulated rounding and integer networks, with scales from the range of the given batches."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from compression.quantization.post_training import Calibration, calibrated, quan
 
 
 def plan_of(model: nn.Module, weight: int = 8, activation: int = 8, *, dynamic: bool = False) -> Plan:
-    """Return the plan of quantizing every layer of ``model``."""
+    """Return the plan for quantizing every layer of ``model``."""
     layers = {name: Bits(weight, activation) for name in quantizable_layers(model)}
     return make_plan(model, layers, activation_bits=activation, dynamic=dynamic)
 
@@ -21,14 +21,14 @@ def plan_of(model: nn.Module, weight: int = 8, activation: int = 8, *, dynamic: 
 def rounding(
     model: nn.Module, plan: Plan, batches: Iterable[tuple[Tensor, Tensor | None]], *, fold: bool = True
 ) -> nn.Module:
-    """Return ``model`` as a network that rounds, batch norm folded or as it is in training."""
+    """Return ``model`` with simulated rounding; batch norm is folded, or unfolded as during training."""
     settings = Calibration(MinMax, MinMax, 3)
     made = quantized(model, plan, settings, batches).network if fold else calibrated(model, plan, settings, batches)
     return made.eval()
 
 
 def to_integers(model: nn.Module, prepared: fx.GraphModule, plan: Plan) -> nn.Module:
-    """Return the network of integers that computes what ``prepared`` imitates."""
+    """Return the integer network that computes what ``prepared`` simulates."""
     network = integer_network(trace(model), plan)
     network.load_state_dict(integer_state(prepared, plan))
     return network.eval()

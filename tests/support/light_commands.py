@@ -1,4 +1,4 @@
-"""Run in a process of its own: loads the model given, then runs the commands given, and prints what became of each."""
+"""Script for a separate process: loads a model, runs commands, and prints exit code, output and error of each."""
 
 import json
 import sys

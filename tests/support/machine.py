@@ -1,6 +1,6 @@
-"""The machine that tests run on, as far as they choose it."""
+"""The number of threads that tests use."""
 
 import os
 
-# Networks here are so small that threads wait for each other longer than they work, the more on a busy machine.
+# Test networks are so small that threads wait longer than they work, most of all on a busy machine.
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))

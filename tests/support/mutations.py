@@ -1,4 +1,4 @@
-"""Damaged artifacts: what chance, a bad disk or an enemy makes of a file."""
+"""Damaged artifacts, as a bad disk or an attacker could make them."""
 
 import copy
 import hashlib
@@ -9,13 +9,16 @@ import struct
 from compression.core.container import CHECKSUM_BYTES, PREFIX, read_container, write_container
 
 HUGE = (0, 1, 2, 7, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32, 2**40, 2**63, -1)
-# Not for fields of the prefix: more than a float holds.
+# These exceed the range of a float, so they are only for the header and not for the prefix.
 HUGER = (*HUGE, 10**400, -(10**400))
 ODD_TEXTS = ("weight", "os.system", "dense", "bitmask", "ans", "context", "csr", "", "a\nb", "\x1b[2J", "\ud800")
 
 
 def mutate(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Return a damaged copy of an artifact, and whether checksums were repaired, so that it may say other things."""
+    """Return a damaged copy of an artifact, and whether its checksums were repaired.
+
+    With repaired checksums, the file may be valid and hold other tensors.
+    """
     return rng.choice(KINDS)(data, rng)
 
 
@@ -41,7 +44,7 @@ def repeat(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def lie_in_prefix(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Write another length or version before the header, under a right checksum."""
+    """Write another length or version into the prefix; the checksum is valid."""
     fields = list(PREFIX.unpack(data[: PREFIX.size]))
     index = rng.randrange(1, len(fields))
     limit = (0, 16, 16, 32, 32, 64)[index]
@@ -54,7 +57,7 @@ def lie_in_prefix(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def lie_in_header(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Put another value anywhere in the header: a shape, a length, a name, a flag; checksums are right."""
+    """Change values anywhere in the header: a shape, a length, a name, a flag; checksums are valid."""
     header, sections = read_container(data)
     header = copy.deepcopy(header)
     for _ in range(rng.choice((1, 1, 2))):
@@ -71,7 +74,7 @@ def lie_in_header(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def change_payload(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Change coded tensors and repair the checksum: what a codec then sees."""
+    """Change coded tensors and repair the checksum, so that a codec sees the damage."""
     header, sections = read_container(data)
     name, payload = next(iter(sections.items()))
     damaged, _ = rng.choice((flip_bits, cut_out, repeat))(payload, rng)
@@ -80,7 +83,7 @@ def change_payload(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def swap_blocks(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Exchange the codecs, lengths or bytes of two tensors; checksums are right."""
+    """Exchange the codecs, lengths, owners, shapes, types or roles of two tensors; checksums are valid."""
     header, sections = read_container(data)
     table = header["tensors"]
     column = table[rng.choice(("codecs", "bytes", "owners", "shapes", "dtypes", "roles"))]
@@ -90,7 +93,7 @@ def swap_blocks(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def change_block(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Write other bytes into one tensor, at its beginning where its lengths stand or anywhere; checksums are right."""
+    """Write other bytes into one tensor, anywhere or at its start, where its lengths are; checksums are valid."""
     header, sections = read_container(data)
     payload = bytearray(sections["tensors"])
     start, size = rng.choice(_spans(header))
@@ -104,7 +107,7 @@ def change_block(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def swap_bytes(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Exchange the bytes of two tensors, with or without their lengths; checksums are right."""
+    """Exchange the bytes of two tensors, with or without their lengths; checksums are valid."""
     header, sections = read_container(data)
     payload, spans = sections["tensors"], _spans(header)
     parts = [payload[start : start + size] for start, size in spans]
@@ -116,7 +119,7 @@ def swap_bytes(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def change_sections(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Rename the section, put a second one before or behind it, or cut it in two; checksums are right."""
+    """Rename the section, add a second one before or after it, or cut it in two; checksums are valid."""
     header, sections = read_container(data)
     payload = sections["tensors"]
     half = len(payload) // 2
@@ -137,7 +140,7 @@ def change_sections(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
 
 
 def lie_in_shapes(data: bytes, rng: random.Random) -> tuple[bytes, bool]:
-    """Declare shapes that are huge, empty or of other dimensions, of one tensor or of all; checksums are right."""
+    """Declare huge, empty or other shapes for one, two or all tensors; checksums are valid."""
     header, sections = read_container(data)
     shapes = header["tensors"]["shapes"]
     for index in rng.sample(range(len(shapes)), rng.choice((1, 1, 2, len(shapes)))):
@@ -174,7 +177,7 @@ KINDS = (
 
 
 def _spans(header):
-    """Return where each block begins in the payload, and how many bytes it has."""
+    """Return (start, number of bytes) of each block in the payload."""
     starts, start = [], 0
     for size in header["tensors"]["bytes"]:
         starts.append((start, size))
@@ -199,7 +202,7 @@ def _places(content, found=None):
 
 def _other_value(value, rng, places):
     if rng.random() < 0.2:
-        # Of another type, or from elsewhere in the header.
+        # A value of another type, or a value from elsewhere in the header.
         holder, key = rng.choice(places)
         return rng.choice((None, True, "", [], {}, 0.5, "x" * 100, copy.deepcopy(holder[key])))
     if isinstance(value, bool):

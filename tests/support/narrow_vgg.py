@@ -1,4 +1,4 @@
-"""VGG-11 compacted to a few channels a layer, pruned: the smallest network of a built-in family, for small files."""
+"""VGG-11, pruned and compacted to a few channels per layer: a small network of a built-in family, for small files."""
 
 import torch
 from torch import Tensor, fx, nn
@@ -30,7 +30,7 @@ ABOUT = {
 
 
 def make_narrow_vgg(*, width: int = 4, seed: int = 0) -> nn.Module:
-    """Return the network in eval mode, half of its weights zero; the global random state is left alone."""
+    """Return the network in evaluation mode, half of its weights zero; the global random state does not change."""
     with torch.device("meta"):
         model = vgg11(num_classes=NUM_CLASSES)
     shapes = {}
@@ -54,13 +54,13 @@ def make_narrow_vgg(*, width: int = 4, seed: int = 0) -> nn.Module:
 
 
 def make_images(num_images: int = 2) -> Tensor:
-    """Return images that differ from pixel to pixel, by a formula that no version of a library changes."""
+    """Return images ``[num_images, 3, 16, 16]`` from a formula, so that they are the same in every library version."""
     count = torch.arange(num_images * 3 * SIZE * SIZE, dtype=torch.float64)
     return (count * 0.7548776662466927 % 2 - 1).float().reshape(num_images, 3, SIZE, SIZE)
 
 
 def make_integers(model: nn.Module, *, weight_bits: int = 6) -> tuple[fx.GraphModule, Plan]:
-    """Return ``model`` in integers: two layers of 4-bit weights, the others of ``weight_bits``, activations of 8."""
+    """Return ``model`` in integers, with its plan: 4-bit weights in two layers, else ``weight_bits``; 8-bit inputs."""
     bits = {name: Bits(weight_bits, 8) for name in quantizable_layers(model)}
     bits |= dict.fromkeys(list(bits)[2:4], Bits(4, 8))
     plan = make_plan(model, bits, activation_bits=8)

@@ -1,10 +1,10 @@
-"""Networks that some ways of pruning do not fit."""
+"""Networks that some pruning methods do not support."""
 
 from torch import Tensor, nn
 
 
 class OddNet(nn.Module):
-    """Channels in numbers that four does not divide."""
+    """A network whose numbers of channels are not multiples of 4."""
 
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class OddNet(nn.Module):
 
 
 class LayerNormNet(nn.Module):
-    """A normalization over channels."""
+    """A network with a normalization over channels."""
 
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class LayerNormNet(nn.Module):
 
 
 class NoWeights(nn.Module):
-    """Nothing but a normalization."""
+    """A network of one normalization, without a convolution or linear layer."""
 
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class NoWeights(nn.Module):
 
 
 class FixedShapeNet(nn.Module):
-    """A number of channels written into the code."""
+    """A network whose ``forward`` hard-codes a number of channels."""
 
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class FixedShapeNet(nn.Module):
 
 
 class FlatNet(nn.Module):
-    """No feature map at all."""
+    """A network without feature maps."""
 
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What pyproject.toml says of the packages that are installed here."""
+"""The dependencies in pyproject.toml, and the installed packages that they bring."""
 
 import tomllib
 from collections.abc import Iterable
@@ -14,20 +14,20 @@ EXTRAS = {
     extra: [Requirement(one) for one in wanted if not one.startswith(f"{PROJECT['name']}[")]
     for extra, wanted in PROJECT["optional-dependencies"].items()
 }
-# What develops this project; no code of it is imported.
+# The extra with development tools. The package imports none of them.
 DEV = "dev"
 
 
 def imported_names() -> dict[str, set[str]]:
-    """Return the distributions behind every name that can be imported here, apart from Python's own."""
+    """Return the distributions behind every name that can be imported, without the standard library."""
     return {name: {canonicalize_name(one) for one in found} for name, found in packages_distributions().items()}
 
 
 def heavy_packages() -> set[str]:
-    """Return every name to import that the light set does not bring.
+    """Return every name that can be imported and that the light set does not bring.
 
-    Packages that an extra asks for count, even where a package of the light set happens to bring them (rich, filelock):
-    it may stop to.
+    Packages of an extra count even if a package of the light set depends on them now (rich, filelock), because that may
+    change.
     """
     asked = {canonicalize_name(one.name) for wanted in EXTRAS.values() for one in wanted}
     light = _with_what_they_need(LIGHT) - asked

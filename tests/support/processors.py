@@ -1,4 +1,4 @@
-"""Stated processors, and a stand-in for an engine on the one that adds 8-bit products with saturation."""
+"""Fake processors, and an engine that imitates a processor that adds 8-bit products with saturation."""
 
 import numpy as np
 import pytest
@@ -17,18 +17,18 @@ WITHOUT_VNNI = CpuFeatures("without VNNI", "x86_64", avx2=True, avx512=False, vn
 
 
 def state_processor(monkeypatch: pytest.MonkeyPatch, features: CpuFeatures) -> None:
-    """Let runs find this processor, whatever the machine has."""
+    """Let runs find this processor instead of the machine's own."""
     for module in (quantization_plan, evaluate):
         monkeypatch.setattr(module, "read_cpu_features", lambda: features)
 
 
 class SaturatingRuntime:
-    """Runs a network of integers as x86 without VNNI does: VPMADDUBSW holds the sum of two products to int16."""
+    """Engine that runs an integer network as x86 without VNNI does: VPMADDUBSW clips sums of two products to int16."""
 
     name = "saturating"
 
     def load(self, network: nn.Module, /, *, threads: int) -> Predictor:
-        """Return a function over ``network``, whose integer layers it changes for good."""
+        """Return a predictor. The integer layers of ``network`` are changed in place."""
         torch.set_num_threads(threads)
         for layer in network.modules():
             if type(layer) is IntegerLayer:
@@ -42,7 +42,7 @@ class SaturatingRuntime:
 
 
 class _Saturating:
-    """The forward pass of an ``IntegerLayer`` with uint8 inputs: 0 stands at 128, where they may be negative."""
+    """The forward pass of an ``IntegerLayer`` with uint8 inputs. If inputs may be negative, 128 represents 0."""
 
     def __init__(self, layer: IntegerLayer) -> None:
         self.layer = layer
@@ -59,7 +59,7 @@ class _Saturating:
         return (sums + product.by_channel(layer.bias.float())) * product.by_channel(input_scale * layer.weight_scale)
 
     def _unfold(self, integers: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Return what each output reads, ``[B, C * kh * kw, H * W]``, and the shape of the output."""
+        """Return the inputs of each output, ``[B, C * kH * kW, H * W]``, and height and width of the output."""
         product, kernel = self.layer.product, tuple(self.layer.weight.shape[2:])
         settings = {"dilation": product.dilation, "padding": product.padding, "stride": product.stride}
         columns = F.unfold(integers, kernel, **settings)
@@ -73,7 +73,7 @@ class _Saturating:
 
 
 def _sum(columns: Tensor, weight: Tensor) -> Tensor:
-    """Return ``weight [O, K] @ columns [B, K, L]``, each sum of two neighbours held to int16."""
+    """Return ``weight [O, K] @ columns [B, K, L]``, where each sum of two neighbouring products is clipped to int16."""
     products = weight[None, :, :, None] * columns[:, None]
     products = F.pad(products, (0, 0, 0, products.shape[2] % 2))
     pairs = products.unflatten(2, (-1, 2)).sum(3)

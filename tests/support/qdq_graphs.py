@@ -9,7 +9,7 @@ SIGNED, UNSIGNED = 128, 0
 
 
 class QdqGraph:
-    """Builds a graph node by node; every method takes and returns names of tensors."""
+    """A graph that is built node by node. Methods take and return names of tensors."""
 
     def __init__(self, *, seed=0):
         self.rng = np.random.default_rng(seed)
@@ -38,7 +38,7 @@ class QdqGraph:
     def parameters(self, name, *, shape, input_scale):
         """Return names of a dequantized weight and bias."""
         scale = self.rng.uniform(0.5, 1.5, shape[0]).astype(np.float32) / 32 / np.float32(np.sqrt(np.prod(shape[1:])))
-        # 7 bits: products of 8 would be clipped on processors without VNNI.
+        # The weights have 7 bits, because sums of 8-bit products saturate on processors without VNNI.
         weight = self.rng.integers(-64, 65, shape).astype(np.int8)
         bias = self.rng.integers(-1000, 1000, shape[0]).astype(np.int32)
         result = []
@@ -77,9 +77,9 @@ class QdqGraph:
 
 
 def make_chain(*, hidden_quantizer=True, hidden_zero_point=UNSIGNED, clip=None):
-    """Return conv, ReLU, max pooling, global average pooling and a linear layer, quantized throughout.
+    """Return a graph of convolution, ReLU, max pooling, global average pooling and linear layer, all quantized.
 
-    Without ``hidden_quantizer`` the ReLU's result is not quantized; ``clip`` holds it to fewer than 8 bits.
+    Without ``hidden_quantizer``, the output of the ReLU is not quantized. ``clip`` limits it to fewer than 8 bits.
     """
     graph = QdqGraph()
     tensor = graph.quantize_pair("input", name="image", scale=INPUT_SCALE, zero_point=SIGNED)
@@ -99,7 +99,7 @@ def make_chain(*, hidden_quantizer=True, hidden_zero_point=UNSIGNED, clip=None):
 
 
 def make_residual():
-    """Return a depthwise convolution added to what it came from, and a linear layer."""
+    """Return a graph with a depthwise convolution that is added to its input, and a linear layer."""
     graph = QdqGraph()
     tensor = graph.quantize_pair("input", name="image", scale=INPUT_SCALE, zero_point=SIGNED)
     tensor = graph.add(
@@ -119,7 +119,7 @@ def make_residual():
 
 
 def make_dynamic():
-    """Return a convolution whose input is quantized with a scale found at run time, then averaged."""
+    """Return a graph with a convolution, whose input gets its scale at run time, and average pooling."""
     graph = QdqGraph()
     largest = graph.add("ReduceMax", graph.add("Abs", "input", name="abs"), name="largest", keepdims=0)
     scale = graph.add("Mul", largest, graph.constant("step", np.float32(1 / 127)), name="scale")

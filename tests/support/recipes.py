@@ -1,4 +1,4 @@
-"""The strategies of conf/strategy, made for the network of the contracts."""
+"""The strategies of conf/strategy, built for the network of the contract tests."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ REGROWING = [name for name in PRUNING if "regrowth" in RECIPES[name]]
 
 
 def make_strategy(name: str, model: nn.Module, *, seed: int = 7, amount: float | None = None) -> Strategy:
-    """Return the recipe ``name`` for ``model``; ``amount`` in the place of its own."""
+    """Return the strategy of recipe ``name`` for ``model``; ``amount`` replaces the recipe's sparsity."""
     recipe = RECIPES[name]
     amount = recipe["sparsity"] if amount is None else amount
     units = find_units(
@@ -52,7 +52,7 @@ def make_strategy(name: str, model: nn.Module, *, seed: int = 7, amount: float |
 
 
 def run(strategy: Strategy, model: nn.Module, batches: list) -> list[MaskSet]:
-    """Return the masks after every step, with weights that stay as they are."""
+    """Return the masks after every step, without any training between the steps."""
     history = [strategy.units.dense_masks()]
     for step in range(1, strategy.num_steps + 1):
         history.append(strategy.masks_at(step, model, masks=history[-1], batches=batches))
@@ -60,5 +60,5 @@ def run(strategy: Strategy, model: nn.Module, batches: list) -> list[MaskSet]:
 
 
 def same(first: MaskSet, second: MaskSet) -> bool:
-    """Return whether both keep the same."""
+    """Return whether both mask sets are equal."""
     return list(first) == list(second) and all(bool((first[name] == second[name]).all()) for name in first)

@@ -1,4 +1,4 @@
-"""A small network with all that quantizers have to be placed around."""
+"""Small networks with every operation around which quantizers are placed."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class Residual(nn.Module):
-    """Batch norm, ReLU6 and ReLU, pooling, a depthwise convolution, a sum in place; ``[B, 3, H, W] -> [B, K]``."""
+    """A network with batch norm, ReLU6, pooling, depthwise convolution and in-place sum; ``[B, 3, H, W] -> [B, C]``."""
 
     def __init__(self, *, num_classes: int = 4) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Residual(nn.Module):
 
 
 def randomize_(model: nn.Module) -> nn.Module:
-    """Give batch norms statistics that matter; return ``model`` in evaluation mode."""
+    """Draw the statistics and scales of batch norms; return ``model`` in evaluation mode."""
     torch.manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -38,7 +38,7 @@ def randomize_(model: nn.Module) -> nn.Module:
 
 
 class TrainsDifferently(nn.Module):
-    """Dropout as a function, another path in training, a difference, joints in several forms."""
+    """A network with functional dropout, another path in training, a difference, and several concatenations."""
 
     def __init__(self, *, num_classes: int = 4) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Small networks that are quantized in tests, and the way there."""
+"""Small networks to quantize, and the functions that quantize them."""
 
 import torch
 from torch import Tensor, fx, nn
@@ -41,7 +41,7 @@ def depthwise_net(clamp: type[nn.Module] = nn.ReLU) -> nn.Sequential:
 
 
 def randomize_(model: nn.Module, *, seed: int = 0) -> nn.Module:
-    """Draw the weights of ``model``, rows of very different sizes, and its statistics; return it for evaluation."""
+    """Draw weights, with rows of very different scales, and statistics; return ``model`` in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in model.modules():
@@ -58,7 +58,7 @@ def randomize_(model: nn.Module, *, seed: int = 0) -> nn.Module:
 
 
 def fold(model: nn.Module) -> fx.GraphModule:
-    """Return ``model`` traced, its batch norm folded."""
+    """Return the traced ``model`` with folded batch norm."""
     graph = ops.trace(model)
     fold_batch_norms_(graph)
     return graph

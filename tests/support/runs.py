@@ -1,4 +1,4 @@
-"""Run the pipeline as a user does, on a network that takes seconds."""
+"""Runs of the pipeline on a network that trains in seconds: in this process, or by the command line."""
 
 import json
 import os
@@ -25,7 +25,7 @@ TINY = (
     "runtime.peak_memory=false",
     f"threads={THREADS}",
 )
-# Wide enough to lose channels in eights.
+# Wide enough to remove channels in multiples of 8.
 WIDE = (*TINY, "+model.width=32")
 
 
@@ -45,7 +45,7 @@ def compose_config(*overrides: str) -> schema.Config:
 
 
 def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
-    """Start ``python train.py`` with ``overrides`` and return the process, its output readable as text."""
+    """Start ``python train.py`` with ``overrides`` and return the process; its output is text."""
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *overrides],
         env=_environment(settings.pop("env", {})),
@@ -57,11 +57,14 @@ def start_train(*overrides: str, **settings: Any) -> subprocess.Popen[str]:
 
 
 def start_warm(*overrides: str, fork_jobs: bool = False, **settings: Any) -> "subprocess.Popen[str] | WarmTrain":
-    """As ``start_train``, forked from a process that has imported all; with ``fork_jobs`` a sweep's jobs are, too."""
+    """Start ``train.py`` as a fork of a process that has imported everything, and return it.
+
+    With ``fork_jobs``, the jobs of a sweep are forks, too.
+    """
     if sys.platform != "linux":
-        # A Mac's own libraries do not survive a fork.
+        # The system libraries of macOS do not survive a fork.
         return start_train(*overrides, **settings)
-    # A sweep runs its jobs' networks once before they begin: a pool of threads does not survive the fork after that.
+    # A sweep runs the networks once in its checks. With several threads, the thread pool would not survive the fork.
     fork_jobs = fork_jobs and THREADS == 1
     return WarmTrain(overrides, env=_environment(settings.pop("env", {})), fork_jobs=fork_jobs, **settings)
 
@@ -72,7 +75,7 @@ def _environment(wanted: Mapping[str, str]) -> dict[str, str]:
 
 
 def train(*overrides: str, fresh: bool = False, timeout: float = 300, **settings: Any) -> tuple[int, str]:
-    """Run ``python train.py`` with ``overrides`` to its end, by default warm; return exit code and output."""
+    """Run ``python train.py`` to its end and return exit code and output; with ``fresh``, in a new process."""
     process = (start_train if fresh else start_warm)(*overrides, **settings)
     output, _ = process.communicate(timeout=timeout)
     assert process.returncode is not None
@@ -80,6 +83,6 @@ def train(*overrides: str, fresh: bool = False, timeout: float = 300, **settings
 
 
 def lasting(metrics_json: Path) -> dict[str, Any]:
-    """Return what of a ``metrics.json`` must be the same for every run of one command."""
+    """Return the values of a ``metrics.json`` that must be the same for every run of one command."""
     document = json.loads(metrics_json.read_text())
     return {key: value for key, value in document.items() if key not in VARYING}

@@ -1,4 +1,4 @@
-"""Whether an array came back bit for bit."""
+"""Comparison of arrays bit for bit."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 
 def assert_same_bits(actual: NDArray[Any], expected: NDArray[Any]) -> None:
-    """Same type, shape and bytes, NaN and -0.0 included, and open to be written."""
+    """Assert that ``actual`` is writable and has the same type, shape and bytes, including NaN and -0.0."""
     assert actual.dtype == expected.dtype
     assert actual.shape == expected.shape
     assert actual.tobytes() == expected.tobytes()

@@ -1,4 +1,4 @@
-"""Small model files for the commands that take them, what a run would leave beside them, and the commands run here."""
+"""Small model files with the metrics of their run, and a function that runs commands on them."""
 
 import json
 import re
@@ -18,9 +18,9 @@ from compression.cli import app
 from compression.models.mobilenet_v2 import mobilenet_v2
 
 MOBILE = "compression.models.mobilenet_v2.mobilenet_v2"
-# Lets a command run the code of ``colour_net``.
+# This option lets a command run the code of ``colour_net``.
 ALLOW = ("--allow-import", "colour_net")
-# Logits +1 and -1 for an image of blue, and the other way round for one of red.
+# The logits are (1, -1) for a blue image and (-1, 1) for a red image.
 RED_FROM_BLUE = ((0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
 
 
@@ -30,7 +30,7 @@ def run(*arguments: Any) -> Result:
 
 
 def cells(text: str) -> dict[str, list[str]]:
-    """Return the rows of the table that ``compare`` prints by their first column."""
+    """Return the rows of the table that ``compare`` prints, by their first column."""
     rows = [re.split(r" {2,}", line.strip()) for line in text.partition("\n\n")[2].splitlines()]
     return {row[0]: row[1:] for row in rows}
 
@@ -61,7 +61,7 @@ def save_colours(
 
 
 def save_small(path: Path, model: nn.Module, *, target: str = MOBILE, **more: Any) -> None:
-    """Write a network of two classes and images of 16x16; without ``target`` a narrow MobileNet."""
+    """Write a network with two classes for images of 16x16 pixels; by default a narrow MobileNet."""
     kwargs = more.pop("kwargs", {"width_mult": 0.1})
     save_artifact(
         path,
@@ -74,7 +74,7 @@ def save_small(path: Path, model: nn.Module, *, target: str = MOBILE, **more: An
 
 
 def metrics_of(path: Path, *, dense_bytes: int = 1) -> dict[str, Any]:
-    """Return the ``metrics.json`` that the run of an artifact has left, as far as a comparison reads it."""
+    """Return the part of the ``metrics.json`` of an artifact's run that a comparison reads."""
     latency: list[dict[str, Any]] = [
         {"engine": engine, "batch_size": size, "compressed": {"latency_ms": {"median": median, "p10": 1, "p90": 3}}}
         for engine, size, median in (("eager", 1, 2.0), ("openvino", 1, 0.5), ("eager", 64, 0.1))
@@ -90,7 +90,7 @@ def metrics_of(path: Path, *, dense_bytes: int = 1) -> dict[str, Any]:
 
 
 def save_run(folder: Path) -> None:
-    """Leave a dense and a compressed file and what their run found, as a run does."""
+    """Write the folder of a run: a dense file, a compressed file and their metrics."""
     model = mobilenet_v2(num_classes=2, width_mult=0.1)
     save_file(model.state_dict(), folder / "dense.safetensors")
     save_small(folder / "model.cmp", model)

@@ -1,4 +1,4 @@
-"""Folders of sweeps whose numbers are made up."""
+"""Folders of sweeps with invented numbers."""
 
 import json
 import random
@@ -24,7 +24,7 @@ def make_metrics(
     command=("train.py",),
     history=(),
 ):
-    """A document as `metrics.json` has it, as far as a sweep reads it."""
+    """Return the part of a ``metrics.json`` that a sweep reads."""
 
     def timed(value):
         return {"latency_ms": {"median": value, "p10": 0.9 * value, "p90": 1.2 * value}, "images_per_second": 1.0}
@@ -70,7 +70,7 @@ def make_metrics(
                     "speedup_over_best_dense": faster(dense_milliseconds / milliseconds / slower),
                 }
                 for size in (1, 64)
-                # The imitation is made the fastest, so that it shows if it is ever taken for a speed.
+                # The simulation is the fastest here, so that a test fails if its latency is used.
                 for engine, slower in (("eager", 5.0), ("onnxruntime", 1.0), ("openvino", 1.5))
                 for imitated in [engine == "eager" and weight_bits < 32]
             ],
@@ -80,7 +80,7 @@ def make_metrics(
 
 
 class Folder:
-    """A sweep being written, a job at a time."""
+    """A sweep folder that is written job by job."""
 
     def __init__(self, path, axes=None):
         self.path = path
@@ -88,7 +88,7 @@ class Folder:
         path.mkdir(parents=True, exist_ok=True)
 
     def add(self, name, axes=None, *, kind="grid", status="finished", reason=None, metrics=None, overrides=None):
-        """Plan a job; ``status`` None leaves it without a folder."""
+        """Add a job to the plan and write its folder; with ``status`` None it has no folder."""
         axes = axes or {}
         overrides = overrides or [f"{key}={value}" for key, value in axes.items()]
         self.plan["jobs"].append({"name": name, "overrides": overrides, "axes": axes, "kind": kind})
@@ -106,13 +106,13 @@ class Folder:
 
 
 def add_smaller(folder, metrics, name, val, ratio, *, kind="grid", axes=None, **more):
-    """Add a job to ``folder`` whose file is ``ratio`` times smaller than the dense network's."""
+    """Add a job to ``folder`` whose file is ``ratio`` times smaller than the dense file."""
     made = metrics(val=val, dense_val=1.0, num_bytes=int(DENSE_BYTES / ratio), **more)
     folder.add(name, {"sparsity": name} if axes is None else axes, kind=kind, metrics=made)
 
 
 def add_point(folder, metrics, sparsity, bits, *, drop, kib, milliseconds=0.5, **more):
-    """Add a job to ``folder`` at a point of its two axes: ``drop`` points lost, a file of so many KiB."""
+    """Add a job to ``folder`` that lost ``drop`` points of accuracy and has a file of ``kib`` KiB."""
     name = f"s{100 * sparsity:g}_w{bits}" + str(more.get("kind", ""))
     made = metrics(
         val=0.98 - drop / 100, dense_val=0.98, num_bytes=kib * KIB, milliseconds=milliseconds, sparsity=sparsity
@@ -136,7 +136,7 @@ def make_history(seed, sparsity, steps, end):
 
 
 def make_grid(path, *, sparsities, bits, strategies=("gmp",), seeds=(42,), baselines=True):
-    """Write a sweep that behaves as real ones do: accuracy falls late, bytes with sparsity and bits."""
+    """Write a realistic sweep: accuracy falls only at high sparsity, and bytes fall with sparsity and bits."""
     axes = {"sparsity": list(sparsities), "weight_bits": list(bits)}
     if len(strategies) > 1:
         axes["strategy"] = list(strategies)

@@ -1,4 +1,4 @@
-"""Teachers and students of the tiny network."""
+"""Teachers and students for the tiny network."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ STUDENT = f"{TINY_STUDENT} +distillation.student.width=16"
 
 
 def check_command(tmp_path: Path, command: str) -> None:
-    """Check a command with a teacher."""
+    """Run all checks of a command with distillation."""
     checks.check_command(tmp_path, "distillation=logit", *command.split())
 
 
 def refusal(tmp_path: Path, command: str) -> str:
-    """Return the one line that refuses a command with a teacher."""
+    """Return the one line of the error that refuses a command with distillation."""
     return checks.refusal(tmp_path, "distillation=logit", *command.split())
 
 
@@ -36,7 +36,7 @@ def write_artifact(
     fold_bn: bool = False,
     **kwargs: Any,
 ) -> Path:
-    """Write a network as a file that may teach."""
+    """Write a network as an artifact for ``distillation.teacher`` and return its path."""
     save_artifact(
         path,
         net,
@@ -49,7 +49,7 @@ def write_artifact(
 
 
 def write_teacher(dense: Finished, path: Path, *, width: int = 32) -> Path:
-    """Write the trained dense model as an artifact."""
+    """Write the trained dense model as an artifact and return its path."""
     digits, net = Digits().load(42), TinyNet(num_classes=10, width=width)
     net.load_state_dict(weights_of(dense))
     save_artifact(

@@ -1,4 +1,4 @@
-"""A network small enough to be trained in a test, with all that makes training hard to resume."""
+"""A network that trains in a test, with the parts that make training hard to resume: batch norm and dropout."""
 
 from torch import Tensor, nn
 
@@ -25,5 +25,5 @@ class TinyNet(nn.Module):
 
 
 def scalable_tiny_net(*, num_classes: int, width_mult: float = 1.0) -> TinyNet:
-    """Return a ``TinyNet`` of 64 channels, times ``width_mult``, in eights."""
+    """Return a ``TinyNet`` of ``64 * width_mult`` channels, rounded to a multiple of 8."""
     return TinyNet(num_classes=num_classes, width=max(8, 8 * round(8 * width_mult)))

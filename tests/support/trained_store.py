@@ -1,4 +1,4 @@
-"""A store with a trained dense model in it, and what makes further stages from there."""
+"""A store with a trained dense model, and fixtures that make further stages from it."""
 
 import functools
 import json
@@ -15,10 +15,7 @@ from compression.run.pipeline import run_stages
 
 @functools.cache
 def train_once(session: Path) -> Path:
-    """Return the output folder of the session's run that trained the dense model, and exported it.
-
-    Whatever compares with the dense model finds its files there.
-    """
+    """Return the output folder of a run that trained and exported the dense model, made once per session."""
     outputs = session / "trained"
     run_here(*WIDE, "strategy=none", "until=export", run_dir=outputs / "run", output_dir=outputs)
     return outputs
@@ -26,7 +23,7 @@ def train_once(session: Path) -> Path:
 
 @functools.cache
 def share_once(session: Path) -> Path:
-    """Return an output folder in which the session's tests find each other's stages."""
+    """Return an output folder whose stages are shared by all tests of the session."""
     return copy_store(train_once(session), session / "shared")
 
 
@@ -40,7 +37,7 @@ class Finished:
 
 
 def weights_of(made, name="model"):
-    """Return the tensors that a stage left under a name."""
+    """Return the tensors in the file ``name``.safetensors of a stage."""
     return load_file(made.path / f"{name}.safetensors")
 
 
@@ -56,7 +53,7 @@ def find_finished(outputs, stage):
 
 
 def make_stage(outputs, stage, command):
-    """Run up to a stage by a command line; return what that made, the other stages of the kind left out."""
+    """Run a command up to ``stage``; return the stage of that name that it made."""
     before = {found.path for found in find_finished(outputs, stage)}
     run_here(*WIDE, *command.split(), f"until={stage}", run_dir=outputs / "run", output_dir=outputs)
     [made] = [found for found in find_finished(outputs, stage) if found.path not in before]
@@ -64,20 +61,20 @@ def make_stage(outputs, stage, command):
 
 
 def copy_store(trained, outputs):
-    """Make an output folder of its own, where the dense model is trained already."""
+    """Copy the store of ``trained`` into the folder ``outputs`` and return ``outputs``."""
     shutil.copytree(trained / "store", outputs / "store")
     return outputs
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """The output folder of a run that trained and exported the dense model: to read only."""
+    """The output folder of a run that trained and exported the dense model. Tests only read it."""
     return train_once(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """Runs a command in a store of the whole session, once; returns its stages by name, to read only."""
+    """Function that runs a command once per session and returns its stages by name. Tests only read them."""
     outputs = share_once(tmp_path_factory.getbasetemp())
 
     def run(command):
@@ -90,17 +87,17 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def outputs(trained, tmp_path):
-    """An output folder of this test's own, where the dense model is trained already."""
+    """This test's own output folder, with a trained dense model in its store."""
     return copy_store(trained, tmp_path / "outputs")
 
 
 @pytest.fixture
 def finished(outputs):
-    """Finds the finished stages of a kind in the store."""
+    """Function that returns the finished stages of a kind in the store."""
     return lambda stage, folder=None: find_finished(folder or outputs, stage)
 
 
 @pytest.fixture
 def make(outputs):
-    """Runs up to a stage by a command line; returns what that made, the other stages of the kind left out."""
+    """Function that runs a command up to a stage and returns the stage of that name that it made."""
     return lambda stage, command, *, folder=None: make_stage(folder or outputs, stage, command)

@@ -1,4 +1,4 @@
-"""What the tests of pruning in training share: strategies for a tiny network, callbacks that watch or die."""
+"""Strategies for a tiny network, and callbacks that watch or kill a training."""
 
 from functools import partial
 
@@ -39,7 +39,7 @@ def make_strategy(
 
 
 class ZeroWatch(Callback):
-    """After every step: whatever is pruned is zero, and so is all that remembers it. To stand after the pruning."""
+    """A check in every batch that pruned weights and their optimizer state are zero. Must come after the pruning."""
 
     def __init__(self, pruning):
         self.pruning = pruning
@@ -80,7 +80,7 @@ class ZeroWatch(Callback):
 
 
 class AtStep(Callback):
-    """Calls ``look(trainer, net)`` before the updates at which a pruning step was taken. To stand after the pruning."""
+    """Call of ``look(trainer, net)`` before each update that follows a pruning step. Must come after the pruning."""
 
     def __init__(self, pruning, look):
         self.pruning, self.look = pruning, look
@@ -94,7 +94,7 @@ class AtStep(Callback):
 
 
 class RankAt(Callback):
-    """Makes the masks that one-shot pruning would make before ``update``. To stand before the pruning."""
+    """Record of the masks that one-shot pruning would make before ``update``. Must come before the pruning."""
 
     def __init__(self, update, pruning):
         self.update, self.pruning = update, pruning
@@ -110,11 +110,11 @@ class RankAt(Callback):
 
 
 class KilledError(Exception):
-    """The process dies here."""
+    """The simulated death of a process."""
 
 
 class KillAt(Callback):
-    """Dies in the middle of an epoch."""
+    """Callback that raises ``KilledError`` at batch ``batch`` of epoch ``epoch``."""
 
     def __init__(self, epoch, batch):
         self.place = (epoch, batch)

@@ -1,4 +1,4 @@
-"""PyTorch's exporter reads its five hundred translations to ONNX from source at every export; here once a process."""
+"""A cache for the ONNX exporter of PyTorch, which otherwise reads its 500 translations from source at every export."""
 
 import functools
 import importlib
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 def keep_translations() -> Callable[[], object] | None:
-    """Let every export of this process use the translations that the first one reads; return what reads them.
+    """Let every export of this process use the translations that the first export reads; return their reader.
 
-    None where this version of onnxscript keeps them elsewhere: exports are then as slow as a user's.
+    Returns None if this version of onnxscript keeps them elsewhere. Exports are then as slow as for users.
     """
     import onnxscript._framework_apis as versions
 
@@ -18,6 +18,6 @@ def keep_translations() -> Callable[[], object] | None:
         module = importlib.import_module(f"{versions.__name__}.{found.name}")
         read = getattr(module, "get_torchlib_ops", None)
         if read is not None:
-            # Later versions hand on the function of an earlier one.
+            # Later versions reuse the function of an earlier version.
             module.get_torchlib_ops = kept.setdefault(read, functools.cache(read))
     return next(iter(kept.values()), None)

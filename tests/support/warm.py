@@ -1,7 +1,7 @@
-"""``python train.py`` in a process of its own that need not import PyTorch first.
+"""``python train.py`` in a separate process that does not need to import PyTorch first.
 
-Importing takes ten times as long as a small run. So one process imports, and runs nothing; each command is forked from
-it. Such a command has its own arguments, environment, output and exit code, and can be killed, as any other.
+Imports take ten times as long as a small run. So one process imports everything and runs nothing, and each command is a
+fork of it. A command has its own arguments, environment, output and exit code, and can be killed.
 """
 
 import atexit
@@ -27,7 +27,7 @@ _SERVER.set_forkserver_preload(["imported"])
 
 @functools.cache
 def _start_server() -> None:
-    """Start the process that imports, with the paths of this one: it passes over what it does not find."""
+    """Start the process that imports everything. It needs this path, because it ignores modules that it cannot find."""
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(TRAIN.parent), str(Path(__file__).parent)])
     try:
@@ -40,7 +40,7 @@ def _start_server() -> None:
 
 
 class WarmTrain:
-    """A running ``train.py``, with what tests use of a ``Popen``."""
+    """A running ``train.py`` with the methods of ``Popen`` that tests use."""
 
     def __init__(
         self,
@@ -61,25 +61,25 @@ class WarmTrain:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The PID of the process."""
         assert self._process.pid is not None
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; negative where a signal ended it."""
+        """The exit code: None while the process runs, negative if a signal ended it."""
         return self._process.exitcode
 
     def poll(self) -> int | None:
-        """Return its exit code, None while it runs."""
+        """Return the exit code, or None while the process runs."""
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send a signal to the process."""
         os.kill(self.pid, number)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, None]:
-        """Wait for its end; return what it said, on both streams."""
+        """Wait for the end; return the output of both streams. After ``timeout`` seconds, kill it and raise."""
         self._process.join(timeout)
         if self.returncode is None:
             self._process.kill()
@@ -94,7 +94,7 @@ def _command(
     arguments: Sequence[str], env: Mapping[str, str], output: Path, folder: Path, own_session: bool, fork_jobs: bool
 ) -> None:
     assert "imported" in sys.modules
-    # What is imported is no garbage: let no collection look at it, and copy it by doing so.
+    # Imported objects are never garbage. A collection would touch them and so copy their memory pages.
     gc.freeze()
     if own_session:
         os.setsid()
@@ -106,7 +106,7 @@ def _command(
 
 
 def _become(arguments: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> NoReturn:
-    """Be ``python train.py ARGUMENTS`` from here to the end of the process."""
+    """Run ``python train.py ARGUMENTS`` in this process, and exit with its exit code."""
     code: object = 0
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
@@ -131,14 +131,14 @@ def _become(arguments: Sequence[str], env: Mapping[str, str], output: IO[bytes])
 
 
 def _fork_jobs() -> None:
-    """Let the sweep that this process will run fork its jobs, too."""
+    """Let the sweep that this process will run start its jobs as forks."""
     from compression.sweep import supervise
 
     supervise.subprocess = SimpleNamespace(Popen=_Job, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
 
 
 class _Job:
-    """What the supervisor of a job uses of a ``Popen``."""
+    """A forked job with the methods of ``Popen`` that the supervisor of a job uses."""
 
     def __init__(self, command: Sequence[str], *, stdout: IO[bytes], env: Mapping[str, str], **_: Any) -> None:
         sys.stdout.flush()
@@ -147,15 +147,15 @@ class _Job:
         if self.pid == 0:
             from hydra.core.global_hydra import GlobalHydra
 
-            # The sweep's, in the midst of which we are.
+            # This process is a fork of the sweep, so Hydra is initialized already.
             GlobalHydra.instance().clear()
             assert Path(command[1]) == TRAIN
             _become(command[2:], env, stdout)
 
     def wait(self) -> int:
-        """Return its exit code."""
+        """Wait for the end and return the exit code."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the job."""
         os.kill(self.pid, 9)

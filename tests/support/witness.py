@@ -1,4 +1,4 @@
-"""A criterion that leaves on disk what every process of a training sees of the weights and decides by them."""
+"""A criterion that writes a digest of its scores to disk in every process of a training."""
 
 import hashlib
 import os
@@ -12,10 +12,10 @@ from compression.pruning.evidence import Evidence
 
 
 class Witness(Magnitude):
-    """Magnitude, with a line a step in ``$WITNESS/RANK``."""
+    """Magnitude that appends one line per call to the file ``$WITNESS/RANK``."""
 
     def __call__(self, weights: Mapping[str, Tensor], *, evidence: Evidence) -> dict[str, Tensor]:
-        """Write the digest of all scores."""
+        """Return the scores; write the digest of all scores."""
         scores = super().__call__(weights, evidence=evidence)
         digest = hashlib.sha256(b"".join(score.detach().cpu().numpy().tobytes() for score in scores.values()))
         with (Path(os.environ["WITNESS"]) / os.environ.get("LOCAL_RANK", "alone")).open("a") as stream:

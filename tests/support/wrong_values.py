@@ -1,15 +1,15 @@
-"""Records that are whole JSON and wrong inside, as a bad disk, another version or an editor leaves them."""
+"""Records that are valid JSON with wrong values, as a bad disk, another version or an editor leaves them."""
 
 import copy
 from collections.abc import Iterator
 from typing import Any
 
-# Each in the place of every value; an integer may be more than a float holds.
+# Each of these replaces every value. The last integer exceeds the range of a float.
 WRONG = (None, 5, "x", [], {}, float("nan"), 10**400)
 
 
 def with_wrong_values(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a copy of ``document`` for every value in it and every way to spoil it, and say what was done."""
+    """Yield (description of the change, changed copy of ``document``) for every value and every wrong value."""
     for path in _paths(document):
         for wrong in WRONG:
             changed = copy.deepcopy(document)

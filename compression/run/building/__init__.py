@@ -1,1 +1,1 @@
-"""Builds what stages work on from the configuration: networks, strategies, quantization plans."""
+"""Networks, strategies and quantization plans, built from the configuration."""

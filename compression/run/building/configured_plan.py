@@ -1,4 +1,4 @@
-"""The quantization plan of a network, as configured and as this processor allows."""
+"""The quantization plan of a network, from the configuration and the limits of this processor."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from compression.runtimes.cpu_features import read_cpu_features, saturates_u8s8
 
 
 def plan_for(context: Context, model: nn.Module) -> Plan:
-    """Return the plan of quantizing ``model`` as configured; raises ``InputError``."""
+    """Return the configured plan for quantizing ``model``; raises ``InputError`` if no layer would be quantized."""
     config = context.config
     overrides = [LayerBits.parse(text) for text in config.quantization.layer_bits]
     layers = quantizable_layers(model)
@@ -37,7 +37,7 @@ def plan_for(context: Context, model: nn.Module) -> Plan:
 
 
 def left_in_float(model: nn.Module, plan: Plan) -> list[str]:
-    """Return the layers of ``model`` that keep float weights, with their types: unsupported or of 32 bits."""
+    """Return "name (type)" of the layers that keep float weights: their type is unsupported, or they have 32 bits."""
     held = {name for name, bits in plan.layers.items() if bits.weight != FULL_PRECISION}
     return [
         f"{name or 'itself'} ({type(module).__name__})"

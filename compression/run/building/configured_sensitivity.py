@@ -1,4 +1,4 @@
-"""Sensitivity as the configuration wants it: which kind, measured by this run or read from a file."""
+"""The sensitivity that the configured strategy needs: its kind, and whether it is measured or read from a file."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.pruning.strategy import find_units
 from compression.run.context import Context
 
-# What each kind prunes, and by which criterion. A strategy's schedule and allocation have no part in it.
+# The criterion and the granularity that measure each kind. The strategy's own parts do not change a measurement.
 KINDS: dict[str, dict[str, dict[str, Any]]] = {
     "weights": {
         "criterion": {"_target_": "compression.pruning.criteria.magnitude.Magnitude"},
@@ -34,7 +34,7 @@ def needs_sensitivity(context: Context) -> bool:
 
 
 def needs_measurement(context: Context) -> bool:
-    """Return whether this run measures sensitivity: the strategy needs a table, and no file gives one."""
+    """Return whether this run measures sensitivity: the strategy needs a table, and no file is configured."""
     return needs_sensitivity(context) and context.config.strategy.allocation.get("file") is None
 
 
@@ -59,5 +59,5 @@ def read_given_table(context: Context) -> SensitivityTable | None:
 
 
 def check_kind(context: Context, model: nn.Module, kind: str) -> None:
-    """Raise ``InputError`` if ``model`` has nothing of this kind to prune."""
+    """Raise ``InputError`` if nothing of this kind can be pruned in ``model``."""
     find_units(instantiate(KINDS[kind]["granularity"]), model, example=context.example(), amount=0.5, target=kind)

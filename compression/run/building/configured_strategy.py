@@ -11,7 +11,7 @@ from compression.pruning.strategy import Strategy, find_units
 from compression.pruning.timeline import Timeline
 from compression.run.context import Context
 
-# Channels per group that compaction rounds up to, for strategies that mask single weights.
+# Compaction keeps a multiple of this many channels per group, for strategies that mask single weights.
 ROUND_TO = 8
 
 
@@ -43,13 +43,17 @@ def make_strategy(context: Context, model: nn.Module, *, sensitivity: Sensitivit
 
 
 def channel_multiple(context: Context) -> int:
-    """Return the number that the channels kept in each group are rounded up to a multiple of."""
+    """Return ``round_to``: compaction keeps a multiple of this many channels in each group."""
     multiple: int = context.config.strategy.granularity.get("round_to", ROUND_TO)
     return multiple
 
 
 def make_timeline(context: Context, num_steps: int, updates_per_epoch: int) -> Timeline:
-    """Return when the steps fall. ``recovery.epochs`` grow until they hold ``recovery.min_updates`` updates."""
+    """Return the updates at which the steps fall.
+
+    Each recovery has at least ``recovery.min_updates`` updates, unless it has 0 epochs. Without ``recovery.epochs``, it
+    is as long as dense training.
+    """
     recovery = context.config.strategy.recovery
     epochs = context.config.training.epochs if recovery.epochs is None else recovery.epochs
     if epochs > 0:

@@ -1,1 +1,1 @@
-"""Refuses, before any training, a configuration that does not fit the model or the data."""
+"""Checks that refuse, before training, a configuration that does not fit the model or the data."""

@@ -37,7 +37,7 @@ def check_distillation(context: Context, dense_model: nn.Module, student: nn.Mod
 
 
 def _check_traced(context: Context, student: nn.Module) -> None:
-    """Raise ``InputError`` for a layer that the traced graph lacks: it has single layers, no stages of a ResNet."""
+    """Raise ``InputError`` for a layer that the traced graph lacks: it keeps no containers, such as ``Sequential``."""
     check_layers(
         context.config.distillation.feature.student_layers,
         feature_shapes(trace(student), context.example(device_of(student))),
@@ -47,7 +47,7 @@ def _check_traced(context: Context, student: nn.Module) -> None:
 
 
 def _check_teacher(context: Context, dense_model: nn.Module) -> nn.Module:
-    """Return the network that will teach: ``dense_model`` or a given one. Raise ``InputError`` if it cannot."""
+    """Return the network that will teach: ``dense_model`` or a given one. Raise ``InputError`` if it does not fit."""
     given = context.config.distillation.teacher
     if given is None:
         return dense_model

@@ -34,7 +34,7 @@ def _check_forward(context: Context, model: nn.Module) -> None:
     expected = (2, context.data.num_classes)
     if tuple(logits.shape) != expected:
         raise InputError(
-            f"model {target} gives {list(logits.shape)} for two images: must be {list(expected)}, a logit a class"
+            f"model {target} gives {list(logits.shape)} for two images: must be {list(expected)}, one logit per class"
         )
 
 

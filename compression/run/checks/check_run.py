@@ -1,4 +1,4 @@
-"""All checks of a run: everything that can be known to be wrong before training."""
+"""All checks of a run before training."""
 
 import re
 
@@ -15,7 +15,7 @@ from compression.storage.codec_registry import get_allowed
 
 
 def check_run(context: Context) -> None:
-    """Raise ``InputError`` for whatever can be known to be wrong before anything is trained."""
+    """Raise ``InputError`` for every error that can be found before training."""
     context.data.dataset.check()
     config = context.config
     get_allowed(config.storage.codec)

@@ -37,7 +37,7 @@ def check_strategy(context: Context, model: nn.Module) -> None:
     unfit = [name for name in strategy.units.whole if name not in protected_weights(model, settings.protect)]
     if unfit:
         names = ", ".join(unfit[:4]) + (f" and {len(unfit) - 4} more" if len(unfit) > 4 else "")
-        log.info("prune  %s leaves %d layers whole: %s", settings.name, len(unfit), names)
+        log.info("prune  %s leaves %d layers unpruned: %s", settings.name, len(unfit), names)
 
 
 def _check_start(context: Context) -> None:
@@ -63,7 +63,10 @@ def _given_table(context: Context, model: nn.Module) -> SensitivityTable | None:
 
 
 def _check_criterion(context: Context, strategy: Strategy, model: nn.Module) -> None:
-    """Score the untrained model once, because a criterion may need gradients or batch norm."""
+    """Score the untrained model once; raise ``InputError`` if a weight has no scores, or scores of another shape.
+
+    The criterion may need gradients or batch norm, so it gets a random batch.
+    """
     generator = make_generator("check")
     shape = (16, *strategy.example.shape[1:])
     batch = torch.randn(shape, generator=generator), torch.arange(16) % context.data.num_classes

@@ -1,1 +1,1 @@
-"""What a run writes and measures: report, pictures, timings, files of pruning steps."""
+"""The output of a run: log lines, report, pictures, timings, files of pruning steps."""

@@ -44,7 +44,7 @@ from compression.system.files import write_atomic
 def write_report(context: Context, made: Finished) -> dict[str, Any]:
     """Copy the models, write and print the results of the run; return the document of ``metrics.json``."""
     _gather_files(context, made)
-    # The export of the dense model is part of the export, as far as a reader is concerned.
+    # The report counts the export of the dense model as a part of the export.
     records = {name: record for name, record in made.items() if name != "dense_export"}
     metrics = make_metrics(
         run=_describe_run(context, records),
@@ -90,7 +90,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
 
 
 def _gather_files(context: Context, made: Finished) -> None:
-    """Copy the models into the run's folder. The store keeps its own copies, so no edit of a user reaches them."""
+    """Copy the models into the run's folder. The store keeps its own copies, so a user's edit cannot damage them."""
     # For a quantized model, the evaluation has written the parity record into its own copy of the file.
     executed = made["evaluate"].path / ONNX
     wanted = {

@@ -1,4 +1,4 @@
-"""What a run prints and logs after each stage."""
+"""The line that a run prints after each stage, and the curves of stages that were found finished."""
 
 import logging
 import shutil
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def log_stage(context: Context, name: str, record: StageRecord) -> None:
-    """Print one line about a stage that was obtained. If it was found finished, log its curves again."""
+    """Print one line about an obtained stage. If the stage was found finished, log its curves again."""
     if context.machine.device.type == "cuda":
-        # Give the memory of this stage back, to the next one and to other processes on this GPU.
+        # Free the GPU memory of this stage for the next stage and for other processes.
         torch.cuda.empty_cache()
     accuracy = record.results.get("val_accuracy")
     log.info(
@@ -35,7 +35,7 @@ def log_stage(context: Context, name: str, record: StageRecord) -> None:
 def replay_history(context: Context, record: StageRecord) -> None:
     """Log the curves of a stage that was found finished, so that this run's logger has all curves.
 
-    Some may exist already, if this run was killed in the stage and another run finished it.
+    The folder may hold a part of them already, if this run was killed in the stage and another run finished it.
     """
     rows = record.results.get("history")
     if not rows:

@@ -15,7 +15,7 @@ from compression.run.names import STEPS
 
 
 def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
-    """Write the model of a pruning step into ``folder``; a strategy on channels writes it without the removed ones."""
+    """Write the model of a pruning step into ``folder``. A strategy on channels removes the pruned channels first."""
     model = context.build_model(pretrained=False)
     model.load_state_dict(weights)
     images = context.data.images
@@ -34,5 +34,5 @@ def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, 
 
 
 def with_bytes(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of steps, each with the bytes of its file."""
+    """Return the rows of pruning steps, each with ``bytes``, the size of its file."""
     return [row | {"bytes": (folder / STEPS / f"{row['step']:02d}.cmp").stat().st_size} for row in rows]

@@ -1,4 +1,4 @@
-"""Load time, memory and latency of a run's files. Whatever is compared is measured in turns."""
+"""Load time, memory and latency of a run's files. Compared latencies are measured alternately."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +25,12 @@ from compression.runtimes.measure import (
 )
 from compression.runtimes.runtime import Predictor
 
-# A long schedule has many steps: at most this many of them are timed, each this often.
+# At most this many pruning steps are timed, each this many times, because a long schedule has many steps.
 TIMED_STEPS, STEP_REPEATS = 8, 5
 
 
 def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, Any]:
-    """Return load time, memory and latency of the files of ``loaded``, each measured beside the other."""
+    """Return load time, peak memory and latency of the dense and the compressed file, as in ``metrics.json``."""
     settings, threads = context.config.runtime, context.machine.threads
     timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
     for name, peak in _peak_memory(context, loaded, folders).items():
@@ -48,7 +48,10 @@ def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mappin
 def _peak_memory(
     context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]
 ) -> dict[str, int | None]:
-    """Measure both files at the same time, each in its own process: unlike time, memory is not disturbed by that."""
+    """Return the extra bytes of each file at its peak, or None if it is not wanted.
+
+    Each file has its own process. Both are measured at the same time, which disturbs times but not memory.
+    """
     if not context.config.runtime.peak_memory:
         return dict.fromkeys(folders)
     with ThreadPoolExecutor() as pool:
@@ -115,7 +118,10 @@ def _summary(record: LatencyRecord) -> dict[str, Any]:
 
 
 def time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> dict[str, Any] | None:
-    """Time the files of pruning steps beside the dense model, all in one run, in the engine that starts fastest."""
+    """Return latencies of pruning steps and the dense model, measured alternately; None without steps.
+
+    The engine is eager PyTorch, because it starts fastest.
+    """
     if not steps:
         return None
     settings = context.config.runtime

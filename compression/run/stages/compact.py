@@ -1,4 +1,4 @@
-"""The compact stage: channels that nothing reads are removed from the network."""
+"""The compact stage: channels that no weight reads are removed from the network."""
 
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ def _compact(context: Context, parent: StageRecord, round_to: int, required: boo
     except InputError as error:
         if required:
             raise
-        # The run asked for zeros among single weights, so channels that cannot be removed are no failure.
+        # The strategy prunes single weights, so it is not an error if channels cannot be removed.
         return Made({"compacted": False, "channels": {}, "reason": str(error)})
     if not compacted.channels:
         return Made({"compacted": False, "channels": {}, "reason": "no channel is without a reader"})

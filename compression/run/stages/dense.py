@@ -1,4 +1,4 @@
-"""The dense stage: train the baseline, or take the weights of ``model.weights`` instead."""
+"""The dense stage: the baseline, trained or read from ``model.weights``."""
 
 from dataclasses import asdict
 from functools import partial

@@ -1,4 +1,4 @@
-"""The evaluate stage: load both written files, test them once, and measure them side by side."""
+"""The evaluate stage: the dense and the compressed file, tested once and timed alternately."""
 
 import gzip
 import io
@@ -94,9 +94,10 @@ def _evaluate(
 
 
 def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dict[str, Any]) -> dict[str, Any]:
-    """Run the ONNX file of a quantized model over the test images, beside the simulation. The executed result counts.
+    """Return how the ONNX file of a quantized model agrees with its simulation on the test images.
 
-    Both run on the CPU, which has the integer kernels.
+    The accuracies in ``counted`` are replaced by those of the executed file. Both run on the CPU, which has the
+    integer kernels.
     """
     simulated = EagerRuntime().load(artifact.model, threads=context.machine.threads)
     executed = OnnxRuntime().load(onnx_file, threads=context.machine.threads)

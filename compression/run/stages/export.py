@@ -1,4 +1,4 @@
-"""The export stages: write the dense and the compressed model as an artifact and as ONNX."""
+"""The export stages: the dense and the compressed model, written as an artifact and as ONNX."""
 
 from dataclasses import asdict
 from functools import partial

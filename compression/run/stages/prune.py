@@ -47,7 +47,7 @@ def obtain_pruned(context: Context, made: Finished) -> StageRecord:
     student, parent, teacher = context.student, made.network, made["dense"]
     sensitivity = _sensitivity_table(student, made.get("sensitivity"))
     config = student.config
-    # A recipe's name changes no result, nor does the training of the compacted model.
+    # Neither a recipe's name nor the training of the compacted model changes this stage's result.
     strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
     training = _without(asdict(config.training), "warmup", "min_lr", "early_epoch")
     if config.strategy.recovery.epochs is not None:
@@ -158,7 +158,7 @@ def _prune(
 def _outcome(
     recorder: StepRecorder, pruning: PruningCallback, model: nn.Module, parent: StageRecord
 ) -> tuple[Mapping[str, Tensor], MaskSet, dict[str, Any]]:
-    """Return weights, masks and row of the last step, or of the last that was accurate enough."""
+    """Return weights, masks and row of the last step, or of the last step that was accurate enough."""
     if not recorder.stopped:
         weights = recorder.best.weights or {name: value.cpu() for name, value in model.state_dict().items()}
         return weights, pruning.masks.to("cpu"), recorder.rows[-1]
@@ -183,7 +183,7 @@ def _describe_stop(recorder: StepRecorder, kept: Mapping[str, Any], drop: float 
 def _measure(context: Context, model: nn.Module) -> float:
     with evaluating(model):
         hits, totals = count_hits(model, context.data.val_batches(), context.data.num_classes)
-    # Where several processes train, they must also stop together.
+    # Processes that train together must also stop together, so all of them use one accuracy.
     return agree(float(hits.sum() / totals.sum()))
 
 

@@ -45,7 +45,7 @@ _LR_FLOOR = 0.01
 
 
 def obtain_quantized(context: Context, made: Finished) -> StageRecord:
-    """Return the newest network in integers.
+    """Return the newest network, quantized and stored as integers.
 
     With distillation, the dense model teaches quantization-aware training unless the configuration names another
     teacher. With a budget, the table of the bits stage decides the bits of each layer.

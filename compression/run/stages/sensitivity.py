@@ -61,7 +61,7 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
     images = context.data.val_subset(settings.images)
     done_file = folder / RESUME / "layers.json"
     rows: dict[str, Any] = json.loads(done_file.read_text()) if done_file.exists() else {}
-    # Only the number of scores per layer matters here.
+    # Only the number of scores per layer is used, so any scores will do.
     sizes = {name: score.numel() for name, score in units.reduce(_ones(model)).items()}
     found = measure_sensitivity(
         model,

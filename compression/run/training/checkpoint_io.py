@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there at all."""
+"""Atomic checkpoints: a kill during a write leaves the last checkpoint intact."""
 
 import io
 from typing import Any
@@ -10,14 +10,14 @@ from compression.system.files import write_atomic
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the old checkpoint and renames.
+    """Writer of checkpoints that replaces the old file by a rename within its folder.
 
-    Lightning's own way goes through the system's folder for temporary files; where that is another disk, the last
-    step is a copy, and a kill in the middle of it costs the only checkpoint.
+    Lightning writes into the system's temporary folder first. If that is on another disk, the last step is a copy, and
+    a kill during the copy destroys the only checkpoint.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write ``checkpoint`` to ``path``."""
+        """Write ``checkpoint`` to ``path``; the old file stays until the new one is complete."""
         del storage_options
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)

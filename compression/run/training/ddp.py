@@ -28,7 +28,7 @@ _LEFT_BEHIND = (LOCAL_RANK, "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PO
 
 @contextmanager
 def helpers_join(folder: Path, *, threads: int) -> Iterator[None]:
-    """Start helpers within this block in the stage ``folder``; afterwards the environment is as it was before."""
+    """Let helpers that start within this block join the training in ``folder``; restore the environment afterwards."""
     if is_helper():
         yield
         _leave_group()
@@ -48,7 +48,7 @@ def helpers_join(folder: Path, *, threads: int) -> Iterator[None]:
 
 
 def _leave_group() -> None:
-    # The first process hosts the rendezvous, so it must not leave while another one still needs it.
+    # The first process hosts the rendezvous, so it must not leave while another process still needs it.
     distributed.barrier()
     distributed.destroy_process_group()
 
@@ -76,7 +76,7 @@ def wait_for_helpers(trainer: Trainer) -> None:
     assert isinstance(launcher, _SubprocessScriptLauncher)
     for process in launcher.procs:
         process.wait()
-    # Hydra opens a log for each helper. Only errors are in it.
+    # Hydra creates a log for each helper, which holds only errors.
     for log in Path(trainer.default_root_dir).glob("train_ddp_process_*.log"):
         if log.stat().st_size == 0:
             log.unlink()

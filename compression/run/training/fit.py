@@ -29,12 +29,12 @@ from compression.tasks.classification import Classification
 
 
 class TrainingJoined(Exception):
-    """Raised in a helper process when the training it joined has ended: it has nothing else to do."""
+    """The end, in a helper process, of the training that it joined. The helper has nothing else to do."""
 
 
 _LAST = "last"
-# A checkpoint holds weights, momentum and best weights; a stage also writes its own files and its logger's. With less
-# room than that, the training would end in a full disk.
+# A checkpoint holds weights, momentum and best weights. A stage also writes its own files and its logger's files.
+# With less free space, the training would fill the disk.
 _COPIES, _MARGIN_BYTES = 3, 16 << 20
 
 
@@ -61,10 +61,11 @@ def fit(
     arithmetic: str = "",
     devices: int = 1,
 ) -> Fitted:
-    """Train ``task`` for ``num_epochs``, from the last checkpoint in the stage's ``folder`` if there is one.
+    """Train ``task`` for ``num_epochs`` and return the result; continue from the checkpoint in ``folder`` if any.
 
-    ``arithmetic`` is printed behind every accuracy during training. With several ``devices``, each process trains on
-    its share of every batch; in a helper process this function ends by raising ``TrainingJoined``.
+    ``arithmetic`` is printed after every accuracy during training. With several ``devices``, each process trains on
+    its share of every batch. Raises ``InputError`` if the disk has too little room, and ``TrainingJoined`` at the end
+    of the training in a helper process.
     """
     history, best = History(), best or BestWeights()
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
@@ -108,12 +109,12 @@ def _check_room(context: Context, stage: str, task: Classification) -> None:
         context.store.root,
         needed=_COPIES * model_bytes + _MARGIN_BYTES,
         what=f"stage {stage}",
-        advice=f"what was finished is kept; make room, e.g. {make_room_advice(context.store.root)}",
+        advice=f"finished work is kept; make room, e.g. {make_room_advice(context.store.root)}",
     )
 
 
 def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **settings: Any) -> Trainer:
-    """Return a Trainer on the run's device that prints nothing but what our callbacks print."""
+    """Return a Trainer on the run's device. Only our callbacks print during its training."""
     deterministic = context.config.trainer.deterministic
     # Processes that train together wait for each other in every batch, so they cannot take turns.
     alone = context.machine.device.type == "cpu" and settings.get("devices", 1) == 1
@@ -121,7 +122,7 @@ def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **sett
     return Trainer(
         accelerator=context.machine.device.type if context.machine.device.type != "cuda" else "gpu",
         precision=cast(Any, context.machine.precision),
-        # Some CUDA kernels have no deterministic form. On a GPU this is a wish; only the CPU repeats results exactly.
+        # Some CUDA kernels have no deterministic form, so a GPU only warns. Only the CPU repeats results exactly.
         deterministic="warn" if deterministic and context.machine.device.type != "cpu" else deterministic,
         callbacks=[*callbacks, *([TakesTurns(turns)] if turns else [])],
         enable_model_summary=False,

@@ -1,4 +1,4 @@
-"""The teacher of a run: its dense model, or the network of a file."""
+"""The teacher of a run: its dense model, or a network that is read from a file."""
 
 import hashlib
 from pathlib import Path
@@ -65,7 +65,9 @@ def read_given_teacher(context: Context, given: str) -> tuple[nn.Module, ModelCa
     except InputError as error:
         if str(error).startswith("distillation.teacher="):
             raise
-        raise InputError(f"distillation.teacher={given} is no artifact, checkpoint or state dict: {error}") from error
+        raise InputError(
+            f"distillation.teacher={given} is not an artifact, checkpoint or state dict: {error}"
+        ) from error
 
 
 def _check_card(context: Context, given: str, card: ModelCard) -> None:
@@ -90,7 +92,7 @@ def _read_weights(context: Context, given: str, path: Path) -> nn.Module:
     model, weights = context.dense.build_model(pretrained=False), read_weights(path)
     expected = model.state_dict()
     others = [name for name, value in expected.items() if name in weights and weights[name].shape != value.shape]
-    # Only the head differs, and only in its outputs.
+    # Then only the head differs, in its number of outputs.
     if others and all(
         expected[name].shape[:1] == (context.data.num_classes,) and weights[name].shape[1:] == expected[name].shape[1:]
         for name in others
@@ -107,7 +109,7 @@ def _read_weights(context: Context, given: str, path: Path) -> nn.Module:
 
 
 def wrong_classes(given: str, found: int, context: Context) -> InputError:
-    """Return the error about a teacher with ``found`` classes, which is not the number of the data."""
+    """Return the error for a teacher with ``found`` classes, where the data has another number."""
     return InputError(
         f"distillation.teacher={given} has {found} classes, the data {context.data.num_classes}: must be the same ones"
     )

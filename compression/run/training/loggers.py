@@ -1,4 +1,4 @@
-"""The configured logger: one a stage, in the run's folder."""
+"""The configured logger: one per stage, in the run's folder."""
 
 import csv
 import shutil
@@ -17,21 +17,21 @@ from compression.run.context import Context
 def make_logger(context: Context, version: str) -> Logger:
     """Return the configured logger, writing into the run's folder under the stage's name."""
     settings = dict(context.config.logger)
-    # TensorBoard and CSV keep a folder a version; a logger without folders gets the stage into its name.
+    # TensorBoard and CSV keep one folder per version. A logger without folders gets the stage as part of its name.
     place = {"version": version} if "name" in settings else {"name": f"{context.run_dir.name}-{version}"}
     logger: Logger = instantiate(settings, save_dir=str(context.run_dir), **place)
     return logger
 
 
 def close_logger(logger: Logger) -> None:
-    """Write what is buffered; W&B knows one run a process, which has to end before the next stage's."""
+    """Write buffered values. W&B allows one run per process, so its run ends here, before the next stage starts one."""
     logger.finalize("success")
     if isinstance(logger, WandbLogger):
         logger.experiment.finish()
 
 
 def has_step(logger: Logger, step: int) -> bool:
-    """Return whether what the logger wrote before goes up to ``step``; what it keeps elsewhere is not looked into."""
+    """Return whether the logger's folder holds a value of ``step`` or later. Without a folder it is False."""
     return logger.log_dir is not None and any(one >= step for one in _steps(Path(logger.log_dir)))
 
 
@@ -46,10 +46,10 @@ def _steps(folder: Path) -> Iterator[int]:
 
 
 def log_row(context: Context, settings: Mapping[str, bool | float | str], row: Mapping[str, float]) -> None:
-    """Put the run into TensorBoard's HParams table, in the place of its earlier row; other loggers have no such table.
+    """Write the run's row in TensorBoard's HParams table and remove its earlier row. Other loggers have no such table.
 
-    ``log_hyperparams`` would also write which columns there are, and TensorBoard takes those of the first run it
-    meets for all of them. Left out, it gathers them from all runs.
+    ``log_hyperparams`` would also write a list of columns, and TensorBoard would use the list of the first run for all
+    runs. Without any list, TensorBoard collects the columns of all runs.
     """
     logger = make_logger(context, ROW)
     if not isinstance(logger, TensorBoardLogger):

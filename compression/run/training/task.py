@@ -15,7 +15,7 @@ from compression.tasks.classification import Classification
 def make_task(context: Context, model: nn.Module, lr_factor: Any, **optimizer_settings: Any) -> Classification:
     """Return the task that trains ``model`` with the configured optimizer and loss.
 
-    ``lr_factor`` maps an update's number to the factor of the learning rate.
+    ``lr_factor`` maps the number of an update (from 0) to the factor of the learning rate.
     """
     training = context.config.training
     return Classification(

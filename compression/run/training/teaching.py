@@ -64,7 +64,7 @@ def distillation_identity(context: Context, dense_model: StageRecord) -> dict[st
 
 
 def describe_distillation(context: Context) -> dict[str, Any] | None:
-    """Return the description of the teaching for ``metrics.json``; None without a teacher."""
+    """Return the description of the distillation for ``metrics.json``; None without a teacher."""
     settings = context.config.distillation
     if not settings.teaches:
         return None
@@ -100,7 +100,7 @@ def _weight(context: Context) -> float:
 
 
 def make_feature_transfer(context: Context, student: nn.Module, teacher: nn.Module) -> FeatureTransfer:
-    """Return what compares feature maps of ``student`` and ``teacher``; raises ``InputError`` for unknown layers."""
+    """Return the loss between feature maps of ``student`` and ``teacher``; raises ``InputError`` for unknown layers."""
     feature = context.config.distillation.feature
     mine, its = (feature_shapes(net, context.example(device_of(net))) for net in (student, teacher))
     if feature.student_layers:

@@ -6,7 +6,7 @@ LAYERS = ["features.0", "features.3", "classifier"]
 
 
 @pytest.mark.parametrize(("processor", "weight_bits"), [(WITH_VNNI, 8), (WITHOUT_VNNI, 7)])
-def test_weights_have_the_bits_that_the_processor_bears(make, monkeypatch, processor, weight_bits):
+def test_weights_have_7_bits_on_processors_that_saturate(make, monkeypatch, processor, weight_bits):
     state_processor(monkeypatch, processor)
     made = make("quantize", "strategy=none bits=8")
     assert {row["weight_bits"] for row in made.results["layers"]} == {weight_bits}
@@ -15,15 +15,15 @@ def test_weights_have_the_bits_that_the_processor_bears(make, monkeypatch, proce
 
 
 @pytest.mark.parametrize(("processor", "eight"), [(WITH_VNNI, 8), (WITHOUT_VNNI, 7)])
-def test_layers_with_bits_of_their_own(make, monkeypatch, processor, eight):
+def test_layer_bits_override_the_bits_of_the_run(make, monkeypatch, processor, eight):
     state_processor(monkeypatch, processor)
     made = make("quantize", "strategy=none bits=4 quantization.layer_bits=[first:8,'features.*:6/8',last:8]")
     rows = {row["layer"]: (row["weight_bits"], row["activation_bits"]) for row in made.results["layers"]}
-    # The later pattern wins, and what is not said is the run's.
+    # The later pattern wins. Bits that no pattern sets are those of the run.
     assert rows == {"features.0": (6, 8), "features.3": (6, 8), "classifier": (eight, 4)}
 
 
-def test_reduced_range_is_seven_bits(shared):
+def test_reduce_range_limits_8_bit_weights_to_7_bits(shared):
     commands = [f"strategy=none bits={bits} quantization.reduce_range=true until=quantize" for bits in (8, 4)]
     made, less = (shared(command)["quantize"] for command in commands)
     assert made.results["reduced_range"]

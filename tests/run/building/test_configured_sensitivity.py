@@ -17,7 +17,7 @@ from compression.run.context import make_context
         ("strategy=layerwise_structured_l1", True, True, "channels"),
     ],
 )
-def test_a_run_measures_sensitivity_only_if_its_strategy_needs_a_table_and_has_none(
+def test_sensitivity_is_measured_if_the_strategy_needs_a_table_without_a_file(
     tmp_path: Path, command: str, needed: bool, measured: bool, kind: str
 ) -> None:
     context = make_context(compose_config(*WIDE, *command.split(), f"output_dir={tmp_path}"), tmp_path)

@@ -29,7 +29,7 @@ def context(tmp_path):
         ("strategy=none bits=6 until=quantize", "quantize"),
     ],
 )
-def test_the_network_of_a_stage_is_read_as_it_was_left(context, shared, command, stage):
+def test_the_network_of_a_stage_is_read_back(context, shared, command, stage):
     made = shared(command)[stage]
     net = load_network(context, made)
     assert same(net.state_dict(), weights_of(made))
@@ -38,7 +38,7 @@ def test_the_network_of_a_stage_is_read_as_it_was_left(context, shared, command,
     assert isinstance(net.get_submodule("classifier"), IntegerLayer) == (stage == "quantize")
 
 
-def test_tensors_are_written_whole_wherever_they_lie(tmp_path):
+def test_views_of_tensors_are_written_completely(tmp_path):
     base = torch.arange(6.0).reshape(2, 3)
     save_tensors({"weight": base.T.requires_grad_(), "row": base[1]}, tmp_path / "model.safetensors")
     read = weights_of(SimpleNamespace(path=tmp_path))
@@ -46,7 +46,7 @@ def test_tensors_are_written_whole_wherever_they_lie(tmp_path):
     assert read["row"].tolist() == [3.0, 4.0, 5.0]
 
 
-def test_an_architecture_is_told_as_json_tells_it(context):
+def test_an_architecture_is_described_as_plain_json(context):
     context.config.model["sizes"] = (1, 2)
     assert describe_architecture(context, compacted=True) == {
         "target": "tiny_net.TinyNet",

@@ -7,7 +7,7 @@ from teachers import TINY_STUDENT, check_command, refusal, write_artifact
 from tiny_net import TinyNet
 
 
-def test_a_student_that_cannot_inherit(tmp_path):
+def test_a_student_that_cannot_inherit_weights_is_refused(tmp_path):
     wanted = "distillation.inherit_weights=true needs a student that is its teacher with fewer channels: "
     wider = f"{TINY_STUDENT} +distillation.student.width=64 distillation.inherit_weights=true strategy=none"
     assert refusal(tmp_path, wider) == (
@@ -34,16 +34,16 @@ def test_a_student_that_cannot_inherit(tmp_path):
         ),
         (
             f"{TINY_STUDENT} sparsity=0.999999",
-            # That of the student: the wider dense model bears more.
+            # The limit of the student. The wider dense model allows a higher sparsity.
             "sparsity=0.999999 would empty a layer: must be at most 0.998 for this model",
         ),
     ],
 )
-def test_a_student_that_cannot_be_had(tmp_path, student, message):
+def test_a_student_with_wrong_settings_is_refused(tmp_path, student, message):
     assert refusal(tmp_path, student) == message
 
 
-def test_a_student_that_does_not_run_on_the_images(tmp_path):
+def test_a_student_that_does_not_run_on_the_images_is_refused(tmp_path):
     message = refusal(tmp_path, "distillation/student=vgg11 data.image_size=16")
     assert message.startswith("distillation.student compression.models.vgg11.vgg11 does not run on data.image_size=16")
 
@@ -61,14 +61,14 @@ def test_a_student_that_does_not_run_on_the_images(tmp_path):
         ),
     ],
 )
-def test_layers_that_are_not_there(tmp_path, layers, wrong):
+def test_layers_without_a_feature_map_are_refused(tmp_path, layers, wrong):
     assert refusal(tmp_path, f"distillation=feature distillation.feature.{layers}") == (
         f"distillation.feature.{wrong}: gives no feature map [B, C, H, W] in TinyNet; "
         "the last of each resolution: features.2, features"
     )
 
 
-def test_layers_that_are_gone_where_rounding_is_trained(tmp_path):
+def test_layers_that_the_traced_graph_lacks_are_refused_with_qat(tmp_path):
     layers = "distillation.feature.student_layers=[features] distillation.feature.teacher_layers=[features]"
     check_command(tmp_path, f"distillation=feature {layers}")
     assert refusal(tmp_path, f"distillation=feature {layers} quantization=qat bits=8") == (
@@ -78,7 +78,7 @@ def test_layers_that_are_gone_where_rounding_is_trained(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folded_teacher_runs_single_layers_and_gives_no_weights(tmp_path):
+def test_a_folded_teacher_has_no_containers_and_no_weights_to_inherit(tmp_path):
     teacher = tmp_path / "teacher.cmp"
     given = f"distillation.teacher={teacher}"
     blocks = "distillation.feature.student_layers=[features] distillation.feature.teacher_layers=[features]"
@@ -96,7 +96,7 @@ def test_a_folded_teacher_runs_single_layers_and_gives_no_weights(tmp_path):
     check_command(tmp_path, f"{heirs} {given}")
 
 
-def test_networks_without_feature_maps(tmp_path):
+def test_networks_without_feature_maps_are_refused(tmp_path):
     command = "distillation=feature distillation/student=custom distillation.student._target_=odd_nets.FlatNet"
     assert refusal(tmp_path, f"{command} strategy=none") == (
         "distillation.feature.kind=attention: student and teacher must have feature maps [B, C, H, W] to compare; "

@@ -13,7 +13,7 @@ from compression.config.explain import explain
         ("model=vgg11 data.image_size=16", r"vgg11 does not run on data.image_size=16: .*output size is too small"),
         ("training.optimizer.momentum=-1", r"^training.optimizer: Invalid momentum value: -1"),
         ("+training.optimizer.nonsense=1", r"^training.optimizer: .*nonsense"),
-        ("trainer.precision=16-mixed", r"^trainer.precision=16-mixed: a CPU has none; allowed here: "),
+        ("trainer.precision=16-mixed", r"^trainer.precision=16-mixed: not supported on a CPU; allowed here: "),
         (
             "model=resnet18 model.pretrained=true model.weights=some.pt",
             r"^model.pretrained=true contradicts model.weights=some.pt: give one of them$",
@@ -22,7 +22,7 @@ from compression.config.explain import explain
         ("data.batch_size=1", r"^data.batch_size=1: "),
     ],
 )
-def test_what_would_fail_in_training_is_found_before(tmp_path, command, message):
+def test_errors_of_model_and_optimizer_are_found_before_training(tmp_path, command, message):
     with pytest.raises((HydraException, ValueError)) as caught:
         check_command(tmp_path, *command.split())
     assert re.search(message, explain(caught.value), flags=re.IGNORECASE)

@@ -10,13 +10,13 @@ from checks import refusal
         ("bits=8 quantization.layer_bits=['*:32/32']", "leaves no layer to quantize"),
     ],
 )
-def test_refused_before_training(tmp_path, overrides, message):
+def test_wrong_quantization_settings_are_refused(tmp_path, overrides, message):
     assert message in refusal(tmp_path, "strategy=none", *overrides.split())
 
 
-def test_a_budget_that_nothing_fits_is_refused(tmp_path):
+def test_a_budget_below_the_smallest_size_is_refused(tmp_path):
     budget = "quantization.allocation.max_bytes=10"
     assert refusal(tmp_path, "strategy=none", "bits=8", budget) == (
-        # (864 + 18432 + 640) weights of a quarter of a byte.
+        # (864 + 18432 + 640) weights of 2 bits each.
         f"{budget}: must be at least 4984, all weights in 2 bits"
     )

@@ -1,4 +1,4 @@
-"""What no schema can know is refused as well before anything is trained: by ``pipeline.check``."""
+"""Errors of a strategy that depend on the model: they are refused before training."""
 
 import logging
 
@@ -110,7 +110,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("command", "message"), MESSAGES)
-def test_message_of(tmp_path, command, message):
+def test_a_wrong_strategy_is_refused_with_one_message(tmp_path, command, message):
     with pytest.raises((HydraException, ValueError)) as caught:
         check_command(tmp_path, *command.split())
     assert explain(caught.value) == message
@@ -121,23 +121,23 @@ def test_message_of(tmp_path, command, message):
     "command",
     ["sparsity=0.99999", "sparsity=0.9999999999", "strategy=oneshot_random sparsity=0.99999"],
 )
-def test_a_sparsity_that_empties_a_layer_names_the_limit(tmp_path, command):
+def test_the_error_for_a_sparsity_that_empties_a_layer_names_the_limit(tmp_path, command):
     with pytest.raises(ValueError, match=r"would empty a layer: must be at most 0.99\d+ for this model$"):
         check_command(tmp_path, *command.split())
 
 
-def test_channels_that_the_code_counts_on(tmp_path):
+def test_channels_that_the_code_hard_codes_are_refused(tmp_path):
     model = ("model=custom", "model._target_=odd_nets.FixedShapeNet", "strategy.granularity.round_to=4")
     with pytest.raises(ValueError, match=r"^channels of this model cannot be removed safely: without them it does not"):
         check_command(tmp_path, CHANNELS, *model)
 
 
-def test_an_unknown_codec(tmp_path):
+def test_an_unknown_codec_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"^storage.codec='zip' is unknown; allowed: auto, dense, bitmask, coo, csr"):
         check_command(tmp_path, "storage.codec=zip")
 
 
-def test_a_pattern_that_prunes_another_share_than_its_recipe_says(tmp_path):
+def test_a_pattern_that_contradicts_the_recipes_sparsity_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"contradicts"):
         check_command(tmp_path, "strategy=two_four", "strategy.granularity.n=1")
 
@@ -157,7 +157,7 @@ def test_recovery_starts_below_dense_training(training):
         ("strategy.protect=[first,last]", 0.9245),
     ],
 )
-def test_the_limit_that_is_named_can_be_asked_for(tmp_path, command, limit):
+def test_the_named_limit_is_accepted(tmp_path, command, limit):
     with pytest.raises(ValueError, match=f"must be at most {limit} for this model"):
         check_command(tmp_path, *command.split(), "sparsity=0.999")
     check_command(tmp_path, *command.split(), f"sparsity={limit}")
@@ -174,18 +174,18 @@ KINDS = ("gmp", "layerwise_structured_l1", "rigl", "taylor")
         for path in sorted(STRATEGIES.glob("*.yaml"))
     ],
 )
-def test_what_is_right_passes(tmp_path, strategy):
+def test_every_strategy_passes_with_its_defaults(tmp_path, strategy):
     check_command(tmp_path, f"strategy={strategy}", "until=dense", "storage=bitmask")
 
 
-def test_layers_that_stay_whole_are_told(tmp_path, caplog):
+def test_layers_that_stay_unpruned_are_logged(tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="compression.run.checks.check_strategy")
     check_command(tmp_path, "strategy=two_four")
     assert [
         record.getMessage() for record in caplog.records if record.name == "compression.run.checks.check_strategy"
-    ] == ["prune  two_four leaves 1 layers whole: features.0.weight"]
+    ] == ["prune  two_four leaves 1 layers unpruned: features.0.weight"]
 
 
-def test_groups_of_classes_can_be_named_on_the_command_line():
+def test_class_groups_can_be_set_on_the_command_line():
     config = compose_config("data.class_groups={low: ['0', '1'], high: ['8', '9']}")
     assert config.data["class_groups"] == {"low": ["0", "1"], "high": ["8", "9"]}

@@ -17,7 +17,7 @@ BY_SENSITIVITY = f"strategy=layerwise_l1 strategy.schedule.steps=2 sensitivity.i
 @pytest.mark.parametrize(
     ("command", "more"), [(f"strategy=oneshot_l1 {UNTRAINED}", set()), (BY_SENSITIVITY, {"sensitivity_weights"})]
 )
-def test_a_run_that_prunes_is_drawn(shared, tmp_path, command, more):
+def test_a_pruning_run_has_its_pictures(shared, tmp_path, command, more):
     records = shared(command)
     config = compose_config(*WIDE, *command.split(), f"output_dir={tmp_path}")
     rows = records["prune"].results["pruning_history"]
@@ -26,12 +26,12 @@ def test_a_run_that_prunes_is_drawn(shared, tmp_path, command, more):
     assert figures.keys() == ALWAYS | more
     texts = {text.get_text() for text in figures["first_filters"].findobj(Text)}
     assert f"features.0.weight, before and after {config.strategy.name}" in texts
-    # Without timings there is no axis for them.
+    # Without timings there is no third axis.
     assert len(figures["pruning_history"].axes) == 2
 
 
 @pytest.mark.parametrize("kind", ["weights", "channels"])
-def test_a_table_of_sensitivity_is_drawn_by_its_kind(kind):
+def test_the_sensitivity_picture_is_named_by_its_kind(kind):
     name = "conv.weight" if kind == "weights" else "conv"
     table = SensitivityTable(kind=kind, baseline=0.9, images=10, sizes={name: 8}, accuracy={name: {0.5: 0.8, 0.9: 0.1}})
     assert list(draw_sensitivity(table)) == [f"sensitivity_{kind}"]

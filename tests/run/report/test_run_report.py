@@ -3,8 +3,8 @@ import json
 from runs import TINY, run_here
 
 
-def test_without_compression_the_one_export_counts_once(tmp_path):
-    """The dense and the compressed model are the same stage then."""
+def test_the_export_is_counted_once_without_compression(tmp_path):
+    """Without compression, the dense and the compressed model are one export stage."""
     run_here(*TINY, "strategy=none", "training.epochs=1", run_dir=tmp_path / "run", output_dir=tmp_path)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     [export] = (tmp_path / "store").glob("export-*/stage.json")

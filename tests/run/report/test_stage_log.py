@@ -34,7 +34,7 @@ def csv_curve(folder, name):
 
 @pytest.fixture(params=["tensorboard", "csv"])
 def logged(request, tmp_path):
-    """A run's folder with a configured logger; gives the context, and what reads a curve."""
+    """The context of a run with a configured logger, and a function that reads a curve from its folder."""
     config = compose_config(*TINY, f"logger={request.param}")
     curve = {"tensorboard": tensorboard_curve, "csv": csv_curve}[request.param]
     return SimpleNamespace(config=config, run_dir=tmp_path), lambda name: curve(tmp_path, name)
@@ -50,8 +50,8 @@ def log(context, rows):
 WHOLE = [(10, 0.25), (20, 0.5), (30, 0.75)]
 
 
-@pytest.mark.parametrize("before", [0, 2], ids=["nothing", "torn"])
-def test_curves_that_are_not_whole_are_replayed_once(logged, before):
+@pytest.mark.parametrize("before", [0, 2], ids=["nothing", "truncated"])
+def test_incomplete_curves_are_replayed_once(logged, before):
     context, curve = logged
     if before:
         log(context, ROWS[:before])
@@ -61,25 +61,25 @@ def test_curves_that_are_not_whole_are_replayed_once(logged, before):
         assert curve("sparsity") == [(5, 0.5)]
 
 
-def test_curves_that_are_whole_stay_as_they_were_logged(logged):
+def test_complete_curves_are_left_alone(logged):
     context, curve = logged
     log(context, [{"update": 15, "val/accuracy": 0.125}, {"update": 30, "val/accuracy": 0.75}])
     replay_history(context, RECORD)
     assert curve("val/accuracy") == [(15, 0.125), (30, 0.75)]
 
 
-def test_a_file_that_a_kill_tore_is_replayed(logged):
+def test_a_truncated_log_file_is_replayed(logged):
     context, curve = logged
     log(context, ROWS)
     [file] = [*context.run_dir.glob("*/prune/events*"), *context.run_dir.glob("*/prune/metrics.csv")]
     data = file.read_bytes()
-    # Within the last point.
+    # The cut is within the last point.
     file.write_bytes(data[:-12] if file.suffix == ".csv" else data[:-6])
     replay_history(context, RECORD)
     assert curve("val/accuracy") == WHOLE
 
 
-def test_a_stage_without_a_history_leaves_nothing(logged):
+def test_a_stage_without_a_history_logs_nothing(logged):
     context, _ = logged
     replay_history(context, StageRecord(RECORD.key, None, {}, 1.0, reused=True, made_with={}))
     assert not list(context.run_dir.iterdir())

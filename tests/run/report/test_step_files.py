@@ -8,14 +8,14 @@ ONCE = "strategy=oneshot_structured_l2 strategy.recovery.epochs=0"
 
 
 @pytest.mark.parametrize("settings", ["", "strategy.granularity.round_to=1 sparsity=0.52"])
-def test_the_file_of_a_step_has_the_channels_that_the_step_left(shared, settings):
+def test_a_step_file_has_only_the_kept_channels(shared, settings):
     stages = shared(f"{ONCE} {settings} until=compact")
     made, pruned = stages["compact"], stages["prune"]
     step = compression.load(pruned.path / "steps" / "01.cmp", allow=["tiny_net"])
     assert same(step.state_dict(), load_file(made.path / "model.safetensors"))
 
 
-def test_files_of_steps_are_those_of_this_command_not_of_one_before(shared):
+def test_step_files_follow_strategy_compact(shared):
     compacted, masked = (
         shared(f"{ONCE} strategy.compact={wanted} until=prune")["prune"] for wanted in ("true", "false")
     )

@@ -1,4 +1,4 @@
-"""Which files are timed, beside which, and what the record of it holds; never how long anything takes."""
+"""The choice of timed files and the contents of the timing record. No test checks how long something takes."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def context(tmp_path):
 
 @pytest.fixture
 def step_files(shared):
-    """Makes the files of so many steps."""
+    """Function that writes the files of ``count`` steps."""
     made = shared("strategy=oneshot_l1 strategy.recovery.epochs=0 until=prune")["prune"].path / "steps" / "01.cmp"
 
     def make(folder: Path, count: int) -> list[Path]:
@@ -38,17 +38,17 @@ def step_files(shared):
         (1, ["01"]),
         (3, ["01", "02", "03"]),
         (8, [f"{step:02d}" for step in range(1, 9)]),
-        # Eight of them, evenly spaced, the last among them.
+        # Eight steps are timed, evenly spaced, including the last.
         (15, ["01", "03", "05", "07", "09", "11", "13", "15"]),
     ],
 )
-def test_steps_of_a_long_schedule_are_timed_now_and_then(context, step_files, tmp_path, count, timed):
+def test_evenly_spaced_steps_of_a_long_schedule_are_timed(context, step_files, tmp_path, count, timed):
     record = time_steps(context, TinyNet(num_classes=10, width=32), step_files(tmp_path, count))
     assert list(record["latency_ms"]) == [*timed, "dense"]
     assert (record["engine"], record["batch_size"]) == ("eager", 2)
 
 
-def test_without_steps_nothing_is_timed(context):
+def test_nothing_is_timed_without_steps(context):
     assert time_steps(context, TinyNet(num_classes=10), []) is None
 
 
@@ -60,6 +60,6 @@ def test_both_files_are_timed_in_every_engine_at_every_batch_size(context, share
     assert [(entry["engine"], entry["batch_size"]) for entry in timing["latency"]] == [("eager", 1), ("eager", 2)]
     assert {entry["best_dense_engine"] for entry in timing["latency"]} == {"eager"}
     assert all(entry["speedup"] == entry["speedup_over_best_dense"] for entry in timing["latency"])
-    # Memory was not asked for.
+    # The configuration turns off the measurement of memory.
     assert [timing[name]["peak_memory_bytes"] for name in loaded] == [None, None]
     assert (timing["repeats"], timing["warmup"]) == (2, 0)

@@ -11,7 +11,7 @@ def test_the_dense_stage_keeps_initial_and_early_weights(shared):
     assert not initial["features.1.running_mean"].any()
 
 
-def test_dense_training_that_stops_before_the_early_epoch_serves_as_well(make, finished):
+def test_dense_training_that_stops_before_the_early_epoch_has_early_weights(make, finished):
     stopping = "callbacks=early_stopping callbacks.early_stopping.patience=1 +callbacks.early_stopping.min_delta=0.9"
     start = "strategy=oneshot_l1 strategy.start=early strategy.recovery.epochs=0"
     make("prune", f"{stopping} training.early_epoch=3 {start}")

@@ -8,7 +8,7 @@ from training_parts import KillAt, KilledError
 from compression.callbacks.distillation import DistillationCallback
 
 
-def test_a_student_begins_with_its_teachers_first_channels(shared):
+def test_a_student_inherits_the_first_channels_of_its_teacher(shared):
     command = f"distillation=logit {STUDENT} distillation.inherit_weights=true distillation.epochs=1 strategy=none"
     stages = shared(f"{command} until=distil")
     whole, start = weights_of(stages["dense"]), weights_of(stages["distil"], "initial")
@@ -17,19 +17,19 @@ def test_a_student_begins_with_its_teachers_first_channels(shared):
         assert torch.equal(value, whole[name][tuple(slice(size) for size in value.shape)]), name
 
 
-def test_it_is_the_teachers_content_that_counts(make, finished, tmp_path, outputs):
+def test_a_moved_teacher_file_is_the_same_teacher(make, finished, tmp_path, outputs):
     teacher = write_teacher(finished("dense")[0], tmp_path / "teacher.cmp")
     command = f"distillation=logit {STUDENT} distillation.epochs=1 distillation.teacher="
     made = make("distil", f"{command}{teacher}")
     moved = teacher.rename(tmp_path / "moved.cmp")
     run_here(*WIDE, *f"{command}{moved} until=distil".split(), run_dir=outputs / "run", output_dir=outputs)
     assert [found.path for found in finished("distil")] == [made.path]
-    # The dense model has no part in it.
+    # The student does not depend on the dense model.
     assert made.record["key"]["parents"] == []
 
 
 @pytest.mark.slow
-def test_a_killed_student_goes_on_as_if_nothing_had_been(make, shared, monkeypatch, outputs):
+def test_a_killed_student_training_resumes_exactly(make, shared, monkeypatch, outputs):
     command = f"distillation=feature distillation.feature.kind=hint {STUDENT}"
     whole = shared(f"{command} until=distil")["distil"]
     with monkeypatch.context() as patch:

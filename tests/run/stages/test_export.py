@@ -1,4 +1,4 @@
-"""The written files are of one model, and say what it is."""
+"""The written files hold one model and its description."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def exported(shared):
     return shared("strategy=none until=export")
 
 
-def test_the_artifact_says_what_it_holds(exported):
+def test_the_artifact_describes_its_model(exported):
     contents = read_contents(exported["export"].path / "model.cmp")
     info = contents.card.info
     assert list(contents.card.class_names) == [str(digit) for digit in range(10)]
@@ -30,7 +30,7 @@ def test_the_artifact_says_what_it_holds(exported):
     assert "distillation" not in info
 
 
-def test_both_files_compute_the_same(exported):
+def test_the_artifact_and_the_onnx_file_compute_the_same(exported):
     folder = exported["export"].path
     images = torch.randn((4, 3, 32, 32), generator=torch.Generator().manual_seed(1))
     model = load_artifact(folder / "model.cmp", allow=["tiny_net"]).model.eval()
@@ -40,11 +40,11 @@ def test_both_files_compute_the_same(exported):
     assert np.allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_it_is_validated_once_more(exported):
+def test_the_exported_network_is_validated(exported):
     assert exported["export"].results == {"val_accuracy": exported["dense"].results["val_accuracy"]}
 
 
-def test_the_dense_files_are_the_same_for_every_strategy_and_others_for_another_storage(outputs):
+def test_the_dense_export_depends_on_the_storage_and_not_on_the_strategy(outputs):
     def planned(*command):
         context = make_context(compose_config(*WIDE, *command, f"output_dir={outputs}"), outputs / "run")
         context = replace(context, store=PlanningStore(context.store))

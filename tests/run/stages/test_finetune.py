@@ -5,7 +5,7 @@ ONCE = "strategy=oneshot_structured_l2 strategy.recovery.epochs=0"
 SHAPES = ("features.0.weight", "features.3.weight", "classifier.weight")
 
 
-def test_finetuning_trains_the_smaller_network_on(shared):
+def test_finetuning_trains_the_compacted_network(shared):
     stages = shared(f"{ONCE} strategy.finetune.epochs=2 until=finetune")
     made, compacted = stages["finetune"], stages["compact"]
     before, after = (load_file(found.path / "model.safetensors") for found in (compacted, made))

@@ -1,4 +1,4 @@
-"""What the prune stage leaves on disk, where it starts from, and where it stops."""
+"""Files, start and end of the prune stage."""
 
 import pytest
 import torch
@@ -12,11 +12,11 @@ from compression.core.masks import MaskSet
 from compression.run.stages import prune
 
 STEPS = "strategy=iterative_l1 strategy.schedule.steps=3 sparsity=0.9"
-# Hardly any training: what a step costs is not won back.
+# The learning rate is so low that recovery wins back almost no accuracy.
 FALLING = "strategy=iterative_l1 strategy.schedule.steps=4 sparsity=0.97 strategy.recovery.lr_factor=0.01"
 
 
-def test_a_file_and_a_row_for_every_step(shared):
+def test_every_step_has_a_file_and_a_row(shared):
     stages = shared(f"{STEPS} until=prune")
     made = stages["prune"]
     rows = made.results["pruning_history"]
@@ -31,14 +31,14 @@ def test_a_file_and_a_row_for_every_step(shared):
         assert model.features[0].weight.shape == (32, 3, 3, 3)
     assert [row["sparsity"] for row in rows] == pytest.approx([1 - 0.1 ** (k / 3) for k in (1, 2, 3)], abs=1e-4)
     assert sorted((row["bytes"] for row in rows), reverse=True) == [row["bytes"] for row in rows]
-    # One epoch after each step: its accuracy is that of the step.
+    # Each step has one epoch of recovery, so the accuracies of step and epoch are the same.
     assert [row["accuracy_after"] for row in rows] == [row["val/accuracy"] for row in made.results["history"]]
     assert made.results["val_accuracy"] == rows[-1]["accuracy_after"]
     assert made.results["sparsity"] == rows[-1]["sparsity"]
     assert made.results["stopped"] is None
 
 
-def test_statistics_are_of_augmented_images_and_criteria_see_plain_ones(make, monkeypatch):
+def test_batch_norm_sees_augmented_images_and_criteria_see_plain_images(make, monkeypatch):
     seen = {}
 
     class Spy(PruningCallback):
@@ -51,10 +51,10 @@ def test_statistics_are_of_augmented_images_and_criteria_see_plain_ones(make, mo
     assert seen["norm_batches"].augment.crop_padding == 1
     assert seen["batches"].augment is None
     first, again = (next(iter(seen["norm_batches"]))[0] for _ in range(2))
-    assert torch.equal(first, again), "a resumed training sees the same"
+    assert torch.equal(first, again), "a resumed training sees the same images"
 
 
-def test_the_last_step_is_the_stages_model(shared):
+def test_the_stage_keeps_the_model_of_the_last_step(shared):
     made = shared(f"{STEPS} until=prune")["prune"]
     weights = load_file(made.path / "model.safetensors")
     assert same(compression.load(made.path / "steps" / "03.cmp", allow=["tiny_net"]).state_dict(), weights)
@@ -64,16 +64,16 @@ def test_the_last_step_is_the_stages_model(shared):
     assert masks.layer_sparsity == made.results["layer_sparsity"]
 
 
-def test_every_model_within_the_drop_is_kept(shared):
+def test_pruning_goes_to_the_end_within_the_allowed_drop(shared):
     made = shared(f"{FALLING} strategy.max_accuracy_drop=100 until=prune")["prune"]
     assert made.results["stopped"] is None
     assert [row["step"] for row in made.results["pruning_history"]] == [1, 2, 3, 4]
 
 
-# What a training reaches depends on the machine's last bits: the drop is put between what its own steps reached. The
-# first two cost a few images, the third and the fourth a good part of all.
+# Accuracies depend on the machine's last bits, so the allowed drop is chosen between the accuracies of two steps. The
+# first two steps lose a few images, the third and the fourth lose many.
 @pytest.mark.parametrize("kept", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_the_last_model_within_the_drop_is_kept(make, shared, kept):
+def test_the_last_model_within_the_allowed_drop_is_kept(make, shared, kept):
     stages = shared(f"{FALLING} strategy.max_accuracy_drop=100 until=prune")
     reached = [row["accuracy_after"] for row in stages["prune"].results["pruning_history"]]
     worst, next_one = min(reached[:kept]), reached[kept]
@@ -83,7 +83,7 @@ def test_the_last_model_within_the_drop_is_kept(make, shared, kept):
     made = make("prune", f"{FALLING} strategy.max_accuracy_drop={drop}")
     results, rows = made.results, made.results["pruning_history"]
     assert [row["accuracy_after"] for row in rows] == reached[: kept + 1]
-    # The step that costs too much is on the record, and its file is there.
+    # The step that costs too much has a row and a file, too.
     num_steps = kept + 1
     assert len(list((made.path / "steps").iterdir())) == num_steps == len(results["history"])
     assert results["stopped"] == (
@@ -99,7 +99,7 @@ def test_the_last_model_within_the_drop_is_kept(make, shared, kept):
     assert MaskSet(load_file(made.path / "masks.safetensors")).hold(weights)
 
 
-def test_where_the_first_step_costs_too_much_the_dense_model_is_kept(shared):
+def test_the_dense_model_is_kept_if_the_first_step_costs_too_much(shared):
     steep = "strategy=iterative_random strategy.schedule.steps=3 sparsity=0.97"
     stages = shared(f"{steep} strategy.max_accuracy_drop=0 until=prune")
     made, dense = stages["prune"], stages["dense"]
@@ -112,8 +112,8 @@ def test_where_the_first_step_costs_too_much_the_dense_model_is_kept(shared):
 
 
 @pytest.mark.parametrize(("start", "file"), [("dense", "model"), ("initial", "initial"), ("early", "early")])
-def test_pruning_starts_from_the_weights_it_is_told(shared, start, file):
-    # Without training what is kept is as it was.
+def test_pruning_starts_from_the_configured_weights(shared, start, file):
+    # Without training, the kept weights do not change.
     stages = shared(f"strategy=oneshot_l1 strategy.start={start} strategy.recovery.epochs=0 until=prune")
     made, dense = stages["prune"], stages["dense"]
     before = load_file(dense.path / f"{file}.safetensors")
@@ -126,7 +126,7 @@ def test_pruning_starts_from_the_weights_it_is_told(shared, start, file):
     assert row["accuracy_before"] == row["accuracy_after"] == made.results["val_accuracy"]
 
 
-def test_without_recovery_every_step_is_pruned_and_measured(make):
+def test_every_step_is_pruned_and_measured_without_recovery(make):
     made = make("prune", f"{STEPS} strategy.recovery.epochs=0")
     rows = made.results["pruning_history"]
     assert [row["step"] for row in rows] == [1, 2, 3]
@@ -144,13 +144,13 @@ def test_lead_epochs_train_before_a_pruning_without_recovery(make):
 
 
 @pytest.mark.parametrize("strategy", ["rigl", pytest.param("set", marks=pytest.mark.slow)])
-def test_a_sparse_training_is_one_step_at_constant_sparsity(make, strategy):
+def test_sparse_training_is_one_step_at_constant_sparsity(make, strategy):
     made = make("prune", f"strategy={strategy} training.epochs=3 strategy.schedule.steps=4")
     [row] = made.results["pruning_history"]
     assert (row["step"], row["update"]) == (1, 0)
     assert row["sparsity"] == made.results["sparsity"] == pytest.approx(0.9, abs=1e-4)
     assert len(made.results["history"]) == 3
-    # Moves go on up to three quarters of the training: the model is of an epoch after the last.
+    # Weights move during the first three quarters of the training. The model comes from an epoch after the last move.
     assert row["accuracy_after"] == made.results["history"][-1]["val/accuracy"] == made.results["val_accuracy"]
 
 
@@ -175,7 +175,7 @@ def test_the_same_command_in_another_folder_makes_the_same_masks(make, trained, 
 
 
 @pytest.mark.slow
-def test_another_seed_prunes_other_weights(make, finished):
+def test_another_seed_prunes_different_weights(make, finished):
     command = "strategy=oneshot_random strategy.recovery.epochs=0"
     weights = finished("dense")[0].path / "model.safetensors"
     masks = [
@@ -185,7 +185,7 @@ def test_another_seed_prunes_other_weights(make, finished):
     assert masks[0] != masks[1]
 
 
-def test_neither_the_name_of_a_recipe_nor_what_follows_makes_another_stage(shared):
+def test_the_recipes_name_and_finetuning_do_not_change_the_stage_key(shared):
     made = shared(f"{STEPS} until=prune")["prune"]
     again = shared(f"{STEPS} strategy.name=mine strategy.finetune.lr_factor=0.5 until=prune")["prune"]
     assert again.path == made.path

@@ -1,4 +1,4 @@
-"""The quantize stage: after pruning, trained or not, repaired, in integers."""
+"""The quantize stage: sparsity, training, repairs and sizes."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ QAT = "quantization=qat quantization.training.epochs=1"
 
 
 @pytest.mark.parametrize("learn_step", ["true", pytest.param("false", marks=pytest.mark.slow)])
-def test_masks_survive_training_exactly(shared, learn_step):
+def test_pruned_weights_stay_zero_in_quantization_aware_training(shared, learn_step):
     stages = shared(f"{PRUNED} bits=4 {QAT} quantization.training.learn_step={learn_step} until=quantize")
     made, pruned = stages["quantize"], stages["prune"]
     floats, integers = (load_file(one.path / "model.safetensors") for one in (pruned, made))
@@ -27,14 +27,14 @@ def test_masks_survive_training_exactly(shared, learn_step):
 
 
 @pytest.mark.slow
-def test_training_learns_steps(shared):
+def test_learn_step_changes_the_activation_scales(shared):
     commands = [f"strategy=none bits=4 {QAT} quantization.training.learn_step={learn}" for learn in ("false", "true")]
     fixed, learned = (shared(f"{command} until=quantize")["quantize"] for command in commands)
     scales = [load_file(one.path / "model.safetensors")["quantizers.features_2.scale"] for one in (fixed, learned)]
     assert not torch.equal(*scales)
 
 
-def test_channels_that_are_gone_stay_gone(shared):
+def test_removed_channels_stay_removed(shared):
     made = shared("strategy=oneshot_structured_l2 strategy.recovery.epochs=0 bits=8 until=quantize")["quantize"]
     assert made.results["compacted"]
     shapes = {name: list(value.shape) for name, value in load_file(made.path / "model.safetensors").items()}
@@ -42,10 +42,10 @@ def test_channels_that_are_gone_stay_gone(shared):
     assert "features.1.weight" not in shapes
 
 
-def test_bytes_of_a_layer_by_hand(shared):
+def test_the_bytes_of_a_layer_match_a_hand_calculation(shared):
     made = shared("strategy=none bits=6 until=quantize")["quantize"]
     row = made.results["layers"][0]
-    # 32 x 3 x 3 x 3 weights of 6 bits; a scale and a bias of 4 bytes for each of 32 channels.
+    # 32 x 3 x 3 x 3 weights of 6 bits, and a scale and a bias of 4 bytes each for 32 channels.
     assert row == {
         "layer": "features.0",
         "weight_bits": 6,
@@ -60,7 +60,7 @@ def test_bytes_of_a_layer_by_hand(shared):
     "repair",
     ["equalize=replace", "bias_correction_batches=2", "adaround.iterations=20 quantization.adaround.images=32"],
 )
-def test_repairs(shared, repair):
+def test_repairs_are_applied_and_recorded(shared, repair):
     stages = shared(f"{PRUNED} bits=4 quantization.{repair} until=quantize")
     made, pruned = stages["quantize"], stages["prune"]
     assert made.results["sparsity"] >= pruned.results["sparsity"]
@@ -74,7 +74,7 @@ def test_repairs(shared, repair):
 @pytest.mark.parametrize(
     "method", ["bits=8", pytest.param("quantization=weight_only weight_bits=8", marks=pytest.mark.slow)]
 )
-def test_rounding_by_the_price_of_a_bit(shared, method):
+def test_rdoq_lambda_reduces_the_code_bits(shared, method):
     command = f"{PRUNED} {method} quantization.bias_correction_batches=2 until=quantize"
     plain, priced = (shared(f"{command} quantization.rdoq_lambda={price}")["quantize"] for price in (0, 0.02))
     assert plain.path != priced.path
@@ -83,7 +83,7 @@ def test_rounding_by_the_price_of_a_bit(shared, method):
     stored = [load_file(one.path / "model.safetensors") for one in (plain, priced)]
     counted = [sum(code_bits(state[f"{name}.weight"]) for name in LAYERS) for state in stored]
     assert counted[1] == pytest.approx(bits["chosen"])
-    # To nearest, weights are rounded to narrow scales.
+    # Rounding to nearest uses scales that were narrowed, so the counts differ a little.
     assert counted[0] == pytest.approx(bits["nearest"], rel=0.05)
     assert bits["chosen"] < 0.9 * bits["nearest"]
     assert priced.results["sparsity"] >= plain.results["sparsity"]
@@ -92,12 +92,12 @@ def test_rounding_by_the_price_of_a_bit(shared, method):
     )
 
 
-def test_both_bits_off_is_no_stage(make, outputs):
+def test_32_bits_have_no_quantize_stage(make, outputs):
     make("compact", "strategy=oneshot_l1 bits=32")
     assert not list(outputs.glob("store/quantize-*"))
 
 
-def test_a_damaged_plan_is_an_error_of_the_file():
+def test_a_damaged_plan_in_a_card_is_refused():
     with pytest.raises(InputError, match="quantization"):
         ModelCard.from_json(
             {

@@ -1,4 +1,4 @@
-"""Sensitivity is measured once, carried on where it was stopped, and shared out by."""
+"""Sensitivity: it is measured once, resumed after a kill, and used to distribute the sparsity."""
 
 import json
 
@@ -18,20 +18,20 @@ SIZES = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_layer_at_every_sparsity(shared, kind):
+def test_every_layer_is_measured_at_every_sparsity(shared, kind):
     stages = shared(f"{KINDS[kind]} until=prune")
     pruned, measured = stages["prune"], stages["sensitivity"]
     table = SensitivityTable.from_json(measured.results)
     assert (table.kind, table.images, table.sizes) == (kind, 100, SIZES[kind])
     grid = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
     assert {name: list(row) for name, row in table.accuracy.items()} == dict.fromkeys(SIZES[kind], grid)
-    # Of a hundred images.
+    # All accuracies are measured on 100 images.
     accuracies = [table.baseline, *(accuracy for row in table.accuracy.values() for accuracy in row.values())]
     assert all(100 * accuracy == pytest.approx(round(100 * accuracy)) for accuracy in accuracies)
     assert table.baseline > max(row[0.95] for row in table.accuracy.values())
     if kind == "weights":
         assert pruned.results["sparsity"] == pytest.approx(0.9, abs=1e-4)
-        # What bears more has less left.
+        # Layers that tolerate more sparsity keep fewer weights.
         bears = table.highest_sparsities(1.0)
         left = {name: 1 - pruned.results["layer_sparsity"][name] for name in bears}
         for one in bears:
@@ -39,7 +39,7 @@ def test_every_layer_at_every_sparsity(shared, kind):
                 assert bears[one] >= bears[other] or left[one] >= left[other]
 
 
-def test_measured_once_for_all_strategies_that_ask(shared, monkeypatch):
+def test_strategies_share_one_measurement(shared, monkeypatch):
     first = shared(f"{KINDS['weights']} until=prune")
     monkeypatch.setattr(sensitivity, "measure_sensitivity", None)
     other = shared(f"{KINDS['weights']} sparsity=0.8 strategy.allocation.max_drop=5 until=prune")
@@ -47,24 +47,24 @@ def test_measured_once_for_all_strategies_that_ask(shared, monkeypatch):
     assert first["prune"].path != other["prune"].path
 
 
-def test_other_images_and_another_kind_are_other_measurements(shared):
+def test_other_images_or_another_kind_are_measured_separately(shared):
     commands = [KINDS["weights"], KINDS["channels"], f"{KINDS['weights']} sensitivity.images=50"]
     assert len({shared(f"{command} until=prune")["sensitivity"].path for command in commands}) == 3
 
 
 @pytest.mark.parametrize("kind", [pytest.param("weights", marks=pytest.mark.slow), "channels"])
-def test_a_killed_measurement_goes_on_with_the_next_layer(make, finished, shared, outputs, monkeypatch, kind):
+def test_a_killed_measurement_resumes_at_the_unfinished_layer(make, finished, shared, outputs, monkeypatch, kind):
     whole = shared(f"{KINDS[kind]} until=prune")["sensitivity"]
     count = counting(monkeypatch, fail_at=10)
     with pytest.raises(KeyboardInterrupt):
         make("prune", KINDS[kind])
     assert count() == 10
     [partial] = (outputs / "store").glob("sensitivity-*.partial/resume/layers.json")
-    # Seven sparsities of the first layer are done, three of the second lost.
+    # The seven sparsities of the first layer are saved. The measurements of the second layer are lost.
     assert list(json.loads(partial.read_text())) == list(SIZES[kind])[:1]
     count = counting(monkeypatch)
     make("prune", KINDS[kind])
-    # The other layers, and the model as it is.
+    # The other layers and the unpruned model are measured.
     assert count() == 7 * (len(SIZES[kind]) - 1) + 1
     [measured] = finished("sensitivity")
     assert measured.results == whole.results
@@ -75,7 +75,7 @@ REAL = sensitivity._accuracy
 
 
 def counting(monkeypatch, fail_at=None):
-    """Count measurements from now on; die at number ``fail_at``."""
+    """Count measurements from now on; raise ``KeyboardInterrupt`` at number ``fail_at``."""
     calls = []
 
     def measure(*arguments):
@@ -90,7 +90,7 @@ def counting(monkeypatch, fail_at=None):
 
 @pytest.fixture
 def table_file(shared, tmp_path):
-    """Writes the table of a kind that this model has, changed as one likes."""
+    """Function that writes the sensitivity table of this model to a file, after an optional change."""
 
     def write(kind, change=lambda table: table):
         table = change(dict(shared(f"{KINDS[kind]} until=prune")["sensitivity"].results))
@@ -101,7 +101,7 @@ def table_file(shared, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["weights", pytest.param("channels", marks=pytest.mark.slow)])
-def test_a_table_of_this_model_is_used_in_place_of_a_measurement(make, shared, table_file, outputs, kind):
+def test_a_given_table_replaces_the_measurement(make, shared, table_file, outputs, kind):
     file = table_file(kind)
     measured = shared(f"{KINDS[kind]} until=prune")["prune"]
     given = make("prune", f"{KINDS[kind]} strategy.allocation.file={file}")
@@ -109,7 +109,7 @@ def test_a_table_of_this_model_is_used_in_place_of_a_measurement(make, shared, t
     assert (given.path / "masks.safetensors").read_bytes() == (measured.path / "masks.safetensors").read_bytes()
 
 
-def test_what_the_table_says_decides(make, table_file):
+def test_the_table_decides_how_sparsity_is_distributed(make, table_file):
     def all_in_one_layer(table):
         bears = {"features.3.weight": 0.95}
         rows = {
@@ -128,7 +128,7 @@ def refusal(outputs, command):
     stages = sorted((outputs / "store").glob("*-*"))
     with pytest.raises(InputError) as refused:
         run_here(*WIDE, *command.split(), run_dir=outputs / "run", output_dir=outputs)
-    # Before anything is made.
+    # No stage was made.
     assert sorted((outputs / "store").glob("*-*")) == stages
     assert "\n" not in str(refused.value)
     return str(refused.value)
@@ -144,13 +144,13 @@ def test_a_table_of_another_model_is_refused(table_file, outputs, kind):
     )
 
 
-def test_a_table_without_one_of_the_layers_is_refused(table_file, outputs):
+def test_a_table_that_lacks_a_layer_is_refused(table_file, outputs):
     file = table_file("weights", lambda table: table | {"sizes": {"features.0.weight": 864}})
     message = refusal(outputs, f"{KINDS['weights']} strategy.allocation.file={file}")
     assert message.endswith("is of another model: features.3.weight has no weights there and 18432 here")
 
 
-def test_a_table_of_weights_is_none_of_channels(table_file, outputs):
+def test_a_table_of_weights_is_refused_for_channels(table_file, outputs):
     file = table_file("weights")
     message = refusal(outputs, f"{KINDS['channels']} strategy.allocation.file={file}")
     assert message == (
@@ -170,7 +170,7 @@ NO_TABLE = " is not a table of sensitivity: "
         pytest.param("[]", f"{NO_TABLE}must be a mapping, not a list", marks=pytest.mark.slow),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(outputs, tmp_path, text, reason):
+def test_a_file_that_is_not_a_table_is_refused(outputs, tmp_path, text, reason):
     file = tmp_path / "table.json"
     if text is not None:
         file.write_text(text)
@@ -179,7 +179,7 @@ def test_a_file_that_is_no_table_is_refused(outputs, tmp_path, text, reason):
 
 
 @pytest.mark.parametrize("kind", ["weights", pytest.param("channels", marks=pytest.mark.slow)])
-def test_a_table_serves_a_strategy_that_protects_a_layer(make, table_file, kind):
+def test_a_table_works_for_a_strategy_that_protects_a_layer(make, table_file, kind):
     file = table_file(kind)
     sparsity = "sparsity=0.3" if kind == "channels" else "sparsity=0.8"
     make("prune", f"{KINDS[kind]} {sparsity} strategy.protect=[first] strategy.allocation.file={file}")

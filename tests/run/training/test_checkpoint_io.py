@@ -4,7 +4,7 @@ import torch
 from compression.run.training.checkpoint_io import AtomicCheckpointIO
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path):
+def test_a_failed_write_keeps_the_old_checkpoint(tmp_path):
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
     with pytest.raises(Exception, match="pickle"):

@@ -1,4 +1,4 @@
-"""One training in two processes of this machine's CPU, as a user starts it."""
+"""One training in two processes on the CPU, started by the command line."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def results(outputs: Path, kind: str) -> dict:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """The same run by two processes and by one, what the two noted in training, and what they said."""
+    """The folder of the same run in two processes and in one, and the output of the two processes."""
     folder = tmp_path_factory.mktemp("ranks")
     (folder / "seen").mkdir()
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
@@ -48,11 +48,11 @@ def both(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(both) -> None:
+def test_two_processes_train_like_one(both) -> None:
     folder, _ = both
     for kind in ("dense", "prune"):
         two, one = results(folder / "two", kind), results(folder / "one", kind)
-        # As many updates of as many images.
+        # The numbers of updates and of images per update are the same.
         assert [row["update"] for row in two["history"]] == [row["update"] for row in one["history"]]
         assert abs(two["val_accuracy"] - one["val_accuracy"]) < 0.15
         losses = [row["train/loss"] for row in two["history"]]
@@ -61,9 +61,9 @@ def test_two_processes_learn_what_one_does(both) -> None:
 
 
 @pytest.mark.slow
-def test_both_prune_the_same(both) -> None:
+def test_both_processes_prune_the_same_weights(both) -> None:
     seen = {path.name: path.read_text().splitlines() for path in (both[0] / "seen").iterdir()}
-    # Before it trains, every process tries the strategy out.
+    # The checks before training score the weights as well, so the helper has more lines.
     assert seen["1"][-len(seen["0"]) :] == seen["0"]
     assert len(seen["0"]) == 2
     prune = stage(both[0] / "two", "prune")
@@ -72,7 +72,7 @@ def test_both_prune_the_same(both) -> None:
 
 
 @pytest.mark.slow
-def test_one_of_them_speaks_writes_and_publishes(both) -> None:
+def test_only_one_process_prints_writes_and_publishes(both) -> None:
     folder, output = both
     assert len(re.findall(r"dense  epoch \d/3 ", output)) == 3
     assert output.count("dense  done in") == 1
@@ -83,14 +83,14 @@ def test_one_of_them_speaks_writes_and_publishes(both) -> None:
 
 
 @pytest.mark.slow
-def test_devices_are_part_of_what_a_stage_is_made_from_only_where_there_are_several(both) -> None:
+def test_devices_are_in_the_stage_key_only_if_there_are_several(both) -> None:
     for outputs, devices in (("two", 2), ("one", None)):
         record = json.loads((stage(both[0] / outputs, "dense") / "stage.json").read_text())
         assert record["key"]["inputs"]["arithmetic"].get("devices") == devices
 
 
 @pytest.mark.slow
-def test_a_killed_run_takes_its_helpers_along_and_is_resumed(tmp_path: Path) -> None:
+def test_helpers_of_a_killed_run_exit_and_the_run_resumes(tmp_path: Path) -> None:
     command = (*TWO, "training.epochs=40", "trainer.devices=2", "until=dense", f"output_dir={tmp_path}")
     process = start_train(*command)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""One training of a stage: stopped after an epoch, it goes on as if nothing had been."""
+"""Training of a stage: a resumed training gives the same result as an undisturbed one."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from compression.run.workspace import quiet_libraries
 
 @pytest.fixture
 def train(tmp_path):
-    """Trains for so many epochs in a stage's folder."""
+    """Function that trains in a stage's folder for ``num_epochs``."""
     context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path / "run")
 
     def run(folder, num_epochs):
@@ -26,7 +26,7 @@ def train(tmp_path):
     return run
 
 
-def test_a_training_goes_on_from_its_last_checkpoint(train, tmp_path):
+def test_training_resumes_exactly_from_its_last_checkpoint(train, tmp_path):
     first = train("stopped", 1)
     assert [path.name for path in (tmp_path / "stopped" / "resume").iterdir()] == ["last.ckpt"]
     resumed, whole = train("stopped", 2), train("whole", 2)
@@ -36,14 +36,14 @@ def test_a_training_goes_on_from_its_last_checkpoint(train, tmp_path):
     assert resumed.val_accuracy == max(row["val/accuracy"] for row in whole.rows)
     assert resumed.rows[resumed.best_epoch - 1]["val/accuracy"] == resumed.val_accuracy
     assert all(torch.equal(value, whole.weights[name]) for name, value in resumed.weights.items())
-    # The seconds of the attempt before count as well; this one had none before it.
+    # The seconds of an earlier attempt count. The undisturbed training had no earlier attempt.
     assert resumed.earlier_seconds > 0
     assert whole.earlier_seconds == 0
 
 
-def test_without_room_for_a_checkpoint_nothing_is_trained(train, tmp_path, monkeypatch):
+def test_nothing_is_trained_without_room_for_a_checkpoint(train, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
-    with pytest.raises(InputError, match=r"^too little room in .*: 1.00 MiB free, stage dense needs 16.0\d MiB; what"):
+    with pytest.raises(InputError, match=r"^too little room in .*: 1.00 MiB free, stage dense needs 16.0\d MiB; fin"):
         train("stage", 1)
     assert not (tmp_path / "stage").exists()

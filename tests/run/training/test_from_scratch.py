@@ -7,7 +7,7 @@ from compression.run.training.from_scratch import train_from_scratch
 from compression.run.workspace import quiet_libraries
 
 
-def test_training_starts_from_initialized_weights_and_leaves_three_states(tmp_path):
+def test_training_writes_initial_early_and_trained_weights(tmp_path):
     context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path / "run")
     folder, taught = tmp_path / "stage", []
     (folder / "resume").mkdir(parents=True)

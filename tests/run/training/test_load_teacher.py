@@ -1,4 +1,4 @@
-"""A teacher that does not fit is refused in one line before anything is trained."""
+"""A teacher that does not fit is refused in one line before training."""
 
 import logging
 
@@ -16,7 +16,7 @@ def teacher(tmp_path):
     return tmp_path / "teacher.cmp"
 
 
-def test_other_numbers_of_classes(tmp_path, teacher):
+def test_another_number_of_classes_is_refused(tmp_path, teacher):
     write_artifact(teacher, TinyNet(num_classes=3), names=["cat", "dog", "emu"])
     expected = f"distillation.teacher={teacher} has 3 classes, the data 10: must be the same ones"
     assert refusal(tmp_path, f"distillation.teacher={teacher}") == expected
@@ -26,7 +26,7 @@ def test_other_numbers_of_classes(tmp_path, teacher):
     assert refusal(tmp_path, f"distillation.teacher={state}") == expected
 
 
-def test_as_many_classes_of_other_names(tmp_path, teacher):
+def test_other_class_names_are_refused(tmp_path, teacher):
     write_artifact(teacher, TinyNet(num_classes=10), names=[*DIGITS[:8], "9", "8"])
     assert refusal(tmp_path, f"distillation.teacher={teacher}") == (
         f"distillation.teacher={teacher} has other classes: '9' where the data has '8'; "
@@ -34,26 +34,26 @@ def test_as_many_classes_of_other_names(tmp_path, teacher):
     )
 
 
-def test_no_file(tmp_path):
+def test_a_missing_teacher_file_is_refused(tmp_path):
     expected = "distillation.teacher=nowhere.cmp: no such file"
     assert refusal(tmp_path, "distillation.teacher=nowhere.cmp") == expected
 
 
 @pytest.mark.parametrize("name", ["teacher.cmp", "teacher.pt"])
-def test_a_file_that_holds_no_model(tmp_path, name):
+def test_a_file_without_a_model_is_refused(tmp_path, name):
     file = tmp_path / name
     file.write_bytes(b"not a model at all")
     message = refusal(tmp_path, f"distillation.teacher={file}")
-    assert message.startswith(f"distillation.teacher={file} is no artifact, checkpoint or state dict: ")
+    assert message.startswith(f"distillation.teacher={file} is not an artifact, checkpoint or state dict: ")
 
 
-def test_a_damaged_artifact(tmp_path, teacher):
+def test_a_damaged_artifact_is_refused(tmp_path, teacher):
     write_artifact(teacher, TinyNet(num_classes=10))
     teacher.write_bytes(teacher.read_bytes()[:-20])
-    assert refusal(tmp_path, f"distillation.teacher={teacher}").startswith(f"distillation.teacher={teacher} is no")
+    assert refusal(tmp_path, f"distillation.teacher={teacher}").startswith(f"distillation.teacher={teacher} is not")
 
 
-def test_weights_of_another_architecture(tmp_path):
+def test_weights_of_another_architecture_are_refused(tmp_path):
     file = tmp_path / "teacher.pt"
     torch.save(TinyNet(num_classes=10, width=8).state_dict(), file)
     message = refusal(tmp_path, f"distillation.teacher={file}")
@@ -62,7 +62,7 @@ def test_weights_of_another_architecture(tmp_path):
     assert "features.0.weight" in message
 
 
-def test_an_artifact_whose_code_is_not_named(tmp_path, teacher):
+def test_an_artifact_of_an_unnamed_module_is_refused(tmp_path, teacher):
     write_artifact(teacher, TinyNet(num_classes=10), target="somebody.elses.Net")
     assert refusal(tmp_path, f"distillation.teacher={teacher}") == (
         f"distillation.teacher={teacher} is a somebody.elses.Net: must be one of compression.models, or of a module "
@@ -70,7 +70,7 @@ def test_an_artifact_whose_code_is_not_named(tmp_path, teacher):
     )
 
 
-def test_a_teacher_that_does_not_run_on_the_images(tmp_path, teacher):
+def test_a_teacher_that_does_not_run_on_the_images_is_refused(tmp_path, teacher):
     settings = {"batch_norm": True, "head": "compact", "stem": "imagenet", "width_mult": 0.125}
     net = vgg11(num_classes=10, **settings)
     write_artifact(teacher, net, target="compression.models.vgg11.vgg11", **settings)
@@ -78,9 +78,9 @@ def test_a_teacher_that_does_not_run_on_the_images(tmp_path, teacher):
     assert message.startswith(f"distillation.teacher={teacher} does not run on data.image_size=16: ")
 
 
-def test_what_is_right_passes(tmp_path, teacher, caplog):
+def test_a_teacher_of_another_size_and_normalization_passes(tmp_path, teacher, caplog):
     caplog.set_level(logging.INFO, logger="compression.run.checks.check_distillation")
-    # Another architecture, another normalization, another size: what a teacher may differ in.
+    # A teacher may have another architecture, another normalization and another image size.
     write_artifact(teacher, TinyNet(num_classes=10, width=16), size=48, width=16)
     check_command(tmp_path, f"distillation.teacher={teacher} {TINY_STUDENT}")
     assert "the teacher was trained on 48 pixels and is given 32" in caplog.text

@@ -12,14 +12,14 @@ def make_run(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["tensorboard", "csv"])
-def test_what_was_logged_goes_up_to_its_last_step(tmp_path, kind):
+def test_has_step_finds_logged_steps(tmp_path, kind):
     context = make_run(tmp_path, kind)
     logger = make_logger(context, "dense")
     assert not has_step(logger, 0)
     for step in (10, 20):
         logger.log_metrics({"val/accuracy": 0.5}, step=step)
     close_logger(logger)
-    # Each stage has a folder of its own.
+    # Each stage has its own folder.
     assert (tmp_path / kind / "dense").is_dir()
     again, other = make_logger(context, "dense"), make_logger(context, "prune")
     assert [has_step(again, step) for step in (9, 20, 21)] == [True, True, False]
@@ -27,7 +27,7 @@ def test_what_was_logged_goes_up_to_its_last_step(tmp_path, kind):
 
 
 @pytest.mark.parametrize(("text", "steps"), [("step,loss\n10,0.5\n2", {10, 2}), ("loss,st", set()), ("", set())])
-def test_a_table_that_a_kill_tore_is_read_as_far_as_it_goes(tmp_path, text, steps):
+def test_a_truncated_csv_file_is_read_up_to_its_last_complete_row(tmp_path, text, steps):
     folder = tmp_path / "csv" / "dense"
     folder.mkdir(parents=True)
     (folder / "metrics.csv").write_text(text)
@@ -35,20 +35,20 @@ def test_a_table_that_a_kill_tore_is_read_as_far_as_it_goes(tmp_path, text, step
     assert [has_step(logger, step) for step in (1, 10, 11)] == [bool(steps), 10 in steps, False]
 
 
-def test_a_logger_without_folders_gets_the_stage_into_its_name(tmp_path):
+def test_a_logger_without_folders_has_the_stage_in_its_name(tmp_path):
     settings = {"_target_": "types.SimpleNamespace", "project": "digits"}
     context = SimpleNamespace(config=SimpleNamespace(logger=settings), run_dir=tmp_path / "first")
     made = make_logger(context, "prune")
     assert (made.name, made.save_dir, made.project) == ("first-prune", str(tmp_path / "first"), "digits")
 
 
-def test_a_run_has_one_row_in_the_table_of_runs(tmp_path):
+def test_a_run_has_one_row_in_the_hparams_table(tmp_path):
     context = make_run(tmp_path, "tensorboard")
     for accuracy in (0.5, 0.75):
         log_row(context, {"sparsity": 0.5}, {"accuracy": accuracy})
     assert len(list((tmp_path / "tensorboard" / ROW).glob("events*"))) == 1
 
 
-def test_other_loggers_have_no_table_of_runs(tmp_path):
+def test_other_loggers_write_no_hparams_row(tmp_path):
     log_row(make_run(tmp_path, "csv"), {"sparsity": 0.5}, {"accuracy": 0.5})
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ def context(tmp_path):
     return make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path)
 
 
-def test_validation_counts_every_held_out_image_once(context):
+def test_validation_uses_every_held_out_image_once(context):
     quiet_libraries()
     model = context.build_model()
     accuracy = validate(context, model)

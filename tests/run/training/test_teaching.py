@@ -11,7 +11,7 @@ from compression.run.training.teaching import distillation_identity
 
 
 @pytest.mark.slow
-def test_every_setting_makes_another_stage(tmp_path):
+def test_every_setting_of_distillation_is_in_the_stage_key(tmp_path):
     settings = [
         "distillation=logit",
         "distillation=logit distillation.alpha=0.5",
@@ -28,5 +28,5 @@ def test_every_setting_makes_another_stage(tmp_path):
     assert identity("") == "{}"
     assert len({identity(command) for command in settings}) == len(settings)
     assert identity("distillation=logit", "b") != identity("distillation=logit")
-    # Written out or left to the kind, a weight is the same.
+    # The default weight, written out, gives the same key.
     assert identity("distillation=feature distillation.feature.weight=1000") == identity("distillation=feature")

@@ -1,11 +1,11 @@
-"""Makes Python start as if the packages named in WITHOUT_PACKAGES were not installed; on PYTHONPATH it is found."""
+"""Startup code that hides the packages named in WITHOUT_PACKAGES. Python imports it if its folder is on PYTHONPATH."""
 
 import os
 import sys
 
 
 class _Without:
-    """A finder of modules that finds all but these packages, so that looking for them, too, finds nothing."""
+    """A module finder that does not find these packages, so ``find_spec`` does not find them either."""
 
     def __init__(self, finder, packages):
         self._finder, self._packages = finder, packages
