@@ -184,5 +184,5 @@ def test_tensorboard_has_curves_layer_sparsities_and_the_result_table(finished: 
 
 @pytest.mark.slow
 def test_every_strategy_composes() -> None:
-    for path in (Path(__file__).parents[1] / "conf" / "strategy").glob("*.yaml"):
+    for path in (Path(__file__).parents[2] / "conf" / "strategy").glob("*.yaml"):
         assert compose_config(f"strategy={path.stem}").strategy.name == path.stem
