@@ -1,1 +1,1 @@
-"""Building blocks that need no package but torch. Every other package may import them."""
+"""Building blocks that need only torch and msgspec. Every other package may import them."""

@@ -1,4 +1,4 @@
-"""Records of JSON as typed objects."""
+"""Validation of JSON records: typed objects, and errors of one line."""
 
 import re
 import reprlib
@@ -13,10 +13,10 @@ from compression.core.errors import InputError
 _T = TypeVar("_T")
 
 _LARGEST = sys.float_info.max
-# JSON has integers of any size. Those below have 64 bits, as nothing that is counted here needs more.
+# JSON has integers of any size. These types have 64 bits, which is enough for every count of this package.
 Whole = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Count = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
-# An integer stays an integer: it is written again as it was. NaN and infinity are in no range.
+# An integer stays an integer, so that it is written again unchanged. The ranges exclude NaN and infinity.
 Finite = Whole | Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
 NonNegative = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | Annotated[float, Meta(ge=0, le=_LARGEST)]
 Fraction = Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
@@ -43,23 +43,23 @@ class _Versioned(msgspec.Struct):
 
 
 def convert_record(value: Any, kind: type[_T], *, source: str = "") -> _T:
-    """Return ``value``, as ``json.loads`` gives it, as ``kind``: a Struct, a dataclass or a container of typed values.
+    """Return ``value``, the result of ``json.loads``, as a ``kind``: a Struct, a dataclass or a typed container.
 
-    Raises InputError in one line that starts with ``source`` and names the path, its value and what is allowed. Text
-    becomes a number only where it is the key of a mapping. A ValueError of ``__post_init__`` is a reason like others.
+    Raises InputError in one line that starts with ``source`` and names the path, its value and what is allowed. A
+    ValueError in a ``__post_init__`` becomes such an error too. Text becomes a number only as a key of a mapping.
     """
     try:
         return msgspec.convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
         reason = _explain(error, value)
     except UnicodeError:
-        # A Struct compares its keys as UTF-8.
+        # A Struct compares keys as UTF-8, which cannot encode every string.
         reason = "a key is not Unicode text"
     raise InputError(f"{source}: {reason}" if source else reason)
 
 
 def check_version(record: Any, *, newest: int) -> None:
-    """Raise InputError unless the ``schema_version`` of ``record`` is one that this version of the package reads."""
+    """Raise InputError if ``record`` has no ``schema_version``, or one above ``newest``."""
     version = convert_record(record, _Versioned).schema_version
     if version > newest:
         raise InputError(f"schema_version={version}: is newer than {newest}, the newest this version reads")
@@ -80,7 +80,7 @@ def _explain(error: msgspec.ValidationError, value: Any) -> str:
         return f"a key of {path or 'the mapping'} {reason}"
     try:
         for step in _STEP.findall(path):
-            # "..." is a key of a mapping that the message does not name.
+            # msgspec writes "..." for a key of a mapping. Such a key cannot be looked up.
             value = value[int(step) if isinstance(value, list) else step]
     except (LookupError, TypeError, ValueError):
         return f"{path}: {reason}"

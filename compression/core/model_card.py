@@ -14,8 +14,8 @@ _ByChannel = Annotated[list[Finite], Meta(min_length=3, max_length=3)]
 class Architecture(Struct, frozen=True, forbid_unknown_fields=True):
     """The call that builds the model: ``target(num_classes=num_classes, **kwargs)``.
 
-    A ``compacted`` model has fewer channels than this call gives: the shapes of its tensors say how many. In a
-    ``folded`` one, batch norm is part of the layers before it.
+    A ``compacted`` model has fewer channels than the model that this call returns; the shapes of its tensors say how
+    many. In a ``folded`` model, batch norm is part of the layers before it.
     """
 
     target: str
@@ -26,7 +26,7 @@ class Architecture(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """RGB images of ``size`` x ``size`` pixels in [0, 1], then ``(x - mean) / std`` per channel."""
+    """The input: RGB images of ``size`` x ``size`` pixels in [0, 1], normalized by ``(x - mean) / std`` per channel."""
 
     size: Annotated[int, Meta(ge=1, le=1 << 16)]
     mean: _ByChannel
@@ -34,13 +34,13 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     channels: Annotated[int, Meta(ge=3, le=3)] = 3
 
     def __post_init__(self) -> None:
-        """Raise InputError unless each ``std`` can be divided by."""
+        """Raise InputError unless every ``std`` is above 0."""
         if not min(self.std) > 0:
             raise InputError(f"std={self.std!r:.80}: must be numbers above 0")
 
 
 class ModelCard(Struct, frozen=True):
-    """The header of an artifact without the table of tensors. Only ``from_json`` checks the types of its values."""
+    """The header of an artifact without its table of tensors. Only ``from_json`` checks the types of the values."""
 
     architecture: Architecture
     class_names: list[str]
@@ -61,5 +61,5 @@ class ModelCard(Struct, frozen=True):
 
     @classmethod
     def from_json(cls, content: Any) -> "ModelCard":
-        """Return the card that ``to_json`` gave; raises InputError. Other keys than its own are left out."""
+        """Return the card that ``to_json`` returned; raises InputError. Unknown keys are ignored."""
         return convert_record(content, cls)

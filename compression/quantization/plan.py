@@ -1,4 +1,4 @@
-"""The plan of a quantized network: bits by layer and by activation, which rebuild it together with its tensors."""
+"""The plan of a quantized network: the bits of layers and activations. Plan and tensors rebuild the network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,36 +17,37 @@ from compression.quantization.grid import (
     weight_grid,
 )
 
-# Bits of a weight on processors that saturate the sum of two products of 8 bits.
+# Bits of a weight on processors that saturate the sum of two 8-bit products.
 REDUCED_BITS = 7
 _PACKED = ", stored packed"
 
 
 class Bits(NamedTuple):
-    """Bits of a layer's weight, and of the activation it reads; 32 is float."""
+    """The bits of a layer's weight and of its input; 32 means float."""
 
     weight: int
     activation: int
 
 
 class Activation(NamedTuple):
-    """Bits of an activation, and whether it can be negative."""
+    """The bits of an activation. ``signed`` says whether it can be negative."""
 
     bits: int
     signed: bool
 
     @property
     def grid(self) -> Grid:
-        """The integers it is rounded to."""
+        """The integers that the activation is rounded to."""
         return activation_grid(self.bits, signed=self.signed)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Bits by layer and, for scales known beforehand, by the node of the graph after which an activation is rounded.
+    """The bits of each layer and of each activation.
 
-    ``dynamic``: each layer scales its input at run time. ``unclamped``: nodes of ReLU6 that became ReLU.
-    ``reduced_range``: weights have 7 bits where 8 were configured, since the processor would saturate.
+    ``activations`` are those with a scale from calibration, by the node of the graph that makes them. ``dynamic`` means
+    that each layer scales its input at run time instead. ``unclamped`` are nodes of ReLU6 that became ReLU. With
+    ``reduced_range``, weights have 7 bits in place of the configured 8, because the processor would saturate.
     """
 
     layers: Mapping[str, Bits]
@@ -56,24 +57,24 @@ class Plan:
     reduced_range: bool = False
 
     def weight_grid(self, layer: str) -> Grid:
-        """Return the integers of a layer's weight."""
+        """Return the integers that the weight of ``layer`` is rounded to."""
         return weight_grid(self.layers[layer].weight)
 
     @property
     def lowest_bits(self) -> int:
-        """The fewest bits anything is rounded to; 32 where nothing is."""
+        """The fewest bits of any weight or activation; 32 if nothing is rounded."""
         return min((bits for pair in (*self.layers.values(), *self._grids()) for bits in pair), default=FULL_PRECISION)
 
     @property
     def runs_in_integers(self) -> bool:
-        """Whether there is a layer that multiplies integers."""
+        """Whether any layer multiplies integers."""
         return any(FULL_PRECISION not in bits for bits in self.layers.values())
 
     def _grids(self) -> list[tuple[int]]:
         return [(activation.bits,) for activation in self.activations.values()]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain containers, in columns: values of one kind pack well together."""
+        """Return the plan as plain containers. Values of one kind share a list, because this compresses well."""
         return {
             "layers": list(self.layers),
             "weight_bits": [bits.weight for bits in self.layers.values()],
@@ -88,8 +89,8 @@ class Plan:
 
     @classmethod
     def from_json(cls, content: Any) -> "Plan":
-        """Return the plan that ``to_json`` gave; raises ``InputError``."""
-        columns = convert_record(content, _Columns, source="its plan of quantization cannot be read")
+        """Return the plan that ``to_json`` returned; raises ``InputError`` for anything else."""
+        columns = convert_record(content, _Columns, source="its quantization plan cannot be read")
         layers = zip(columns.layers, columns.weight_bits, columns.input_bits, strict=True)
         activations = zip(columns.activations, columns.activation_bits, columns.signed, strict=True)
         return cls(
@@ -113,7 +114,7 @@ class _Columns(Struct):
     reduced_range: bool
 
     def __post_init__(self) -> None:
-        """Raise ValueError for columns of other lengths, and for bits that no layer can have."""
+        """Raise ValueError if columns differ in length, or for bits that no layer can have."""
         if not len(self.layers) == len(self.weight_bits) == len(self.input_bits):
             raise ValueError("layers, weight_bits and input_bits must be equally long")
         if not len(self.activations) == len(self.activation_bits) == len(self.signed):
@@ -124,9 +125,10 @@ class _Columns(Struct):
 
 
 def describe_arithmetic(plan: Plan) -> str:
-    """Return e.g. ``W8A8, executed in integers``, or ``W4A8, simulated``: no engine here runs fewer than 8 bits.
+    """Return e.g. ``W8A8, executed in integers`` or ``W4A8, simulated``.
 
-    With a reduced range, weights of 7 bits are executed like those of 8.
+    Fewer than 8 bits are simulated, because no engine executes them. With a reduced range, weights of 7 bits are
+    executed like those of 8.
     """
     weights, activations = ({pair[index] for pair in plan.layers.values()} for index in (0, 1))
     name = f"W{_span(weights)}A{_span(activations | {one.bits for one in plan.activations.values()})}"
@@ -138,13 +140,13 @@ def describe_arithmetic(plan: Plan) -> str:
 
 
 def describe_plain_file(arithmetic: str | None) -> str:
-    """Return ``FP32``, or e.g. ``INT8 (W8A8, executed in integers)``: the content of files other than the artifact.
+    """Return the content of a file other than the artifact: ``FP32`` or e.g. ``INT8 (W8A8, executed in integers)``.
 
-    ``arithmetic``: the text of ``describe_arithmetic``; None for a network in floating point.
+    ``arithmetic`` is the text of ``describe_arithmetic``, or None for a network in floating point.
     """
     if arithmetic is None:
         return "FP32"
-    # Only the artifact packs integers: elsewhere an integer of fewer bits takes a byte.
+    # Only the artifact packs integers. In other files an integer of fewer bits takes a byte.
     return f"INT8 ({arithmetic.removesuffix(_PACKED)})"
 
 

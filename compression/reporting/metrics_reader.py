@@ -1,4 +1,4 @@
-"""The final numbers of a ``metrics.json``, checked, for tables, pictures and picks."""
+"""The validated final numbers of a ``metrics.json``, for tables, pictures and picks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,10 @@ from compression.reporting.metrics import SCHEMA_VERSION, is_imitation
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds per batch of the compressed file in one engine, and its speed-up over the fastest dense engine.
+    """The latency of the compressed file in one engine, and the speed-up over the fastest dense engine.
 
-    Each has its 10th and 90th percentile over rounds; None where no spread was measured.
+    ``milliseconds`` is the median for a batch. ``p10`` and ``p90`` are percentiles over rounds; those of the speed-up
+    are None if another run's dense model is the reference.
     """
 
     engine: str
@@ -30,7 +31,7 @@ class Latency:
 
 
 class Step(Struct, frozen=True, rename={"accuracy": "accuracy_after"}):
-    """One pruning step: sparsity of weights and validation accuracy after recovery, fractions."""
+    """A pruning step: the sparsity of weights and the validation accuracy after recovery, both fractions."""
 
     step: Count
     sparsity: Fraction
@@ -39,10 +40,11 @@ class Step(Struct, frozen=True, rename={"accuracy": "accuracy_after"}):
 
 @dataclass(frozen=True)
 class Measured:
-    """A finished job's numbers: accuracies and sparsity are fractions, ``bytes`` is the artifact on disk.
+    """The numbers of a finished job. Accuracies and sparsity are fractions.
 
-    ``epochs`` is the sum over all trainings of the network in the file; for a student, without those of its teacher.
-    ``dense_bytes`` is the safetensors file of the dense state dict; ``latencies`` has no imitated integers.
+    ``bytes`` is the size of the artifact on disk, and ``dense_bytes`` that of the dense state dict as safetensors.
+    ``epochs`` counts all trainings of the network in the file, without those of a student's teacher. ``latencies``
+    leaves out engines that only simulate integers.
     """
 
     accuracy: float
@@ -76,13 +78,13 @@ class Measured:
     command: tuple[str, ...] = ()
 
     def latency(self, batch_size: int | None) -> Latency | None:
-        """Return the fastest engine's latency at that batch size; None if it was not measured."""
+        """Return the latency of the fastest engine at this batch size, or None if it was not measured."""
         found = [entry for entry in self.latencies if entry.batch_size == batch_size]
         return min(found, key=lambda entry: (entry.milliseconds, entry.engine), default=None)
 
     @property
     def smallest_batch(self) -> int | None:
-        """The smallest batch size it was timed with; None if it was not timed."""
+        """The smallest batch size with a latency; None if nothing was timed."""
         return min((entry.batch_size for entry in self.latencies), default=None)
 
 
@@ -168,7 +170,7 @@ class _Document(Struct):
 
 
 def read_measured(document: Any) -> Measured:
-    """Return the numbers of a ``metrics.json`` document; ValueError says in one line what is wrong with it."""
+    """Return the numbers of a ``metrics.json`` document. Raises ValueError with a message of one line."""
     check_version(document, newest=SCHEMA_VERSION)
     found = convert_record(document, _Document)
     run, dense, compressed, timing = found.run, found.dense, found.compressed, found.timing
@@ -176,7 +178,7 @@ def read_measured(document: Any) -> Measured:
     own = [num for stage, num in epochs.items() if stage != "dense" or "distil" not in epochs]
     return Measured(
         accuracy=compressed.accuracy,
-        # The last entry is that of the file.
+        # The last entry belongs to the network in the file.
         val_accuracy=next(reversed(run.val_accuracy.values()), None),
         dense_accuracy=dense.accuracy,
         dense_val_accuracy=run.val_accuracy.get("dense"),
@@ -209,7 +211,7 @@ def read_measured(document: Any) -> Measured:
 
 
 def _pick_latencies(entries: Sequence[_Latency], *, quantized: bool) -> tuple[Latency, ...]:
-    """Return the latencies that are no imitation, each beside the fastest dense one at its batch size."""
+    """Return the latencies of engines that do not imitate integers, with the fastest dense one at each batch size."""
     dense: dict[int, float] = {}
     for entry in entries:
         dense[entry.batch_size] = min(entry.dense.latency_ms.median, dense.get(entry.batch_size, math.inf))

@@ -1,4 +1,4 @@
-"""Sizes and checksums of the files of a published stage, in its ``stage.json``."""
+"""The record ``stage.json`` of a published stage, with sizes and checksums of the stage's files."""
 
 import hashlib
 import json
@@ -29,14 +29,14 @@ class _Record(Struct):
     key: _Key
     invocation: str
     results: dict[str, Any]
-    # No training takes longer; what is not finite can be neither added nor shown.
+    # More seconds than any training takes. The limit also excludes infinity, which can be neither added nor shown.
     seconds: Annotated[float, Meta(ge=0, lt=1e12)]
     made_with: dict[str, Any] = {}
     files: dict[str, Any] = {}
 
 
 def describe_files(folder: Path, *, leave_out: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """Return bytes and BLAKE2b-128 of every file under ``folder``, except below the names in ``leave_out``."""
+    """Return bytes and BLAKE2b-128 of every file under ``folder``. Entries named in ``leave_out`` are skipped."""
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "blake2b": _digest_file(path)}
         for path in sorted(folder.rglob("*"))
@@ -45,15 +45,15 @@ def describe_files(folder: Path, *, leave_out: frozenset[str]) -> dict[str, dict
 
 
 def seal(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``record`` with a checksum of itself."""
+    """Return ``record`` with a checksum of its content."""
     return {**record, "blake2b": _digest_record(record)}
 
 
 def read_record(folder: Path) -> dict[str, Any]:
     """Return the content of a stage's ``stage.json``, unchanged.
 
-    Raises FileNotFoundError where there is no such file, and ValueError with a reason where the record is damaged: it
-    is not JSON, lacks something, or is not what was sealed.
+    Raises FileNotFoundError if the file is missing. Raises ValueError with a reason if the record is damaged: it is not
+    JSON, lacks an entry, or does not match its checksum.
     """
     try:
         record = json.loads((folder / RECORD).read_bytes())
@@ -70,7 +70,8 @@ def read_record(folder: Path) -> dict[str, Any]:
 def find_damage(folder: Path, record: Mapping[str, Any], *, contents: bool) -> list[str]:
     """Return a line for each file of a stage that differs from the published one, e.g. ``model.onnx is missing``.
 
-    ``contents``: compare checksums as well, not only sizes. A stage from before checksums has nothing to compare with.
+    With ``contents``, checksums are compared as well, not only sizes. A stage that was made before checksums existed
+    has nothing to compare.
     """
     found = []
     for name, wanted in record.get("files", {}).items():
@@ -90,7 +91,7 @@ def has_checksums(record: Mapping[str, Any]) -> bool:
 
 
 def _digest_record(record: Mapping[str, Any]) -> str:
-    # As it is read after it was written: keys are text there.
+    # A round trip through JSON turns keys into text, as in the record that is read later.
     plain = json.loads(json.dumps({key: value for key, value in record.items() if key != "blake2b"}))
     return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=16).hexdigest()
 

@@ -1,6 +1,6 @@
 """The records of a sweep and of its jobs on disk.
 
-A job's record that is damaged, half written or of another version raises nothing: that job is BROKEN, with a reason.
+A damaged, truncated or newer record of a job raises no error: that job has the status BROKEN and a reason.
 """
 
 import json
@@ -20,7 +20,7 @@ from compression.system.processes import SILENCE, Process
 
 SCHEMA_VERSION = 1
 SWEEP, SEARCH, JOB, METRICS, OUTPUT = "sweep.json", "search.json", "job.json", "metrics.json", "output.log"
-# Of a job: not started, running, done, ended by an error, ended from outside, left by a process that is gone.
+# Status of a job: not started, running, done, ended by an error, ended by a signal, left by a process that is gone.
 WAITING, RUNNING, FINISHED, FAILED, KILLED, INTERRUPTED = (
     "waiting",
     "running",
@@ -29,11 +29,11 @@ WAITING, RUNNING, FINISHED, FAILED, KILLED, INTERRUPTED = (
     "killed",
     "interrupted",
 )
-# Found only by a reader: a record that cannot be used.
+# Status that only a reader gives: the record of the job cannot be used.
 BROKEN = "broken"
 _WRITTEN = (FINISHED, RUNNING, FAILED, KILLED, INTERRUPTED, WAITING)
 STATUSES = (*_WRITTEN, BROKEN)
-# What is larger can be neither added nor shown.
+# The limits exclude values that can be neither added up nor shown.
 _Seconds = Whole | Annotated[float, Meta(gt=-1e300, lt=1e300)]
 # Kinds of jobs that are baselines: random pruning, a narrow dense network.
 RANDOM, SMALL_DENSE = "random", "small_dense"
@@ -41,10 +41,11 @@ RANDOM, SMALL_DENSE = "random", "small_dense"
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep: its folder's name, its command line, its values on the axes.
+    """One run of a sweep: the name of its folder, its command line, and its values on the axes.
 
-    ``kind``: grid, or a kind of baseline. ``stages``: ids of its stages that were finished before it ran, by stage.
-    ``kept``: an earlier command of the same folder ran it, and the last command does not ask for it.
+    ``kind`` is ``grid`` or a kind of baseline. ``stages`` are the ids of the job's stages that were finished before the
+    job ran, by stage. A ``kept`` job comes from an earlier command in the same folder; the last command does not
+    include it.
     """
 
     name: str
@@ -55,20 +56,20 @@ class Job:
     kept: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ``InputError`` unless the name is that of a folder in the sweep's."""
+        """Raise ``InputError`` unless ``name`` can be the name of a folder."""
         if Path(self.name).name != self.name or self.name == "..":
             raise InputError(f"name={self.name!r:.80}: must be the name of a folder")
 
     @property
     def digest(self) -> str:
-        """The end of its name: a hash of everything that its result depends on."""
+        """The end of the name: a hash of everything that the job's result depends on."""
         return self.name.rpartition("-")[2]
 
 
 def keep_others(own: Sequence[Job], earlier: Iterable[Job]) -> tuple[Job, ...]:
-    """Return a command's ``own`` jobs, then those of the ``earlier`` jobs that are not among them.
+    """Return the ``own`` jobs of a command, followed by the ``earlier`` jobs that are not among them, marked as kept.
 
-    Its own jobs come first, as Hydra numbers them.
+    The command's jobs come first, because Hydra numbers only these.
     """
     digests = {job.digest for job in own}
     return (*own, *(replace(job, kept=True) for job in earlier if job.digest not in digests))
@@ -76,7 +77,7 @@ def keep_others(own: Sequence[Job], earlier: Iterable[Job]) -> tuple[Job, ...]:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep as it was started: the command, the values of each axis, the jobs in their order."""
+    """A sweep as its command started it: the command, the values of each axis, and the jobs in order."""
 
     folder: Path
     command: tuple[str, ...]
@@ -85,7 +86,7 @@ class Sweep:
 
     @property
     def own(self) -> list[Job]:
-        """The jobs of its own command."""
+        """The jobs of the last command, without kept ones."""
         return [job for job in self.jobs if not job.kept]
 
     def write(self) -> None:
@@ -103,12 +104,12 @@ class _Plan(Struct):
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """Return the sweep in ``folder``; raises InputError."""
+    """Return the sweep that ``folder`` records; raises InputError."""
     path = folder / SWEEP
     if not folder.is_dir():
-        raise InputError(f"{folder}: must be a folder of a sweep, and is none")
+        raise InputError(f"{folder}: must be the folder of a sweep, but is not a folder")
     if not path.exists():
-        raise InputError(f"{folder} is no sweep: it has no {SWEEP}")
+        raise InputError(f"{folder} is not the folder of a sweep: it has no {SWEEP}")
     try:
         document = read_json(path)
         check_version(document, newest=SCHEMA_VERSION)
@@ -120,10 +121,11 @@ def read_sweep(folder: Path) -> Sweep:
 
 @dataclass(frozen=True)
 class JobState:
-    """The state of a job. ``attempts``: how often it was started. ``invocation``: of the command that started it last.
+    """The state of a job.
 
-    ``pid``, ``pid_begun`` and ``host``: of the process that runs it. ``seconds``: its duration. ``begun`` and
-    ``ended``: times in ISO 8601, with a time zone.
+    ``begun`` and ``ended`` are times in ISO 8601, with a time zone; ``seconds`` is the duration. ``attempts`` counts
+    the starts of the job. ``pid``, ``pid_begun`` (start time) and ``host`` identify the process that runs it, and
+    ``invocation`` identifies the command that started it last.
     """
 
     name: str
@@ -146,9 +148,9 @@ class JobState:
 
 
 def read_state(folder: Path) -> JobState:
-    """Return the state of the job in ``folder``; a job whose process is gone is interrupted.
+    """Return the state of the job in ``folder``. If the process of a running job is gone, the job is interrupted.
 
-    ``metrics.json`` is written once, at the end: a job with it is finished even where its record cannot be read.
+    A job with a ``metrics.json`` is finished, even if its record cannot be read: that file is written at the very end.
     """
     has_metrics = (folder / METRICS).exists()
     if not (folder / JOB).exists():
@@ -159,7 +161,7 @@ def read_state(folder: Path) -> JobState:
         return JobState(folder.name, FINISHED if has_metrics else BROKEN, f"{JOB}: {error}")
     if state.status != RUNNING or state.host is None or state.pid is None:
         return state
-    # A process that was killed wrote no end.
+    # A killed process could not record its end.
     process = Process(state.host, state.pid, state.pid_begun)
     if process.is_alive(folder / JOB):
         return state
@@ -178,7 +180,7 @@ def _to_state(name: str, record: Any) -> JobState:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of the file; raises ValueError in one line if it cannot be read."""
+    """Return the content of a JSON file; raises ValueError with a message of one line if it cannot be read."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -186,11 +188,11 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"not whole JSON ({str(error).split(':')[0].lower()})") from error
+        raise ValueError(f"not valid JSON ({str(error).split(':')[0].lower()})") from error
 
 
 def read_log_line(folder: Path) -> str | None:
-    """Return the last line that the job in ``folder`` has printed, None where there is none."""
+    """Return the last line that the job in ``folder`` has printed, or None if it has printed nothing."""
     try:
         with (folder / OUTPUT).open("rb") as output:
             output.seek(max(0, output.seek(0, os.SEEK_END) - 4096))

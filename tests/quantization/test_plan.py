@@ -42,12 +42,12 @@ def test_a_damaged_plan_is_refused(model, change, message):
     assert len(plan["layers"]) == 3
     with pytest.raises(InputError) as caught:
         Plan.from_json(plan | change)
-    assert str(caught.value) == f"its plan of quantization cannot be read: {message}"
+    assert str(caught.value) == f"its quantization plan cannot be read: {message}"
 
 
 @pytest.mark.parametrize("content", [None, [], {}, {"layers": ["head"]}])
 def test_what_is_no_plan_is_refused(content):
-    with pytest.raises(InputError, match="its plan of quantization cannot be read: "):
+    with pytest.raises(InputError, match="its quantization plan cannot be read: "):
         Plan.from_json(content)
 
 

@@ -65,7 +65,7 @@ def test_a_zombie_is_gone(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"name": "s50", "sta', "job.json: not whole JSON (unterminated string starting at)"),
+        ('{"name": "s50", "sta', "job.json: not valid JSON (unterminated string starting at)"),
         ("[]", "job.json: must be a mapping"),
         (
             '{"schema_version": 9, "status": "failed"}',
@@ -112,7 +112,7 @@ def test_the_last_line_of_the_output(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"jobs": ', "not whole JSON"),
+        ('{"jobs": ', "not valid JSON"),
         ("[]", "must be a mapping"),
         ('{"schema_version": 2, "jobs": []}', "schema_version=2: is newer than 1, the newest this version reads"),
         ('{"schema_version": 1, "jobs": {}}', "jobs={}: must be a list"),

@@ -19,7 +19,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Choices:
-    """One of ``values``."""
+    """A choice among ``values``."""
 
     values: tuple[Value, ...]
 
@@ -30,7 +30,10 @@ class Choices:
 
 @dataclass(frozen=True)
 class Range:
-    """A number in [low, high], in steps if given, or on a logarithmic scale; an integer if all given numbers are."""
+    """A range of numbers, [low, high], with optional steps or on a logarithmic scale.
+
+    Its values are integers if all given numbers are integers.
+    """
 
     low: Finite
     high: Finite
@@ -38,7 +41,7 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
-        """Raise InputError for values that contradict each other."""
+        """Raise InputError if the limits, the step and the scale contradict each other."""
         if not self.low < self.high:
             raise InputError(f"low={self.low} must be below high={self.high}")
         if self.log and (self.step is not None or self.low <= 0):
@@ -47,14 +50,14 @@ class Range:
             return
         if self.step <= 0:
             raise InputError(f"step={self.step}: must be > 0")
-        # As written, not as binary fractions have it.
+        # Decimal, because binary fractions such as 0.1 are not exact.
         low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
         if (high - low) % step:
             raise InputError(f"must reach high={self.high} from low={self.low} in steps of {self.step}")
 
     @property
     def is_whole(self) -> bool:
-        """Whether the numbers are integers."""
+        """Whether the range contains only integers."""
         return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, (int, type(None)))
 
     def ends(self) -> tuple[Value, ...]:
@@ -66,7 +69,7 @@ Space = Mapping[str, Choices | Range]
 
 
 def read_space(path: Path) -> Space:
-    """Return the space in a YAML file; raises InputError.
+    """Return the space that a YAML file describes; raises InputError.
 
     ``weight_bits: [4, 6, 8]`` chooses among values; ``sparsity: {low: 0.5, high: 0.95, step: 0.05}`` and
     ``strategy.recovery.lr_factor: {low: 0.05, high: 1, log: true}`` are ranges.
@@ -76,7 +79,7 @@ def read_space(path: Path) -> Space:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict) or not document:
         raise InputError(f"{path}: must be keys with lists or ranges, e.g. weight_bits: [4, 6, 8]")
     return {str(key): _read(f"{path}: {key}", value) for key, value in document.items()}
@@ -93,7 +96,7 @@ def _read(where: str, value: Any) -> Choices | Range:
 def _read_choices(where: str, values: list[Any]) -> Choices:
     found = convert_record(values, list[Value], source=where)
     if not found or len({repr(value) for value in found}) < len(found):
-        raise InputError(f"{where}={found}: must be different values, one at least")
+        raise InputError(f"{where}={found}: must be different values, at least one")
     return Choices(tuple(found))
 
 
@@ -103,20 +106,20 @@ def _read_range(where: str, settings: Mapping[str, Any]) -> Range:
     try:
         return convert_record(settings, Range, source=where)
     except InputError as error:
-        # YAML reads 1e-4 as text.
+        # YAML reads 1e-4 as text, and 1.0e-4 as a number.
         is_power = any(isinstance(settings.get(key), str) and "e" in settings[key] for key in ("low", "high", "step"))
-        raise InputError(f"{error}, with a point, as 1.0e-4" if is_power else error) from error
+        raise InputError(f"{error}, with a point, as in 1.0e-4" if is_power else error) from error
 
 
 def tidy(value: Value, wanted: Choices | Range) -> Value:
-    """Return a drawn value as a command has it: without the noise of binary fractions, with few digits."""
+    """Return a drawn value for a command line: rounded to few digits, without the noise of binary fractions."""
     if not isinstance(value, float) or isinstance(wanted, Choices):
         return value
     return round(value, 9) if wanted.step is not None else float(f"{value:.{_DIGITS}g}")
 
 
 def to_override(key: str, value: Value) -> str:
-    """Return a value as Hydra reads it, e.g. ``weight_bits=4``."""
+    """Return ``key`` with ``value`` as an override for Hydra, e.g. ``weight_bits=4``."""
     if value is None:
         return f"{key}=null"
     return f"{key}={str(value).lower() if isinstance(value, bool) else value}"

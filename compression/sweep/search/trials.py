@@ -1,4 +1,4 @@
-"""The trials of a search on disk, as Optuna keeps them: drawn, run by one process of several, told."""
+"""The trials of a search, in Optuna's journal on disk, which several processes can share."""
 
 import os
 import warnings
@@ -25,7 +25,10 @@ _JOB, _OWNER, _REASON = "job", "owner", "reason"
 
 @dataclass(frozen=True)
 class Trial:
-    """One configuration that was drawn, by the keys of the space; ``is_again``: taken over from a killed process."""
+    """A drawn configuration: a value for each key of the space.
+
+    ``is_again`` marks a trial that was taken over from a killed process.
+    """
 
     number: int
     values: Mapping[str, Value]
@@ -34,7 +37,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Point:
-    """A finished trial: validation accuracy, and bytes of the file."""
+    """A finished trial: the validation accuracy (a fraction) and the size of the file in bytes."""
 
     number: int
     job: str
@@ -44,30 +47,30 @@ class Point:
 
 
 class Trials:
-    """The trials in a folder, which any number of processes on one disk share.
+    """The trials in a folder. Any number of processes on the same disk can share them.
 
-    Accuracy goes up, bytes go down, by multi-objective TPE (arXiv:1907.10902 describes Optuna). What is drawn next
-    hangs on ``seed`` and the trials before it alone, so a search that was stopped goes on as if it had not been.
+    Multi-objective TPE draws values for higher accuracy and fewer bytes (arXiv:1907.10902 describes Optuna). A draw
+    depends only on ``seed`` and the earlier trials, so a stopped search continues as if it had not been stopped.
     """
 
     def __init__(self, folder: Path, *, space: Space, seed: int) -> None:
         self.folder, self.space, self.seed = folder, space, seed
         self._lock = FileLock(folder / LOCK)
         self._taken: dict[int, optuna.Trial] = {}
-        with self.locked(), _damage_told(folder / JOURNAL):
+        with self.locked(), _damage_in_one_line(folder / JOURNAL):
             self._study = _open(folder / JOURNAL)
-            # All that is read of it later is read here once: damage is told before anything runs.
+            # Everything that is needed later is read once here, so that damage is reported before anything runs.
             self.front()
             self._left()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from the folder's trials, and from what is written about them."""
+        """Lock the folder's trials and the files about them against other processes."""
         with self._lock:
             yield
 
     def take(self, *, most: int) -> Trial | None:
-        """Return the next trial to run: one whose process is gone, or a new one; None once there are ``most``."""
+        """Return the next trial to run: one that a killed process left, or a new one; None if there are ``most``."""
         import optuna
 
         with self.locked():
@@ -75,7 +78,7 @@ class Trials:
             if left:
                 number = left[0].number
                 self._seed(number)
-                # What was drawn stays; what was not yet is drawn as it would have been.
+                # Drawn values stay. Missing ones are drawn as the killed process would have drawn them.
                 trial = optuna.trial.Trial(self._study, left[0]._trial_id)
             elif len(trials) < most:
                 number = len(trials)
@@ -88,15 +91,18 @@ class Trials:
             return Trial(number, {key: self._draw(trial, key) for key in self.space}, is_again=bool(left))
 
     def finish(self, trial: Trial, *, job: str, val_accuracy: float, num_bytes: int) -> None:
-        """Record what a trial gave."""
+        """Record the results of a trial."""
         self._tell(trial, {_JOB: job}, values=[val_accuracy, num_bytes])
 
     def fail(self, trial: Trial, *, job: str, reason: str) -> None:
-        """Record why a trial gave nothing; the search learns nothing from it."""
+        """Record the reason why a trial failed. Later draws ignore this trial."""
         self._tell(trial, {_JOB: job, _REASON: reason}, values=None)
 
     def front(self) -> list[Point]:
-        """Return the finished trials that no other beats in both, smallest first, each configuration once."""
+        """Return the finished trials that no other beats in both accuracy and bytes, smallest file first.
+
+        Each configuration occurs once.
+        """
         points: dict[str, Point] = {}
         for one in self._study.best_trials:
             values = {key: tidy(one.params[key], wanted) for key, wanted in self.space.items()}
@@ -105,12 +111,12 @@ class Trials:
         return sorted(points.values(), key=lambda point: (point.num_bytes, point.number))
 
     def count(self) -> tuple[int, int]:
-        """Return how many trials finished, and how many failed."""
+        """Return the numbers of finished and of failed trials."""
         states = [one.state.name for one in self._study.get_trials(deepcopy=False)]
         return states.count("COMPLETE"), states.count("FAIL")
 
     def _left(self) -> "list[optuna.trial.FrozenTrial]":
-        """Return the trials whose process is gone."""
+        """Return the running trials that a killed process left."""
         trials = self._study.get_trials(deepcopy=False)
         return [one for one in trials if one.state.name == "RUNNING" and not _is_alive(one.user_attrs.get(_OWNER))]
 
@@ -133,7 +139,7 @@ class Trials:
 
 
 def require_optuna() -> None:
-    """Raise ``InputError`` where Optuna is not installed."""
+    """Raise ``InputError`` if Optuna is not installed. Silence its log messages."""
     require_packages("optuna")
     import optuna
 
@@ -155,8 +161,8 @@ def _open(journal: Path) -> "optuna.Study":
 
 
 @contextmanager
-def _damage_told(journal: Path) -> Iterator[None]:
-    """Say in one line what Optuna, which checks nothing, makes of a journal with a damaged line."""
+def _damage_in_one_line(journal: Path) -> Iterator[None]:
+    """Turn the errors of Optuna, which does not check a damaged journal, into an ``InputError`` of one line."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError) as error:
@@ -165,7 +171,7 @@ def _damage_told(journal: Path) -> Iterator[None]:
 
 
 def _drop_torn_line(journal: Path) -> None:
-    """Cut off a last line that a crash left half written, or nothing could be read or written behind it."""
+    """Cut off an incomplete last line that a crash left. Otherwise the journal could not be read or continued."""
     if journal.exists() and not (data := journal.read_bytes()).endswith(b"\n"):
         os.truncate(journal, data.rfind(b"\n") + 1)
 
@@ -174,7 +180,7 @@ def _make_sampler(seed: int) -> "optuna.samplers.BaseSampler":
     import optuna
 
     with warnings.catch_warnings():
-        # Before Optuna 5 the constant liar, which keeps processes from drawing the same, was called experimental.
+        # The constant liar keeps processes from drawing the same values. Before Optuna 5 it was experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(seed=seed % 2**32, constant_liar=True)
 

@@ -201,15 +201,15 @@ def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
     journal = (folder / "trials.log").read_bytes()
     (folder / "sweep.json").write_bytes(b"{")
     cases = {
-        ("search.json", b"{"): "not whole JSON (expecting property name enclosed in double quotes); give another name=",
-        ("search.json", b"\xff"): "not whole JSON (",
+        ("search.json", b"{"): "not valid JSON (expecting property name enclosed in double quotes); give another name=",
+        ("search.json", b"\xff"): "not valid JSON (",
         ("trials.log", journal + b"{\n" + journal): "cannot be read (JSONDecodeError: Expecting property name",
         ("trials.log", journal + b"\xff\xfe\n"): "cannot be read (UnicodeDecodeError: ",
         (
             "trials.log",
             journal + b"5\n",
         ): "cannot be read (TypeError: 'int' object is not subscriptable); give another ",
-        ("sweep.json", b"{"): "not whole JSON (",
+        ("sweep.json", b"{"): "not valid JSON (",
     }
     for (name, damaged), reason in cases.items():
         whole = (folder / name).read_bytes()
@@ -233,7 +233,7 @@ def test_jobs_of_an_earlier_search_without_its_keys_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "metrics.json: not whole JSON"),
+        ("{", "metrics.json: not valid JSON"),
         ('{"run": {"val_accuracy": {"dense": 1}}}', "metrics.json: damaged (KeyError: 'compressed')"),
         ('{"run": 5}', "metrics.json: damaged (TypeError: "),
     ],
