@@ -21,9 +21,7 @@ def read_earlier(folder: Path) -> list[Job]:
     try:
         jobs = read_sweep(folder).jobs
     except InputError as error:
-        raise InputError(
-            f"{error}; give another name=, or remove this file: finished stages are reused"
-        ) from error
+        raise InputError(f"{error}; give another name=, or remove this file: finished stages are reused") from error
     return [job for job in jobs if read_state(folder / job.name).status != WAITING]
 
 

@@ -84,7 +84,7 @@ def test_latency_is_measured_in_turns(compared, monkeypatch):
     assert rows["p10 to p90 of the ratio"] == ["2.00x to 2.00x", "0.60x to 1.80x"]
 
 
-def test_each_model_is_timed_on_images_of_its_own_size():
+def test_each_model_is_timed_on_images_of_the_size_it_needs():
     seen = []
     predictors = [lambda batch, name=name: seen.append((name, batch.shape)) for name in "ab"]
     how = Measuring("eager", batch_size=2, threads=1, warmup=0, repeats=1)

@@ -13,13 +13,13 @@ def resolvers():
 
 @pytest.fixture
 def compose_config():
-    """Composes as the command line does: ``compose_config("sparsity=0.5")``, Hydra's own node included."""
+    """A function that composes overrides as the command line does, including the node ``hydra``."""
     return compose_quickly
 
 
 @pytest.fixture
 def load():
-    """Returns the checked configuration of a command line."""
+    """A function that returns the checked configuration of overrides."""
 
     def run(*overrides):
         return schema.to_config(compose_quickly(*overrides))

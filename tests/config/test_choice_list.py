@@ -1,4 +1,4 @@
-"""What ``--help`` lists to choose from."""
+"""The choices that ``--help`` lists."""
 
 from pathlib import Path
 
@@ -22,6 +22,6 @@ def test_every_file_of_a_group_is_a_choice(choices):
     assert list(choices) == sorted(choices)
 
 
-def test_bases_and_hydras_own_groups_are_no_choice(choices):
+def test_bases_and_groups_of_hydra_are_not_listed(choices):
     folders = {str(Path(path.parent).relative_to(CONF)) for path in CONF.glob("**/*.yaml")}
     assert set(choices) == folders - {".", "strategy/base", "quantization/base", "hydra/launcher"}

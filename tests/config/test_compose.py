@@ -1,9 +1,9 @@
-"""What train.py composes, composed for commands that are not train.py."""
+"""Composition of configurations for commands other than train.py."""
 
 from pathlib import Path
 
 import pytest
-from composing import compose_anew
+from composing import compose_fully
 from hydra.core.global_hydra import GlobalHydra
 
 from compression.config import compose as module
@@ -13,9 +13,9 @@ from compression.config.schema import to_config
 from compression.core.errors import InputError
 
 
-def test_a_run_and_a_job_are_those_of_train_py():
+def test_runs_and_jobs_equal_those_of_train_py():
     overrides = ["sparsity=0.5", "seed=3", "output_dir=results"]
-    composed = compose_anew(*overrides)
+    composed = compose_fully(*overrides)
     config, run_dir = compose_run(overrides)
     assert config == to_config(composed)
     assert run_dir == Path("results") / run_name(_root_=composed)
@@ -32,14 +32,14 @@ def test_a_run_and_a_job_are_those_of_train_py():
         (compose_run, "model=timm", "model.name is not set: give model.name=VALUE"),
     ],
 )
-def test_what_is_wrong_is_told_as_train_py_does_and_hydra_is_left_clean(compose, override, message):
+def test_errors_are_those_of_train_py_and_hydra_is_reset(compose, override, message):
     with pytest.raises(InputError) as caught:
         compose([override])
     assert str(caught.value) == message
     assert not GlobalHydra.instance().is_initialized()
 
 
-def test_a_defect_is_let_through_and_hydra_is_left_clean(monkeypatch):
+def test_defects_pass_through_and_hydra_is_reset(monkeypatch):
     def fail(_):
         raise ZeroDivisionError
 
@@ -49,7 +49,7 @@ def test_a_defect_is_let_through_and_hydra_is_left_clean(monkeypatch):
     assert not GlobalHydra.instance().is_initialized()
 
 
-def test_a_package_without_its_configuration_says_how_to_get_it(monkeypatch, tmp_path):
+def test_a_package_without_its_configuration_is_a_one_line_error(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "CONF", tmp_path / "conf")
     with pytest.raises(InputError, match=r"no configuration at .*conf: install the package from a checkout"):
         compose_run([])

@@ -1,4 +1,4 @@
-"""What the configuration of distillation allows, and what it says to the rest."""
+"""The schema of distillation: refused and allowed settings, and their effect on other settings."""
 
 import math
 
@@ -121,7 +121,7 @@ def test_defaults(load):
         "strategy=none quantization=qat bits=8",
     ],
 )
-def test_where_there_is_something_to_train(load, command):
+def test_a_teacher_is_allowed_if_something_is_trained(load, command):
     load("distillation=logit", *command.split())
 
 
@@ -152,5 +152,5 @@ def test_a_student_has_the_stem_of_its_teacher_or_of_the_data(load, command, ste
         ),
     ],
 )
-def test_the_name_of_the_run_says_it(compose_config, command, start):
+def test_the_name_of_the_run_names_the_distillation(compose_config, command, start):
     assert run_name(_root_=compose_config(*command.split())).startswith(start)

@@ -1,7 +1,7 @@
 import errno
 
 import pytest
-from composing import compose_anew
+from composing import compose_fully
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
@@ -51,11 +51,11 @@ EXACT = {
 
 @pytest.fixture
 def message():
-    """Returns what a wrong command line is told, as Hydra composes it."""
+    """A function that returns the error message for a wrong command line."""
 
     def run(*overrides):
         with pytest.raises((HydraException, OmegaConfBaseException, ValueError)) as caught:
-            to_config(compose_anew(*overrides))
+            to_config(compose_fully(*overrides))
         text = explain(caught.value)
         assert text is not None
         assert "\n" not in text
@@ -64,7 +64,7 @@ def message():
     return run
 
 
-# Each takes the way of another: a choice, a number, a sweep without -m.
+# These commands take the same path through the code as another one: a choice, a number, a sweep without -m.
 ALIKE = (
     *("model=foo", "training=rmsprop", "experiment=foo", "training.epochs=many", "training.min_lr=low", "seed=abc"),
     *("threads=two", "bits=int8", "trainer.deterministic=perhaps", "runtime.repeats=a", "model=timm", "model=custom"),
@@ -95,8 +95,8 @@ def test_an_unknown_key_lists_the_known_ones(message):
         ("runtime.repeat", "runtime.repeats"),
     ],
 )
-def test_an_unknown_key_inside_a_group(message, key, meant):
-    """A hint is the key that was meant, or none; never the group, which was right."""
+def test_an_unknown_key_in_a_group_gets_a_hint(message, key, meant):
+    """A hint names the intended key. It never names the group, which was right."""
     text = message(f"{key}=3")
     assert text.startswith(f"unknown key {key!r}")
     assert "did you mean" not in text or f"(did you mean {meant}?)" in text
@@ -107,7 +107,7 @@ def test_an_unknown_group_is_an_unknown_key(message):
 
 
 @pytest.mark.parametrize("key", ["strategy.recovery", "output_dir", "training.epochs"])
-def test_null_where_there_must_be_a_value(message, key):
+def test_null_in_place_of_a_required_value(message, key):
     assert message(f"{key}=null").startswith(f"{key}=null: ")
 
 
@@ -116,7 +116,7 @@ def full_disk(filename=None):
 
 
 def raised_from(cause):
-    """An error of another kind that ``cause`` led to."""
+    """Return an error of another type that ``cause`` led to."""
     with pytest.raises(RuntimeError) as caught:
         raise RuntimeError("worker failed") from cause
     return caught.value
@@ -129,13 +129,13 @@ def test_a_full_disk():
     assert explain(raised_from(full_disk("last.ckpt"))) == text.format("last.ckpt")
 
 
-def test_errors_of_the_input_wherever_they_hide():
+def test_input_errors_are_found_behind_other_errors():
     assert explain(InputError("data.root='x' does not exist")) == "data.root='x' does not exist"
     assert explain(ArtifactError("m.cmp is truncated")) == "m.cmp is truncated"
     assert explain(raised_from(InputError("bad image"))) == "bad image"
 
 
-def test_a_bad_parameter_of_a_part_is_told_by_the_part():
+def test_the_error_of_a_part_about_its_parameter_is_kept():
     target = {"_target_": "compression.pruning.schedules.geometric.Geometric", "steps": 0}
     with pytest.raises(HydraException) as caught:
         instantiate(target)
@@ -151,7 +151,7 @@ def test_an_unknown_parameter_of_a_part_is_named():
     assert "\n" not in text
 
 
-def test_a_part_that_does_not_exist_is_named():
+def test_a_missing_target_is_named():
     with pytest.raises(HydraException) as caught:
         instantiate({"_target_": "compression.pruning.schedules.quartic.Quartic"})
     text = explain(caught.value)
@@ -162,16 +162,16 @@ def test_a_part_that_does_not_exist_is_named():
 @pytest.mark.parametrize(
     "error", [ValueError("x"), KeyError("x"), RuntimeError("x"), OSError(errno.EIO, "broken"), KeyboardInterrupt()]
 )
-def test_a_defect_of_ours_is_not_explained_away(error):
+def test_defects_of_the_package_are_not_explained(error):
     assert explain(error) is None
 
 
-def test_a_place_that_may_not_be_written_is_named():
+def test_a_path_without_write_permission_is_named():
     error = PermissionError(errno.EACCES, "Permission denied", "outputs/store")
     assert explain(error) == "outputs/store: permission denied"
 
 
-def test_a_file_where_a_folder_should_be_and_the_reverse(tmp_path):
+def test_a_file_in_place_of_a_folder_and_the_reverse(tmp_path):
     (tmp_path / "mine").touch()
     with pytest.raises(FileExistsError) as caught:
         (tmp_path / "mine").mkdir(parents=True, exist_ok=True)

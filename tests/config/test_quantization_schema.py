@@ -1,4 +1,4 @@
-"""What may be set in quantization and bits, and what contradicts what."""
+"""The schema of quantization and bits: allowed values and contradictions."""
 
 import pytest
 
@@ -68,5 +68,5 @@ def test_shorthand_for_bits(compose_config):
 def test_bits_of_a_layer_are_read():
     assert LayerBits.parse("first:8") == LayerBits("first", 8, None)
     assert LayerBits.parse("layer1.*:4/32") == LayerBits("layer1.*", 4, 32)
-    # The last colon counts: a name may have some.
+    # The last colon counts, because a name may contain colons.
     assert LayerBits.parse("a:b:2") == LayerBits("a:b", 2, None)

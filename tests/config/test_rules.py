@@ -50,7 +50,7 @@ def test_an_error_names_the_dotted_key(section, message):
     assert str(caught.value) == message
 
 
-def test_a_section_alone_is_checked_under_the_key_it_is_given():
+def test_a_section_can_be_checked_alone_under_a_given_key():
     with pytest.raises(InputError, match=r"^group\.inner\.count=0: must be an integer >= 1$"):
         check_section(Inner(count=0), "group.inner")
 

@@ -29,13 +29,13 @@ def name_of(compose_config):
         ("strategy=two_four model=resnet18 data=cifar10", "cifar10-resnet18-two_four-s50-"),
     ],
 )
-def test_says_what_the_run_is(name_of, command, start):
+def test_the_name_describes_the_run(name_of, command, start):
     name = name_of(*command.split())
     assert name.startswith(start)
     assert re.fullmatch(r"[0-9a-f]{6}", name.removeprefix(start))
 
 
-def test_stable(name_of):
+def test_equal_configurations_have_equal_names(name_of):
     assert name_of() == name_of()
     assert name_of("seed=1", "sparsity=0.5") == name_of("sparsity=0.5", "seed=1")
     assert name_of("sparsity=0.5") == name_of("sparsity=0.50")
@@ -44,16 +44,16 @@ def test_stable(name_of):
 @pytest.mark.parametrize(
     "same", ["overwrite=true", "output_dir=x", "store_max_bytes=5GiB", "hydra.verbose=true", "seed=42"]
 )
-def test_ignores_what_changes_nothing_that_is_computed(name_of, same):
+def test_settings_that_do_not_affect_results_do_not_change_the_name(name_of, same):
     assert name_of(same) == name_of()
 
 
-def test_the_noise_of_a_sweeps_range_does_not_make_another_run(name_of):
+def test_rounding_noise_does_not_change_the_name(name_of):
     """`range(0.5,0.9,0.2)` gives 0.7000000000000001."""
     assert name_of("sparsity=0.7000000000000001") == name_of("sparsity=0.7")
 
 
-def test_differs_with_any_setting(name_of):
+def test_every_other_setting_changes_the_name(name_of):
     commands = [
         "",
         "seed=1",
@@ -86,11 +86,11 @@ def test_differs_with_any_setting(name_of):
     assert len(set(names)) == len(commands)
 
 
-def test_a_given_name_is_taken(name_of):
+def test_a_given_name_is_used_unchanged(name_of):
     assert name_of("name=my_run") == name_of("name=my_run", "seed=7") == "my_run"
 
 
-def test_is_a_folder_name_on_any_system(name_of):
+def test_the_name_is_a_valid_folder_name_on_any_system(name_of):
     allowed = set(string.ascii_letters + string.digits + "._-=")
     for command in ("", "sparsity=0.123456789", "strategy=two_four"):
         assert set(name_of(*command.split())) <= allowed
@@ -101,7 +101,7 @@ def test_a_configuration_that_breaks_a_rule_gets_no_name(name_of):
         name_of("sparsity=1.0")
 
 
-def test_hydra_puts_the_run_into_the_folder_of_its_name(compose_config, name_of):
+def test_the_folder_of_a_run_has_its_name(compose_config, name_of):
     config = compose_config("seed=3", "output_dir=results")
     assert config.hydra.run.dir == f"results/{name_of('seed=3')}"
     assert config.hydra.sweep.dir == "results/sweep"

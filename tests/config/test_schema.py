@@ -1,4 +1,4 @@
-"""What may be set, in the strategy and in sensitivity too, what contradicts what, and what the choices come to."""
+"""The schema of a run, its strategy and its sensitivity: allowed values, contradictions and choices."""
 
 import sys
 from pathlib import Path
@@ -113,7 +113,7 @@ CONTRADICTIONS = {
 }
 
 
-# Refused where another value of the same key is.
+# These commands are refused for the same reason as another value of the same key.
 AGAIN = (
     *("sparsity=1", "sparsity=inf", "threads=-2", "name=..", "training.optimizer.lr=-0.1", "training.warmup=-0.1"),
     *("training.early_epoch=0", "strategy.protect=[middle]", "strategy.recovery.spread=1"),
@@ -133,7 +133,7 @@ def test_message_of(load, command):
     assert str(caught.value) == (RANGES | CONTRADICTIONS)[command]
 
 
-def test_sparsity_of_nothing_contradicts_a_strategy_that_prunes(load):
+def test_zero_sparsity_contradicts_a_strategy_that_prunes(load):
     for command in ("sparsity=0", "sparsity=0.0", "strategy=oneshot_random sparsity=0"):
         with pytest.raises(InputError, match=r"^sparsity=0(\.0)? contradicts strategy=\w+: must be above 0, or use"):
             load(*command.split())
@@ -149,7 +149,7 @@ def test_sparsity_of_nothing_contradicts_a_strategy_that_prunes(load):
     ],
 )
 def test_contradictions_in_the_strategys_own_sparsity(load, command):
-    """The recipe's number must be what its masks will have, or the record of the run is false."""
+    """The strategy's own sparsity must be that of its masks, because the run records it."""
     with pytest.raises(InputError, match=r"sparsity=0(\.\d)? contradicts strategy="):
         load(*command.split())
 
@@ -162,14 +162,14 @@ def test_an_engine_whose_package_is_missing(load, monkeypatch):
     assert str(caught.value) == 'openvino is not installed: pip install "compression[openvino]"'
 
 
-def test_something_must_be_measured_with(load):
+def test_at_least_one_engine_is_required(load):
     with pytest.raises(InputError) as caught:
         load("runtime.engines=[]")
     assert str(caught.value) == "runtime.engines=[]: must be one engine at least"
 
 
 @pytest.mark.parametrize("value", ["abc", "null", "[1]"])
-def test_a_learning_rate_that_is_no_number(load, value):
+def test_a_learning_rate_must_be_a_number(load, value):
     with pytest.raises(InputError, match=r"^training.optimizer.lr=.*: must be .*> 0$"):
         load(f"training.optimizer.lr={value}")
 
@@ -184,8 +184,8 @@ def test_defaults(load):
     assert isinstance(config, Config)
 
 
-def test_plain_containers_and_numbers(load):
-    """What goes into checkpoints and stage keys knows nothing of OmegaConf."""
+def test_the_configuration_holds_plain_containers_and_numbers(load):
+    """Values in checkpoints and stage keys must not be objects of OmegaConf."""
     config = load("training=adamw")
     assert type(config.data) is type(config.model) is type(config.training.optimizer) is dict
     assert type(config.training.optimizer["betas"]) is list
@@ -224,7 +224,7 @@ def choices(group):
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-# Each like another of its group but for a name.
+# Each of these differs from another choice of its group only in a name.
 ALIKE = {
     *(f"storage={name}" for name in choices("storage") if name not in ("auto", "dense")),
     *("strategy=iterative_random", "strategy=oneshot_random", "strategy=iterative_structured_l2"),
@@ -249,7 +249,7 @@ CHOICES = [f"{group}={choice}" for group in GROUPS for choice in choices(group)]
     "override", [pytest.param(one, marks=pytest.mark.slow) if one in ALIKE else one for one in CHOICES]
 )
 def test_every_choice_composes_and_passes(load, override):
-    # What a user must fill in.
+    # Settings that a user must give.
     given = {
         "data=image_folder": ["data.root=images"],
         "model=custom": ["model._target_=my.Net"],
@@ -263,14 +263,14 @@ def test_every_experiment_composes(load, experiment):
     load(f"experiment={experiment}", "data.root=images", "training.epochs=1")
 
 
-def test_an_experiment_gives_way_to_the_command_line(load):
+def test_the_command_line_overrides_an_experiment(load):
     config = load("experiment=cifar10_resnet18", "data.root=images", "training.epochs=3", "model=vgg11")
     assert config.training.epochs == 3
     assert config.model["_target_"] == "compression.models.vgg11.vgg11"
     assert load("experiment=cifar10_resnet18", "data.root=images").training.epochs == 8
 
 
-def test_registered_under_the_name_of_the_defaults_list():
+def test_the_schema_is_registered_for_the_defaults_list():
     schema.register()
     assert "schema.yaml" in ConfigStore.instance().list("")
 
@@ -290,11 +290,11 @@ def test_registered_under_the_name_of_the_defaults_list():
         "sensitivity.sparsities=[0.5]",
     ],
 )
-def test_the_edges_of_what_is_allowed(load, command):
+def test_unusual_values_are_allowed(load, command):
     load(*command.split())
 
 
-def test_what_a_strategy_may_do_is_switched_off_unless_asked_for(load):
+def test_optional_steps_of_a_strategy_are_off_by_default(load):
     strategy = load().strategy
     assert (strategy.target, strategy.start, strategy.protect) == ("weights", "dense", [])
     assert strategy.max_accuracy_drop is None

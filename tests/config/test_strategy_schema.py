@@ -15,13 +15,13 @@ from runs import compose_config
         ("strategy=gmp strategy.recovery.epochs=0 strategy.recovery.lead_epochs=1", True, True, True),
     ],
 )
-def test_a_strategy_says_what_it_does(command: str, prunes: bool, compacts: bool, trains: bool) -> None:
+def test_properties_of_a_strategy(command: str, prunes: bool, compacts: bool, trains: bool) -> None:
     strategy = compose_config(*command.split()).strategy
     assert (strategy.prunes, strategy.compacts, strategy.trains) == (prunes, compacts, trains)
 
 
-def test_blocks_that_strategies_share_are_complete() -> None:
-    """A recipe states only what is special about it; the rest comes from conf/strategy/base."""
+def test_a_strategy_inherits_the_shared_blocks() -> None:
+    """A strategy states only its special settings; the others come from conf/strategy/base."""
     strategy = compose_config("strategy=lottery_ticket").strategy
     assert strategy.schedule["steps"] == 3
     assert strategy.recovery.rewind == "early"

@@ -1,4 +1,4 @@
-"""What the processes of a sweep hand on to each other by environment variables."""
+"""The environment variables that processes of a sweep pass on to their children."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ FULL = SweepEnvironment(
 )
 
 
-def test_the_names_and_texts_of_the_variables():
+def test_variables_are_written_as_text_or_removed():
     variables = {"HOME": "/home/me"}
     FULL.write(variables)
     assert variables == {
@@ -34,7 +34,7 @@ def test_the_names_and_texts_of_the_variables():
 
 
 @pytest.mark.parametrize("environment", [FULL, SweepEnvironment(), SweepEnvironment(gpus=())])
-def test_what_is_written_is_read(environment):
+def test_variables_are_read_back_unchanged(environment):
     variables = {}
     environment.write(variables)
     assert SweepEnvironment.read(variables) == environment
@@ -45,7 +45,7 @@ def test_the_folder_of_the_sweep():
     assert SweepEnvironment().sweep_folder is None
 
 
-def test_a_command_gets_one_name_and_its_children_keep_it(monkeypatch):
+def test_an_invocation_keeps_its_identifier(monkeypatch):
     monkeypatch.setenv(INVOCATION, "")
     monkeypatch.delenv(INVOCATION)
     name_invocation()

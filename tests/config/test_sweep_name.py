@@ -15,19 +15,19 @@ def sweep(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_job_of_a_sweep_has_the_folder_that_the_sweep_gave_it(compose_config, sweep):
+def test_a_job_has_the_folder_that_the_sweep_recorded(compose_config, sweep):
     config = compose_config("name=mine", "hydra.job.num=1")
     assert (config.hydra.sweep.dir, config.hydra.sweep.subdir) == (str(sweep), "s70-4d5e6f")
     assert run_name(_root_=config) == "mine"
 
 
-def test_outside_a_sweep_there_is_a_folder_as_well(monkeypatch):
+def test_outside_a_sweep_the_folder_has_a_default_name(monkeypatch):
     monkeypatch.delenv(SWEEP_FILE, raising=False)
     config = OmegaConf.create({"output_dir": "results", "hydra": {"job": {"num": 1}}})
     assert (sweep_dir(_root_=config), sweep_job(_root_=config)) == ("results/sweep", "job")
 
 
 @pytest.mark.usefixtures("sweep")
-def test_what_is_no_job_of_the_sweep_has_no_jobs_folder():
-    """As the command itself, before Hydra numbers its jobs."""
+def test_a_command_before_its_jobs_has_a_default_folder():
+    """Hydra has not numbered the jobs yet."""
     assert sweep_job(_root_=OmegaConf.create({"output_dir": "results"})) == "job"

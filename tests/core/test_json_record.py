@@ -72,7 +72,7 @@ def make(**changes):
         ({"notes": [1]}, "notes=[1]: must be a mapping"),
     ],
 )
-def test_path_value_and_what_is_allowed_in_one_line(change, message):
+def test_the_error_names_path_value_and_allowed_values(change, message):
     with pytest.raises(InputError) as caught:
         convert_record(make(**change), Record, source="a.json")
     assert str(caught.value).startswith(f"a.json: {message}")
@@ -89,7 +89,7 @@ def test_path_value_and_what_is_allowed_in_one_line(change, message):
         ({"low": 0, "words": [" - at `$.x`", 1]}, "words[1]=1: must be text"),
     ],
 )
-def test_a_record_that_is_a_dataclass(value, message):
+def test_a_record_may_be_a_dataclass(value, message):
     with pytest.raises(InputError) as caught:
         convert_record(value, Pair)
     assert str(caught.value) == message
@@ -103,7 +103,7 @@ def test_a_name_that_looks_like_a_path():
         convert_record({"bytes": 3, "a - at `$.b`": 1}, Part)
 
 
-def test_what_is_read_is_what_was_written():
+def test_a_record_is_read_as_it_was_written():
     text = '{"share": 1, "part": {"bytes": 3}, "seconds": 2.0, "notes": {"\\ud800": [null]}, "by_bits": {"8": 1}}'
     found = convert_record(json.loads(text) | {"unknown": 1}, Record)
     assert (repr(found.share), repr(found.seconds)) == ("1", "2.0")
@@ -112,7 +112,7 @@ def test_what_is_read_is_what_was_written():
     assert convert_record({"low": 0, "words": ["a"]}, Pair) == Pair(0, words=("a",))
 
 
-def test_json_nested_deeply_is_told():
+def test_deeply_nested_json_is_an_error():
     deep = json.loads("[" * 900 + "]" * 900)
     assert convert_record(make(notes={"deep": deep}), Record).notes["deep"] is deep
     with pytest.raises(InputError, match=r"^share=\[\[\[\[\[\[\[...\]\]\]\]\]\]\]: must be a number$"):

@@ -42,7 +42,7 @@ def test_a_card_is_written_as_it_was_read():
     assert json.dumps(ModelCard.from_json(content).to_json()) == json.dumps(written)
 
 
-def test_files_of_before_quantization_have_no_plan():
+def test_files_from_before_quantization_have_no_plan():
     assert ModelCard.from_json(make()).quantization is None
 
 
@@ -74,13 +74,13 @@ def test_files_of_before_quantization_have_no_plan():
         ({"quantization": 8}, "quantization=8: must be a mapping or none"),
     ],
 )
-def test_what_cannot_be_is_named(changes, message):
+def test_impossible_values_are_named(changes, message):
     with pytest.raises(InputError) as caught:
         ModelCard.from_json(make(**changes))
     assert str(caught.value).startswith(message)
 
 
-def test_keys_of_later_versions_are_left_out():
+def test_keys_of_later_versions_are_ignored():
     assert ModelCard.from_json(make(tensors={})) == ModelCard.from_json(make())
 
 

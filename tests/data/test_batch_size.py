@@ -24,7 +24,7 @@ def find(model=None, **options):
     return find_batch_size(model or make_model(), **options)
 
 
-def test_counts_what_is_saved_for_the_backward_pass():
+def test_activations_saved_for_the_backward_pass_are_counted():
     model = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(256, 5, bias=False))
     # float32: the images, the output of the ReLU (which the linear layer keeps too), the log-probabilities
     # and the labels of the loss (int64).

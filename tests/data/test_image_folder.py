@@ -78,7 +78,7 @@ def test_streamed_equals_resident(split_folder, tmp_path):
         assert all(torch.equal(one.images[i], two.images[i]) for i in range(len(one)))
 
 
-def test_auto_streams_what_exceeds_the_limit(write_folder):
+def test_auto_streams_images_above_the_limit(write_folder):
     root = write_folder({"a": 5, "b": 5})
     assert ImageFolder(root=str(root), image_size=186, resident_limit_mib=1).load(0).train.resident
     assert not ImageFolder(root=str(root), image_size=188, resident_limit_mib=1).load(0).train.resident

@@ -48,7 +48,7 @@ def test_parts_add_up():
     assert [name for name, part in found.items() if part.requires_grad] == ["loss"]
 
 
-def test_without_a_transfer_there_is_no_third_part():
+def test_without_a_transfer_the_loss_has_two_parts():
     student = Net(0)
     objective = Distillation(Teacher(Net(1)), alpha=0.5, temperature=1.0)
     objective.attach(student)

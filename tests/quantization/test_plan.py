@@ -12,7 +12,7 @@ def test_plan_as_json(model):
     assert Plan.from_json(plan.to_json()) == plan
 
 
-def test_keys_of_later_versions_are_left_out(model):
+def test_keys_of_later_versions_are_ignored(model):
     plan = plan_of(model)
     assert Plan.from_json(plan.to_json() | {"later": 1}) == plan
 
@@ -46,7 +46,7 @@ def test_a_damaged_plan_is_refused(model, change, message):
 
 
 @pytest.mark.parametrize("content", [None, [], {}, {"layers": ["head"]}])
-def test_what_is_no_plan_is_refused(content):
+def test_anything_but_a_plan_is_refused(content):
     with pytest.raises(InputError, match="its quantization plan cannot be read: "):
         Plan.from_json(content)
 

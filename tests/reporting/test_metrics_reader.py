@@ -59,7 +59,7 @@ def test_an_untimed_run_has_no_latency():
         ("run", "seed", 1.5, "run.seed=1.5: must be an integer or none"),
     ],
 )
-def test_what_is_wrong_is_named(side, key, value, message):
+def test_a_wrong_value_is_named(side, key, value, message):
     document = make_metrics()
     document[side][key] = value
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
@@ -78,7 +78,7 @@ def test_what_is_wrong_is_named(side, key, value, message):
         ({"schema_version": 3, "run": []}, "run=[]: must be a mapping"),
     ],
 )
-def test_what_is_no_document_of_a_run(document, message):
+def test_anything_but_a_document_of_a_run_is_refused(document, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         read_measured(document)
     assert str(caught.value) == message

@@ -207,7 +207,7 @@ def test_an_unsealed_record_is_damaged_or_readable(record, third):
         ("results", {"val_accuracy": 1.0}, "stage.json was changed"),
     ],
 )
-def test_the_reason_names_what_is_wrong(record, place, value, reason):
+def test_the_reason_names_path_value_and_allowed_values(record, place, value, reason):
     content = json.loads(record.read_text())
     first, _, second = place.partition(".")
     if second:

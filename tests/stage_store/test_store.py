@@ -65,7 +65,7 @@ def test_made_once_then_found(tmp_path):
     assert names(tmp_path) == [f"dense-{KEY.id}"]
 
 
-def test_record_says_what_made_it(tmp_path):
+def test_a_record_holds_what_made_the_stage(tmp_path):
     path = make_store(tmp_path).obtain(KEY, Maker()).path
     record = json.loads((path / "stage.json").read_text())
     assert record["key"] == {"stage": "dense", "version": 1, "inputs": dict(KEY.inputs), "parents": []}

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 
 
-def compose_anew(*overrides: str) -> DictConfig:
+def compose_fully(*overrides: str) -> DictConfig:
     """Return the configuration as the command line composes it, including the node ``hydra``."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", list(overrides), return_hydra_config=True)
@@ -21,7 +21,7 @@ def compose_anew(*overrides: str) -> DictConfig:
 
 @cache
 def _compose_groups(overrides: tuple[str, ...]) -> DictConfig:
-    return compose_anew(*overrides)
+    return compose_fully(*overrides)
 
 
 def _is_of_a_group(override: str) -> bool:
@@ -37,9 +37,9 @@ def compose_quickly(*overrides: str) -> DictConfig:
     try:
         for override in values:
             if override.is_sweep_override() or override.is_delete():
-                return compose_anew(*overrides)
+                return compose_fully(*overrides)
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=override.is_add())
     except OmegaConfBaseException:
         # Hydra itself raises the error, so its message is the one that users see.
-        return compose_anew(*overrides)
+        return compose_fully(*overrides)
     return config

@@ -29,7 +29,7 @@ def prune(parent: StageRecord, *, sparsity: float = 0.5, **settings: object) -> 
     return stage("prune", parent, sparsity=sparsity, strategy={"recovery": recovery, "schedule": schedule})
 
 
-def past(store: Path, record: StageRecord, *, seconds: float = 1.0, num_bytes: int = 2000) -> None:
+def add_past_stage(store: Path, record: StageRecord, *, seconds: float = 1.0, num_bytes: int = 2000) -> None:
     """Write a finished stage of ``num_bytes`` bytes into ``store``."""
     folder = store / record.key.name
     folder.mkdir(parents=True)

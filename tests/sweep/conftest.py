@@ -24,13 +24,13 @@ def folder(tmp_path):
 
 @pytest.fixture
 def metrics():
-    """What makes a job's document, a new one each time."""
+    """A function that returns a new ``metrics.json`` document of a job."""
     return make_metrics
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    """What a sweep leaves in the environment is not left to other tests."""
+    """Environment variables and signal handlers that are restored after a test."""
     for name in (SWEEP_FILE, GPUS, BASELINES, INVOCATION, PARENT):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -43,13 +43,13 @@ def environment(monkeypatch):
 
 @pytest.fixture
 def without_pictures(monkeypatch):
-    """An answer without its pictures, which take longer than all the rest."""
+    """Reports without pictures, which take longer than everything else."""
     monkeypatch.setattr(report, "draw_sweep", lambda *_, **__: {})
 
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    """Begin a sweep called `mine` of the network of the tests, as if by a command of its own."""
+    """A function that starts a sweep called ``mine`` of the tiny network, each time as a separate command."""
 
     def start_sweep(*overrides):
         monkeypatch.delenv(SWEEP_FILE, raising=False)
@@ -64,7 +64,7 @@ def start(tmp_path, monkeypatch):
 
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
-    """A sweep of two jobs and a kept one, begun."""
+    """A started sweep of two jobs and a kept one."""
     jobs = (Job("a-1", (), {"x": 1}), Job("b-2", (), {"x": 2}), Job("c-3", (), {"x": 3}, kept=True))
     sweep = Sweep(tmp_path, ("train.py",), {"x": [1, 2, 3]}, jobs)
     open_sweep(tmp_path)

@@ -13,7 +13,7 @@ def test_baselines_without_a_sweep_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pool_that_is_begun_anew_is_not_checked_again(monkeypatch):
+def test_jobs_are_not_checked_again_when_a_pool_restarts(monkeypatch):
     monkeypatch.setenv(SWEEP_FILE, "/somewhere/sweep.json")
-    # Nothing of a configuration is looked at.
+    # The callback does not look at the configuration.
     SweepCallback().on_multirun_start(None)

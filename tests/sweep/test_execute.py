@@ -1,4 +1,4 @@
-"""How a sweep ends, whatever ends it; its jobs are not run."""
+"""The end of a sweep, for every cause. No job is run."""
 
 import json
 import os
@@ -26,15 +26,15 @@ def raiser(error):
 
 
 class UncompletedJobError(Exception):
-    """Called as submitit's."""
+    """An error with the name that submitit uses."""
 
 
 class TerminatedWorkerError(Exception):
-    """Called as joblib's."""
+    """An error with the name that joblib uses."""
 
 
 class NoMoreLayersError(Exception):
-    """A defect, or a user's."""
+    """A defect of the package, or an error in a user's model."""
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -51,17 +51,17 @@ class NoMoreLayersError(Exception):
         (UncompletedJobError(), 1, "error: a task ended without an answer: no reason given; others may still run, `python -m compression report` gathers them later"),  # noqa: E501
     ],
 )  # fmt: skip
-def test_whatever_ends_a_sweep_there_is_an_answer(sweep, capsys, error, code, line):
+def test_a_sweep_is_reported_whatever_ends_it(sweep, capsys, error, code, line):
     assert run.complete(raiser(error)) == code
-    told = capsys.readouterr()
-    assert told.err.splitlines()[-1] == line
-    assert ("Traceback" in told.err) == isinstance(error, NoMoreLayersError)
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1] == line
+    assert ("Traceback" in printed.err) == isinstance(error, NoMoreLayersError)
     assert (sweep.folder / "results.csv").exists()
-    assert "results.csv" in told.out
+    assert "results.csv" in printed.out
     assert not is_open(sweep.folder)
 
 
-def test_what_ends_the_second_round_takes_no_answer_away(sweep, monkeypatch, capsys):
+def test_an_error_in_the_second_round_does_not_prevent_the_report(sweep, monkeypatch, capsys):
     monkeypatch.setenv(BASELINES, "1")
     monkeypatch.setattr(run, "run_second_round", lambda *_: raiser(NoMoreLayersError("of a user's model"))())
     assert run.complete(lambda: None) == 1
@@ -69,7 +69,7 @@ def test_what_ends_the_second_round_takes_no_answer_away(sweep, monkeypatch, cap
     assert (sweep.folder / "results.csv").exists()
 
 
-def test_a_single_run_ends_as_it_did(monkeypatch):
+def test_a_single_run_ends_with_its_own_error(monkeypatch):
     monkeypatch.delenv(SWEEP_FILE, raising=False)
     assert run.complete(lambda: None) == 0
     for error in (NoMoreLayersError(), SystemExit(3)):
@@ -77,14 +77,14 @@ def test_a_single_run_ends_as_it_did(monkeypatch):
             run.complete(raiser(error))
 
 
-def test_a_run_that_is_told_to_end_says_so(monkeypatch, capsys):
+def test_a_stopped_run_prints_what_stopped_it(monkeypatch, capsys):
     monkeypatch.delenv(SWEEP_FILE, raising=False)
 
     def train():
         try:
             raise Stopped(signal.SIGTERM)
         except KeyboardInterrupt:
-            # As Lightning does it.
+            # Lightning turns an interrupt into SystemExit like this.
             sys.exit(1)
 
     assert run.complete(train) == 143
@@ -96,7 +96,7 @@ def test_a_run_that_is_told_to_end_says_so(monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_the_exit_code_is_that_of_the_commands_own_jobs(sweep):
+def test_the_exit_code_ignores_kept_jobs(sweep):
     for name, status in (("a-1", "finished"), ("b-2", "finished"), ("c-3", "failed")):
         JobState(name, status).write(sweep.folder / name)
         (sweep.folder / name / "metrics.json").write_text(json.dumps(make_metrics()))
@@ -106,7 +106,7 @@ def test_the_exit_code_is_that_of_the_commands_own_jobs(sweep):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_what_failed_is_not_tried_again_when_a_pool_dies(sweep, monkeypatch, capsys):
+def test_failed_jobs_are_not_retried_when_a_pool_restarts(sweep, monkeypatch, capsys):
     ran, pools = [], []
 
     def run_job(job, *, folder, script, environment):
@@ -117,7 +117,7 @@ def test_what_failed_is_not_tried_again_when_a_pool_dies(sweep, monkeypatch, cap
         return state
 
     monkeypatch.setattr(run, "run_job", run_job)
-    # The worker of the second job is killed with it; the first failed.
+    # The worker of the second job is killed during that job. The first job has failed.
     JobState("b-2", "running", invocation="this one").write(sweep.folder / "b-2")
 
     def main():
@@ -130,7 +130,7 @@ def test_what_failed_is_not_tried_again_when_a_pool_dies(sweep, monkeypatch, cap
     assert run.complete(main) == 1
     assert ran == ["a-1", "b-2"]
     assert "1/2  a-1  found failed" in capsys.readouterr().out
-    # Another command tries again.
+    # Another command tries the failed job again.
     monkeypatch.setenv(INVOCATION, "another")
     run.run_numbered(0)
     assert ran == ["a-1", "b-2", "a-1"]
@@ -150,7 +150,7 @@ def test_a_full_disk_ends_a_sweep(sweep, monkeypatch, capsys):
     monkeypatch.setattr(run, "run_job", run_job)
 
     def main():
-        # As Hydra does it: what one job raises is seen after all of them.
+        # Like Hydra, which raises the error of a job only after all jobs.
         errors = []
         for number in (0, 1):
             try:

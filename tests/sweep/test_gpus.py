@@ -1,4 +1,4 @@
-"""Jobs take turns on GPUs; the list of GPUs is made up, there need be none."""
+"""GPUs shared by jobs. The list of GPUs is invented, so no GPU is needed."""
 
 import subprocess
 import sys
@@ -17,23 +17,23 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(GPUS, "2,MIG-GPU-1a/3/0")
 
 
-def test_each_job_gets_a_free_one(tmp_path: Path) -> None:
+def test_each_job_gets_a_free_gpu(tmp_path: Path) -> None:
     with take_gpu(tmp_path, number=0) as first:
         assert first == {VISIBLE: "2"}
-        # Job 1 was quick, and job 2 finds the GPU of its turn taken.
+        # Job 1 has ended already. Job 2 finds the first GPU taken.
         with take_gpu(tmp_path, number=2) as third:
             assert third == {VISIBLE: "MIG-GPU-1a/3/0"}
     with take_gpu(tmp_path, number=3) as fourth:
         assert fourth == {VISIBLE: "MIG-GPU-1a/3/0"}
 
 
-def test_more_workers_than_gpus_share_in_turns(tmp_path: Path) -> None:
+def test_workers_share_gpus_if_there_are_too_few(tmp_path: Path) -> None:
     with ExitStack() as stack:
         taken = [stack.enter_context(take_gpu(tmp_path, number=number))[VISIBLE] for number in range(4)]
     assert taken == ["2", "MIG-GPU-1a/3/0"] * 2
 
 
-def test_a_killed_worker_holds_nothing(tmp_path: Path) -> None:
+def test_a_killed_worker_releases_its_gpu(tmp_path: Path) -> None:
     script = (
         "import pathlib, sys, time\nfrom compression.sweep.gpus import take_gpu\n"
         "with take_gpu(pathlib.Path(sys.argv[1]), number=0):\n    print('held', flush=True)\n    time.sleep(60)"
@@ -53,13 +53,13 @@ def test_a_killed_worker_holds_nothing(tmp_path: Path) -> None:
     pytest.fail("the GPU of the killed worker is still held")
 
 
-def test_no_gpus_or_somebody_else_shares_them_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_gpus_to_share_the_environment_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(GPUS, "")
     with take_gpu(tmp_path, number=0) as environment:
         assert environment == {}
 
 
-def test_listed_are_those_one_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_visible_gpus_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VISIBLE, "3, 1")
     assert list_gpus() == ["3", "1"]
     monkeypatch.setenv(VISIBLE, "")

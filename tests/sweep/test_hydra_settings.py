@@ -1,4 +1,4 @@
-"""What a sweep's jobs get of Hydra's own settings, and what is refused because they would not get it."""
+"""Hydra's own settings in a sweep: the search path that jobs inherit, and settings that are refused."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def master(*lines: str, sources=(MAIN,), config_name: str = "config"):
 
 @pytest.fixture
 def presets(tmp_path: Path) -> Path:
-    """A folder of the user's with a preset of their own."""
+    """A user's folder with an experiment."""
     folder = tmp_path / "it's mine, all"
     (folder / "experiment").mkdir(parents=True)
     (folder / "experiment" / "mine.yaml").write_text(
@@ -33,7 +33,7 @@ def presets(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_job_looks_where_the_command_looks(presets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_searches_the_folders_of_the_command(presets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(presets.parent)
     sources = [
         ("hydra", "pkg", "hydra.conf"),
@@ -44,7 +44,7 @@ def test_a_job_looks_where_the_command_looks(presets: Path, monkeypatch: pytest.
     ]
     [override] = hand_on_search_path(master("hydra.searchpath=[pkg://compression]", sources=sources))
     assert override.value() == [f"file://{presets}", "pkg://compression"]
-    # As a job's command has it, wherever that is begun, and as the second round composes it.
+    # A job's command has the same value in any working directory, and so has the second round.
     monkeypatch.chdir("/")
     again = OverridesParser.create().parse_override(override.input_line)
     assert again.value() == override.value()
@@ -52,13 +52,13 @@ def test_a_job_looks_where_the_command_looks(presets: Path, monkeypatch: pytest.
     assert config.strategy.recovery.min_updates == 7
 
 
-def test_without_other_places_nothing_is_added() -> None:
+def test_without_further_folders_no_override_is_added() -> None:
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.max_batch_size=4")
     assert hand_on_search_path(master(*launcher, "hydra.mode=MULTIRUN")) == []
 
 
 @pytest.mark.parametrize("line", ["hydra.run.dir=x", "hydra.job.env_set.A=1", "hydra/job_logging=none", "~hydra.help"])
-def test_what_no_job_would_get_is_refused(line: str) -> None:
+def test_settings_that_no_job_would_get_are_refused(line: str) -> None:
     with pytest.raises(InputError) as caught:
         hand_on_search_path(master("hydra/launcher=joblib", line))
     assert str(caught.value) == (
@@ -67,19 +67,19 @@ def test_what_no_job_would_get_is_refused(line: str) -> None:
     )
 
 
-def test_other_configurations_are_refused(tmp_path: Path) -> None:
+def test_another_configuration_name_or_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^--config-name=other: must be config in a sweep"):
         hand_on_search_path(master(config_name="other"))
     with pytest.raises(InputError, match=r"^--config-path: must be .*conf in a sweep; --config-dir adds another"):
         hand_on_search_path(master(sources=[("main", "file", str(tmp_path))]))
 
 
-def test_keys_of_the_configuration_are_no_settings_of_hydra() -> None:
+def test_keys_of_the_configuration_are_allowed() -> None:
     refuse_hydra_settings(["sparsity=0.5", "+model.hydra=1", "hydra.searchpath=[a]"], allowed=("hydra.searchpath",))
 
 
 @pytest.mark.slow
-def test_presets_of_a_folder_beside_reach_the_jobs(presets: Path, tmp_path: Path) -> None:
+def test_presets_in_a_further_folder_reach_the_jobs(presets: Path, tmp_path: Path) -> None:
     small = (*TINY, "training.epochs=1", "strategy=oneshot_l1", "runtime.engines=[onnxruntime]", "name=sweep")
     beside = ("--config-dir", str(presets), "experiment=mine")
     code, output = train("-m", *beside, *small, f"output_dir={tmp_path}", fork_jobs=True)

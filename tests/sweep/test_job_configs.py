@@ -11,7 +11,7 @@ from compression.core.errors import InputError
         (["sparsity=0.1,0.7,0.7000000000000001"], "sparsity=0.7 and sparsity=0.7000000000000001 are the same one"),
     ],
 )
-def test_what_is_no_sweep_is_told_at_once(start, tmp_path, overrides, message):
+def test_wrong_sweeps_are_refused_before_a_folder_is_made(start, tmp_path, overrides, message):
     with pytest.raises(InputError, match=message):
         start(*overrides)
     assert not (tmp_path / "mine").exists()

@@ -1,4 +1,4 @@
-"""The jobs of a multirun before they run: by hand."""
+"""The grid of a multirun: axes and jobs, before any job runs."""
 
 import re
 
@@ -21,7 +21,7 @@ def lines(grid):
     return [[one.input_line for one in job] for job in list_jobs(grid)]
 
 
-def test_the_last_key_turns_first():
+def test_the_last_key_varies_fastest():
     grid = parse_grid(master("model=vgg11", "sparsity=0.5,0.9", "weight_bits=6,8"))
     assert lines(grid) == [
         ["model=vgg11", "sparsity=0.5", "weight_bits=6"],
@@ -46,7 +46,7 @@ def test_ranges_and_choices():
     assert list_axes(parse_grid(master("strategy.protect=[a],[b,c]"))) == {"strategy.protect": ["[a]", "[b,c]"]}
 
 
-def test_a_glob_is_of_the_choices_there_are():
+def test_a_glob_selects_among_the_options_of_a_group():
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         grid = parse_grid(master("strategy=glob(*_random)"))
     assert list_axes(grid) == {"strategy": ["iterative_random", "oneshot_random"]}
@@ -84,7 +84,7 @@ def test_names(place, name):
         "+sweep=grid,quick",
     ],
 )
-def test_what_is_the_same_in_all_jobs_is_no_axis(line):
+def test_keys_that_are_equal_in_all_jobs_are_refused_as_axes(line):
     with pytest.raises(InputError, match=f"^{re.escape(line)}: is no axis; must have one value$"):
         parse_grid(master(line))
 
@@ -93,7 +93,7 @@ def test_names_are_short():
     assert len(name_job({"model._target_": "x" * 300}, "1a2b3c")) < 100
 
 
-# Small ones: each job of a preset is composed.
+# Small presets, which are fast to test: each job of a preset is composed.
 SMALL = {"quick", "seeds"}
 PRESETS = sorted(path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml"))
 
@@ -101,7 +101,7 @@ PRESETS = sorted(path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml"))
 @pytest.mark.parametrize(
     "preset", [name if name in SMALL else pytest.param(name, marks=pytest.mark.slow) for name in PRESETS]
 )
-def test_presets_are_sweeps_of_valid_jobs(preset):
+def test_every_job_of_every_preset_is_valid(preset):
     schema.register(), run_name.register(), sweep_name.register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         composed = compose("config", [f"+sweep={preset}"], return_hydra_config=True)
@@ -113,7 +113,7 @@ def test_presets_are_sweeps_of_valid_jobs(preset):
             schema.to_config(compose("config", [one.input_line for one in job]))
 
 
-def test_overrides_are_kept_as_hydra_reads_them():
+def test_overrides_are_read_back_unchanged():
     [[override]] = list_jobs(parse_grid(master("quantization.layer_bits=[first:8,'layer1.*:6/8']")))
     again = OverridesParser.create().parse_override(override.input_line)
     assert again.value() == override.value()

@@ -1,4 +1,4 @@
-"""What is read of a sweep and of its jobs on disk, whole or damaged."""
+"""Records of a sweep and of its jobs on disk, intact or damaged."""
 
 import os
 import re
@@ -30,7 +30,7 @@ from compression.sweep.report.records import read_records
 from compression.system.processes import SILENCE
 
 
-def test_an_interrupted_job_is_seen(tmp_path):
+def test_a_job_without_its_process_is_interrupted(tmp_path):
     pid = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
     state = JobState("s50", FINISHED, host=socket.gethostname(), attempts=1)
     replace(state, status=RUNNING, pid=pid).write(tmp_path / "s50")
@@ -38,26 +38,26 @@ def test_an_interrupted_job_is_seen(tmp_path):
     here = psutil.Process().create_time()
     replace(state, status=RUNNING, pid=os.getpid(), pid_begun=here).write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == RUNNING
-    # The number was given to another process since; of records without the time, the number has to do.
+    # The PID belongs to another process now. A record without a start time is judged by the PID alone.
     replace(state, status=RUNNING, pid=os.getpid(), pid_begun=here - 60).write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == INTERRUPTED
     replace(state, status=RUNNING, pid=os.getpid(), pid_begun=None).write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == RUNNING
     replace(state, status=RUNNING, pid=pid, host="elsewhere").write(tmp_path / "s50")
     assert read_state(tmp_path / "s50").status == RUNNING
-    # There it is known by the record alone, which is touched as long as the job runs.
+    # On another machine only the record shows that the job runs, because the job keeps touching it.
     silent = time.time() - SILENCE - 1
     os.utime(tmp_path / "s50" / JOB, (silent, silent))
     known = read_state(tmp_path / "s50")
     assert (known.status, known.reason) == (INTERRUPTED, "elsewhere has been silent for 15 minutes; run it again")
 
 
-def test_a_zombie_is_gone(tmp_path):
+def test_a_job_whose_process_is_a_zombie_is_interrupted(tmp_path):
     child = subprocess.Popen([sys.executable, "-c", ""])
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    begun = psutil.Process(child.pid).create_time()
-    JobState("s50", RUNNING, pid=child.pid, pid_begun=begun, host=socket.gethostname()).write(tmp_path)
+    started = psutil.Process(child.pid).create_time()
+    JobState("s50", RUNNING, pid=child.pid, pid_begun=started, host=socket.gethostname()).write(tmp_path)
     assert read_state(tmp_path).status == INTERRUPTED
     child.wait()
 
@@ -86,24 +86,24 @@ def test_a_zombie_is_gone(tmp_path):
         ),
     ],
 )
-def test_a_record_that_cannot_be_read_is_told(tmp_path, content, reason):
+def test_an_unreadable_record_is_a_broken_job_with_a_reason(tmp_path, content, reason):
     assert read_state(tmp_path / "none").status == WAITING
     (tmp_path / JOB).write_text(content)
     assert read_state(tmp_path).status == BROKEN
     assert reason in str(read_state(tmp_path).reason)
-    # Numbers are written once, at the end.
+    # metrics.json is written at the very end, so its job is finished.
     (tmp_path / METRICS).write_text("{}")
     assert read_state(tmp_path).status == FINISHED
     assert reason in str(read_state(tmp_path).reason)
 
 
 @pytest.mark.parametrize("number", [-1, 0, 2**40, 2**62])
-def test_a_number_that_is_no_process(tmp_path, number):
+def test_an_impossible_pid_is_an_interrupted_job(tmp_path, number):
     JobState("s50", RUNNING, pid=number, host=socket.gethostname()).write(tmp_path)
     assert read_state(tmp_path).status == INTERRUPTED
 
 
-def test_the_last_line_of_the_output(tmp_path):
+def test_the_last_line_of_the_output_is_read(tmp_path):
     assert read_log_line(tmp_path) is None
     (tmp_path / OUTPUT).write_text("one\nepoch 1\repoch 2\r\n\n")
     assert read_log_line(tmp_path) == "epoch 2"
@@ -124,7 +124,7 @@ def test_the_last_line_of_the_output(tmp_path):
         ('{"schema_version": 1, "jobs": [], "command": "train.py"}', "command='train.py': must be a list"),
     ],
 )
-def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, content, reason):
+def test_an_unreadable_plan_is_a_one_line_error(tmp_path, content, reason):
     (tmp_path / "sweep.json").write_text(content)
     with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'sweep.json'}: ") + ".*" + re.escape(reason)):
         read_sweep(tmp_path)

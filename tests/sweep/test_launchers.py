@@ -1,4 +1,4 @@
-"""Sweeps under other launchers than Hydra's own: submitit on this machine, and what Slurm would be asked for."""
+"""Sweeps under other launchers than Hydra's default: submitit on this machine, and the requests to Slurm."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def launcher(*overrides: str):
 
 
 @pytest.mark.slow
-def test_submitit_on_this_machine_gives_the_numbers_of_a_run_alone(tmp_path: Path) -> None:
+def test_jobs_under_submitit_have_the_results_of_single_runs(tmp_path: Path) -> None:
     outputs = tmp_path / "outputs"
     grid = ("sparsity=0.5,0.7", "name=sweep", f"output_dir={outputs}")
     code, output = train("-m", *SHORT, *grid, "hydra/launcher=submitit_local", fresh=True)
@@ -37,7 +37,7 @@ def test_submitit_on_this_machine_gives_the_numbers_of_a_run_alone(tmp_path: Pat
     sweep = read_sweep(outputs / "sweep")
     assert [read_state(sweep.folder / job.name).status for job in sweep.jobs] == [FINISHED, FINISHED]
     assert list((sweep.folder / ".submitit").glob("*/*_log.out"))
-    # Beside the jobs there is nothing in the folder that one might take for one.
+    # No other folder of the sweep looks like a job.
     jobs = {path.parent.name for path in sweep.folder.glob("*/metrics.json")}
     assert jobs == {job.name for job in sweep.jobs}
     for job in sweep.jobs:
@@ -49,7 +49,7 @@ def _swept(job) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in job.axes.items()]
 
 
-def test_slurm_is_asked_for_a_gpu_a_task() -> None:
+def test_slurm_jobs_request_one_gpu_per_task() -> None:
     asked = launcher("hydra/launcher=slurm", "hydra.launcher.partition=gpu", "hydra.launcher.array_parallelism=4")
     assert asked["_target_"].endswith(".SlurmLauncher")
     assert (asked["gpus_per_task"], asked["tasks_per_node"], asked["nodes"]) == (1, 1, 1)
@@ -58,7 +58,7 @@ def test_slurm_is_asked_for_a_gpu_a_task() -> None:
     assert launcher("hydra/launcher=submitit_slurm")["submitit_folder"] == asked["submitit_folder"]
 
 
-def test_how_many_run_at_once() -> None:
+def test_the_number_of_simultaneous_jobs() -> None:
     assert count_workers(launcher(), num_jobs=12) == 1
     assert count_workers(launcher("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), num_jobs=12) == 2
     assert count_workers(launcher("hydra/launcher=submitit_local"), num_jobs=12) == 12
@@ -67,20 +67,20 @@ def test_how_many_run_at_once() -> None:
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has Slurm, as far as one can see."""
+    """A machine that seems to have Slurm."""
     (tmp_path / "srun").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
 @pytest.mark.parametrize("choice", ["basic", "joblib", "submitit_local"])
-def test_several_devices_are_refused_off_slurm(choice: str) -> None:
+def test_several_devices_are_refused_without_slurm(choice: str) -> None:
     with pytest.raises(InputError, match=r"^trainer.devices=2: jobs of a sweep train on one device each"):
         check_launcher(launcher(f"hydra/launcher={choice}"), 2)
     check_launcher(launcher(f"hydra/launcher={choice}"), 1)
 
 
 @pytest.mark.usefixtures("slurm")
-def test_under_slurm_a_job_may_have_the_devices_of_its_task() -> None:
+def test_a_slurm_job_may_use_all_devices_of_its_task() -> None:
     check_launcher(launcher("hydra/launcher=slurm"), 1)
     check_launcher(launcher("hydra/launcher=slurm"), 2)
     with pytest.raises(InputError, match=r"hydra.launcher.tasks_per_node=2: a job is one task"):
@@ -104,12 +104,12 @@ SLURM = "hydra/launcher=submitit_slurm"
         ([], TrainerConfig()),
     ],
 )
-def test_gpus_enough_are_nothing_to_speak_of(given, trainer, capsys) -> None:
+def test_enough_gpus_cause_no_warning(given, trainer, capsys) -> None:
     check_gpus(launcher(*given), [trainer])
     assert capsys.readouterr().err == ""
 
 
-def test_fewer_gpus_than_a_job_trains_on_are_refused() -> None:
+def test_fewer_gpus_than_a_job_needs_are_refused() -> None:
     two = [TrainerConfig(), TrainerConfig(devices=2)]
     with pytest.raises(InputError, match=r"^trainer.devices=2 contradicts hydra.launcher.gpus_per_task=1"):
         check_gpus(launcher("hydra/launcher=slurm"), two)
@@ -119,14 +119,14 @@ def test_fewer_gpus_than_a_job_trains_on_are_refused() -> None:
         check_gpus(launcher(SLURM), two)
 
 
-def test_tasks_without_a_gpu_are_told(capsys) -> None:
+def test_tasks_without_a_gpu_cause_a_warning(capsys) -> None:
     check_gpus(launcher(SLURM), [TrainerConfig(accelerator="cpu"), TrainerConfig()])
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: Slurm tasks are requested without a GPU")
     assert "hydra/launcher=slurm or hydra.launcher.gpus_per_task=1" in line
 
 
-def test_no_slurm_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_slurm_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="there is no Slurm here"):
         check_launcher(launcher("hydra/launcher=slurm"), 1)
@@ -147,6 +147,6 @@ def test_the_command_line_refuses_several_devices(tmp_path: Path) -> None:
         ("submitit_slurm", "hydra_submitit_launcher", "slurm"),
     ],
 )
-def test_a_launcher_without_its_package(choice: str, package: str, extra: str) -> None:
+def test_a_launcher_without_its_package_names_the_extra(choice: str, package: str, extra: str) -> None:
     error = MissingConfigException("", f"hydra/launcher/{choice}", ["basic"])
     assert explain(error) == f'{package} is not installed: pip install "compression[{extra}]"'

@@ -1,4 +1,4 @@
-"""What a command makes of a folder that earlier ones have filled."""
+"""Sweeps in a folder that holds jobs of earlier commands."""
 
 import json
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from compression.sweep.report.records import read_records
 
 
 def finish(sweep, *, status="finished"):
-    """Leave what the sweep's own jobs leave."""
+    """Write the files of the finished or failed jobs of the sweep's last command."""
     for job in sweep.own:
         JobState(job.name, status).write(sweep.folder / job.name)
         if status == "finished":
@@ -37,17 +37,17 @@ def test_another_grid_of_the_same_name_adds_to_the_sweep(start, capsys):
     assert "3 jobs of earlier commands stay in its answer" in capsys.readouterr().out
     assert read_sweep(again.folder) == again
     assert len(read_records(again.folder).finished) == 4
-    # A third one knows of both, also on an axis that the first did not have.
+    # A third command keeps the jobs of both, also on an axis that the first one did not have.
     third = start("sparsity=0.5", "weight_bits=8", "strategy=oneshot_random,oneshot_l1")
     assert names(third.own) == ["oneshot_random_s50_w8", "s50_w8"]
     assert all(job.kept for job in third.jobs[2:])
-    # The job at 0.7 was never begun.
+    # The job at 0.7 never started.
     assert names(third.jobs[2:]) == ["s50_w6", "s90_w6", "s90_w8"]
     assert third.axes == {"strategy": ["oneshot_random", "oneshot_l1"], "sparsity": [0.5, 0.9], "weight_bits": [8, 6]}
     assert all(job.axes["strategy"] == "oneshot_l1" for job in third.jobs[1:])
 
 
-def test_baselines_stay_without_being_asked_for(start, monkeypatch):
+def test_baselines_stay_if_the_next_command_has_none(start, monkeypatch):
     first = start("sparsity=0.5,0.9", "baselines=true")
     dense = Job("small_dense_width0.5-d1d1d1", (), {"sparsity": 0.5, "width_mult": 0.5}, kind="small_dense")
     first = Sweep(first.folder, first.command, first.axes, (*first.jobs, dense))
@@ -68,7 +68,7 @@ def test_baselines_stay_without_being_asked_for(start, monkeypatch):
         ("random", True),
         ("small_dense", True),
     ]
-    # In the second round it becomes the command's own again, and what is kept runs not.
+    # The second round includes it in the command again. Kept jobs do not run.
     ran = []
     monkeypatch.setattr(second_round, "make_small_dense", lambda _: [dense])
     done = run_second_round(again, lambda sweep, number: ran.append(sweep.jobs[number].name))
@@ -77,7 +77,7 @@ def test_baselines_stay_without_being_asked_for(start, monkeypatch):
     assert read_sweep(done.folder) == done
 
 
-def test_all_jobs_look_for_configurations_where_the_command_does(start, tmp_path):
+def test_all_jobs_search_the_configuration_folders_of_the_command(start, tmp_path):
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 7\n")
     sweep = start(f"hydra.searchpath=['{tmp_path}']", "experiment=mine", "sparsity=0.5,0.7", "baselines=true")

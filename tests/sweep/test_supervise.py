@@ -1,4 +1,4 @@
-"""A job's process: how it ends, and what is said of it. Scripts of a few lines stand for train.py."""
+"""The process of a job: its ends and their reasons. Short scripts stand for train.py."""
 
 import json
 import os
@@ -32,7 +32,7 @@ JOB_OF_TEST = Job("s50", ("sparsity=0.5",), {"sparsity": 0.5}, stages={"dense": 
 
 
 def script(folder: Path, body: str) -> Path:
-    """A script that gets the run's folder as ``folder``."""
+    """Write a script that finds the folder of the run in ``folder``. Return its path."""
     path = folder / "script.py"
     path.write_text(
         "import json, os, pathlib, signal, sys, time\n"
@@ -48,7 +48,7 @@ def run(folder: Path, body: str) -> JobState:
 WRITE = """(folder / "metrics.json").write_text('{"run": {"stages": {"dense": "1", "prune": "2"}}}')\n"""
 
 
-def test_finished(tmp_path):
+def test_a_job_with_metrics_is_finished(tmp_path):
     state = run(tmp_path, WRITE + "assert sys.argv[1] == 'sparsity=0.5' and sys.argv[3] == 'hydra.mode=RUN'")
     assert (state.status, state.reason, state.attempts) == (FINISHED, None, 1)
     assert read_state(tmp_path / "s50") == state
@@ -73,20 +73,20 @@ def test_finished(tmp_path):
         ),
     ],
 )
-def test_ends(tmp_path, body, status, reason):
+def test_every_other_end_has_a_reason(tmp_path, body, status, reason):
     state = run(tmp_path, body)
     assert (state.status, state.reason) == (status, reason)
     assert not is_done(JOB_OF_TEST, tmp_path / "s50")
 
 
-def test_what_was_there_is_not_taken_for_the_new(tmp_path):
+def test_metrics_of_an_earlier_attempt_are_removed(tmp_path):
     run(tmp_path, WRITE)
     state = run(tmp_path, "sys.exit('error: later')")
     assert (state.status, state.attempts) == (FAILED, 2)
     assert not (tmp_path / "s50" / METRICS).exists()
 
 
-def test_a_job_is_heard_of_as_long_as_it_runs(tmp_path, monkeypatch):
+def test_a_running_job_touches_its_record(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "BEAT", 0.01)
     path = tmp_path / "s50" / JOB
     waiting = """
@@ -104,14 +104,14 @@ def test_a_job_is_heard_of_as_long_as_it_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["[]", '{"run": []}', '{"run": {"stages": ["dense"]}}', "{}", "half"])
-def test_numbers_that_cannot_be_read_are_not_done(tmp_path, content):
+def test_a_job_with_unreadable_metrics_is_not_done(tmp_path, content):
     JobState("s50", FINISHED).write(tmp_path)
     (tmp_path / METRICS).write_text(content)
     assert not is_done(JOB_OF_TEST, tmp_path)
 
 
-def test_a_job_ends_with_its_supervisor(tmp_path):
-    """Killed from outside, a supervisor cannot end its child: the child sees that itself."""
+def test_a_job_ends_if_its_supervisor_is_killed(tmp_path):
+    """A killed supervisor cannot end its child, so the child notices this itself."""
     child = "from compression.sweep.supervise import exit_with_parent\nexit_with_parent()\ntime.sleep(60)"
     program = f"""
         import sys
@@ -137,7 +137,7 @@ def test_a_job_ends_with_its_supervisor(tmp_path):
     assert read_state(tmp_path / "s50").status == INTERRUPTED
 
 
-def test_a_job_knows_its_process_and_its_command(tmp_path, monkeypatch):
+def test_a_job_records_its_process_and_its_command(tmp_path, monkeypatch):
     monkeypatch.setenv(INVOCATION, "this one")
     script = tmp_path / "script.py"
     script.write_text("raise SystemExit(3)")

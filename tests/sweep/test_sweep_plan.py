@@ -1,6 +1,6 @@
-"""What a plan says before anything runs: stages to make, stages on disk, and what those that are like them took."""
+"""The plan of a sweep: stages to make, stages on disk, and estimates from similar stages."""
 
-from planned_stages import ARITHMETIC, dense, past, prune
+from planned_stages import ARITHMETIC, add_past_stage, dense, prune
 from runs import TINY, compose_config
 
 from compression.run.pipeline import plan_stages
@@ -8,12 +8,12 @@ from compression.stage_store.store import StageRecord
 from compression.sweep.sweep_plan import StagePlan, SweepPlan, describe_run, format_plan, plan_sweep
 
 
-def test_what_jobs_share_counts_once_and_the_most_similar_stages_are_the_estimate(tmp_path):
-    past(tmp_path, dense(epochs=1))
-    past(tmp_path, prune(dense(epochs=1), sparsity=0.8), seconds=10.0, num_bytes=1000)
-    past(tmp_path, prune(dense(epochs=1), sparsity=0.7), seconds=70.0, num_bytes=7000)
-    whole = dense("a", epochs=2)
-    jobs = [{"dense": whole, "prune": prune(whole, sparsity=0.8, steps=steps)} for steps in (1, 3)]
+def test_shared_stages_count_once_and_similar_stages_give_the_estimate(tmp_path):
+    add_past_stage(tmp_path, dense(epochs=1))
+    add_past_stage(tmp_path, prune(dense(epochs=1), sparsity=0.8), seconds=10.0, num_bytes=1000)
+    add_past_stage(tmp_path, prune(dense(epochs=1), sparsity=0.7), seconds=70.0, num_bytes=7000)
+    trained = dense("a", epochs=2)
+    jobs = [{"dense": trained, "prune": prune(trained, sparsity=0.8, steps=steps)} for steps in (1, 3)]
     plan = plan_sweep(jobs, store=tmp_path)
     assert plan.rows == [
         StagePlan("dense", to_make=1, found=0, seconds=2.0, num_bytes=2000),
@@ -23,34 +23,34 @@ def test_what_jobs_share_counts_once_and_the_most_similar_stages_are_the_estimat
     assert plan.longest == 32.0
 
 
-def test_a_row_is_known_if_all_of_it_is_and_counts_then_alone(tmp_path):
-    past(tmp_path, dense("a"), seconds=70.0)
-    past(tmp_path, prune(dense("a")), seconds=10.0)
+def test_a_row_is_known_only_if_all_its_stages_are(tmp_path):
+    add_past_stage(tmp_path, dense("a"), seconds=70.0)
+    add_past_stage(tmp_path, prune(dense("a")), seconds=10.0)
     known, unknown = dense("a", epochs=1), dense("b", epochs=1)
     plan = plan_sweep([{"dense": known, "prune": prune(known)}, {"dense": unknown}], store=tmp_path)
     assert [row.seconds for row in plan.rows] == [None, 10.0]
     assert plan.longest == 10.0
 
 
-def test_other_threads_are_better_than_nothing_and_said(tmp_path):
+def test_an_estimate_from_other_threads_is_used_and_marked(tmp_path):
     two = {**ARITHMETIC, "threads": 2}
-    past(tmp_path, dense(epochs=2, arithmetic=two), seconds=10.0)
+    add_past_stage(tmp_path, dense(epochs=2, arithmetic=two), seconds=10.0)
     plan = plan_sweep([{"dense": dense(epochs=4)}], store=tmp_path)
     assert plan.rows == [StagePlan("dense", to_make=1, found=0, seconds=20.0, num_bytes=2000, elsewhere=True)]
     text = format_plan(plan, num_jobs=1, workers=1)
     assert text.endswith("These times are of another number of threads, device or precision: dense.")
-    past(tmp_path, dense(epochs=3, seed=1), seconds=30.0)
+    add_past_stage(tmp_path, dense(epochs=3, seed=1), seconds=30.0)
     assert plan_sweep([{"dense": dense(epochs=4)}], store=tmp_path).rows[0].seconds == 40.0
 
 
-def test_keys_of_a_run_are_read_as_the_stages_write_them(tmp_path):
+def test_the_keys_of_real_stages_give_estimates(tmp_path):
     def plan(*overrides: str) -> dict[str, StageRecord]:
         config = compose_config(*TINY, "bits=8", f"output_dir={tmp_path}", *overrides)
         return plan_stages(config, run_dir=tmp_path / "run")
 
     made = plan("sparsity=0.5", "strategy=oneshot_l1")
     for record in {record.id: record for record in made.values()}.values():
-        past(tmp_path / "elsewhere", record, num_bytes=40_000)
+        add_past_stage(tmp_path / "elsewhere", record, num_bytes=40_000)
     wanted = plan("sparsity=0.6", "strategy=iterative_l1", "training.epochs=6")
     rows = {row.stage: row for row in plan_sweep([wanted], store=tmp_path / "elsewhere").rows}
     times = {stage: row.seconds for stage, row in rows.items()}
@@ -65,7 +65,7 @@ def test_workers_cannot_be_faster_than_the_longest_job():
     assert "With 2 workers at best 40 s." in format_plan(plan, num_jobs=9, workers=2)
 
 
-def test_nothing_known_is_no_zero():
+def test_unknown_times_are_not_shown_as_zero():
     text = format_plan(SweepPlan([StagePlan("dense", 1, 0, None, None)]), num_jobs=1, workers=2)
     assert text.splitlines()[0] == "1 job"
     assert text.splitlines()[-3].split() == ["all", "1", "0", "?", "?"]
@@ -73,7 +73,7 @@ def test_nothing_known_is_no_zero():
     assert format_plan(found, num_jobs=1, workers=1).splitlines()[-3].split() == ["all", "1", "1", "?", "?"]
 
 
-def test_what_is_not_in_the_sum_is_named():
+def test_stages_missing_from_the_sum_are_named():
     plan = SweepPlan([StagePlan("dense", 1, 0, 5.0, 2**20), StagePlan("prune", 1, 0, None, None)], longest=5.0)
     text = format_plan(plan, num_jobs=1, workers=1)
     assert "all                 2        0        5 s    1.0 MiB" in text
@@ -81,7 +81,7 @@ def test_what_is_not_in_the_sum_is_named():
     assert text.endswith(": prune.")
 
 
-def test_with_nothing_to_make_nothing_is_remarked():
+def test_a_plan_without_stages_to_make_has_no_note():
     text = format_plan(SweepPlan([StagePlan("dense", 0, 1, 0.0, 0)]), num_jobs=1, workers=2)
     assert text.splitlines()[-1].split() == ["all", "0", "1", "0", "s", "0.0", "MiB"]
 
@@ -93,7 +93,7 @@ def test_a_single_run_is_planned_with_the_export_of_its_dense_model(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
-def test_the_table_that_bits_are_shared_out_by_is_planned(tmp_path):
+def test_the_table_for_a_bit_budget_is_planned(tmp_path):
     budget = "quantization.allocation.max_bytes=2000"
     counts = count_stages(*TINY, "strategy=none", "bits=8", budget, f"output_dir={tmp_path}")
     assert counts["bits"] == ["1", "0"]
@@ -101,6 +101,6 @@ def test_the_table_that_bits_are_shared_out_by_is_planned(tmp_path):
 
 
 def count_stages(*overrides: str) -> dict[str, list[str]]:
-    """Return what the plan of a run says is to be made, and what is on disk."""
+    """Return, by kind of stage, how many the plan of a run makes and how many are on disk."""
     text = describe_run(compose_config(*overrides))
     return {words[0]: words[1:3] for words in map(str.split, text.splitlines()) if len(words) == 5}

@@ -30,7 +30,7 @@ def test_a_table_is_written_as_it_was_read():
         ({"images": "x"}, "images='x': must be an integer"),
     ],
 )
-def test_what_is_no_table_is_refused_with_its_source(change, message):
+def test_anything_but_a_table_is_refused_with_its_source(change, message):
     with pytest.raises(InputError) as caught:
         BitTable.from_json(TABLE.to_json() | change, source="bits.json")
     assert str(caught.value).startswith(f"bits.json is not a table of bits: {message}")

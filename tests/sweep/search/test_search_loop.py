@@ -1,4 +1,4 @@
-"""A search with trials that take no time, and one that is real."""
+"""Searches with trials that train nothing, and one real search."""
 
 import csv
 import errno
@@ -32,14 +32,14 @@ SPACE = {
 }
 
 
-# Every key takes time to check.
+# One key, because the check of each key takes time.
 SPARSITY = {"sparsity": Range(0.5, 0.95, step=0.05)}
 COMPOSED = {}
 
 
 @pytest.fixture(autouse=True)
 def composed_once(monkeypatch):
-    """Trials of one configuration share it, whatever folder they write to."""
+    """Compose each configuration only once, whatever folder its trials write to."""
 
     def compose(lines):
         key = tuple(line for line in lines if not line.startswith("output_dir="))
@@ -51,7 +51,7 @@ def composed_once(monkeypatch):
 
 
 def finish(job, folder, *, stages=None):
-    """Leave what a run leaves; the fewer bytes, the less accurate."""
+    """Write the files of a finished run. Fewer bytes mean less accuracy."""
     sparsity, bits = job.axes.get("sparsity", 0.5), job.axes.get("weight_bits", 8)
     accuracy = 1 - sparsity**4 - (0.1 if bits == 4 else 0)
     metrics = {
@@ -95,7 +95,7 @@ def test_the_front_is_on_disk_after_every_trial(tmp_path):
     assert list(rows[0]) == ["job", "val_accuracy", "bytes", *SPACE]
     document = json.loads((search.folder / "front.json").read_text())
     assert document["trials"] == {"wanted": 6, "finished": 6, "failed": 0}
-    # The test set's accuracy chooses nothing.
+    # The accuracy on the test set has no influence.
     assert 0.123 not in accuracies
     sweep = read_sweep(search.folder)
     assert len(sweep.jobs) == len({job.name for job in sweep.jobs}) <= 6
@@ -105,7 +105,7 @@ def test_the_front_is_on_disk_after_every_trial(tmp_path):
         assert all(isinstance(point.values[key], (int, float)) for key in SPACE)
 
 
-def test_a_failed_trial_is_told_and_stops_nothing(tmp_path):
+def test_a_failed_trial_is_counted_and_does_not_stop_the_search(tmp_path):
     def run(job, folder):
         if job.axes["weight_bits"] != 6:
             return finish(job, folder)
@@ -132,7 +132,7 @@ def test_a_configuration_that_breaks_a_rule_is_a_failed_trial(tmp_path, capsys):
     assert sorted(state.status for state in states) == ["failed", "finished"]
 
 
-def test_whatever_a_network_makes_of_a_value_is_a_failed_trial(tmp_path, capsys):
+def test_an_error_of_a_network_fails_only_its_trial(tmp_path, capsys):
     def plan(config, folder):
         del folder
         if config.weight_bits == 6:
@@ -150,7 +150,7 @@ def test_whatever_a_network_makes_of_a_value_is_a_failed_trial(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("where", ["plan", "job"])
-def test_a_full_disk_ends_the_search_and_the_trial_is_begun_again(tmp_path, where):
+def test_a_full_disk_ends_the_search_and_leaves_the_trial_open(tmp_path, where):
     def plan(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -164,7 +164,7 @@ def test_a_full_disk_ends_the_search_and_the_trial_is_begun_again(tmp_path, wher
     assert search.trials.count() == (0, 0)
 
 
-def test_a_killed_job_is_begun_again_once(tmp_path):
+def test_a_killed_job_is_started_once_more(tmp_path):
     attempts = []
 
     def run(job, folder):
@@ -175,7 +175,7 @@ def test_a_killed_job_is_begun_again_once(tmp_path):
     assert len(attempts) == 2
 
 
-def test_what_an_earlier_trial_gave_is_not_run_again(tmp_path, monkeypatch):
+def test_a_finished_job_is_not_run_again(tmp_path, monkeypatch):
     job = Job("a-1", (), {"sparsity": 0.5, "weight_bits": 8}, stages={"dense": "x"})
     tmp_path.joinpath("a-1").mkdir()
     finish(job, tmp_path / "a-1", stages={"dense": "x"})
@@ -185,7 +185,7 @@ def test_what_an_earlier_trial_gave_is_not_run_again(tmp_path, monkeypatch):
     assert search_module.run_trial_job(other, tmp_path / "a-1").reason == "run again"
 
 
-def test_a_line_that_a_crash_tore_is_dropped(tmp_path):
+def test_an_incomplete_last_line_of_the_journal_is_dropped(tmp_path):
     search = make_search(tmp_path)
     search.go_on(most=2)
     with (search.folder / "trials.log").open("ab") as stream:
@@ -212,16 +212,16 @@ def test_a_damaged_file_of_an_earlier_search_is_named(tmp_path):
         ("sweep.json", b"{"): "not valid JSON (",
     }
     for (name, damaged), reason in cases.items():
-        whole = (folder / name).read_bytes()
+        intact = (folder / name).read_bytes()
         (folder / name).write_bytes(damaged)
         with pytest.raises(InputError) as raised:
             make_search(tmp_path, space=space).go_on(most=2)
         assert str(raised.value).startswith(f"{folder / name}: {reason}")
         assert "\n" not in str(raised.value)
-        (folder / name).write_bytes(whole)
+        (folder / name).write_bytes(intact)
 
 
-def test_jobs_of_an_earlier_search_without_its_keys_are_told(tmp_path):
+def test_an_earlier_job_without_a_searched_key_is_a_one_line_error(tmp_path):
     space = {"sparsity": Range(0.5, 0.9)}
     search = make_search(tmp_path, space=space)
     document = {"schema_version": 1, "command": [], "axes": {}, "jobs": [{"name": "a", "axes": {}}]}
@@ -238,7 +238,7 @@ def test_jobs_of_an_earlier_search_without_its_keys_are_told(tmp_path):
         ('{"run": 5}', "metrics.json: damaged (TypeError: "),
     ],
 )
-def test_a_damaged_record_of_a_trial_is_that_trials_failure(tmp_path, capsys, text, reason):
+def test_a_damaged_record_fails_only_its_trial(tmp_path, capsys, text, reason):
     def leave_damage(job, folder):
         state = finish(job, folder)
         (folder / "metrics.json").write_text(text)
@@ -265,13 +265,13 @@ def test_a_damaged_record_of_a_trial_is_that_trials_failure(tmp_path, capsys, te
         (SPACE, ("until=export",), "until=export: must be evaluate"),
     ],
 )
-def test_what_cannot_be_searched_is_told_before_anything_runs(tmp_path, space, extra, message):
+def test_keys_that_cannot_be_searched_are_refused_before_anything_runs(tmp_path, space, extra, message):
     with pytest.raises(InputError, match=message):
         make_search(tmp_path, space=space, extra=extra)
     assert not (tmp_path / "mine").exists()
 
 
-def test_another_search_does_not_mix_in(tmp_path):
+def test_the_folder_of_another_search_is_refused(tmp_path):
     make_search(tmp_path)
     with pytest.raises(InputError, match="holds another search"):
         make_search(tmp_path, seed=2)

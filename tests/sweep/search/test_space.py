@@ -1,4 +1,4 @@
-"""The file of what a search may choose from."""
+"""The file with the space of a search."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_lists_and_ranges(tmp_path):
         ("a: {low: 0.5, high: 0.9, step: 0}", "step=0: must be > 0"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line(tmp_path, text, message):
+def test_a_wrong_space_is_a_one_line_error(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         read(tmp_path, text)
     assert "\n" not in str(caught.value)
@@ -67,7 +67,7 @@ def test_a_missing_file(tmp_path):
         read_space(tmp_path / "none.yaml")
 
 
-def test_values_stand_in_a_command_as_people_write_them():
+def test_values_are_written_as_in_a_command():
     assert tidy(0.7000000000000001, Range(0.5, 0.9, step=0.1)) == 0.7
     assert tidy(0.123456789, Range(0.05, 1.0, log=True)) == 0.1235
     assert tidy(0.123456789, Choices((0.123456789,))) == 0.123456789

@@ -1,4 +1,4 @@
-"""Trials on disk, shared by processes and left by them; what they give is made up."""
+"""Trials on disk, with invented results: shared by processes, and left by killed ones."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ SPACE = {
 
 
 def draw(folder, *, upto, seed=0):
-    """Go on with a search of trials that give numbers at once, and return all that was drawn here."""
+    """Continue a search whose trials have invented results, and return the values drawn in this call."""
     folder.mkdir(exist_ok=True)
     trials, drawn = Trials(folder, space=SPACE, seed=seed), []
     while (trial := trials.take(most=upto)) is not None:
@@ -36,15 +36,15 @@ def draw(folder, *, upto, seed=0):
     return drawn
 
 
-def test_a_stopped_search_goes_on_as_if_it_had_not_been(tmp_path):
-    whole = draw(tmp_path / "whole", upto=18)
+def test_a_stopped_search_draws_the_values_of_an_uninterrupted_one(tmp_path):
+    uninterrupted = draw(tmp_path / "uninterrupted", upto=18)
     parts = [values for upto in (3, 11, 18) for values in draw(tmp_path / "parts", upto=upto)]
-    assert len(whole) == 18
-    assert parts == whole
-    assert draw(tmp_path / "other", upto=3, seed=1) != whole[:3]
+    assert len(uninterrupted) == 18
+    assert parts == uninterrupted
+    assert draw(tmp_path / "other", upto=3, seed=1) != uninterrupted[:3]
 
 
-def test_what_a_gone_process_left_is_taken_over(tmp_path):
+def test_a_trial_of_a_killed_process_is_taken_over(tmp_path):
     folder = tmp_path / "gone"
     folder.mkdir()
     script = (
@@ -65,7 +65,7 @@ def test_what_a_gone_process_left_is_taken_over(tmp_path):
     assert taken is not None
     assert taken.is_again
     assert str(dict(taken.values)) == done.stdout.strip()
-    # It is ours now, and no other's.
+    # This process holds the trial now, so no other can take it.
     assert Trials(folder, space=SPACE, seed=5).take(most=1) is None
     here.finish(taken, job="a", val_accuracy=0.5, num_bytes=7)
     assert here.count() == (1, 0)
@@ -86,21 +86,21 @@ def test_two_processes_share_the_trials(tmp_path):
     assert first.count() == second.count() == (1, 1)
 
 
-def test_whatever_is_wrong_in_a_line_of_the_journal_is_told_when_it_is_opened(tmp_path):
+def test_any_damage_to_the_journal_is_an_error_when_it_is_opened(tmp_path):
     trials = Trials(tmp_path, space=SPACE, seed=0)
     trials.finish(trials.take(most=1), job="a", val_accuracy=0.5, num_bytes=7)
     path = tmp_path / "trials.log"
     lines = path.read_text().splitlines(keepends=True)
     [index] = [number for number, line in enumerate(lines) if '"values"' in line]
-    told = []
+    messages = []
     for _, changed in with_wrong_values(json.loads(lines[index])):
         path.write_text("".join([*lines[:index], json.dumps(changed) + "\n", *lines[index + 1 :]]))
         try:
             trials = Trials(tmp_path, space=SPACE, seed=0)
-            # What can be read can be gone on with.
+            # A journal that can be read can be continued.
             trials.finish(trials.take(most=5), job="b", val_accuracy=0.5, num_bytes=7)
             trials.front()
         except InputError as error:
-            told.append(str(error))
-    assert len(told) > 30
-    assert all(message.startswith(f"{path}: cannot be read (") for message in told)
+            messages.append(str(error))
+    assert len(messages) > 30
+    assert all(message.startswith(f"{path}: cannot be read (") for message in messages)
