@@ -6,7 +6,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import OmegaConf
 
-# Files in a folder of this name are shared by the options of a group. They are no options.
+# A folder of this name holds blocks that options of a group share. They are not options.
 BASE = "base"
 
 

@@ -14,7 +14,7 @@ from compression.config.explain import explain
 from compression.config.schema import Config
 from compression.core.errors import InputError
 
-# In a checkout the folder stands beside the package.
+# In a checkout the folder is next to the package.
 CONF = Path(compression.__file__).parents[1] / "conf"
 
 

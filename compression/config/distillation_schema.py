@@ -21,7 +21,7 @@ class FeatureConfig(Section):
     teacher_layers: list[str] = field(default_factory=list)
 
     def check(self, at: str) -> None:
-        """Raise ``InputError`` where layers have no partner."""
+        """Raise ``InputError`` if layers have no partner."""
         num_teacher = len(self.teacher_layers)
         require(
             len(self.student_layers) == num_teacher,
@@ -49,7 +49,7 @@ class DistillationConfig(Section):
         self.student = {} if self.student is None else self.student
 
     def check(self, at: str) -> None:
-        """Raise ``InputError`` where settings contradict each other."""
+        """Raise ``InputError`` if settings contradict each other."""
         self._check_student(at)
         self._refuse_what_has_no_effect(at)
 

@@ -57,7 +57,7 @@ class BitAllocationConfig(Section):
     images: int = checked(1000, at_least(1))
 
     def check(self, at: str) -> None:
-        """Raise ``InputError`` where there are two budgets."""
+        """Raise ``InputError`` if there are two budgets."""
         if self.max_bytes is not None and self.max_drop is not None:
             raise InputError(f"{at}.max_bytes={self.max_bytes} contradicts {at}.max_drop={self.max_drop}: give one")
 
@@ -100,7 +100,7 @@ class QuantizationConfig(Section):
     bias_bits: int | None = checked(8, within("[1, 24]", "an integer in", note=", or null for all"))
 
     def check(self, at: str) -> None:
-        """Raise ``InputError`` where settings contradict each other or have no effect."""
+        """Raise ``InputError`` if settings contradict each other or have no effect."""
         for side in ("weights", "activations"):
             choice = getattr(self, side)
             if isinstance(choice, str):

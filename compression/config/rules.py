@@ -1,8 +1,8 @@
 """Rules that values of the configuration must follow, and the walk that checks them.
 
-A field of a schema states its rules beside its default: ``epochs: int = checked(10, at_least(1))``. ``check_section``
+A field of a schema states its rules next to its default: ``epochs: int = checked(10, at_least(1))``. ``check_section``
 walks from a section to the sections inside it, and so knows the dotted key of every field. Rules that involve several
-fields stand in the method ``check`` of their section, which receives the key of the section.
+fields are in the method ``check`` of their section, which receives the key of the section.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Section:
     """A part of the configuration: a dataclass whose fields may have rules."""
 
     def check(self, at: str) -> None:
-        """Raise ``InputError`` where fields contradict each other. ``at`` is the dotted key of this section."""
+        """Raise ``InputError`` if fields contradict each other. ``at`` is the dotted key of this section."""
 
 
 def checked(default: Any, *rules: Rule) -> Any:

@@ -123,7 +123,7 @@ class Config(Section):
     store_max_bytes: str | None = checked(None, _check_limit)
 
     def check(self, at: str = "") -> None:
-        """Raise ``InputError`` where sections contradict each other."""
+        """Raise ``InputError`` if sections contradict each other."""
         del at
         self._check_sparsity("strategy.sparsity", self.strategy.sparsity)
         if self.sparsity is not None:

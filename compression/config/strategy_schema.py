@@ -63,7 +63,7 @@ class StrategyConfig(Section):
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
 
     def check(self, at: str) -> None:
-        """Raise ``InputError`` where parts of the recipe contradict each other."""
+        """Raise ``InputError`` if parts of the recipe contradict each other."""
         self._check_parts(at)
         self._check_recovery(at)
         if self.finetune.epochs and (self.target == "weights" or not self.compact):

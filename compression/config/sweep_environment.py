@@ -1,4 +1,4 @@
-"""The environment variables by which the processes of a sweep know each other."""
+"""The environment variables that connect the processes of a sweep."""
 
 import os
 import uuid
@@ -16,12 +16,12 @@ JOINED = "COMPRESSION_JOINED"
 
 @dataclass(frozen=True)
 class SweepEnvironment:
-    """What a process inherits from the command that started it. ``None``: the variable is not set.
+    """Settings that a process inherits from the command that started it. ``None``: the variable is not set.
 
     - ``sweep_file``: ``sweep.json`` of the running sweep. Worker processes inherit it, on other machines too.
     - ``invocation``: an identifier of the user's command. A command makes or tries each thing at most once.
-    - ``parent``: PID of the process that started this one. A child with another parent has lost its own, and ends.
-    - ``gpus``: the GPUs that jobs share, as ``CUDA_VISIBLE_DEVICES`` names them. Empty: something else shares them out.
+    - ``parent``: PID of the process that started this one. A child that finds another parent ends.
+    - ``gpus``: the GPUs that jobs share, as ``CUDA_VISIBLE_DEVICES`` names them. Empty: another program assigns GPUs.
     - ``baseline_workers``: number of baselines that run at once. None: the command wants no baselines.
     - ``joined``: folder of the stage whose training a helper process joins.
     """
@@ -35,7 +35,7 @@ class SweepEnvironment:
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "SweepEnvironment":
-        """Return what the variables of this process say."""
+        """Return the settings in the environment variables of this process."""
         sweep_file, parent, gpus = variables.get(SWEEP_FILE), variables.get(PARENT), variables.get(GPUS)
         workers, joined = variables.get(BASELINES), variables.get(JOINED)
         return cls(
@@ -48,7 +48,7 @@ class SweepEnvironment:
         )
 
     def write(self, variables: MutableMapping[str, str] = os.environ) -> None:
-        """Set the variables to this, and remove those that are ``None``."""
+        """Set the environment variables to these settings, and remove the variables of those that are ``None``."""
         values = {
             SWEEP_FILE: self.sweep_file,
             INVOCATION: self.invocation,

@@ -98,6 +98,6 @@ def check_devices(config: Config, device: torch.device) -> None:
             f"{asked} splits data.batch_size={size}: must be a number, with at least two images per process"
         )
     if config.distillation.name == "feature":
-        raise InputError(f"{asked} contradicts distillation=feature, which learns beside the student: must be 1")
+        raise InputError(f"{asked} contradicts distillation=feature, which needs one device: must be 1")
     if LOCAL_RANK in os.environ and SweepEnvironment.read().joined is None:
         raise InputError(f"{asked} starts its processes itself: start one, without {LOCAL_RANK} in the environment")

@@ -24,7 +24,7 @@ _ARM_NAMES = {"dot_product": (("dot",), ("asimddp",)), "i8mm": (("i8mm",), ("i8m
 
 @dataclass(frozen=True)
 class CpuFeatures:
-    """The instructions that matter to 8-bit networks; None where the answer is unknown.
+    """The instructions that matter to 8-bit networks; None if the answer is unknown.
 
     ``avx512`` means the byte and word instructions (AVX512BW). ``vnni`` means AVX512-VNNI or AVX-VNNI. ``dot_product``
     and ``i8mm`` are Arm's SDOT/UDOT and 8-bit matrix products.

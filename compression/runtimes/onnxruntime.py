@@ -49,7 +49,7 @@ def make_options(*, threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
-# This optimizer rounds float weights between quantized activations to 8 bits without being asked, so it is disabled.
+# This optimizer rounds float weights between quantized activations to 8 bits by default, so it is disabled.
 QUANTIZES_WEIGHTS = "WeightBiasQuantization"
 
 

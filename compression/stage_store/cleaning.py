@@ -32,7 +32,7 @@ class Rules:
 
 
 def plan_cleaning(root: Path, *, references: Collection[str], rules: Rules, now: float) -> list[Removal]:
-    """Return the removals that ``rules`` ask for in the store ``root``, in order. Nothing is removed yet.
+    """Return the removals that ``rules`` require in the store ``root``, in order. Nothing is removed yet.
 
     ``references`` are the stage ids that runs name; ``now`` is in seconds since 1970.
 

@@ -50,7 +50,7 @@ class _Table(Struct, forbid_unknown_fields=True):
     shapes: list[Annotated[tuple[_Size, ...], Meta(max_length=8)]]
 
     def __post_init__(self) -> None:
-        """Raise ValueError where columns do not fit each other, or a tensor has too many values."""
+        """Raise ValueError if columns do not fit each other, or a tensor has too many values."""
         if len({len(self.roles), len(self.dtypes), len(self.codecs), len(self.bytes), len(self.counts)}) > 1:
             raise ValueError("its columns of blocks are not equally long")
         if not sum(self.counts) == len(self.owners) == len(self.shapes):

@@ -29,7 +29,7 @@ class SweepCallback(Callback):
             return
         try:
             begin(config)
-        # Hydra turns errors of a callback into warnings, and would go on.
+        # Hydra turns errors of a callback into warnings, and would continue.
         except Exception as error:  # noqa: BLE001
             message = explain(error)
             if message is None:

@@ -150,11 +150,11 @@ def _explain(error: BaseException) -> str | None:
     if _is_lost_task(error):
         why = (str(error).splitlines() or ["no reason given"])[0]
         return (
-            f"a task ended without an answer: {why}; others may still run, "
-            "`python -m compression report` gathers them later"
+            f"a task ended without a result: {why}; others may still run, "
+            "`python -m compression report` collects them later"
         )
     if _is_dead_pool(error):
-        return f"a worker was killed {_POOLS} times; the same command goes on"
+        return f"a worker was killed {_POOLS} times; the same command continues"
     return explain(error)
 
 

@@ -14,7 +14,7 @@ from compression.config.run_name import NOT_IN_NAME
 from compression.core.errors import InputError
 from compression.sweep.axis_names import SHORT_NAMES, shorten_key
 
-# Keys that belong to the sweep and to no job.
+# Keys that belong to the sweep, not to its jobs.
 OF_SWEEP = ("plan", "baselines")
 # Keys that are equal in all jobs: keys that change no result, the last stage, and the preset with the grid.
 _SHARED = (*NOT_IN_NAME, "until", "sweep")

@@ -137,7 +137,7 @@ def _open(folder: Path, own: Sequence[Job], earlier: Sequence[Job], axes: Mappin
     sweep.write()
     print(f"\n{folder}\n", flush=True)
     if len(jobs) > len(own):
-        print(f"{len(jobs) - len(own)} jobs of earlier commands stay in its answer\n", flush=True)
+        print(f"{len(jobs) - len(own)} jobs of earlier commands stay in the report\n", flush=True)
     return sweep
 
 

@@ -83,7 +83,7 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
         hint = ", as a system out of memory does" if name == "SIGKILL" else ""
         state = _ended(state, KILLED, f"killed by {name}{hint}", started)
     elif code > _SIGNALLED:
-        # A signal asked it to end, and its output says so.
+        # The process ended in order after a signal, and its output names the signal.
         state = _ended(state, KILLED, _find_reason(folder / OUTPUT, code), started)
     else:
         state = _ended(state, FAILED, _find_reason(folder / OUTPUT, code), started)
@@ -93,7 +93,7 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
 
 def _environment(wanted: Mapping[str, str]) -> dict[str, str]:
     variables = dict(os.environ)
-    # The child is a single run, and no sweep.
+    # The child is a single run, not a sweep.
     replace(SweepEnvironment.read(), sweep_file=None, parent=os.getpid()).write(variables)
     return {**variables, **wanted}
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 
 class Stopped(KeyboardInterrupt):
-    """The exception for a signal that asks this process to end; ``number`` is the signal number."""
+    """The exception for a signal that should end this process; ``number`` is the signal number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -43,7 +43,7 @@ def find_stop(error: BaseException) -> KeyboardInterrupt | None:
 def describe_stop(stop: KeyboardInterrupt) -> str:
     """Return one line for the user: what stopped the process, and that the same command continues."""
     how = str(stop) if isinstance(stop, Stopped) else "stopped from the keyboard"
-    return f"{how}; the same command goes on"
+    return f"{how}; the same command continues"
 
 
 def exit_code(stop: KeyboardInterrupt) -> int:

@@ -41,14 +41,14 @@ class NoMoreLayersError(Exception):
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (KeyboardInterrupt(), 130, "error: stopped from the keyboard; the same command goes on"),
-        (Stopped(signal.SIGTERM), 143, "error: stopped by SIGTERM; the same command goes on"),
+        (KeyboardInterrupt(), 130, "error: stopped from the keyboard; the same command continues"),
+        (Stopped(signal.SIGTERM), 143, "error: stopped by SIGTERM; the same command continues"),
         (InputError("no room"), 1, "error: no room"),
         (PermissionError(13, "Permission denied", "/a/job.json"), 1, "error: /a/job.json: permission denied"),
         (NoMoreLayersError("five"), 1, "error: NoMoreLayersError, as above"),
-        (TerminatedWorkerError(), 1, "error: a worker was killed 3 times; the same command goes on"),
-        (UncompletedJobError("Job 7 was cancelled\nlog"), 1, "error: a task ended without an answer: Job 7 was cancelled; others may still run, `python -m compression report` gathers them later"),  # noqa: E501
-        (UncompletedJobError(), 1, "error: a task ended without an answer: no reason given; others may still run, `python -m compression report` gathers them later"),  # noqa: E501
+        (TerminatedWorkerError(), 1, "error: a worker was killed 3 times; the same command continues"),
+        (UncompletedJobError("Job 7 was cancelled\nlog"), 1, "error: a task ended without a result: Job 7 was cancelled; others may still run, `python -m compression report` collects them later"),  # noqa: E501
+        (UncompletedJobError(), 1, "error: a task ended without a result: no reason given; others may still run, `python -m compression report` collects them later"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_sweep_is_reported_whatever_ends_it(sweep, capsys, error, code, line):
@@ -90,8 +90,8 @@ def test_a_stopped_run_prints_what_stopped_it(monkeypatch, capsys):
     assert run.complete(train) == 143
     assert run.complete(raiser(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err.splitlines() == [
-        "error: stopped by SIGTERM; the same command goes on",
-        "error: stopped from the keyboard; the same command goes on",
+        "error: stopped by SIGTERM; the same command continues",
+        "error: stopped from the keyboard; the same command continues",
     ]
 
 

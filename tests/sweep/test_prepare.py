@@ -34,7 +34,7 @@ def test_another_grid_of_the_same_name_adds_to_the_sweep(start, capsys):
     assert again.jobs[0].name == first.jobs[1].name, "found in its folder"
     assert again.axes == {"sparsity": [0.5, 0.7, 0.9], "weight_bits": [8, 6]}
     assert [job.axes for job in again.own] == [{"sparsity": 0.5, "weight_bits": 8}, {"sparsity": 0.7, "weight_bits": 8}]
-    assert "3 jobs of earlier commands stay in its answer" in capsys.readouterr().out
+    assert "3 jobs of earlier commands stay in the report" in capsys.readouterr().out
     assert read_sweep(again.folder) == again
     assert len(read_records(again.folder).finished) == 4
     # A third command keeps the jobs of both, also on an axis that the first one did not have.

@@ -67,9 +67,9 @@ def test_a_job_with_metrics_is_finished(tmp_path):
         ("os.kill(os.getpid(), signal.SIGSEGV)", KILLED, "killed by SIGSEGV"),
         ("pass", FAILED, "exit code 0, and no metrics.json"),
         (
-            "print('error: stopped by SIGTERM; the same command goes on'); sys.exit(143)",
+            "print('error: stopped by SIGTERM; the same command continues'); sys.exit(143)",
             KILLED,
-            "stopped by SIGTERM; the same command goes on",
+            "stopped by SIGTERM; the same command continues",
         ),
     ],
 )

@@ -48,9 +48,9 @@ def test_the_interrupt_behind_an_exit_is_found():
 @pytest.mark.parametrize(
     ("stop", "line", "code"),
     [
-        (Stopped(signal.SIGTERM), "stopped by SIGTERM; the same command goes on", 143),
-        (Stopped(signal.SIGHUP), "stopped by SIGHUP; the same command goes on", 129),
-        (KeyboardInterrupt(), "stopped from the keyboard; the same command goes on", 130),
+        (Stopped(signal.SIGTERM), "stopped by SIGTERM; the same command continues", 143),
+        (Stopped(signal.SIGHUP), "stopped by SIGHUP; the same command continues", 129),
+        (KeyboardInterrupt(), "stopped from the keyboard; the same command continues", 130),
     ],
     ids=["terminated", "hung up", "keyboard"],
 )

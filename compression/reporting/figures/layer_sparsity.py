@@ -23,7 +23,7 @@ _NUMBER = 7.5
 def draw_layer_sparsity(sparsity: Mapping[str, float], *, target: float | None = None) -> Figure:
     """Return a picture with one bar per layer: its fraction of zeros, in the order of the model.
 
-    ``target`` is the fraction of zeros in the whole model, drawn as a dashed line.
+    ``target`` is the fraction of zeros in the complete model, drawn as a dashed line.
     """
     if not sparsity:
         return draw_nothing("No layer with weights to draw")

@@ -48,7 +48,7 @@ class AnsCodec:
     The head is written highest bit first and padded with zeros to a full byte. It begins with the number of stored
     values (those with any bit set), in the fewest bits that hold numel. If that number is 0, nothing follows.
 
-    int8: The head goes on with a bit, 1 = symmetric, and a table (``storage.codecs.frequency_table``). A symmetric
+    int8: The head continues with a bit, 1 = symmetric, and a table (``storage.codecs.frequency_table``). A symmetric
     table has one side, whose symbol m is the magnitude m of either sign (128: only -128). Otherwise the table has two
     sides, first the positive and then the negative values. The stream holds every value as its byte. The share of 0
     follows from the numbers of values; the weights of the table divide the rest.

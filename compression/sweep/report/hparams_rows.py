@@ -20,7 +20,7 @@ from compression.system.files import write_atomic
 def update_hparams(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write the numbers of each finished job's row into its TensorBoard log, if it has one.
 
-    Single runs are left alone: their row needs no sweep, and they may be writing it at the moment.
+    Rows of single runs do not change: they do not depend on a sweep, and a run may be writing its row at the moment.
     """
     for row in rows:
         if row["status"] == FINISHED and row["kind"] != RUN:

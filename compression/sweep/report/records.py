@@ -1,6 +1,6 @@
 """Records of a sweep on disk: its jobs, each with its numbers or with the reason why it has no numbers.
 
-A job's record that is damaged, half written or of another version raises nothing: its job gets a reason instead.
+A damaged, truncated or newer record of a job raises no error: the job gets a reason instead.
 """
 
 import json
@@ -31,7 +31,7 @@ from compression.sweep.jobs import (
 RUN = "run"
 BASELINES = (RANDOM, SMALL_DENSE)
 SEED = "seed"
-# Keys of single runs that are no axes, because they do not change the result: where and how a run is executed.
+# Keys of single runs that are not axes, because they say only where and how a run is executed.
 _NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "logger", "runtime")
 
 
