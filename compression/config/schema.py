@@ -56,7 +56,7 @@ class SensitivityConfig(Section):
 
 @dataclass
 class StorageConfig(Section):
-    """How tensors are written into the artifact."""
+    """Storage of tensors in the artifact."""
 
     codec: str = "auto"
     fold_bn: bool = True

@@ -90,13 +90,13 @@ def complete(main: Callable[[], object]) -> int:
     folder = _find_folder()
     if folder is None:
         return 0
-    told = None if ended is None else _explain(ended)
-    if ended is not None and told is None:
+    reason = None if ended is None else _explain(ended)
+    if ended is not None and reason is None:
         traceback.print_exception(ended)
     code = conclude(folder)
     if ended is None:
         return code
-    print(f"error: {told or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
+    print(f"error: {reason or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
     stop = find_stop(ended)
     return 1 if stop is None else exit_code(stop)
 

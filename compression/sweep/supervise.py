@@ -139,9 +139,9 @@ def is_done(job: Job, folder: Path) -> bool:
 def _find_reason(output: Path, code: int) -> str:
     """Return the line of the output that gives the reason: an ``error:`` line, else the last line of a traceback."""
     lines = [line.rstrip() for line in output.read_text(errors="replace").splitlines() if line.strip()][-_TAIL:]
-    told = [line for line in lines if line.startswith("error: ")]
-    if told:
-        return told[-1].removeprefix("error: ")
+    errors = [line for line in lines if line.startswith("error: ")]
+    if errors:
+        return errors[-1].removeprefix("error: ")
     raised = [line for line in lines if not line.startswith((" ", "\t")) and ("Error" in line or "Exception" in line)]
     if raised:
         return raised[-1][:300]

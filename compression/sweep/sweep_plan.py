@@ -86,7 +86,7 @@ def format_plan(plan: SweepPlan, *, num_jobs: int, workers: int) -> str:
     if to_make == 0:
         return text
     if seconds is None:
-        return f"{text}\n\nTimes and bytes are not known: nothing like this was made here of the same data and model."
+        return f"{text}\n\nTimes and bytes are not known: the store has no similar stage of the same data and model."
     notes = [
         "Times and bytes are those of the most similar stages on disk of the same data and model, trainings by their",
         "epochs, one after the other. What each job takes to start, load and report, often 10 to 40 s, is not counted.",

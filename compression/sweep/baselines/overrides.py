@@ -18,7 +18,7 @@ from compression.sweep.jobs import RANDOM, Job
 
 CRITERION = "compression.pruning.criteria.random.Random"
 WIDTH = "width_mult"
-# Keys that configure compression. The command of a dense network has none of them.
+# Keys that configure compression. The command of a dense network has no such key.
 _COMPRESSING = {"strategy", "sparsity", "bits", "weight_bits", "activation_bits", "distillation", "quantization"}
 # Values that `distillation=none` requires. They undo those of a preset.
 _UNTAUGHT = (

@@ -15,27 +15,27 @@ _BEFORE = {
     "job": "name of the job, and of its folder",
     "kind": "grid; run: a single run outside a sweep; baselines: random (random pruning at the same sparsity), "
     "small_dense (a narrower dense network in INT8)",
-    "configuration": "what the job is apart from its seed; jobs of one configuration are compared as one",
+    "configuration": "the job apart from its seed; jobs of one configuration differ only in their seed",
     "status": "finished, running, failed, killed, interrupted (its process is gone), waiting (not started), broken "
     "(its records cannot be used)",
     "reason": "why there are no numbers, in one line",
 }
 _AFTER = {
-    SEED: "seed of everything random",
+    SEED: "seed of all random numbers",
     "val_accuracy": "fraction of held-out training images that the network in the file classifies correctly; choices "
     "are based on it",
     "accuracy": "fraction of test images classified correctly, with the file loaded from disk and, if quantized, "
     "executed",
-    "dense_val_accuracy": "val_accuracy of the dense model; for kind small_dense the grid's dense model of that seed",
-    "dense_accuracy": "accuracy of the dense model; for small_dense as above",
+    "dense_val_accuracy": "val_accuracy of the dense model; for small_dense, of the grid's with the same seed",
+    "dense_accuracy": "accuracy of the same dense model as in dense_val_accuracy",
     "val_drop_points": "100 (dense_val_accuracy - val_accuracy); a loss is positive",
     "drop_points": "100 (dense_accuracy - accuracy); a loss is positive",
     "sparsity": "fraction of the dense model's convolution and linear weights that is zero or removed, measured; "
-    "for small_dense of its own narrow network's",
+    "for small_dense, the fraction in its narrow network",
     "weight_bits": "bits of weights; 32: not quantized",
     "activation_bits": "bits of activations; 32: not quantized",
     "bytes": "size of model.cmp on disk",
-    "dense_bytes": "size of the dense float32 state dict as safetensors; for small_dense the grid's",
+    "dense_bytes": "size of the dense float32 state dict as safetensors; for small_dense, that of the grid's",
     "compression_ratio": "dense_bytes / bytes",
     "latency_ms": "median milliseconds per batch of latency_batch images, in the fastest engine that executes the "
     "file; jobs that were timed while others ran are slower than alone",
@@ -50,24 +50,24 @@ _AFTER = {
 }
 _LAST = {
     "macs": "multiply-accumulates per image, zeros included",
-    "dense_macs": "macs of the dense model; for small_dense the grid's",
+    "dense_macs": "macs of the dense model; for small_dense, of the grid's",
     "macs_ratio": "dense_macs / macs",
     "parameters": "parameters of the network, zeros included",
     "nonzero_parameters": "parameters that are not zero",
-    "nonzero_ratio": "nonzero_parameters of the dense model / nonzero_parameters; for small_dense of the grid's",
+    "nonzero_ratio": "nonzero_parameters of the dense model / nonzero_parameters; for small_dense, of the grid's",
     "onnx_bytes": "size of model.onnx on disk",
     "gzip_bytes": "size of the state dict after gzip",
-    "gzip_ratio": "gzip_bytes of the dense model / gzip_bytes; for small_dense of the grid's",
+    "gzip_ratio": "gzip_bytes of the dense model / gzip_bytes; for small_dense, of the grid's",
     "load_ms": "milliseconds to load model.cmp into a network",
     "peak_memory_bytes": "peak memory that loading and running the file adds, in bytes",
     "epochs": "passes over the training images in total, of the network in the file: recovery, fine-tuning and "
     "training with rounding included, a teacher's training excluded",
-    "dense_epochs": "epochs of the dense model; for small_dense of the grid's",
+    "dense_epochs": "epochs of the dense model; for small_dense, of the grid's",
     "test_images": "number of images that accuracy is measured on",
     "threads": "CPU threads of training and timing",
     "seconds": "wall time of the job, without stages that were already finished; for a single run, the time that "
     "making all its stages took",
-    "stages": "ids of its stages in the store; jobs that share one share the id",
+    "stages": "ids of the job's stages in the store; jobs that share a stage have the same id",
 }
 _CLOCK = ("seconds", "latency", "speedup", "load_ms", "peak_memory_bytes")
 
