@@ -92,3 +92,14 @@ def test_the_new_stage_is_in_the_store(outputs: Path) -> None:
     metrics = json.loads((outputs / "new" / "metrics.json").read_text())
     assert sum(zeros.values()) > 0
     assert "zeros" in metrics["run"]["stages"]
+
+
+def test_stages_are_listed_in_the_order_of_the_pipeline(project: Path) -> None:
+    """`until` and plans take their order from one tuple."""
+    code = (
+        "from compression.config.schema import STAGES as names; from compression.run.pipeline import STAGES as stages; "
+        "assert names == tuple(one.name for one in stages if one.name != 'dense_export'), names"
+    )
+    for folder in (ROOT, project):
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from compression.commands.text_table import format_table
+from compression.config.schema import STAGES
 from compression.core.errors import InputError
 from compression.core.sizes import format_size
 from compression.stage_store.cleaning import Rules, clean, plan_cleaning
@@ -17,8 +18,6 @@ from compression.stage_store.manifest import find_damage, has_checksums
 from compression.stage_store.references import find_references, with_needed
 from compression.stage_store.removing import is_idle, remove
 
-# Stages in the order of the pipeline. Other stages come after them, by name.
-_STAGES = ("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize", "export", "evaluate")
 _COLUMNS = ("stage", "id", "made from", "size", "took", "made", "last used", "")
 
 
@@ -180,7 +179,8 @@ def _references(root: Path, runs: Sequence[Path]) -> set[str]:
 
 
 def _rank(stage: str) -> int:
-    return _STAGES.index(stage) if stage in _STAGES else len(_STAGES)
+    """Return the place of a stage in the pipeline; unknown stages come last."""
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
 def _remarks(one: dict[str, Any]) -> list[str]:

@@ -62,7 +62,7 @@ def explain(error: BaseException) -> str | None:
         file = next((link.filename for link in chain if isinstance(link, OSError) and link.filename), "a file")
         return f"the disk is full: could not write {file}; what was finished is kept"
     if isinstance(error, InstantiationException):
-        return _first_line(str(error.__cause__ or error))
+        return _bad_target(error) or _first_line(str(error.__cause__ or error))
     if isinstance(error, MissingConfigException):
         return _unknown_choice(error)
     if isinstance(error, OverrideParseException):
@@ -132,6 +132,12 @@ def _expected_type(texts: Sequence[str]) -> str | None:
 def _hint(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _bad_target(error: InstantiationException) -> str | None:
+    """Return the line for a ``_target_`` that cannot be imported, from Hydra's text of three lines."""
+    found = re.match(r"Error loading '(.+)':(?s:.*)Are you sure that (.+) is (.+)\?", str(error.__cause__))
+    return None if found is None else f"_target_={found[1]}: {found[2]} is not {found[3]}"
 
 
 def _first_line(text: str) -> str:

@@ -17,7 +17,8 @@ from compression.core.sizes import parse_size
 from compression.runtimes.engines import check_engine
 from compression.system.extras import require_packages
 
-STAGES = ("dense", "distil", "prune", "compact", "finetune", "quantize", "export", "evaluate")
+# Every stage of run.pipeline but the export of the dense model, in order.
+STAGES = ("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize", "export", "evaluate")
 SPARSITY_DIGITS = 9
 
 

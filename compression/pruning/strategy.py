@@ -80,7 +80,10 @@ class Strategy:
         scores = self.criterion(weights, evidence=evidence)
         for name, score in scores.items():
             if not score.isfinite().all():
-                raise InputError(f"scores of {name} are not finite: training has diverged; try a lower learning rate")
+                raise InputError(
+                    f"scores of {name} are not finite: training has diverged (try a lower learning rate), or the "
+                    "criterion is wrong"
+                )
         scores = self.units.reduce(scores)
         kept = self.units.kept(masks)
         scores = {name: score.masked_fill(~kept[name], -torch.inf) for name, score in scores.items()}

@@ -64,7 +64,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
         made = obtain_stages(context, on_obtained=log_stage)
         if "evaluate" not in made:
             last = [record for record in made.values() if "val_accuracy" in record.results][-1]
-            log.info("stopped after stage %s, because until=%s: %s", last.key.stage, config.until, last.path)
+            log.info("stopped, because until=%s; the newest network is in %s", config.until, last.path)
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
         log.info("in %s: model.cmp, model.onnx, metrics.json, report.md", run_dir)

@@ -8,9 +8,6 @@ from compression.config.schema import STAGES, Config
 from compression.stage_store.store import StageRecord
 from compression.sweep.estimate import Estimate, Estimator
 
-# All stages in order. Sensitivity and bits are measured only if a strategy or a budget needs them.
-_ORDER = (*STAGES[:2], "sensitivity", *STAGES[2:5], "bits", *STAGES[5:])
-
 
 @dataclass(frozen=True)
 class StagePlan:
@@ -118,7 +115,7 @@ def _make_row(kind: str, planned: Sequence[Estimate | None], *, found: int) -> S
 
 
 def _rank(stage: str) -> tuple[int, str]:
-    return (_ORDER.index(stage) if stage in _ORDER else len(_ORDER), stage)
+    return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
 def _time(seconds: float | None) -> str:

@@ -5,16 +5,13 @@ from composing import compose_fully
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
+from recipes import RECIPES
 
 from compression.config.explain import errors_in_one_line, explain
 from compression.config.schema import to_config
 from compression.core.errors import ArtifactError, InputError
 
-STRATEGIES = (
-    "gmp, iterative_l1, iterative_random, iterative_structured_l1, iterative_structured_l2, layerwise_l1, "
-    "layerwise_structured_l1, lottery_ticket, none, oneshot_l1, oneshot_random, oneshot_structured_l2, rigl, set, "
-    "slimming, snip, taylor, two_four"
-)
+STRATEGIES = ", ".join(sorted(RECIPES))
 
 EXACT = {
     "strategy=foo": f"strategy=foo: must be one of {STRATEGIES}",
@@ -154,9 +151,26 @@ def test_an_unknown_parameter_of_a_part_is_named():
 def test_a_missing_target_is_named():
     with pytest.raises(HydraException) as caught:
         instantiate({"_target_": "compression.pruning.schedules.quartic.Quartic"})
-    text = explain(caught.value)
-    assert "compression.pruning.schedules.quartic" in text
-    assert "\n" not in text
+    assert explain(caught.value) == (
+        "_target_=compression.pruning.schedules.quartic.Quartic: 'quartic' is not importable from module "
+        "'compression.pruning.schedules'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        (
+            "compression.pruning.criteria.magnitude.Magnitud",
+            "'Magnitud' is not importable from module 'compression.pruning.criteria.magnitude'",
+        ),
+        ("my_criteria.Mine", "module 'my_criteria' is not installed"),
+    ],
+)
+def test_a_misspelled_target_is_explained(target, reason):
+    with pytest.raises(HydraException) as caught:
+        instantiate({"_target_": target})
+    assert explain(caught.value) == f"_target_={target}: {reason}"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hydra.core.config_store import ConfigStore
 
 from compression.config import schema
-from compression.config.schema import Config
+from compression.config.schema import STAGES, Config
 from compression.core.errors import InputError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -21,7 +21,7 @@ RANGES = {
     "seed=-1": "seed=-1: must be an integer >= 0",
     "threads=0": "threads=0: must be an integer >= 1, or null for all cores",
     "threads=-2": "threads=-2: must be an integer >= 1, or null for all cores",
-    "until=report": "until=report: must be one of dense, distil, prune, compact, finetune, quantize, export, evaluate",
+    "until=report": f"until=report: must be one of {', '.join(STAGES)}",
     "name=a/b": "name=a/b: must be a folder name: letters, digits and . _ - =",
     "name=..": "name=..: must be a folder name: letters, digits and . _ - =",
     "name=store": "name=store: must be another one: it is reserved, for the folder of finished stages",

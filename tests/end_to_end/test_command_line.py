@@ -7,6 +7,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
+from recipes import RECIPES
 from runs import ROOT, TINY, compose_config, run_here, train
 
 from compression.config.explain import explain
@@ -16,9 +17,7 @@ WRONG = {
     "sparsity=1.0": "sparsity=1.0: must be in [0, 1), e.g. 0.9",
     "sparsity=-0.1": "sparsity=-0.1: must be in [0, 1), e.g. 0.9",
     "sparsity=abc": "sparsity=abc: must be a number",
-    "strategy=foo": "strategy=foo: must be one of gmp, iterative_l1, iterative_random, iterative_structured_l1, "
-    "iterative_structured_l2, layerwise_l1, layerwise_structured_l1, lottery_ticket, none, oneshot_l1, oneshot_random, "
-    "oneshot_structured_l2, rigl, set, slimming, snip, taylor, two_four",
+    "strategy=foo": f"strategy=foo: must be one of {', '.join(sorted(RECIPES))}",
     "sparsty=0.5": "unknown key 'sparsty' (did you mean sparsity?); keys are data, model, training, strategy, "
     "distillation, quantization, storage, runtime, trainer, sensitivity, logger, callbacks, sparsity, bits, "
     "weight_bits, activation_bits, seed, threads, name, until, overwrite, plan, baselines, output_dir, store_max_bytes",

@@ -1,14 +1,15 @@
 """Script that writes golden files of the current format, and their expected tensors, into tests/golden/vVERSION.
 
-usage: PYTHONPATH=.:tests/support python tests/golden/make.py [--overwrite]
+usage: PYTHONPATH=.:tests/support python tests/golden/make.py [--overwrite | --codec NAME]
 
 Never write the files of a released format again. They stand for files that people have, and the tests require every
 later version to read them. When the format version rises, this script writes new files into a new folder. A codec that
-is new within a version is added as a new file. ``--overwrite`` is for a format that is not committed yet.
+is new within a version gets a new file: ``--codec NAME`` writes it. ``--overwrite`` is for a format that is not yet
+committed.
 
 - ``pruned.cmp``: a pruned and compacted network in floating point, batch norm folded, codec auto
 - ``integers.cmp``: the same network in integers; weights have 6 bits, in two layers 4 bits, and activations 8 bits
-- ``codecs.cmp``: no network, but tensors of every type with every codec
+- ``codecs.cmp``: no network, but tensors of every type with every codec; ``codecs-NAME.cmp`` has a later codec
 
 Each file has a ``.safetensors`` file with its tensors, and for networks with ``logits`` of ``narrow_vgg.make_images``.
 The file for codecs.cmp has each tensor once: NAME for every CODEC.NAME.
@@ -50,9 +51,22 @@ def main(folder: Path, *, overwrite: bool) -> None:
     save_artifact(folder / "integers.cmp", integers, **ABOUT, plan=plan)
     save_expected(folder / "integers.safetensors", integers.state_dict(), logits_of(integers))
 
+    write_codecs(folder / "codecs.cmp", tuple(CODECS))
+
+
+def add_codec(folder: Path, name: str) -> None:
+    """Write the file of a codec that the folder has none of; exit with one line if it has or there is no such codec."""
+    path = folder / f"codecs-{name}.cmp"
+    if name not in CODECS or path.exists():
+        sys.exit(f"{name}: must be a registered codec without {path}")
+    write_codecs(path, (name,))
+
+
+def write_codecs(path: Path, codecs: tuple[str, ...]) -> None:
+    """Write tensors of every type with each of ``codecs``, and the expected tensors."""
     tensors = make_tensors()
     blocks, parts = [], []
-    for codec in CODECS:
+    for codec in codecs:
         own, part = pack_state({f"{codec}.{name}": value for name, value in tensors.items()}, codec=codec)
         blocks += own
         parts.append(part)
@@ -63,8 +77,8 @@ def main(folder: Path, *, overwrite: bool) -> None:
         info={},
     )
     header = {**card.to_json(), SECTION: table_to_json(blocks)}
-    (folder / "codecs.cmp").write_bytes(write_container(header, sections={SECTION: b"".join(parts)}))
-    save_expected(folder / "codecs.safetensors", tensors, {})
+    path.write_bytes(write_container(header, sections={SECTION: b"".join(parts)}))
+    save_expected(path.with_suffix(".safetensors"), tensors, {})
 
 
 def make_tensors() -> dict[str, Tensor]:
@@ -103,4 +117,8 @@ def save_expected(path: Path, state: Mapping[str, Tensor], outputs: Mapping[str,
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / f"v{FORMAT_VERSION}", overwrite=sys.argv[1:] == ["--overwrite"])
+    current = Path(__file__).parent / f"v{FORMAT_VERSION}"
+    if sys.argv[1:2] == ["--codec"]:
+        add_codec(current, sys.argv[2])
+    else:
+        main(current, overwrite=sys.argv[1:] == ["--overwrite"])
