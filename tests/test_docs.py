@@ -70,11 +70,11 @@ def test_the_model_on_the_models_page_runs() -> None:
     assert settings["_target_"].endswith("SmallNet")
 
 
-def test_the_criterion_on_the_pruning_page_gives_scores() -> None:
-    [source] = blocks("docs/pruning.md", "python")
+def test_the_criterion_of_the_contributing_page_gives_scores() -> None:
+    source = blocks("CONTRIBUTING.md", "python")[0]
     scope: dict[str, type] = {}
     exec(source, scope)
-    scores = scope["Inverse"]()({"weight": torch.tensor([1.0, -3.0])}, evidence=None)
+    scores = scope["Largest"]()({"weight": torch.tensor([1.0, -3.0])}, evidence=None)
     assert scores["weight"].tolist() == [-1.0, -3.0]
 
 
@@ -90,7 +90,12 @@ def test_every_metric_key_is_documented() -> None:
 
 
 def test_links_between_pages_have_existing_targets() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").glob("**/*.md")]:
+    for page in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "experiments").glob("**/*.md"),
+    ]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -11,6 +11,7 @@ from recipes import RECIPES
 from runs import ROOT, TINY, compose_config, run_here, train
 
 from compression.config.explain import explain
+from compression.config.schema import STAGES
 from compression.core.errors import InputError
 
 WRONG = {
@@ -31,7 +32,7 @@ WRONG = {
     "distillation=logit distillation.student=resnet18": "distillation.student=resnet18: must be chosen as a group: "
     "distillation/student=resnet18",
     "distillation=logit distillation.alpha=1.5": "distillation.alpha=1.5: must be in [0, 1]",
-    "until=foo": "until=foo: must be one of dense, distil, prune, compact, finetune, quantize, export, evaluate",
+    "until=foo": f"until=foo: must be one of {', '.join(STAGES)}",
     "weight_bits=9": "weight_bits=9: must be an integer in [2, 8], or 32 for off",
     "bits=6.5": "bits=6.5: must be an integer",
     "quantization=none bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off), or quantization=ptq",
