@@ -14,6 +14,7 @@ from torch import Tensor
 from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.epoch_history import History
 from compression.callbacks.epoch_seed import EpochSeed
+from compression.callbacks.exact_forms import ExactForms
 from compression.callbacks.line_progress import LineProgress
 from compression.callbacks.terminal_progress import TerminalProgress
 from compression.callbacks.turn_taking import TakesTurns
@@ -82,12 +83,15 @@ def fit(
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
+    # Measured for float32 on CPUs only.
+    measured = context.machine.device.type == "cpu" and context.machine.precision == "32-true"
+    forms = [ExactForms(context.example())] if measured else []
     logger = make_logger(context, stage)
     trainer = make_trainer(
         context,
         max_epochs=num_epochs,
         logger=logger,
-        callbacks=[EpochSeed(context.config.seed, stage), *callbacks, best, history, progress, save_last],
+        callbacks=[EpochSeed(context.config.seed, stage), *forms, *callbacks, best, history, progress, save_last],
         gradient_clip_val=context.config.training.gradient_clip,
         **(ddp_settings(context.machine.device, devices) if devices > 1 else {}),
     )
