@@ -146,7 +146,7 @@ def _shifts(
 
 
 def _range(size: int, out: int, offset: int, stride: int, padding: int) -> tuple[slice, slice]:
-    """Return the input and output positions along one axis that are ``offset`` apart; empty if there are none."""
+    """Return the input and output positions along one axis that are ``offset`` apart, which may be empty."""
     first = max(0, -((offset - padding) // stride))
     last = min(out - 1, (size - 1 + padding - offset) // stride)
     if last < first:
