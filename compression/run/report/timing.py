@@ -1,8 +1,7 @@
 """Load time, memory and latency of a run's files. Compared latencies are measured alternately."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -30,21 +29,33 @@ from compression.runtimes.runtime import Predictor
 TIMED_STEPS, STEP_REPEATS = 8, 5
 
 
-@contextmanager
-def measuring_peaks(
-    context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]
-) -> Iterator[dict[str, int | None]]:
-    """Measure the peak memory of both files while the block runs. Yield a dict that is complete after the block.
+def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Return load time, peak memory and latency of the dense and the compressed file, as in ``metrics.json``."""
+    settings, threads = context.config.runtime, context.machine.threads
+    timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
+    for name, peak in _peak_memory(context, loaded, folders).items():
+        load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
+        timing[name] = {"load_seconds": measure_load_seconds(load), "peak_memory_bytes": peak}
+    predictors = _load_engines(settings.engines, loaded, folders, threads)
+    timing["latency"] = [
+        entry
+        for batch_size in settings.batch_sizes
+        for entry in _compare(context, settings.engines, predictors, batch_size, loaded["dense"].image_size)
+    ]
+    return timing
 
-    Its values are the extra bytes of each file at its peak, or None if that is not wanted. Each file has its own
-    process. Other work at the same time disturbs durations, but not memory.
+
+def _peak_memory(
+    context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]
+) -> dict[str, int | None]:
+    """Return the extra bytes of each file at its peak, or None if it is not wanted.
+
+    Each file has its own process. Both are measured at the same time, which disturbs times but not memory.
     """
-    peaks: dict[str, int | None] = dict.fromkeys(folders)
     if not context.config.runtime.peak_memory:
-        yield peaks
-        return
+        return dict.fromkeys(folders)
     with ThreadPoolExecutor() as pool:
-        running = {
+        peaks = {
             name: pool.submit(
                 measure_peak_memory,
                 path / ARTIFACT,
@@ -55,26 +66,7 @@ def measuring_peaks(
             )
             for name, path in folders.items()
         }
-        yield peaks
-        peaks.update({name: peak.result().extra_bytes for name, peak in running.items()})
-
-
-def time_files(
-    context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path], peaks: Mapping[str, int | None]
-) -> dict[str, Any]:
-    """Return load time, peak memory and latency of the dense and the compressed file, as in ``metrics.json``."""
-    settings, threads = context.config.runtime, context.machine.threads
-    timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
-    for name, peak in peaks.items():
-        load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
-        timing[name] = {"load_seconds": measure_load_seconds(load), "peak_memory_bytes": peak}
-    predictors = _load_engines(settings.engines, loaded, folders, threads)
-    timing["latency"] = [
-        entry
-        for batch_size in settings.batch_sizes
-        for entry in _compare(context, settings.engines, predictors, batch_size, loaded["dense"].image_size)
-    ]
-    return timing
+        return {name: peak.result().extra_bytes for name, peak in peaks.items()}
 
 
 def _load_engines(

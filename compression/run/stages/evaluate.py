@@ -25,7 +25,7 @@ from compression.core.counting import (
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
 from compression.run.names import ARTIFACT, ONNX, STEPS, WEIGHTS
-from compression.run.report.timing import measuring_peaks, time_files, time_steps
+from compression.run.report.timing import time_files, time_steps
 from compression.run.stage import Finished
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
@@ -66,22 +66,6 @@ def _evaluate(
         name: load_artifact(path / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
         for name, path in folders.items()
     }
-    with measuring_peaks(context, loaded, folders) as peaks:
-        results, parity = _test_files(context, loaded, folders, folder)
-    results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
-    timing = time_files(context, loaded, folders, peaks)
-    timing["steps"] = time_steps(context, loaded["dense"].model, steps)
-    torch.set_num_threads(context.machine.threads)
-    return Made({**results, "parity": parity, "timing": timing})
-
-
-def _test_files(
-    context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path], folder: Path
-) -> tuple[dict[str, dict[str, Any]], dict[str, Any] | None]:
-    """Return accuracy, counts and bytes of both files, and the parity record of a quantized model.
-
-    The ONNX file of a quantized model is written into ``folder`` with its parity record.
-    """
     # A student's sparsity counts the student's weights, not those of the dense model.
     whole = {
         "dense": count_layer_weights(loaded["dense"].model),
@@ -94,15 +78,19 @@ def _test_files(
             "onnx": (path / ONNX).stat().st_size,
             "gzip_state_dict": _gzip_bytes(loaded[name].model),
         }
-    if loaded["compressed"].plan is None:
-        return results, None
-    source, compressed = folders["compressed"] / ONNX, results["compressed"]
-    parity = _execute(context, loaded["compressed"], source, compressed)
-    # The executed file itself records how it compares.
-    compressed["bytes"]["onnx"] = write_with_metadata(
-        onnx.load(source), folder / ONNX, {"parity": _summarize_parity(parity)}
-    )
-    return results, parity
+    results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
+    parity = None
+    if loaded["compressed"].plan is not None:
+        source, compressed = folders["compressed"] / ONNX, results["compressed"]
+        parity = _execute(context, loaded["compressed"], source, compressed)
+        # The executed file itself records how it compares.
+        compressed["bytes"]["onnx"] = write_with_metadata(
+            onnx.load(source), folder / ONNX, {"parity": _summarize_parity(parity)}
+        )
+    timing = time_files(context, loaded, folders)
+    timing["steps"] = time_steps(context, loaded["dense"].model, steps)
+    torch.set_num_threads(context.machine.threads)
+    return Made({**results, "parity": parity, "timing": timing})
 
 
 def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dict[str, Any]) -> dict[str, Any]:

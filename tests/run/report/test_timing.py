@@ -9,7 +9,7 @@ from tiny_net import TinyNet
 
 from compression.artifact import load_artifact
 from compression.run.context import make_context
-from compression.run.report.timing import measuring_peaks, time_files, time_steps
+from compression.run.report.timing import time_files, time_steps
 
 
 @pytest.fixture
@@ -55,10 +55,7 @@ def test_nothing_is_timed_without_steps(context):
 def test_both_files_are_timed_in_every_engine_at_every_batch_size(context, shared):
     folder = shared("strategy=none until=export")["export"].path
     loaded = {name: load_artifact(folder / "model.cmp", allow=["tiny_net"]) for name in ("dense", "compressed")}
-    folders = dict.fromkeys(loaded, folder)
-    with measuring_peaks(context, loaded, folders) as peaks:
-        pass
-    timing = time_files(context, loaded, folders, peaks)
+    timing = time_files(context, loaded, dict.fromkeys(loaded, folder))
     torch.set_num_threads(context.machine.threads)
     assert [(entry["engine"], entry["batch_size"]) for entry in timing["latency"]] == [("eager", 1), ("eager", 2)]
     assert {entry["best_dense_engine"] for entry in timing["latency"]} == {"eager"}
