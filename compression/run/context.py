@@ -20,7 +20,7 @@ from compression.data.base import Dataset
 from compression.models.registry import build_model
 from compression.reporting.provenance import describe_making
 from compression.run.machine import Machine, find_machine
-from compression.run.run_data import RunData
+from compression.run.run_data import DEFAULTS_OF_OTHERS, RunData
 from compression.stage_store.store import Store
 
 
@@ -93,7 +93,7 @@ class Context:
 
 def make_dataset(config: Config) -> Dataset:
     """Return the dataset of a run. No image is read yet."""
-    settings = {key: value for key, value in config.data.items() if key != "stem"}
+    settings = {key: value for key, value in config.data.items() if key not in DEFAULTS_OF_OTHERS}
     dataset: Dataset = instantiate(settings, _convert_="all")
     return dataset
 
