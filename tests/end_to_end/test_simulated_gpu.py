@@ -42,7 +42,7 @@ def test_a_tensor_on_the_wrong_device_is_refused() -> None:
     "overrides",
     [
         ("strategy=iterative_structured_l2", "sparsity=0.4", *RECOVERY, "+model.width=32"),
-        ("strategy=taylor", "sparsity=0.4", "strategy.recovery.epochs=1"),
+        ("strategy=taylor", "sparsity=0.4", "strategy.recovery.epochs=1", "+model.width=32"),
         ("strategy=rigl", "strategy.recovery.epochs=1"),
         ("strategy=lottery_ticket", *RECOVERY),
         ("strategy=layerwise_l1", "sensitivity.sparsities=[0.5,0.9]"),
