@@ -16,34 +16,16 @@ import json
 import logging
 import statistics
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import numpy as np
-import psutil
-import torch
-from lightning.pytorch import Callback
-from PIL import Image
-from torch import nn
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from loops import Spent, bare_step, our_loop, plain_loop
 
 from compression.config.compose import compose_run
-from compression.core.learning_rate import warmup_cosine
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context, make_context
-from compression.run.training import fit as fit_module
-from compression.run.training.fit import fit
-from compression.run.training.task import make_task
 from compression.run.workspace import quiet_libraries
 
 MODELS = {
@@ -52,148 +34,16 @@ MODELS = {
     "resnet18": ("resnet18", "cifar"),
     "vgg11": ("vgg11", "cifar"),
 }
-# Batches that are not timed at the start of each round.
-_WARMUP = 2
-
-
-class Spent:
-    """Wall and CPU seconds of this process and its children between ``start`` and ``stop``."""
-
-    def start(self) -> None:
-        """Begin to count."""
-        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
-
-    def stop(self) -> None:
-        """Note the seconds since ``start``."""
-        self.wall, self.cpu = time.perf_counter() - self._wall, _cpu_seconds() - self._cpu
-
-
-def _cpu_seconds() -> float:
-    process = psutil.Process()
-    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
-
-
-class PlainImages(Dataset[tuple[torch.Tensor, int]]):
-    """Images as torchvision's CIFAR10 gives them: an array becomes a PIL image, then each transform runs on it."""
-
-    def __init__(self, context: Context) -> None:
-        images = context.data.images
-        assert isinstance(images.train.images, torch.Tensor)
-        self._pixels = np.ascontiguousarray(images.train.images.permute(0, 2, 3, 1).numpy())
-        self._labels = images.train.labels.tolist()
-        size = images.image_size
-        self._transform = transforms.Compose(
-            [
-                transforms.RandomCrop(size, padding=4),
-                transforms.RandomHorizontalFlip(),
-                transforms.ToTensor(),
-                transforms.Normalize(images.mean, images.std),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self._transform(Image.fromarray(self._pixels[index])), self._labels[index]
-
-
-def _sgd(context: Context, net: nn.Module) -> torch.optim.Optimizer:
-    settings = context.config.training.optimizer
-    return torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=settings["weight_decay"])
-
-
-def _step(net: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor) -> None:
-    optimizer.zero_grad()
-    cross_entropy(net(images), labels).backward()
-    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimizer.step()
-
-
-def plain_loop(context: Context, num_batches: int) -> Callable[[], Spent]:
-    """Return a round of the loop people write."""
-    net = context.build_model().train()
-    optimizer = _sgd(context, net)
-    loader = DataLoader(PlainImages(context), batch_size=context.data.batch_size, shuffle=True, num_workers=2)
-
-    def run() -> Spent:
-        spent = Spent()
-        for number, (images, labels) in enumerate(islice(loader, num_batches + _WARMUP)):
-            if number == _WARMUP:
-                spent.start()
-            _step(net, optimizer, images, labels)
-        spent.stop()
-        return spent
-
-    return run
-
-
-class _Timed(Callback):
-    def __init__(self, num_batches: int) -> None:
-        self.spent, self._num_batches = Spent(), num_batches
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        del trainer, pl_module, batch
-        if batch_idx == _WARMUP:
-            self.spent.start()
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        del pl_module, outputs, batch
-        if batch_idx == _WARMUP + self._num_batches - 1:
-            self.spent.stop()
-            trainer.should_stop = True
-
-
-@contextmanager
-def _few_batches(num_batches: int) -> Iterator[None]:
-    """Limit the epochs of trainers that are made within the block, and leave validation out."""
-    limited = partial(fit_module.make_trainer, limit_train_batches=num_batches + _WARMUP, limit_val_batches=1)
-    with mock.patch.object(fit_module, "make_trainer", limited):
-        yield
-
-
-def our_loop(context: Context, num_batches: int, *, forms: bool) -> Callable[[], Spent]:
-    """Return a round of this framework's training: Lightning, logger, checkpoint, all callbacks."""
-    # Forms are for float32 on CPUs; another name of the same precision leaves them out.
-    shown = context if forms else replace(context, machine=replace(context.machine, precision="32"))
-
-    def run() -> Spent:
-        timed = _Timed(num_batches)
-        with tempfile.TemporaryDirectory() as folder, _few_batches(num_batches):
-            (Path(folder) / "resume").mkdir()
-            factor = partial(warmup_cosine, num_updates=1000, num_warmup=10, floor=0.1)
-            task = make_task(shown, shown.build_model(), factor, lr=0.01)
-            fit(shown, "dense", Path(folder), task, num_epochs=1, callbacks=[timed])
-        return timed.spent
-
-    return run
-
-
-def bare_step(context: Context, num_batches: int) -> Callable[[], Spent]:
-    """Return a round of steps on one batch in memory, in channels_last."""
-    net = context.build_model().train().to(memory_format=torch.channels_last)
-    optimizer = _sgd(context, net)
-    images, labels = next(iter(context.data.train_batches()))
-
-    def run() -> Spent:
-        spent = Spent()
-        for number in range(num_batches + _WARMUP):
-            if number == _WARMUP:
-                spent.start()
-            _step(net, optimizer, images, labels)
-        spent.stop()
-        return spent
-
-    return run
 
 
 def measure(context: Context, *, num_batches: int, rounds: int) -> dict[str, Any]:
     """Return images per second of every kind of loop, all measured in turn in every round."""
+    # Forms are for float32 on CPUs; another name of the same precision leaves them out.
+    without_forms = replace(context, machine=replace(context.machine, precision="32"))
     loops = {
         "plain": plain_loop(context, num_batches),
-        "ours": our_loop(context, num_batches, forms=True),
-        "without forms": our_loop(context, num_batches, forms=False),
+        "ours": our_loop(context, num_batches),
+        "without forms": our_loop(without_forms, num_batches),
         "bare": bare_step(context, num_batches),
     }
     found: dict[str, list[Spent]] = {name: [] for name in loops}

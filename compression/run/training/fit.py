@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
@@ -125,7 +125,6 @@ def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **sett
     turns = join_queue(threads=context.machine.threads) if alone else None
     return Trainer(
         accelerator=context.machine.device.type if context.machine.device.type != "cuda" else "gpu",
-        precision=cast(Any, context.machine.precision),
         # Some CUDA kernels have no deterministic form, so a GPU only warns. Only the CPU repeats results exactly.
         deterministic="warn" if deterministic and context.machine.device.type != "cpu" else deterministic,
         callbacks=[*callbacks, *([TakesTurns(turns)] if turns else [])],
@@ -135,5 +134,5 @@ def make_trainer(context: Context, *, callbacks: Iterable[Callback] = (), **sett
         log_every_n_steps=1,
         default_root_dir=context.run_dir,
         plugins=[AtomicCheckpointIO()],
-        **{"devices": 1, **settings},
+        **{"devices": 1, "precision": context.machine.precision, **settings},
     )
