@@ -10,8 +10,8 @@ from compression.pruning.criteria.random import Random
 
 # A score that estimates the damage of a removal is divided by the cost: to remove the lowest ratios is the greedy
 # solution of the knapsack problem. A magnitude is no such estimate. The damage is h * w^2, and the curvature h of a
-# layer grows with the positions that use a weight, so with its cost. An exponent of 1/2 would ignore h; in trials 1/4
-# was better (experiments/pruning_for_macs). Random weights are removed whatever they cost.
+# layer grows with the positions that use a weight, so with its cost. An exponent of 1/2 would ignore h, and 0 the cost;
+# experiments/pruning_for_macs compares exponents. Random weights are removed whatever they cost.
 DAMAGE = 1.0
 EXPONENTS: dict[type, float] = {Magnitude: 0.25, Random: 0.0}
 

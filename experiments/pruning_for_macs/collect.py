@@ -18,6 +18,7 @@ PLAIN = "weights"
 TITLES = {
     "weights": "number of weights",
     "macs": "MACs, \\|w\\| / c^0.25",
+    "taylor": "MACs, (g w)^2 / c",
     "exponent0": "MACs, \\|w\\|",
     "exponent0.125": "MACs, \\|w\\| / c^0.125",
     "exponent0.5": "MACs, \\|w\\| / c^0.5",
