@@ -94,8 +94,10 @@ CONTRADICTIONS = {
     "must have criterion, granularity, allocation, schedule",
     "strategy.schedule=null strategy.allocation=null": "strategy=iterative_l1: allocation, schedule not set; "
     "must have criterion, granularity, allocation, schedule",
-    "strategy=rigl strategy.target=channels": "strategy.regrowth contradicts strategy.target=channels: "
-    "only weights can regrow",
+    "strategy=rigl strategy.target=channels": "strategy.regrowth contradicts strategy.target=channels: must be weights",
+    "strategy=set strategy.target=macs": "strategy.regrowth contradicts strategy.target=macs: must be weights",
+    "strategy.target=macs strategy.finetune.epochs=1": f"strategy.finetune.epochs=1 contradicts strategy=iterative_l1: "
+    f"{FINETUNES}",
     "strategy=rigl strategy.recovery.rewind=early": f"strategy.recovery.rewind=early {REWINDS}",
     "strategy=gmp strategy.recovery.rewind=initial": f"strategy.recovery.rewind=initial {REWINDS}",
     "strategy=lottery_ticket strategy.recovery.spread=0.5": f"strategy.recovery.rewind=early {REWINDS}",
