@@ -8,6 +8,7 @@ over rounds of images per second of wall time and of CPU time, and the smallest 
 - plain: torchvision transforms per image (crop, flip, normalize), a DataLoader with two workers, FP32, eager PyTorch
 - ours: ``compression.run.training.fit`` with all its callbacks, as a run trains
 - without forms: ours, with every convolution as PyTorch computes it
+- bf16: ours, with ``trainer.precision=bf16-mixed``, an option that changes results
 - bare: one forward, backward and update on a batch in memory, without data, Lightning and callbacks
 """
 
@@ -40,10 +41,12 @@ def measure(context: Context, *, num_batches: int, rounds: int) -> dict[str, Any
     """Return images per second of every kind of loop, all measured in turn in every round."""
     # Forms are for float32 on CPUs; another name of the same precision leaves them out.
     without_forms = replace(context, machine=replace(context.machine, precision="32"))
+    in_bf16 = replace(context, machine=replace(context.machine, precision="bf16-mixed"))
     loops = {
         "plain": plain_loop(context, num_batches),
         "ours": our_loop(context, num_batches),
         "without forms": our_loop(without_forms, num_batches),
+        "bf16": our_loop(in_bf16, num_batches),
         "bare": bare_step(context, num_batches),
     }
     found: dict[str, list[Spent]] = {name: [] for name in loops}
