@@ -22,6 +22,7 @@ from compression.reporting.provenance import describe_making
 from compression.run.machine import Machine, find_machine
 from compression.run.run_data import DEFAULTS_OF_OTHERS, RunData
 from compression.stage_store.store import Store
+from compression.system.freed_memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) 
     """
     machine = find_machine(config)
     torch.set_num_threads(machine.threads)
+    keep_freed_memory()
     store = _make_store(config, run_dir)
     data = RunData(
         dataset=make_dataset(config) if dataset is None else dataset,

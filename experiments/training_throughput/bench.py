@@ -15,18 +15,23 @@ over rounds of images per second of wall time and of CPU time, and the smallest 
 import argparse
 import json
 import logging
+import multiprocessing
 import statistics
 import tempfile
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from loops import Spent, bare_step, our_loop, plain_loop
+from loops import Round, bare_step, our_loop, plain_loop
 
 from compression.config.compose import compose_run
 from compression.reporting.provenance import describe_machine, describe_software
-from compression.run.context import Context, make_context
+from compression.run import context as context_module
+from compression.run.context import make_context
 from compression.run.workspace import quiet_libraries
 
 MODELS = {
@@ -35,31 +40,62 @@ MODELS = {
     "resnet18": ("resnet18", "cifar"),
     "vgg11": ("vgg11", "cifar"),
 }
+# The loops, in the order in which they take turns.
+KINDS = ("plain", "ours", "without forms", "bf16", "bare")
 
 
-def measure(context: Context, *, num_batches: int, rounds: int) -> dict[str, Any]:
-    """Return images per second of every kind of loop, all measured in turn in every round."""
+def make_round(kind: str, overrides: list[str], num_batches: int) -> Round:
+    """Return a round of the loop ``kind``, for a run with these ``overrides``."""
+    plain = kind in ("plain", "bare")
+    # Loops that are not ours leave freed memory to the C library, as any other process does.
+    with mock.patch.object(context_module, "keep_freed_memory") if plain else nullcontext():
+        context = make_context(*compose_run(overrides))
+    machine = context.machine
+    if kind == "plain":
+        return plain_loop(context, num_batches)
+    if kind == "bare":
+        return bare_step(context, num_batches)
     # Forms are for float32 on CPUs; another name of the same precision leaves them out.
-    without_forms = replace(context, machine=replace(context.machine, precision="32"))
-    in_bf16 = replace(context, machine=replace(context.machine, precision="bf16-mixed"))
-    loops = {
-        "plain": plain_loop(context, num_batches),
-        "ours": our_loop(context, num_batches),
-        "without forms": our_loop(without_forms, num_batches),
-        "bf16": our_loop(in_bf16, num_batches),
-        "bare": bare_step(context, num_batches),
-    }
-    found: dict[str, list[Spent]] = {name: [] for name in loops}
+    precision = {"ours": machine.precision, "without forms": "32", "bf16": "bf16-mixed"}[kind]
+    return our_loop(replace(context, machine=replace(machine, precision=precision)), num_batches)
+
+
+def serve(kind: str, overrides: list[str], num_batches: int, connection: Connection) -> None:
+    """Run a round of ``kind`` whenever the connection asks for one, and send (wall, CPU) seconds back."""
+    logging.disable(logging.INFO)
+    warnings.filterwarnings("ignore")
+    quiet_libraries()
+    run = make_round(kind, overrides, num_batches)
+    connection.send(None)
+    while connection.recv():
+        spent = run()
+        connection.send((spent.wall, spent.cpu))
+
+
+def measure(overrides: list[str], *, num_batches: int, batch: int, rounds: int) -> dict[str, Any]:
+    """Return images per second of every kind of loop. Each has a process of its own; they run in turn."""
+    spawn, connections, processes = multiprocessing.get_context("spawn"), {}, []
+    for kind in KINDS:
+        connections[kind], theirs = spawn.Pipe()
+        process = spawn.Process(target=serve, args=(kind, overrides, num_batches, theirs))
+        process.start()
+        processes.append(process)
+        connections[kind].recv()
+    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
     for _ in range(rounds):
-        for name, loop in loops.items():
-            found[name].append(loop())
-    images = num_batches * context.data.batch_size
+        for kind, connection in connections.items():
+            connection.send(True)
+            found[kind].append(connection.recv())
+    for connection, process in zip(connections.values(), processes, strict=True):
+        connection.send(False)
+        process.join()
+    images = num_batches * batch
     row: dict[str, Any] = {}
-    for name, spent in found.items():
-        wall = sorted(images / one.wall for one in spent)
-        cpu = statistics.median(images / one.cpu for one in spent)
-        row[name] = {"wall": statistics.median(wall), "smallest": wall[0], "largest": wall[-1], "cpu": cpu}
-    pairs = [plain.wall / ours.wall for plain, ours in zip(found["plain"], found["ours"], strict=True)]
+    for kind, spent in found.items():
+        wall = sorted(images / seconds for seconds, _ in spent)
+        cpu = statistics.median(images / seconds for _, seconds in spent)
+        row[kind] = {"wall": statistics.median(wall), "smallest": wall[0], "largest": wall[-1], "cpu": cpu}
+    pairs = [plain / ours for (plain, _), (ours, _) in zip(found["plain"], found["ours"], strict=True)]
     row["ours over plain"] = {"median": statistics.median(pairs), "smallest": min(pairs), "largest": max(pairs)}
     return row
 
@@ -75,25 +111,19 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2048, help="images per round")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    logging.disable(logging.INFO)
-    warnings.filterwarnings("ignore")
-    quiet_libraries()
     rows = []
     with tempfile.TemporaryDirectory() as outputs:
         for name in args.models:
             model, stem = MODELS[name]
             for batch in args.batch:
                 for threads in args.threads:
-                    config, run_dir = compose_run(
-                        [
-                            *("data=image_folder", f"data.root={args.data}", f"model={model}", f"data.stem={stem}"),
-                            *(f"data.batch_size={batch}", f"threads={threads}", "strategy=none", "logger=csv"),
-                            *(f"output_dir={outputs}", "trainer.accelerator=cpu"),
-                        ]
-                    )
-                    context = make_context(config, run_dir)
+                    overrides = [
+                        *("data=image_folder", f"data.root={args.data}", f"model={model}", f"data.stem={stem}"),
+                        *(f"data.batch_size={batch}", f"threads={threads}", "strategy=none", "logger=csv"),
+                        *(f"output_dir={outputs}", "trainer.accelerator=cpu"),
+                    ]
                     num_batches = max(2, args.images // batch)
-                    row = measure(context, num_batches=num_batches, rounds=args.rounds)
+                    row = measure(overrides, num_batches=num_batches, batch=batch, rounds=args.rounds)
                     rows.append({"model": name, "batch": batch, "threads": threads, **row})
                     shown = {key: round(value["wall"]) for key, value in row.items() if "wall" in value}
                     print(name, batch, threads, shown, round(row["ours over plain"]["median"], 2), flush=True)
