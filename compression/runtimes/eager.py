@@ -17,8 +17,10 @@ class EagerRuntime:
     name = "eager"
 
     def load(self, source: nn.Module, /, *, threads: int) -> Predictor:
-        """Return a function that runs a copy of ``source`` on images; sets the number of threads of the process, which then
-        keeps freed memory."""
+        """Return a function that runs a copy of ``source`` on images.
+
+        From then on, the process has this number of threads and keeps freed memory.
+        """
         torch.set_num_threads(threads)
         keep_freed_memory()
         model = copy.deepcopy(source).cpu().eval().to(memory_format=torch.channels_last)
