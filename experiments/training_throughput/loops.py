@@ -58,8 +58,9 @@ class Spent:
 
 def _cpu_seconds() -> float:
     process = psutil.Process()
+    # The times of a process hold those of its children that have ended.
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return sum(one.user + one.system + one.children_user + one.children_system for one in times)
 
 
 Round = Callable[[], Spent]
