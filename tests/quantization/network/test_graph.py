@@ -7,8 +7,9 @@ from residual_net import TrainsDifferently
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.core.tracing import trace
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.graph import is_never_negative, trace
+from compression.quantization.network.graph import is_never_negative
 
 
 def test_only_non_negative_activations_are_unsigned(model):

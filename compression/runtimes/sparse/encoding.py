@@ -1,0 +1,265 @@
+"""Encoding: a program as the tables that the compiled kernels walk. The structures are those of kernels/program.h."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.runtimes.sparse.arena import Need, place
+from compression.runtimes.sparse.layout import OUTSIDE, Ints, Layout, cut, lay_out
+from compression.runtimes.sparse.program import (
+    Binary,
+    Convolution,
+    Copy,
+    Map,
+    MaxPool,
+    MeanPool,
+    Operation,
+    Program,
+    Unary,
+)
+
+_FIELDS = (
+    *("kind", "width", "source", "target", "other", "groups", "channels", "rows", "source_plane", "target_plane"),
+    *("tiles", "tile_table", "entries", "starts", "bias", "pack", "pack_width", "pieces", "piece_table"),
+    *("packed", "packed_plane", "size", "function"),
+)
+OPERATION = np.dtype([(name, "<i8") for name in _FIELDS] + [(name, "<f4") for name in ("low", "high", "fill", "slope")])
+ENTRY = np.dtype([("weight", "<f4"), ("offset", "<i4")])
+TILE = np.dtype([("vectors", "<i4"), ("unused", "<i4"), ("source", "<i4", 8), ("target", "<i4", 8)])
+PIECE = np.dtype([("first", "<i4"), ("second", "<i4")])
+
+IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY = range(8)
+PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE = range(4)
+FUNCTIONS = {
+    name: i
+    for i, name in enumerate(("relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu"))
+}
+MERGES = {"add": 0, "multiply": 1}
+
+# Vectors of one output channel whose sums stay in registers together.
+TILE_VECTORS = 8
+FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A network for one shape of images: operations, tables of constants, and the size of its arena in bytes."""
+
+    operations: NDArray[np.void]
+    tables: NDArray[np.uint8]
+    arena_bytes: int
+    lanes: int
+    classes: int
+
+
+@dataclass
+class _Tables:
+    """Constants, one after the other, each at a multiple of 64 bytes."""
+
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, values: NDArray[Any]) -> int:
+        """Append ``values`` and return their place in bytes."""
+        place, data = self.size, np.ascontiguousarray(values).tobytes()
+        data += bytes(-len(data) % 64)
+        self.parts.append(data)
+        self.size += len(data)
+        return place
+
+
+def encode(program: Program, *, vector: int, lanes: int) -> Encoded:
+    """Return the tables of ``program`` for vectors of ``vector`` floats and ``lanes`` images at once.
+
+    ``lanes`` is 1, or ``vector`` for batches, with the images innermost.
+    """
+    return _Encoder(program, vector=vector, lanes=lanes).encode()
+
+
+class _Encoder:
+    def __init__(self, program: Program, *, vector: int, lanes: int) -> None:
+        self.program, self.vector, self.lanes = program, vector, lanes
+        self.tables = _Tables()
+        self.needs: list[Need] = []
+        self.maps: dict[int, int] = {}
+
+    def encode(self) -> Encoded:
+        operations = self.program.operations
+        self._need_maps(operations)
+        records = [self._record(IMPORT, target=self._where(self.program.image), size=_size(self.program.image))]
+        records += [self._encode(operation, time) for time, operation in enumerate(operations, start=1)]
+        logits = self.program.logits
+        records.append(self._record(EXPORT, source=self._where(logits), size=_size(logits)))
+        places, arena_bytes = place(self.needs)
+        for record in records:
+            for name in ("source", "target", "other", "packed"):
+                # Until here these fields held the number of a need.
+                record[name] = places[record[name]] + record.pop(f"{name}_offset", 0) if record[name] >= 0 else -1
+        table = np.zeros(len(records), dtype=OPERATION)
+        for row, record in zip(table, records, strict=True):
+            for name, value in record.items():
+                row[name] = value
+        data = np.frombuffer(b"".join(self.tables.parts), dtype=np.uint8)
+        return Encoded(table, data, arena_bytes, self.lanes, _size(logits))
+
+    def _need_maps(self, operations: list[Operation]) -> None:
+        """Note when each map is first written and last read."""
+        spans: dict[int, tuple[Map, int, int]] = {id(self.program.image): (self.program.image, 0, 0)}
+        for time, operation in enumerate(operations, start=1):
+            for value in (operation.target, *operation.sources):
+                _, first, _ = spans.get(id(value), (value, time, time))
+                spans[id(value)] = value, first, time
+        logits = self.program.logits
+        spans[id(logits)] = logits, spans[id(logits)][1], len(operations) + 1
+        for key, (value, first, last) in spans.items():
+            self.maps[key] = self._need(_size(value) * self.lanes * FLOAT, first, last)
+
+    def _need(self, size: int, first: int, last: int) -> int:
+        self.needs.append(Need(size, first, last))
+        return len(self.needs) - 1
+
+    def _where(self, value: Map) -> int:
+        return self.maps[id(value)]
+
+    def _plane(self, value: Map) -> int:
+        return value.positions * self.lanes * FLOAT
+
+    def _record(self, kind: int, **fields: Any) -> dict[str, Any]:
+        empty: dict[str, Any] = {"source": -1, "target": -1, "other": -1, "packed": -1}
+        return empty | {"kind": kind, "width": self.lanes} | fields
+
+    def _encode(self, operation: Operation, time: int) -> dict[str, Any]:
+        common = {
+            "source": self._where(operation.source),
+            "target": self._where(operation.target),
+            "source_plane": self._plane(operation.source),
+            "target_plane": self._plane(operation.target),
+            "low": operation.low,
+            "high": operation.high,
+        }
+        match operation:
+            case Convolution():
+                return self._record(CONVOLUTION, **common | self._convolution(operation, time))
+            case MaxPool():
+                return self._record(MAXIMUM, **common | self._max_pool(operation, time))
+            case MeanPool():
+                return self._record(POOL, **common | self._mean_pool(operation))
+            case Unary():
+                size = _size(operation.source) * self.lanes
+                number = FUNCTIONS[operation.function]
+                return self._record(UNARY, **common, size=size, function=number, slope=operation.slope)
+            case Binary():
+                return self._record(BINARY, **common | self._binary(operation))
+            case Copy():
+                return self._record(COPY, **common | self._copy(operation))
+        raise AssertionError(type(operation))
+
+    def _convolution(self, operation: Convolution, time: int) -> dict[str, Any]:
+        source, target, weight = operation.source, operation.target, operation.weight.astype(np.float32)
+        layout = lay_out(source, target, operation.window, vector=self.vector, lanes=self.lanes)
+        packed = self._pack(layout, source, time, channels=weight.shape[1], fill=0.0)
+        plane = packed["packed_plane"] if layout.packing else self._plane(source)
+        outputs, inputs, y, x = np.nonzero(weight)
+        taps = layout.taps[y, x]
+        kept = taps != OUTSIDE
+        outputs, inputs, taps, values = outputs[kept], inputs[kept], taps[kept], weight[weight != 0][kept]
+        entries = np.zeros(len(values), dtype=ENTRY)
+        entries["weight"] = values
+        entries["offset"] = inputs * plane + taps * self.lanes * FLOAT
+        starts = np.searchsorted(outputs, np.arange(len(weight) + 1)).astype(np.int32)
+        return {
+            **self._tiles(layout),
+            **packed,
+            "other": -1 if operation.added is None else self._where(operation.added),
+            "groups": operation.groups,
+            "channels": weight.shape[1],
+            "rows": len(weight) // operation.groups,
+            "entries": self.tables.add(entries),
+            "starts": self.tables.add(starts),
+            "bias": self.tables.add(operation.bias.astype(np.float32)),
+        }
+
+    def _max_pool(self, operation: MaxPool, time: int) -> dict[str, Any]:
+        source = operation.source
+        layout = lay_out(source, operation.target, operation.window, vector=self.vector, lanes=self.lanes)
+        packed = self._pack(layout, source, time, channels=1, fill=-np.inf)
+        taps = layout.taps[layout.taps != OUTSIDE]
+        entries = np.zeros(len(taps), dtype=ENTRY)
+        entries["offset"] = taps * self.lanes * FLOAT
+        table = self.tables.add(entries)
+        return {
+            **self._tiles(layout), **packed, "groups": source.channels, "channels": 1, "size": len(taps), "entries": table
+        }  # fmt: skip
+
+    def _pack(self, layout: Layout, source: Map, time: int, *, channels: int, fill: float) -> dict[str, Any]:
+        if layout.packing is None:
+            return {"pack": PACK_NOTHING}
+        places = layout.packing.places
+        plane = len(places) * self.lanes * FLOAT
+        fields = {"packed": self._need(channels * plane, time, time), "packed_plane": plane, "fill": fill}
+        if self.lanes > 1:
+            pieces = np.zeros(len(places), dtype=PIECE)
+            pieces["first"] = np.where(places == OUTSIDE, -1, places * self.lanes * FLOAT)
+            table = self.tables.add(pieces)
+            return fields | {
+                "pack": PACK_WHOLE, "pack_width": self.lanes, "pieces": len(places), "piece_table": table
+            }  # fmt: skip
+        cuts = cut(layout.packing, vector=self.vector, positions=source.positions)
+        pieces = np.zeros(len(cuts.first), dtype=PIECE)
+        pieces["first"], pieces["second"] = cuts.first * FLOAT, cuts.second * FLOAT
+        parts = [pieces.view(np.uint8).reshape(-1), -cuts.mask.astype(np.int32), cuts.lanes.astype(np.int32)]
+        table = self.tables.add(np.concatenate([np.ascontiguousarray(part).view(np.uint8).reshape(-1) for part in parts]))
+        kind = PACK_SHIFTED if cuts.shifted else PACK_PERMUTED
+        return fields | {"pack": kind, "pack_width": cuts.width, "pieces": len(pieces), "piece_table": table}
+
+    def _tiles(self, layout: Layout) -> dict[str, Any]:
+        count = -(-len(layout.targets) // TILE_VECTORS)
+        tiles = np.zeros(count, dtype=TILE)
+        for tile, sources, targets in zip(
+            tiles, _split(layout.sources, count), _split(layout.targets, count), strict=True
+        ):
+            tile["vectors"] = len(sources)
+            tile["source"][: len(sources)] = sources * self.lanes * FLOAT
+            tile["target"][: len(targets)] = targets * self.lanes * FLOAT
+        return {"tiles": count, "tile_table": self.tables.add(tiles), "width": layout.width * self.lanes}
+
+    def _mean_pool(self, operation: MeanPool) -> dict[str, Any]:
+        places, weights, starts = [], [], [0]
+        for y, (top, bottom) in enumerate(operation.rows):
+            for x, (left, right) in enumerate(operation.columns):
+                rectangle = np.add.outer(np.arange(top, bottom) * operation.source.width, np.arange(left, right))
+                places.append(rectangle.reshape(-1))
+                weights.append(np.full(rectangle.size, 1 / operation.divisors[y, x]))
+                starts.append(starts[-1] + rectangle.size)
+        entries = np.zeros(starts[-1], dtype=ENTRY)
+        entries["weight"], entries["offset"] = np.concatenate(weights), np.concatenate(places) * self.lanes * FLOAT
+        return {
+            "channels": operation.source.channels,
+            "size": operation.target.positions,
+            "entries": self.tables.add(entries),
+            "starts": self.tables.add(np.array(starts, dtype=np.int32)),
+        }
+
+    def _binary(self, operation: Binary) -> dict[str, Any]:
+        fields = {"other": self._where(operation.other), "function": MERGES[operation.function]}
+        if operation.other.shape == operation.source.shape:
+            return fields | {"size": _size(operation.source) * self.lanes, "channels": 0}
+        return fields | {"size": operation.source.positions * self.lanes, "channels": operation.source.channels}
+
+    def _copy(self, operation: Copy) -> dict[str, Any]:
+        return {
+            "source_offset": operation.first * self._plane(operation.source),
+            "target_offset": operation.to * self._plane(operation.target),
+            "size": operation.channels * operation.target.positions * self.lanes,
+        }
+
+
+def _size(value: Map) -> int:
+    return value.channels * value.positions
+
+
+def _split(values: Ints, count: int) -> list[Ints]:
+    """Return ``values`` in ``count`` parts of nearly equal length."""
+    return np.array_split(values, count)
