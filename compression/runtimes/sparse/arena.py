@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-# Bytes. Kernels may read this much before and after a map, without using the values.
+# Bytes that kernels may read before and after any map, without using the values.
 MARGIN = 256
 _ALIGNMENT = 64
 
@@ -16,8 +16,8 @@ class Need:
     last: int
 
 
-def place(needs: list[Need]) -> tuple[list[int], int]:
-    """Return the place of each need in bytes, and the size of the arena.
+def place(needs: list[Need], *, margin: int = MARGIN) -> tuple[list[int], int]:
+    """Return the place of each need in bytes, and the size of the arena, with ``margin`` bytes at both ends.
 
     Large needs are placed first, each at the lowest place that no need of the same time occupies.
     """
@@ -26,7 +26,7 @@ def place(needs: list[Need]) -> tuple[list[int], int]:
     for index in sorted(range(len(needs)), key=lambda index: -needs[index].size):
         need = needs[index]
         rivals = [i for i in placed if needs[i].first <= need.last and need.first <= needs[i].last]
-        offset = MARGIN
+        offset = _align(margin)
         for rival in sorted(rivals, key=places.__getitem__):
             if offset + need.size <= places[rival]:
                 break
@@ -34,7 +34,7 @@ def place(needs: list[Need]) -> tuple[list[int], int]:
         places[index] = offset
         placed.append(index)
     end = max((offset + need.size for offset, need in zip(places, needs, strict=True)), default=0)
-    return places, _align(end + MARGIN)
+    return places, _align(end + margin)
 
 
 def _align(size: int) -> int:

@@ -6,8 +6,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compression.runtimes.sparse.arena import Need, place
-from compression.runtimes.sparse.layout import OUTSIDE, Ints, Layout, cut, lay_out
+from compression.core.errors import InputError
+from compression.core.sizes import format_size
+from compression.runtimes.sparse.arena import MARGIN, Need, place
+from compression.runtimes.sparse.layout import (
+    OUTSIDE,
+    Ints,
+    Layout,
+    Packing,
+    cut,
+    fits_depthwise,
+    largest_power_of_two,
+    lay_out,
+    shift_taps,
+)
 from compression.runtimes.sparse.program import (
     Binary,
     Convolution,
@@ -30,17 +42,18 @@ ENTRY = np.dtype([("weight", "<f4"), ("offset", "<i4")])
 TILE = np.dtype([("vectors", "<i4"), ("unused", "<i4"), ("source", "<i4", 8), ("target", "<i4", 8)])
 PIECE = np.dtype([("first", "<i4"), ("second", "<i4")])
 
-IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY = range(8)
+IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK = range(10)
 PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE = range(4)
 FUNCTIONS = {
-    name: i
-    for i, name in enumerate(("relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu"))
+    name: i for i, name in enumerate(("relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu"))
 }
 MERGES = {"add": 0, "multiply": 1}
 
 # Vectors of one output channel whose sums stay in registers together.
 TILE_VECTORS = 8
 FLOAT = 4
+# Tables hold places as 32-bit integers.
+LARGEST_ARENA = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -84,15 +97,23 @@ class _Encoder:
         self.tables = _Tables()
         self.needs: list[Need] = []
         self.maps: dict[int, int] = {}
+        # Windows of up to one vector may begin before a map or end after it.
+        self.margin = MARGIN
 
     def encode(self) -> Encoded:
         operations = self.program.operations
         self._need_maps(operations)
         records = [self._record(IMPORT, target=self._where(self.program.image), size=_size(self.program.image))]
-        records += [self._encode(operation, time) for time, operation in enumerate(operations, start=1)]
+        for time, operation in enumerate(operations, start=1):
+            records += self._encode(operation, time)
         logits = self.program.logits
         records.append(self._record(EXPORT, source=self._where(logits), size=_size(logits)))
-        places, arena_bytes = place(self.needs)
+        places, arena_bytes = place(self.needs, margin=self.margin)
+        if arena_bytes >= LARGEST_ARENA:
+            raise InputError(
+                f"engine sparse: the maps of this network need {format_size(arena_bytes)}; "
+                f"allowed: below {format_size(LARGEST_ARENA)}, use smaller images"
+            )
         for record in records:
             for name in ("source", "target", "other", "packed"):
                 # Until here these fields held the number of a need.
@@ -130,7 +151,7 @@ class _Encoder:
         empty: dict[str, Any] = {"source": -1, "target": -1, "other": -1, "packed": -1}
         return empty | {"kind": kind, "width": self.lanes} | fields
 
-    def _encode(self, operation: Operation, time: int) -> dict[str, Any]:
+    def _encode(self, operation: Operation, time: int) -> list[dict[str, Any]]:
         common = {
             "source": self._where(operation.source),
             "target": self._where(operation.target),
@@ -140,26 +161,28 @@ class _Encoder:
             "high": operation.high,
         }
         match operation:
+            case Convolution() if self.lanes == 1 and fits_depthwise(operation):
+                return self._depthwise(operation, time, common)
             case Convolution():
-                return self._record(CONVOLUTION, **common | self._convolution(operation, time))
+                return [self._record(CONVOLUTION, **common | self._convolution(operation, time))]
             case MaxPool():
-                return self._record(MAXIMUM, **common | self._max_pool(operation, time))
+                return [self._record(MAXIMUM, **common | self._max_pool(operation, time))]
             case MeanPool():
-                return self._record(POOL, **common | self._mean_pool(operation))
+                return [self._record(POOL, **common | self._mean_pool(operation))]
             case Unary():
                 size = _size(operation.source) * self.lanes
                 number = FUNCTIONS[operation.function]
-                return self._record(UNARY, **common, size=size, function=number, slope=operation.slope)
+                return [self._record(UNARY, **common, size=size, function=number, slope=operation.slope)]
             case Binary():
-                return self._record(BINARY, **common | self._binary(operation))
+                return [self._record(BINARY, **common | self._binary(operation))]
             case Copy():
-                return self._record(COPY, **common | self._copy(operation))
+                return [self._record(COPY, **common | self._copy(operation))]
         raise AssertionError(type(operation))
 
     def _convolution(self, operation: Convolution, time: int) -> dict[str, Any]:
         source, target, weight = operation.source, operation.target, operation.weight.astype(np.float32)
         layout = lay_out(source, target, operation.window, vector=self.vector, lanes=self.lanes)
-        packed = self._pack(layout, source, time, channels=weight.shape[1], fill=0.0)
+        packed = self._pack(layout, time, channels=weight.shape[1], fill=0.0)
         plane = packed["packed_plane"] if layout.packing else self._plane(source)
         outputs, inputs, y, x = np.nonzero(weight)
         taps = layout.taps[y, x]
@@ -181,19 +204,67 @@ class _Encoder:
             "bias": self.tables.add(operation.bias.astype(np.float32)),
         }
 
+    def _depthwise(self, operation: Convolution, time: int, common: dict[str, Any]) -> list[dict[str, Any]]:
+        """Encode a depthwise convolution; with a stride, all pixels are computed and some are then kept."""
+        source, target, weight = operation.source, operation.target, operation.weight.astype(np.float32)
+        taps, shifts, masks = shift_taps(operation)
+        bias = operation.bias.astype(np.float32)
+        weight = np.ascontiguousarray(weight.reshape(len(weight), -1)[:, taps])
+        small = self.vector % source.positions == 0
+        width = self.vector if small else largest_power_of_two(min(self.vector, source.positions))
+        if small:
+            # As vectors: the weights of a tap for all pixels of as many channels as fit.
+            masks = np.tile(masks, self.vector // source.positions)
+            spread = np.repeat(weight, source.positions, axis=0)
+            spread = np.pad(spread, ((0, -len(spread) % width), (0, 0)))
+            weight = spread.reshape(-1, width, len(taps)).transpose(0, 2, 1)
+            bias = np.pad(np.repeat(bias, source.positions), (0, len(spread) - len(bias) * source.positions))
+        self.margin = max(self.margin, int(np.abs(shifts).max(initial=0)) * FLOAT + MARGIN)
+        strided = target.shape != source.shape
+        whole = self._need(_size(source) * FLOAT, time, time) if strided else self._where(target)
+        fields = {
+            "width": width,
+            "target": whole,
+            "channels": source.channels,
+            "rows": source.positions,
+            "size": len(taps),
+            "function": int(small),
+            "entries": self.tables.add(weight),
+            "starts": self.tables.add((shifts * FLOAT).astype(np.int32)),
+            "bias": self.tables.add(bias),
+            "piece_table": self.tables.add(-masks.astype(np.int32)),
+        }
+        records = [self._record(DEPTHWISE, **common | fields)]
+        if strided:
+            y, x = (np.arange(size) * operation.window.stride[i] for i, size in enumerate(target.shape[1:]))
+            kept = Packing((y[:, None] * source.width + x).reshape(-1))
+            pieces = self._pieces(kept)
+            planes = {"source_plane": self._plane(source), "packed_plane": self._plane(target)}
+            records.append(
+                self._record(
+                    PACK, source=whole, packed=self._where(target), channels=source.channels, **planes, **pieces
+                )
+            )
+        return records
+
     def _max_pool(self, operation: MaxPool, time: int) -> dict[str, Any]:
         source = operation.source
         layout = lay_out(source, operation.target, operation.window, vector=self.vector, lanes=self.lanes)
-        packed = self._pack(layout, source, time, channels=1, fill=-np.inf)
+        packed = self._pack(layout, time, channels=1, fill=-np.inf)
         taps = layout.taps[layout.taps != OUTSIDE]
         entries = np.zeros(len(taps), dtype=ENTRY)
         entries["offset"] = taps * self.lanes * FLOAT
         table = self.tables.add(entries)
         return {
-            **self._tiles(layout), **packed, "groups": source.channels, "channels": 1, "size": len(taps), "entries": table
-        }  # fmt: skip
+            **self._tiles(layout),
+            **packed,
+            "groups": source.channels,
+            "channels": 1,
+            "size": len(taps),
+            "entries": table,
+        }
 
-    def _pack(self, layout: Layout, source: Map, time: int, *, channels: int, fill: float) -> dict[str, Any]:
+    def _pack(self, layout: Layout, time: int, *, channels: int, fill: float) -> dict[str, Any]:
         if layout.packing is None:
             return {"pack": PACK_NOTHING}
         places = layout.packing.places
@@ -204,15 +275,21 @@ class _Encoder:
             pieces["first"] = np.where(places == OUTSIDE, -1, places * self.lanes * FLOAT)
             table = self.tables.add(pieces)
             return fields | {
-                "pack": PACK_WHOLE, "pack_width": self.lanes, "pieces": len(places), "piece_table": table
-            }  # fmt: skip
-        cuts = cut(layout.packing, vector=self.vector, positions=source.positions)
+                "pack": PACK_WHOLE,
+                "pack_width": self.lanes,
+                "pieces": len(places),
+                "piece_table": table,
+            }
+        return fields | self._pieces(layout.packing)
+
+    def _pieces(self, packing: Packing) -> dict[str, Any]:
+        cuts = cut(packing, vector=self.vector)
         pieces = np.zeros(len(cuts.first), dtype=PIECE)
         pieces["first"], pieces["second"] = cuts.first * FLOAT, cuts.second * FLOAT
-        parts = [pieces.view(np.uint8).reshape(-1), -cuts.mask.astype(np.int32), cuts.lanes.astype(np.int32)]
-        table = self.tables.add(np.concatenate([np.ascontiguousarray(part).view(np.uint8).reshape(-1) for part in parts]))
+        parts = (pieces, -cuts.mask.astype(np.int32), cuts.lanes.astype(np.int32))
+        table = self.tables.add(np.frombuffer(b"".join(part.tobytes() for part in parts), dtype=np.uint8))
         kind = PACK_SHIFTED if cuts.shifted else PACK_PERMUTED
-        return fields | {"pack": kind, "pack_width": cuts.width, "pieces": len(pieces), "piece_table": table}
+        return {"pack": kind, "pack_width": cuts.width, "pieces": len(pieces), "piece_table": table}
 
     def _tiles(self, layout: Layout) -> dict[str, Any]:
         count = -(-len(layout.targets) // TILE_VECTORS)

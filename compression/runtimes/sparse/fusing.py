@@ -16,8 +16,9 @@ def _merge_(program: Program, operation: Operation) -> bool:
         return _merge_scale_(program, operation)
     if isinstance(operation, Unary) and operation.function == "relu":
         return _merge_limits_(program, operation)
-    if isinstance(operation, Binary) and operation.function == "add" and operation.other.shape == operation.source.shape:
-        return _merge_sum_(program, operation)
+    if isinstance(operation, Binary) and operation.function == "add":
+        same = operation.other.shape == operation.source.shape
+        return same and _merge_sum_(program, operation)
     return False
 
 

@@ -67,12 +67,13 @@ class Call:
         target: Any = self.node.target
         # PyTorch makes these functions by one that chooses between two, whose name they bear.
         dispatched = {F.max_pool2d: "max_pool2d", F.adaptive_max_pool2d: "adaptive_max_pool2d"}
-        return dispatched.get(target) or (target if isinstance(target, str) else getattr(target, "__name__", str(target)))
+        return dispatched.get(target) or (
+            target if isinstance(target, str) else str(getattr(target, "__name__", target))
+        )
 
     def refuse(self, why: str = "") -> InputError:
         """Return the error that this operation has no kernel."""
-        reason = f" {why}" if why else ""
-        return InputError(f"engine sparse: {self.name}{reason} (layer {self.node.name}) is not supported; use another engine")
+        return _refuse(f"{self.name} {why}".rstrip(), self.node)
 
     def given(self, name: str, default: Any = None) -> Any:
         """Return an argument of a function by name, or the attribute of a module."""
@@ -146,6 +147,18 @@ def find_handler(call: Call) -> Handler:
     return handler
 
 
+def check_modules(graph: fx.GraphModule) -> None:
+    """Raise InputError that names the first module of ``graph`` without a handler, before anything is computed."""
+    for node in graph.graph.nodes:
+        module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if module is not None and type(module) not in _HANDLERS and not isinstance(module, _BatchNorm):
+            raise _refuse(type(module).__name__, node)
+
+
+def _refuse(name: str, node: fx.Node) -> InputError:
+    return InputError(f"engine sparse: {name} (layer {node.name}) is not supported; use another engine")
+
+
 def _pair(value: Any) -> Pair:
     return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[-1]))
 
@@ -185,9 +198,7 @@ def _linear(call: Call) -> Map:
     values = weight.detach().double().numpy().reshape(len(weight), *source.shape)
     window = Window(kernel=(source.height, source.width))
     return call.add(
-        Convolution(
-            source=source, target=call.target(), weight=values, bias=_bias(bias, len(weight)), window=window
-        )
+        Convolution(source=source, target=call.target(), weight=values, bias=_bias(bias, len(weight)), window=window)
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compression.runtimes.sparse.program import Map, Window
+from compression.runtimes.sparse.program import Convolution, Map, Window
 
 Ints = NDArray[np.int64]
 
@@ -123,6 +123,32 @@ def _shift(
     return Layout(width, targets, targets, np.where(inside, taps, OUTSIDE), Packing(np.concatenate(copies)))
 
 
+def fits_depthwise(operation: Convolution) -> bool:
+    """Return whether the depthwise kernel can compute ``operation``: every output pixel is a pixel of the source."""
+    source, target, window = operation.source, operation.target, operation.window
+    return (
+        operation.groups == source.channels == target.channels
+        and operation.added is None
+        and (target.height - 1) * window.stride[0] < source.height
+        and (target.width - 1) * window.stride[1] < source.width
+        # Otherwise too many pixels would be computed in vain.
+        and source.positions <= 8 * target.positions
+    )
+
+
+def shift_taps(operation: Convolution) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """Return the taps that meet a pixel, how far each shifts the plane, and where it meets one: ``[T, H * W]``."""
+    source, window = operation.source, operation.window
+    same = Window(kernel=window.kernel, padding=window.padding, dilation=window.dilation)
+    rows = _reach(source.height, source.height, same, axis=0) != OUTSIDE
+    columns = _reach(source.width, source.width, same, axis=1) != OUTSIDE
+    masks = np.einsum("yh,xw->yxhw", rows, columns).reshape(-1, source.positions)
+    y, x = (np.arange(window.kernel[i]) * window.dilation[i] - window.padding[i] for i in (0, 1))
+    shifts = (y[:, None] * source.width + x).reshape(-1)
+    taps = np.flatnonzero(masks.any(axis=1))
+    return taps, shifts[taps], masks[taps]
+
+
 @dataclass(frozen=True)
 class Pieces:
     """A packed plane as vectors of ``width`` pixels.
@@ -140,22 +166,19 @@ class Pieces:
     shifted: bool
 
 
-def cut(packing: Packing, *, vector: int, positions: int) -> Pieces:
-    """Return the packed plane in the widest pieces of at most ``vector`` pixels that two windows can serve.
-
-    ``positions`` is the number of pixels of the source plane.
-    """
+def cut(packing: Packing, *, vector: int) -> Pieces:
+    """Return the packed plane in the widest pieces of at most ``vector`` pixels that two windows can serve."""
     found: list[Pieces] = []
     width = vector
     while width:
-        if len(packing.places) % width == 0 and (pieces := _cut(packing.places, width, positions)) is not None:
+        if len(packing.places) % width == 0 and (pieces := _cut(packing.places, width)) is not None:
             found.append(pieces)
         width //= 2
     # A permutation takes about as long as two shifts.
     return min(found, key=lambda pieces: len(pieces.first) * (1 if pieces.shifted else 2))
 
 
-def _cut(places: Ints, width: int, positions: int) -> Pieces | None:
+def _cut(places: Ints, width: int) -> Pieces | None:
     groups = places.reshape(-1, width)
     mask = groups != OUTSIDE
     lane = np.arange(width)

@@ -1,4 +1,4 @@
-"""A network as a list of operations on feature maps: what lowering writes, and what kernels and tables are made from."""
+"""A network as a list of operations on feature maps: what lowering writes, and what the tables are made from."""
 
 from dataclasses import dataclass, field
 from typing import Literal

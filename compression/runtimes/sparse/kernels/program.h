@@ -22,9 +22,10 @@ typedef struct {
     float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0 */
 } Operation;
 
-enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY };
+enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK };
 enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU };
 enum { ADD, MULTIPLY };
+enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL };
 enum { PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE };
 
 /* A weight that is not zero, and where its input begins: relative to the first source channel of its group. */

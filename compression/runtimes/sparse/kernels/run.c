@@ -59,6 +59,7 @@ typedef void Pack(const Operation *, const char *source, char *packed, const cha
 typedef void Kernel(const Operation *, char *arena, const char *tables, Pack *);
 
 static Kernel *find_convolution(int64_t width) { BY_WIDTH(width, convolve) }
+static Kernel *find_depthwise(int64_t width) { BY_WIDTH(width, depthwise) }
 static Kernel *find_maximum(int64_t width) { BY_WIDTH(width, maximum) }
 static Pack *find_shifted(int64_t width) { BY_WIDTH(width, pack_shifted) }
 static Pack *find_permuted(int64_t width) { BY_WIDTH(width, pack_permuted) }
@@ -171,6 +172,8 @@ void run(const Operation *operations, int64_t count, char *arena, const char *ta
         case EXPORT: export_logits(op, arena, logits); break;
         case CONVOLUTION: find_convolution(op->width)(op, arena, tables, find_pack(op)); break;
         case MAXIMUM: find_maximum(op->width)(op, arena, tables, find_pack(op)); break;
+        case DEPTHWISE: find_depthwise(op->width)(op, arena, tables, 0); break;
+        case PACK: find_pack(op)(op, arena + op->source, arena + op->packed, tables); break;
         case POOL: pool(op, arena, tables); break;
         case UNARY: unary(op, arena); break;
         case BINARY: binary(op, arena); break;
