@@ -72,8 +72,18 @@ def convolution(
 def random_network(seed: int) -> tuple[nn.Module, Tensor]:
     """Return a network in evaluation mode and images for it: ``[B, 3, H, W]``.
 
-    Batch norm is estimated on these images, so that the signal does not die between random layers.
+    Batch norm is estimated on these images, and networks whose signal dies between random layers are drawn again.
     """
+    while True:
+        network, images = _draw(seed)
+        with torch.no_grad():
+            logits = network(images)
+        if (logits[0] - logits[1]).abs().max() > 1e-2 * logits.abs().max():
+            return network, images
+        seed += 1000
+
+
+def _draw(seed: int) -> tuple[nn.Module, Tensor]:
     rng = random.Random(seed)
     torch.manual_seed(seed)
     channels, layers = 3, []

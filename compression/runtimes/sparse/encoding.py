@@ -16,8 +16,10 @@ from compression.runtimes.sparse.layout import (
     Packing,
     cut,
     fits_depthwise,
+    is_depthwise,
     largest_power_of_two,
     lay_out,
+    reach_window,
     shift_taps,
 )
 from compression.runtimes.sparse.program import (
@@ -40,9 +42,11 @@ _FIELDS = (
 OPERATION = np.dtype([(name, "<i8") for name in _FIELDS] + [(name, "<f4") for name in ("low", "high", "fill", "slope")])
 ENTRY = np.dtype([("weight", "<f4"), ("offset", "<i4")])
 TILE = np.dtype([("vectors", "<i4"), ("unused", "<i4"), ("source", "<i4", 8), ("target", "<i4", 8)])
+TAP = np.dtype([("tap", "<i4"), ("offset", "<i4")])
 PIECE = np.dtype([("first", "<i4"), ("second", "<i4")])
 
 IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK = range(10)
+DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES = range(3)
 PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE = range(4)
 FUNCTIONS = {
     name: i for i, name in enumerate(("relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu"))
@@ -52,6 +56,8 @@ MERGES = {"add": 0, "multiply": 1}
 # Vectors of one output channel whose sums stay in registers together.
 TILE_VECTORS = 8
 FLOAT = 4
+# What a tile reads of a block of input channels, so that it stays in a first-level cache of 32 KiB.
+BLOCK_BYTES = 24 << 10
 # Tables hold places as 32-bit integers.
 LARGEST_ARENA = 1 << 31
 
@@ -103,11 +109,14 @@ class _Encoder:
     def encode(self) -> Encoded:
         operations = self.program.operations
         self._need_maps(operations)
-        records = [self._record(IMPORT, target=self._where(self.program.image), size=_size(self.program.image))]
+        image = self.program.image
+        planes = {"channels": image.channels, "size": image.positions, "target_plane": self._plane(image)}
+        records = [self._record(IMPORT, target=self._where(image), **planes)]
         for time, operation in enumerate(operations, start=1):
             records += self._encode(operation, time)
         logits = self.program.logits
-        records.append(self._record(EXPORT, source=self._where(logits), size=_size(logits)))
+        planes = {"channels": logits.channels, "size": logits.positions, "source_plane": self._plane(logits)}
+        records.append(self._record(EXPORT, source=self._where(logits), **planes))
         places, arena_bytes = place(self.needs, margin=self.margin)
         if arena_bytes >= LARGEST_ARENA:
             raise InputError(
@@ -135,7 +144,7 @@ class _Encoder:
         logits = self.program.logits
         spans[id(logits)] = logits, spans[id(logits)][1], len(operations) + 1
         for key, (value, first, last) in spans.items():
-            self.maps[key] = self._need(_size(value) * self.lanes * FLOAT, first, last)
+            self.maps[key] = self._need(value.channels * self._plane(value), first, last)
 
     def _need(self, size: int, first: int, last: int) -> int:
         self.needs.append(Need(size, first, last))
@@ -145,7 +154,10 @@ class _Encoder:
         return self.maps[id(value)]
 
     def _plane(self, value: Map) -> int:
-        return value.positions * self.lanes * FLOAT
+        return self._spread(value.positions)
+
+    def _spread(self, positions: int) -> int:
+        return spread_planes(positions * self.lanes * FLOAT, tile=TILE_VECTORS * self.vector * FLOAT)
 
     def _record(self, kind: int, **fields: Any) -> dict[str, Any]:
         empty: dict[str, Any] = {"source": -1, "target": -1, "other": -1, "packed": -1}
@@ -161,6 +173,8 @@ class _Encoder:
             "high": operation.high,
         }
         match operation:
+            case Convolution() if self.lanes > 1 and is_depthwise(operation):
+                return [self._record(DEPTHWISE, **common | self._depthwise_of_lanes(operation))]
             case Convolution() if self.lanes == 1 and fits_depthwise(operation):
                 return self._depthwise(operation, time, common)
             case Convolution():
@@ -170,7 +184,7 @@ class _Encoder:
             case MeanPool():
                 return [self._record(POOL, **common | self._mean_pool(operation))]
             case Unary():
-                size = _size(operation.source) * self.lanes
+                size = operation.source.channels * self._plane(operation.source) // FLOAT
                 number = FUNCTIONS[operation.function]
                 return [self._record(UNARY, **common, size=size, function=number, slope=operation.slope)]
             case Binary():
@@ -191,7 +205,12 @@ class _Encoder:
         entries = np.zeros(len(values), dtype=ENTRY)
         entries["weight"] = values
         entries["offset"] = inputs * plane + taps * self.lanes * FLOAT
-        starts = np.searchsorted(outputs, np.arange(len(weight) + 1)).astype(np.int32)
+        # Blocks of input channels, one after the other; within a block, rows in order.
+        blocks = self._count_blocks(layout, channels=weight.shape[1]) if operation.groups == 1 else 1
+        block = inputs * blocks // weight.shape[1]
+        order = np.argsort(block * len(weight) + outputs, kind="stable")
+        bounds = np.arange(blocks * len(weight) + 1)
+        starts = np.searchsorted((block * len(weight) + outputs)[order], bounds).astype(np.int32)
         return {
             **self._tiles(layout),
             **packed,
@@ -199,10 +218,19 @@ class _Encoder:
             "groups": operation.groups,
             "channels": weight.shape[1],
             "rows": len(weight) // operation.groups,
-            "entries": self.tables.add(entries),
+            "size": blocks,
+            "entries": self.tables.add(entries[order]),
             "starts": self.tables.add(starts),
             "bias": self.tables.add(operation.bias.astype(np.float32)),
         }
+
+    def _count_blocks(self, layout: Layout, *, channels: int) -> int:
+        """Return into how many blocks the input channels are cut, so that what a tile reads of a block fits the cache."""
+        taps = layout.taps[layout.taps != OUTSIDE]
+        first = layout.sources[: -(-len(layout.sources) // -(-len(layout.sources) // TILE_VECTORS))]
+        pixels = np.unique(np.add.outer(np.add.outer(first, taps), np.arange(layout.width)))
+        in_block = max(BLOCK_BYTES // (len(pixels) * self.lanes * FLOAT), 8)
+        return max(-(-channels // in_block), 1)
 
     def _depthwise(self, operation: Convolution, time: int, common: dict[str, Any]) -> list[dict[str, Any]]:
         """Encode a depthwise convolution; with a stride, all pixels are computed and some are then kept."""
@@ -221,14 +249,15 @@ class _Encoder:
             bias = np.pad(np.repeat(bias, source.positions), (0, len(spread) - len(bias) * source.positions))
         self.margin = max(self.margin, int(np.abs(shifts).max(initial=0)) * FLOAT + MARGIN)
         strided = target.shape != source.shape
-        whole = self._need(_size(source) * FLOAT, time, time) if strided else self._where(target)
+        whole = self._need(source.channels * self._plane(source), time, time) if strided else self._where(target)
         fields = {
             "width": width,
             "target": whole,
+            "target_plane": self._plane(source),
             "channels": source.channels,
             "rows": source.positions,
             "size": len(taps),
-            "function": int(small),
+            "function": DEPTHWISE_SMALL if small else DEPTHWISE_PLANES,
             "entries": self.tables.add(weight),
             "starts": self.tables.add((shifts * FLOAT).astype(np.int32)),
             "bias": self.tables.add(bias),
@@ -246,6 +275,28 @@ class _Encoder:
                 )
             )
         return records
+
+    def _depthwise_of_lanes(self, operation: Convolution) -> dict[str, Any]:
+        """Encode, for each pixel of the target, the taps that meet a pixel of the source, and where."""
+        window, source = operation.window, operation.source
+        rows, columns = reach_window(source, operation.target, window)
+        places = rows[:, None, :, None] * source.width + columns[None, :, None, :]
+        inside = (rows >= 0)[:, None, :, None] & (columns >= 0)[None, :, None, :]
+        places, inside = (part.reshape(-1, operation.target.positions).T for part in (places, inside))
+        pixels, taps = np.nonzero(inside)
+        entries = np.zeros(len(taps), dtype=TAP)
+        entries["tap"], entries["offset"] = taps, places[inside] * self.lanes * FLOAT
+        starts = np.searchsorted(pixels, np.arange(operation.target.positions + 1)).astype(np.int32)
+        return {
+            "function": DEPTHWISE_LANES,
+            "channels": source.channels,
+            "rows": operation.target.positions,
+            "size": places.shape[1],
+            "entries": self.tables.add(operation.weight.astype(np.float32)),
+            "tile_table": self.tables.add(entries),
+            "starts": self.tables.add(starts),
+            "bias": self.tables.add(operation.bias.astype(np.float32)),
+        }
 
     def _max_pool(self, operation: MaxPool, time: int) -> dict[str, Any]:
         source = operation.source
@@ -268,7 +319,7 @@ class _Encoder:
         if layout.packing is None:
             return {"pack": PACK_NOTHING}
         places = layout.packing.places
-        plane = len(places) * self.lanes * FLOAT
+        plane = self._spread(len(places))
         fields = {"packed": self._need(channels * plane, time, time), "packed_plane": plane, "fill": fill}
         if self.lanes > 1:
             pieces = np.zeros(len(places), dtype=PIECE)
@@ -322,15 +373,24 @@ class _Encoder:
     def _binary(self, operation: Binary) -> dict[str, Any]:
         fields = {"other": self._where(operation.other), "function": MERGES[operation.function]}
         if operation.other.shape == operation.source.shape:
-            return fields | {"size": _size(operation.source) * self.lanes, "channels": 0}
+            return fields | {"size": operation.source.channels * self._plane(operation.source) // FLOAT, "channels": 0}
         return fields | {"size": operation.source.positions * self.lanes, "channels": operation.source.channels}
 
     def _copy(self, operation: Copy) -> dict[str, Any]:
         return {
             "source_offset": operation.first * self._plane(operation.source),
             "target_offset": operation.to * self._plane(operation.target),
-            "size": operation.channels * operation.target.positions * self.lanes,
+            "size": operation.channels * self._plane(operation.target) // FLOAT,
         }
+
+
+def spread_planes(size: int, *, tile: int) -> int:
+    """Return the bytes from one channel to the next for planes of ``size`` bytes that are read ``tile`` bytes at once.
+
+    Tiles of planes at multiples of twice their size would share half of the cache's sets, or fewer, so planes are moved
+    apart by a tile.
+    """
+    return size + tile if size > tile and size % (2 * tile) == 0 else size
 
 
 def _size(value: Map) -> int:

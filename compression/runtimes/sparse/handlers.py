@@ -299,6 +299,8 @@ def _adaptive_average_pool(call: Call) -> Map:
         return [(i * size // length, -((-(i + 1) * size) // length)) for i in range(length)]
 
     rows, columns = spans(source.height, target.height), spans(source.width, target.width)
+    if source.shape == target.shape:
+        return source
     divisors = np.outer([end - start for start, end in rows], [end - start for start, end in columns]).astype(float)
     return call.add(MeanPool(source=source, target=target, rows=rows, columns=columns, divisors=divisors))
 

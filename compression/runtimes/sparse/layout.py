@@ -41,8 +41,7 @@ class Layout:
 
 def lay_out(source: Map, target: Map, window: Window, *, vector: int, lanes: int) -> Layout:
     """Return the layout for vectors of ``vector`` floats and ``lanes`` images innermost."""
-    rows = _reach(target.height, source.height, window, axis=0)
-    columns = _reach(target.width, source.width, window, axis=1)
+    rows, columns = reach_window(source, target, window)
     inside = np.logical_and.outer((rows >= 0).any(axis=1), (columns >= 0).any(axis=1))
     if lanes > 1:
         width, targets = 1, np.arange(target.positions)
@@ -63,6 +62,15 @@ def lay_out(source: Map, target: Map, window: Window, *, vector: int, lanes: int
     if lanes > 1:
         return _surround(source, target, window, targets=targets, inside=inside)
     return _shift(source, target, window, targets=targets, width=width, vector=vector, inside=inside)
+
+
+def reach_window(source: Map, target: Map, window: Window) -> tuple[Ints, Ints]:
+    """Return the row of the source that each row of taps meets for each row of the target, ``[kH, H]``; columns alike.
+
+    Rows and columns beyond the edges are OUTSIDE.
+    """
+    rows = _reach(target.height, source.height, window, axis=0)
+    return rows, _reach(target.width, source.width, window, axis=1)
 
 
 def largest_power_of_two(limit: int) -> int:
@@ -123,12 +131,16 @@ def _shift(
     return Layout(width, targets, targets, np.where(inside, taps, OUTSIDE), Packing(np.concatenate(copies)))
 
 
+def is_depthwise(operation: Convolution) -> bool:
+    """Return whether each channel is computed from one channel, and nothing is added to the result."""
+    return operation.groups == operation.source.channels == operation.target.channels and operation.added is None
+
+
 def fits_depthwise(operation: Convolution) -> bool:
     """Return whether the depthwise kernel can compute ``operation``: every output pixel is a pixel of the source."""
     source, target, window = operation.source, operation.target, operation.window
     return (
-        operation.groups == source.channels == target.channels
-        and operation.added is None
+        is_depthwise(operation)
         and (target.height - 1) * window.stride[0] < source.height
         and (target.width - 1) * window.stride[1] < source.width
         # Otherwise too many pixels would be computed in vain.

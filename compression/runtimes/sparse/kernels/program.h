@@ -25,7 +25,7 @@ typedef struct {
 enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK };
 enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU };
 enum { ADD, MULTIPLY };
-enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL };
+enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES };
 enum { PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE };
 
 /* A weight that is not zero, and where its input begins: relative to the first source channel of its group. */
@@ -39,6 +39,11 @@ typedef struct {
     int32_t vectors, unused;
     int32_t source[8], target[8];
 } Tile;
+
+/* A tap of a depthwise kernel and the pixel that it meets, relative to the plane. */
+typedef struct {
+    int32_t tap, offset;
+} Tap;
 
 /* One vector of a packed plane: the two windows of the source plane that hold its values. */
 typedef struct {

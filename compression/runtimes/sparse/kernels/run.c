@@ -60,6 +60,7 @@ typedef void Kernel(const Operation *, char *arena, const char *tables, Pack *);
 
 static Kernel *find_convolution(int64_t width) { BY_WIDTH(width, convolve) }
 static Kernel *find_depthwise(int64_t width) { BY_WIDTH(width, depthwise) }
+static Kernel *find_pool(int64_t width) { BY_WIDTH(width, pool) }
 static Kernel *find_maximum(int64_t width) { BY_WIDTH(width, maximum) }
 static Pack *find_shifted(int64_t width) { BY_WIDTH(width, pack_shifted) }
 static Pack *find_permuted(int64_t width) { BY_WIDTH(width, pack_permuted) }
@@ -72,24 +73,6 @@ static Pack *find_pack(const Operation *op)
     case PACK_PERMUTED: return find_permuted(op->pack_width);
     case PACK_WHOLE: return find_whole(op->pack_width);
     default: return 0;
-    }
-}
-
-/* The mean or maximum over any windows: entries of one output position name the source positions. */
-static void pool(const Operation *op, char *arena, const char *tables)
-{
-    const Entry *entries = (const Entry *)(tables + op->entries);
-    const int32_t *starts = (const int32_t *)(tables + op->starts);
-    for (int64_t channel = 0; channel < op->channels; channel++) {
-        const char *source = arena + op->source + channel * op->source_plane;
-        char *target = arena + op->target + channel * op->target_plane;
-        for (int64_t position = 0; position < op->size; position++)
-            for (int64_t lane = 0; lane < op->width; lane++) {
-                float sum = 0.0f;
-                for (int32_t e = starts[position]; e < starts[position + 1]; e++)
-                    sum += entries[e].weight * *(const float *)(source + entries[e].offset + 4 * lane);
-                *(float *)(target + 4 * (position * op->width + lane)) = sum;
-            }
     }
 }
 
@@ -143,25 +126,34 @@ static void binary(const Operation *op, char *arena)
     }
 }
 
-/* Images [lanes, values] to values [values, lanes], and back. */
+/* Images [lanes, channels, pixels] to maps [channels, pixels, lanes], and back. */
 static void import_images(const Operation *op, char *arena, const float *images)
 {
-    float *target = (float *)(arena + op->target);
-    if (op->width == 1) {
-        memcpy(target, images, 4 * op->size);
-        return;
+    const int64_t lanes = op->width, pixels = op->size;
+    for (int64_t channel = 0; channel < op->channels; channel++) {
+        float *target = (float *)(arena + op->target + channel * op->target_plane);
+        const float *source = images + channel * pixels;
+        if (lanes == 1) {
+            memcpy(target, source, 4 * pixels);
+            continue;
+        }
+        /* In squares, so that a line of the cache is complete before it is left. */
+        for (int64_t first = 0; first < pixels; first += 16)
+            for (int64_t lane = 0; lane < lanes; lane++)
+                for (int64_t i = first; i < first + 16 && i < pixels; i++)
+                    target[i * lanes + lane] = source[lane * op->channels * pixels + i];
     }
-    for (int64_t i = 0; i < op->size; i++)
-        for (int64_t lane = 0; lane < op->width; lane++)
-            target[i * op->width + lane] = images[lane * op->size + i];
 }
 
 static void export_logits(const Operation *op, const char *arena, float *logits)
 {
-    const float *source = (const float *)(arena + op->source);
-    for (int64_t lane = 0; lane < op->width; lane++)
-        for (int64_t i = 0; i < op->size; i++)
-            logits[lane * op->size + i] = source[i * op->width + lane];
+    const int64_t lanes = op->width, pixels = op->size;
+    for (int64_t channel = 0; channel < op->channels; channel++) {
+        const float *source = (const float *)(arena + op->source + channel * op->source_plane);
+        for (int64_t i = 0; i < pixels; i++)
+            for (int64_t lane = 0; lane < lanes; lane++)
+                logits[(lane * op->channels + channel) * pixels + i] = source[i * lanes + lane];
+    }
 }
 
 void run(const Operation *operations, int64_t count, char *arena, const char *tables, const float *images, float *logits)
@@ -174,7 +166,7 @@ void run(const Operation *operations, int64_t count, char *arena, const char *ta
         case MAXIMUM: find_maximum(op->width)(op, arena, tables, find_pack(op)); break;
         case DEPTHWISE: find_depthwise(op->width)(op, arena, tables, 0); break;
         case PACK: find_pack(op)(op, arena + op->source, arena + op->packed, tables); break;
-        case POOL: pool(op, arena, tables); break;
+        case POOL: find_pool(op->width)(op, arena, tables, 0); break;
         case UNARY: unary(op, arena); break;
         case BINARY: binary(op, arena); break;
         case COPY: memcpy(arena + op->target, arena + op->source, 4 * op->size); break;
