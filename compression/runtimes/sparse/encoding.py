@@ -41,7 +41,7 @@ _FIELDS = (
 )
 OPERATION = np.dtype([(name, "<i8") for name in _FIELDS] + [(name, "<f4") for name in ("low", "high", "fill", "slope")])
 ENTRY = np.dtype([("weight", "<f4"), ("offset", "<i4")])
-TILE = np.dtype([("vectors", "<i4"), ("unused", "<i4"), ("source", "<i4", 8), ("target", "<i4", 8)])
+TILE = np.dtype([("vectors", "<i4"), ("contiguous", "<i4"), ("source", "<i4", 8), ("target", "<i4", 8)])
 TAP = np.dtype([("tap", "<i4"), ("offset", "<i4")])
 PIECE = np.dtype([("first", "<i4"), ("second", "<i4")])
 
@@ -349,6 +349,7 @@ class _Encoder:
             tiles, _split(layout.sources, count), _split(layout.targets, count), strict=True
         ):
             tile["vectors"] = len(sources)
+            tile["contiguous"] = all((np.diff(places) == layout.width).all() for places in (sources, targets))
             tile["source"][: len(sources)] = sources * self.lanes * FLOAT
             tile["target"][: len(targets)] = targets * self.lanes * FLOAT
         return {"tiles": count, "tile_table": self.tables.add(tiles), "width": layout.width * self.lanes}

@@ -15,6 +15,8 @@ Ints = NDArray[np.int64]
 
 # A place beyond the edges of a map.
 OUTSIDE = -1
+# Vectors of so many floats often cross a line of the cache when they do not begin at a multiple of their size.
+WIDE = 8
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,13 @@ def _shift(
     copies: list[Ints] = []
     taps = np.full(window.kernel, OUTSIDE)
     length = 0
-    for remainder in np.unique(remainders[inside.any(axis=1)]):
-        of_copy = np.flatnonzero((remainders == remainder) & inside.any(axis=1))
+    # Where a row is not whole vectors, loads that begin between vectors would cost twice, so each row of the kernel
+    # has its own copy as well.
+    apart = width >= WIDE and target.width % width != 0
+    keys = np.arange(len(rows)) if apart else remainders
+    for key in np.unique(keys[inside.any(axis=1)]):
+        of_copy = np.flatnonzero((keys == key) & inside.any(axis=1))
+        remainder = remainders[of_copy[0]]
         first, last = steps[of_copy].min(), steps[of_copy].max()
         y = (first + np.arange(target.height + last - first)) * window.stride[0] + remainder
         for column in np.flatnonzero(inside.any(axis=0)):

@@ -36,7 +36,7 @@ typedef struct {
 
 /* Up to 8 vectors of one output channel: where each is read and written, relative to the plane. */
 typedef struct {
-    int32_t vectors, unused;
+    int32_t vectors, contiguous; /* contiguous: vectors follow one another, in the source and in the target */
     int32_t source[8], target[8];
 } Tile;
 
