@@ -36,11 +36,10 @@ from compression.runtimes.sparse.program import (
 
 _FIELDS = (
     *("kind", "width", "source", "target", "other", "groups", "channels", "rows", "source_plane", "target_plane"),
-    *("tiles", "tile_table", "entries", "starts", "bias", "pack", "pack_width", "pieces", "piece_table"),
+    *("tiles", "tile_table", "weights", "offsets", "starts", "bias", "pack", "pack_width", "pieces", "piece_table"),
     *("packed", "packed_plane", "size", "function"),
 )
 OPERATION = np.dtype([(name, "<i8") for name in _FIELDS] + [(name, "<f4") for name in ("low", "high", "fill", "slope")])
-ENTRY = np.dtype([("weight", "<f4"), ("offset", "<i4")])
 TILE = np.dtype([("vectors", "<i4"), ("contiguous", "<i4"), ("source", "<i4", 8), ("target", "<i4", 8)])
 TAP = np.dtype([("tap", "<i4"), ("offset", "<i4")])
 PIECE = np.dtype([("first", "<i4"), ("second", "<i4")])
@@ -202,9 +201,7 @@ class _Encoder:
         taps = layout.taps[y, x]
         kept = taps != OUTSIDE
         outputs, inputs, taps, values = outputs[kept], inputs[kept], taps[kept], weight[weight != 0][kept]
-        entries = np.zeros(len(values), dtype=ENTRY)
-        entries["weight"] = values
-        entries["offset"] = inputs * plane + taps * self.lanes * FLOAT
+        offsets = (inputs * plane + taps * self.lanes * FLOAT).astype(np.int32)
         # Blocks of input channels, one after the other; within a block, rows in order.
         blocks = self._count_blocks(layout, channels=weight.shape[1]) if operation.groups == 1 else 1
         block = inputs * blocks // weight.shape[1]
@@ -219,13 +216,14 @@ class _Encoder:
             "channels": weight.shape[1],
             "rows": len(weight) // operation.groups,
             "size": blocks,
-            "entries": self.tables.add(entries[order]),
+            "weights": self.tables.add(values[order]),
+            "offsets": self.tables.add(offsets[order]),
             "starts": self.tables.add(starts),
             "bias": self.tables.add(operation.bias.astype(np.float32)),
         }
 
     def _count_blocks(self, layout: Layout, *, channels: int) -> int:
-        """Return into how many blocks the input channels are cut, so that what a tile reads of a block fits the cache."""
+        """Return the number of blocks of input channels, so that what a tile reads of a block fits the cache."""
         taps = layout.taps[layout.taps != OUTSIDE]
         first = layout.sources[: -(-len(layout.sources) // -(-len(layout.sources) // TILE_VECTORS))]
         pixels = np.unique(np.add.outer(np.add.outer(first, taps), np.arange(layout.width)))
@@ -258,7 +256,7 @@ class _Encoder:
             "rows": source.positions,
             "size": len(taps),
             "function": DEPTHWISE_SMALL if small else DEPTHWISE_PLANES,
-            "entries": self.tables.add(weight),
+            "weights": self.tables.add(weight),
             "starts": self.tables.add((shifts * FLOAT).astype(np.int32)),
             "bias": self.tables.add(bias),
             "piece_table": self.tables.add(-masks.astype(np.int32)),
@@ -292,7 +290,7 @@ class _Encoder:
             "channels": source.channels,
             "rows": operation.target.positions,
             "size": places.shape[1],
-            "entries": self.tables.add(operation.weight.astype(np.float32)),
+            "weights": self.tables.add(operation.weight.astype(np.float32)),
             "tile_table": self.tables.add(entries),
             "starts": self.tables.add(starts),
             "bias": self.tables.add(operation.bias.astype(np.float32)),
@@ -303,16 +301,14 @@ class _Encoder:
         layout = lay_out(source, operation.target, operation.window, vector=self.vector, lanes=self.lanes)
         packed = self._pack(layout, time, channels=1, fill=-np.inf)
         taps = layout.taps[layout.taps != OUTSIDE]
-        entries = np.zeros(len(taps), dtype=ENTRY)
-        entries["offset"] = taps * self.lanes * FLOAT
-        table = self.tables.add(entries)
+        table = self.tables.add((taps * self.lanes * FLOAT).astype(np.int32))
         return {
             **self._tiles(layout),
             **packed,
             "groups": source.channels,
             "channels": 1,
             "size": len(taps),
-            "entries": table,
+            "offsets": table,
         }
 
     def _pack(self, layout: Layout, time: int, *, channels: int, fill: float) -> dict[str, Any]:
@@ -362,12 +358,12 @@ class _Encoder:
                 places.append(rectangle.reshape(-1))
                 weights.append(np.full(rectangle.size, 1 / operation.divisors[y, x]))
                 starts.append(starts[-1] + rectangle.size)
-        entries = np.zeros(starts[-1], dtype=ENTRY)
-        entries["weight"], entries["offset"] = np.concatenate(weights), np.concatenate(places) * self.lanes * FLOAT
+        offsets = np.concatenate(places) * self.lanes * FLOAT
         return {
             "channels": operation.source.channels,
             "size": operation.target.positions,
-            "entries": self.tables.add(entries),
+            "weights": self.tables.add(np.concatenate(weights).astype(np.float32)),
+            "offsets": self.tables.add(offsets.astype(np.int32)),
             "starts": self.tables.add(np.array(starts, dtype=np.int32)),
         }
 

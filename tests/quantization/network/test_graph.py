@@ -31,7 +31,7 @@ def test_data_dependent_control_flow_is_refused():
         def forward(self, images):
             return images if images.sum() > 0 else -images
 
-    with pytest.raises(InputError, match="Branching cannot be quantized"):
+    with pytest.raises(InputError, match="Branching cannot be traced"):
         trace(Branching())
 
 

@@ -4,7 +4,8 @@ import torch
 from random_networks import random_network
 from torch import nn
 
-from compression.runtimes.cpu_features import read_cpu_features
+from compression.core.errors import InputError
+from compression.runtimes.cpu_features import CpuFeatures, read_cpu_features
 from compression.runtimes.runtime import Predictor
 from compression.runtimes.sparse.sparse_engine import VECTORS, SparseRuntime, choose_vector
 
@@ -40,3 +41,31 @@ def test_many_random_networks_agree_with_eager(seed: int) -> None:
     network, images = random_network(seed)
     for vector in BUILDABLE:
         assert_agrees(SparseRuntime(vector=vector).load(network, threads=1), network, images)
+
+
+def test_the_vector_is_the_widest_of_the_processor() -> None:
+    def vector(**features: bool) -> int:
+        return choose_vector(CpuFeatures(name=None, architecture="x86_64", **features))
+
+    assert [vector(avx2=True, avx512=True), vector(avx2=True, avx512=False), vector()] == [16, 8, 4]
+
+
+def test_an_unsupported_layer_is_named_when_the_file_is_loaded() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4))
+    with pytest.raises(InputError, match=r"engine sparse: GroupNorm \(layer _1\) is not supported; use another engine"):
+        SparseRuntime().load(network, threads=1)
+
+
+def test_images_that_do_not_fit_are_named() -> None:
+    predict = SparseRuntime().load(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), threads=1)
+    with pytest.raises(InputError, match=r"images of shape \[3, 5, 5\] do not fit the network"):
+        predict(np.zeros((1, 3, 5, 5), np.float32))
+    with pytest.raises(InputError, match=r"images of shape \[3, 2, 2\]: must be \[B, C, H, W\]"):
+        predict(np.zeros((3, 2, 2), np.float32))
+
+
+def test_loading_leaves_the_model_alone() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 2), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(4, 2)).train()
+    SparseRuntime().load(network, threads=1)(np.zeros((1, 3, 2, 2), np.float32))
+    assert network.training
+    assert network[1].inplace

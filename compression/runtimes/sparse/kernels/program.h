@@ -14,7 +14,7 @@ typedef struct {
     int64_t groups, channels, rows;     /* source channels and output channels of one group */
     int64_t source_plane, target_plane; /* from one channel to the next */
     int64_t tiles, tile_table;
-    int64_t entries, starts, bias;
+    int64_t weights, offsets, starts, bias;
     int64_t pack, pack_width, pieces, piece_table; /* how a source is laid out again before it is read */
     int64_t packed, packed_plane;
     int64_t size, function;
@@ -27,12 +27,6 @@ enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU };
 enum { ADD, MULTIPLY };
 enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES };
 enum { PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE };
-
-/* A weight that is not zero, and where its input begins: relative to the first source channel of its group. */
-typedef struct {
-    float weight;
-    int32_t offset;
-} Entry;
 
 /* Up to 8 vectors of one output channel: where each is read and written, relative to the plane. */
 typedef struct {

@@ -80,6 +80,12 @@ DEFINE_LIMITS(8)
 DEFINE_LIMITS(16)
 #endif
 #endif
+/* Four floats from four places. */
+INLINE floats4 pick4(const char *base, const int32_t *offsets)
+{
+    return (floats4){*(const float *)(base + offsets[0]), *(const float *)(base + offsets[1]),
+                     *(const float *)(base + offsets[2]), *(const float *)(base + offsets[3])};
+}
 #endif /* VECTOR > 1 */
 
 /* One float is a vector of one lane, so that the same text serves it. */
