@@ -14,11 +14,11 @@ from compression.core.container import is_container, read_container, write_conta
 from compression.core.errors import ArtifactError, InputError, first_line
 from compression.core.model_card import Architecture, ModelCard
 from compression.core.selection import device_of
+from compression.core.tracing import trace
 from compression.core.widths import fit_widths_
 from compression.models.load_weights import read_state_dict
 from compression.models.registry import build_model, is_built_in
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import check_integer_state, integer_network
 from compression.quantization.plan import Plan
 from compression.storage.blocks import (

@@ -76,3 +76,18 @@ def following_batch_norms(model: nn.Module, example: Tensor) -> dict[str, _Batch
         for hook in hooks:
             hook.remove()
     return found
+
+
+def fold_factors(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return factor and shift of a batch norm: (gamma / sigma, beta - mu * gamma / sigma), float64 ``[C]`` each."""
+    assert isinstance(norm, _BatchNorm)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    mean, variance = norm.running_mean.double(), norm.running_var.double()
+    factor = 1 / torch.sqrt(variance + norm.eps)
+    if norm.weight is not None:
+        factor = factor * norm.weight.double()
+    shift = -mean * factor
+    if norm.bias is not None:
+        shift = shift + norm.bias.double()
+    return factor, shift

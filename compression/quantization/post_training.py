@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 
 from compression.core.errors import InputError
+from compression.core.tracing import trace
 from compression.quantization.calibration import (
     Batches,
     MakeObserver,
@@ -16,7 +17,6 @@ from compression.quantization.calibration import (
     observe_weights_,
     refit_batch_norm_,
 )
-from compression.quantization.network import graph as ops
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
 from compression.quantization.network.fake_network import prepare
 from compression.quantization.plan import Plan
@@ -131,7 +131,7 @@ def quantized(
 
 
 def _traced(model: nn.Module, plan: Plan, settings: Calibration) -> fx.GraphModule:
-    graph = ops.trace(model)
+    graph = trace(model)
     if settings.batch_norm_batches:
         refit_batch_norm_(graph, plan, settings.weights, settings.norm_batches, num_batches=settings.batch_norm_batches)
     return graph

@@ -26,6 +26,7 @@ ENGINES: dict[str, Engine] = {
     "onnxruntime": Engine(
         "compression.runtimes.onnxruntime.OnnxRuntime", ("onnxruntime", "onnx", "onnxscript"), reads_onnx=True
     ),
+    "sparse": Engine("compression.runtimes.sparse.sparse_engine.SparseRuntime"),
     "openvino": Engine(
         "compression.runtimes.openvino.OpenVinoRuntime", ("openvino", "onnx", "onnxscript"), reads_onnx=True
     ),

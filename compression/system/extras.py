@@ -34,6 +34,7 @@ EXTRAS = {
     "torchmetrics": "train",
     "wandb": "wandb",
     "yaml": "train",
+    "ziglang": "sparse",
 }
 
 

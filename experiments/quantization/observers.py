@@ -17,8 +17,8 @@ from torch import nn
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
+from compression.core.tracing import trace
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.entropy import Entropy
 from compression.quantization.observers.mean_squared_error import MeanSquaredError

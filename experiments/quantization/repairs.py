@@ -17,10 +17,10 @@ from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
 from compression.core.seeding import make_generator
+from compression.core.tracing import trace
 from compression.quantization.bits.bit_allocation import allocate_bits, packed_bytes
 from compression.quantization.bits.bit_sensitivity import BitTable
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.mean_squared_error import MeanSquaredError
 from compression.quantization.plan import Bits

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from compression.core.tracing import trace
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.models.resnet18 import resnet18
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits

@@ -7,8 +7,8 @@ from small_files import ALLOW, run, save_small
 from tiny_net import TinyNet
 
 from compression.artifact import load_artifact
+from compression.core.tracing import trace
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits

@@ -9,8 +9,8 @@ import torch
 from processors import SaturatingRuntime
 from residual_net import Residual, randomize_
 
+from compression.core.tracing import trace
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits

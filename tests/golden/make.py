@@ -28,8 +28,8 @@ from compression.artifact import SECTION, save_artifact
 from compression.core.container import FORMAT_VERSION, write_container
 from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.core.seeding import make_generator
+from compression.core.tracing import trace
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.graph import trace
 from compression.storage.blocks import pack_state, table_to_json
 from compression.storage.codec_registry import CODECS
 

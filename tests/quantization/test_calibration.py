@@ -3,9 +3,9 @@ import torch
 from integer_nets import plan_of, rounding
 
 from compression.core.errors import InputError
+from compression.core.tracing import trace
 from compression.quantization.calibration import calibrate_
 from compression.quantization.network.fake_network import prepare
-from compression.quantization.network.graph import trace
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.post_training import Calibration, quantized
 

@@ -5,10 +5,10 @@ from torch import Tensor, fx, nn
 
 from compression.core.seeding import make_generator
 from compression.core.selection import prunable_weights
+from compression.core.tracing import trace
 from compression.core.widths import fit_widths_
 from compression.models.vgg11 import vgg11
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits, Plan

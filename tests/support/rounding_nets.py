@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from compression.core.tracing import trace
 from compression.quantization.network import fake_network as quantized
 from compression.quantization.network import graph as ops
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
@@ -59,7 +60,7 @@ def randomize_(model: nn.Module, *, seed: int = 0) -> nn.Module:
 
 def fold(model: nn.Module) -> fx.GraphModule:
     """Return the traced ``model`` with folded batch norm."""
-    graph = ops.trace(model)
+    graph = trace(model)
     fold_batch_norms_(graph)
     return graph
 

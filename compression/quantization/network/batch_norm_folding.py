@@ -1,9 +1,9 @@
 """Batch-norm folding: merges batch norm into the layer before it, without a change of the function."""
 
 import torch
-from torch import Tensor, fx, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import fx, nn
 
+from compression.core.batch_norm import fold_factors
 from compression.quantization.network import graph as ops
 from compression.quantization.observers import MIN_SCALE
 
@@ -47,18 +47,3 @@ def _fold_(layer: nn.Module, norm: nn.Module) -> None:
     scale = getattr(layer, "weight_scale", None)
     if scale is not None:
         scale.copy_((scale.double() * factor.abs()).clamp(min=MIN_SCALE))
-
-
-def fold_factors(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return factor and shift of a batch norm: (gamma / sigma, beta - mu * gamma / sigma), float64 ``[C]`` each."""
-    assert isinstance(norm, _BatchNorm)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    mean, variance = norm.running_mean.double(), norm.running_var.double()
-    factor = 1 / torch.sqrt(variance + norm.eps)
-    if norm.weight is not None:
-        factor = factor * norm.weight.double()
-    shift = -mean * factor
-    if norm.bias is not None:
-        shift = shift + norm.bias.double()
-    return factor, shift

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compression.core.batch_norm import fold_factors
 from compression.core.errors import InputError
 from compression.quantization.grid import Grid
-from compression.quantization.network.batch_norm_folding import fold_factors
 from compression.quantization.network.fake_quantize import fake_quantize, lsq_step_gradient
 from compression.quantization.network.graph import check_tensor
 from compression.quantization.observers import MIN_SCALE, Observer

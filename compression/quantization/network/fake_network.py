@@ -7,6 +7,7 @@ from functools import partial
 from torch import fx, nn
 
 from compression.core.errors import InputError
+from compression.core.tracing import trace
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.network import graph as ops
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
@@ -27,7 +28,7 @@ def quantizable_layers(model: nn.Module) -> list[str]:
 
     Raises ``InputError`` for a model that cannot be traced.
     """
-    traced = ops.trace(model)
+    traced = trace(model)
     return list(dict.fromkeys(str(node.target) for node in traced.graph.nodes if ops.is_layer(traced, node)))
 
 
@@ -45,7 +46,7 @@ def make_plan(
     as a term of a sum or the input of an average, gets ``activation_bits``. ``dynamic``: scales of activations are
     found at run time. ``unclamped``: the nodes of ReLU6 that became ReLU.
     """
-    traced = ops.trace(model)
+    traced = trace(model)
     fold_batch_norms_(traced, values=False)
     static = {} if dynamic else {name: bits for name, bits in layers.items() if bits.activation != FULL_PRECISION}
     activations = {}

@@ -8,8 +8,8 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from compression.core.tracing import trace
 from compression.core.widths import fit_widths_
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_network
 from compression.quantization.plan import Plan
 from compression.run.context import Context

@@ -7,9 +7,9 @@ from torch import nn
 
 from compression.core.errors import InputError
 from compression.core.selection import device_of
+from compression.core.tracing import trace
 from compression.distillation.features import check_layers, feature_shapes
 from compression.distillation.inheritance import check_inheritance
-from compression.quantization.network.graph import trace
 from compression.run.context import Context
 from compression.run.training.load_teacher import read_given_teacher, wrong_classes
 from compression.run.training.teaching import make_feature_transfer

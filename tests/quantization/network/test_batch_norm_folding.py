@@ -6,10 +6,10 @@ from integer_nets import plan_of, rounding
 from residual_net import Residual, randomize_
 from torch import nn
 
+from compression.core.tracing import trace
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.models.resnet18 import resnet18
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_network import integer_state
 
 

@@ -4,6 +4,7 @@ import torch
 from integer_nets import plan_of, rounding
 from torch import nn
 
+from compression.core.tracing import trace
 from compression.quantization.network.fake_network import (
     fake_layers,
     learn_steps_,
@@ -12,7 +13,6 @@ from compression.quantization.network.fake_network import (
     quantizable_layers,
     quantizers,
 )
-from compression.quantization.network.graph import trace
 from compression.quantization.plan import Activation, Bits
 
 

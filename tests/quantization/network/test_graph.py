@@ -7,8 +7,9 @@ from residual_net import TrainsDifferently
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.core.tracing import trace
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.graph import is_never_negative, trace
+from compression.quantization.network.graph import is_never_negative
 
 
 def test_only_non_negative_activations_are_unsigned(model):
@@ -30,7 +31,7 @@ def test_data_dependent_control_flow_is_refused():
         def forward(self, images):
             return images if images.sum() > 0 else -images
 
-    with pytest.raises(InputError, match="Branching cannot be quantized"):
+    with pytest.raises(InputError, match="Branching cannot be traced"):
         trace(Branching())
 
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from compression.core.counting import count_nonzero_parameters, count_parameters, model_sparsity
 from compression.core.errors import InputError
+from compression.core.tracing import trace
 from compression.quantization.network.fake_network import make_plan, quantizers
-from compression.quantization.network.graph import trace
 from compression.quantization.network.integer_layers import IntegerLayer, WeightOnlyLayer
 from compression.quantization.network.integer_network import integer_network
 from compression.quantization.observers.min_max import MinMax

@@ -3,7 +3,7 @@ import torch
 from rounding_nets import ResidualNet, fold, randomize_
 from torch import nn
 
-from compression.quantization.network import graph as ops
+from compression.core.tracing import trace
 from compression.quantization.network.layerwise import LayerWalk, layer_nodes
 
 
@@ -32,7 +32,7 @@ def inputs_by_hook(network, name, images):
 
 def test_layers_are_in_the_order_of_execution_and_called_once():
     assert list(layer_nodes(fold(ResidualNet().eval()))) == ["stem", "first", "second", "hidden", "head"]
-    assert list(layer_nodes(ops.trace(Twice()))) == ["head"]
+    assert list(layer_nodes(trace(Twice()))) == ["head"]
 
 
 # Nothing kept, one batch kept (its widest place is that of the other whole batch), all kept.

@@ -1,7 +1,7 @@
 from integer_nets import plan_of
 from torch import nn
 
-from compression.quantization.network.graph import trace
+from compression.core.tracing import trace
 from compression.quantization.network.placement import find_places
 from compression.quantization.plan import Activation, Bits
 

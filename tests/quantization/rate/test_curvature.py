@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from compression.core.errors import InputError
-from compression.quantization.network import graph as ops
+from compression.core.tracing import trace
 from compression.quantization.rate.curvature import SMOOTHING, measure_curvature, relative_curvature
 
 
@@ -16,7 +16,7 @@ def test_curvature_of_a_linear_layer_by_hand():
     slopes = (net(images).softmax(1) - F.one_hot(labels, 2)).detach()
     fisher = (slopes.square()[:, :, None] * images.square()[:, None]).mean(0)
     factored = fisher.sum(1, keepdim=True) * fisher.sum(0) / fisher.sum()
-    found = measure_curvature(ops.trace(net), [(images[:1], labels[:1]), (images[1:], labels[1:])], num_batches=2)["0"]
+    found = measure_curvature(trace(net), [(images[:1], labels[:1]), (images[1:], labels[1:])], num_batches=2)["0"]
     assert torch.allclose(found, (fisher + factored) / 2 + SMOOTHING * fisher.mean(), rtol=1e-5)
     assert found[0, 2] > 0
 
@@ -24,7 +24,7 @@ def test_curvature_of_a_linear_layer_by_hand():
 def test_a_weight_that_only_meets_padding_has_little_curvature():
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten())
     images = torch.randn(16, 3, 1, 1, generator=torch.Generator().manual_seed(0))
-    reference = ops.trace(randomize_(net))
+    reference = trace(randomize_(net))
     found = measure_curvature(reference, [(images, torch.arange(16) % 4)], num_batches=1)["0"].view(4, 3, 3, 3)
     centre = torch.zeros(3, 3, dtype=torch.bool)
     centre[1, 1] = True

@@ -8,8 +8,8 @@ from rounding_nets import ResidualNet, depthwise_net, fold, quantize, randomize_
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.core.tracing import trace
 from compression.quantization.grid import weight_grid
-from compression.quantization.network import graph as ops
 from compression.quantization.network.fake_layers import to_fake_quantized
 from compression.quantization.network.fake_network import fake_layers
 from compression.quantization.network.fake_quantize import to_integers
@@ -139,6 +139,6 @@ def test_invalid_settings_are_refused(key, value):
 
 
 def test_networks_that_are_not_ready_are_refused():
-    reference = ops.trace(randomize_(ResidualNet()))
+    reference = trace(randomize_(ResidualNet()))
     with pytest.raises(AssertionError, match="not folded"):
         learn_rounding_(reference, reference, images(), generator=generator())

@@ -6,7 +6,7 @@ from rounding_nets import ResidualNet, depthwise_net, fold, quantize, randomize_
 from torch import nn
 
 from compression.core.errors import InputError
-from compression.quantization.network import graph as ops
+from compression.core.tracing import trace
 from compression.quantization.network.fake_network import fake_layers, make_plan
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.plan import Bits
@@ -44,7 +44,7 @@ def test_one_layer_by_hand():
     net = nn.Sequential(nn.Linear(2, 1, bias=False))
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([[1.0, 0.4]]))
-    reference = ops.trace(net)
+    reference = trace(net)
     # With two bits and scale 1 the weights become 1 and 0.
     prepared = quantize(reference, None, weight_bits=2)
     inputs = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
@@ -127,4 +127,4 @@ def test_bad_arguments_are_refused():
     with pytest.raises(InputError, match="at least one batch"):
         correct_biases_(prepared, reference, [], num_batches=1)
     with pytest.raises(AssertionError, match="not folded"):
-        correct_biases_(prepared, ops.trace(randomize_(ResidualNet())), batches(images()), num_batches=1)
+        correct_biases_(prepared, trace(randomize_(ResidualNet())), batches(images()), num_batches=1)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from compression.core.errors import InputError
-from compression.quantization.network import graph as ops
+from compression.core.tracing import trace
 from compression.quantization.repairs.equalization import by_input_channel, equalize_, pair_scale
 
 
@@ -20,7 +20,7 @@ def linear_pair(first, second, bias=None, clamp=nn.ReLU):
         net[2].weight.copy_(torch.tensor(second))
         if bias is not None:
             net[0].bias.copy_(torch.tensor(bias))
-    return ops.trace(net)
+    return trace(net)
 
 
 def ranges(graph, first, second):
@@ -139,7 +139,7 @@ class Shared(nn.Module):
 
 
 def test_pairs_that_cannot_be_scaled_are_skipped_with_a_reason():
-    graph = ops.trace(randomize_(Shared()))
+    graph = trace(randomize_(Shared()))
     before = {name: tensor.clone() for name, tensor in graph.state_dict().items()}
     result = equalize_(graph, relu6="replace")
     assert not result.pairs
@@ -153,11 +153,11 @@ def test_pairs_that_cannot_be_scaled_are_skipped_with_a_reason():
 
 
 def test_a_linear_layer_that_reads_rows_of_a_convolution_is_skipped():
-    graph = ops.trace(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Linear(4, 4)))
+    graph = trace(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Linear(4, 4)))
     result = equalize_(graph)
     assert result.skipped == [("0", "2", "one's output channels are not the other's input channels")]
 
 
 def test_unknown_relu6_settings_are_refused():
     with pytest.raises(InputError, match=r"relu6='keep': must be 'skip' or 'replace'"):
-        equalize_(ops.trace(depthwise_net()), relu6="keep")
+        equalize_(trace(depthwise_net()), relu6="keep")

@@ -4,7 +4,7 @@ from rounding_nets import ResidualNet, fold, quantize, randomize_
 from torch import nn
 
 from compression.core.errors import InputError
-from compression.quantization.network import graph as ops
+from compression.core.tracing import trace
 from compression.quantization.network.fake_network import fake_layers
 from compression.quantization.repairs.scale_refit import fit_channels_
 
@@ -13,7 +13,7 @@ def test_channels_are_fitted_by_hand():
     net = nn.Sequential(nn.Linear(1, 1, bias=False))
     with torch.no_grad():
         net[0].weight.fill_(1.7)
-    reference = ops.trace(net)
+    reference = trace(net)
     # With two bits and scale 1 the weight becomes 1.
     prepared = quantize(reference, None, weight_bits=2)
     layer = prepared.get_submodule("0")

@@ -1,0 +1,47 @@
+/* The program that `run` walks: a list of operations over one arena of floats, and tables of constants. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include <stdint.h>
+
+/* All places are in bytes: in the arena for values, in the tables for constants. Python writes the same layout
+ * (OPERATION in encoding.py). */
+typedef struct {
+    int64_t kind;
+    int64_t width; /* floats in a vector */
+    int64_t source, target;
+    int64_t other;                      /* a second source: what is added, or -1 */
+    int64_t groups, channels, rows;     /* source channels and output channels of one group */
+    int64_t source_plane, target_plane; /* from one channel to the next */
+    int64_t tiles, tile_table;
+    int64_t weights, offsets, starts, bias;
+    int64_t pack, pack_width, pieces, piece_table; /* how a source is laid out again before it is read */
+    int64_t packed, packed_plane;
+    int64_t size, function;
+    float low, high; /* limits of the result; infinite if there are none */
+    float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0 */
+} Operation;
+
+enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK };
+enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU };
+enum { ADD, MULTIPLY };
+enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES };
+enum { PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE };
+
+/* Up to 8 vectors of one output channel: where each is read and written, relative to the plane. */
+typedef struct {
+    int32_t vectors, contiguous; /* contiguous: vectors follow one another, in the source and in the target */
+    int32_t source[8], target[8];
+} Tile;
+
+/* A tap of a depthwise kernel and the pixel that it meets, relative to the plane. */
+typedef struct {
+    int32_t tap, offset;
+} Tap;
+
+/* One vector of a packed plane: the two windows of the source plane that hold its values. */
+typedef struct {
+    int32_t first, second;
+} Piece;
+
+#endif

@@ -1,0 +1,69 @@
+"""Lowering: from a model, as torch.fx traces it, to a program of a few kinds of operations."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from compression.core.errors import InputError, first_line
+from compression.core.tracing import trace
+from compression.runtimes.sparse.fusing import fuse_
+from compression.runtimes.sparse.handlers import Call, find_handler
+from compression.runtimes.sparse.program import Map, Program
+
+
+def lower(model: nn.Module, *, shape: tuple[int, int, int]) -> Program:
+    """Return the program of ``model`` in evaluation mode for images of ``shape``, channels, height and width.
+
+    Raises InputError for a network that torch.fx cannot trace, for an operation without a kernel, which it names, and
+    for a shape that the network does not accept.
+    """
+    return lower_graph(trace(model), shape=shape)
+
+
+def lower_graph(graph: fx.GraphModule, *, shape: tuple[int, int, int]) -> Program:
+    """Return the program of a traced network; see ``lower``."""
+    results = _Results(graph)
+    try:
+        with torch.inference_mode():
+            results.run(torch.zeros(1, *shape))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"images of shape {list(shape)} do not fit the network: {first_line(error)}") from error
+    image = Map(*shape)
+    program = Program(image=image, logits=image)
+    maps: dict[fx.Node, Map] = {}
+    for node in graph.graph.nodes:
+        result = results.found[node]
+        if node.op == "placeholder":
+            if maps:
+                raise InputError("engine sparse: the network has several inputs; allowed: one batch of images")
+            maps[node] = image
+        elif node.op == "output":
+            program.logits = _find_logits(node, maps, result)
+        elif isinstance(result, Tensor) and node.op != "get_attr":
+            module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+            call = Call(node, module, result, program=program, maps=maps, results=results.found)
+            maps[node] = find_handler(call)(call)
+    fuse_(program)
+    return program
+
+
+class _Results(fx.Interpreter):
+    """Runs a graph once and keeps the result of every node: tensors for their shapes, and sizes that are computed."""
+
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__(graph, garbage_collect_values=False)
+        self.found: dict[fx.Node, Any] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one node and keep its result."""
+        self.found[n] = super().run_node(n)
+        return self.found[n]
+
+
+def _find_logits(node: fx.Node, maps: dict[fx.Node, Map], result: Any) -> Map:
+    if not isinstance(result, Tensor) or result.ndim != 2:
+        raise InputError("engine sparse: the output of the network must be one tensor of logits [B, classes]")
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    return maps[source]

@@ -1,0 +1,119 @@
+"""A network in the tables of the sparse engine, with memory to run it."""
+
+import ctypes
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.core.errors import InputError
+from compression.core.sizes import format_size
+from compression.runtimes.sparse.encoding import Encoded, encode
+from compression.runtimes.sparse.program import Program
+
+_ALIGNMENT = 64
+Floats = NDArray[np.float32]
+
+
+class SparseNetwork:
+    """A program for one shape of images, in two forms: for one image, and for a block of as many as a vector holds."""
+
+    def __init__(self, kernels: ctypes.CDLL, program: Program, *, vector: int, threads: int) -> None:
+        self._kernels, self._program, self._vector, self._threads = kernels, program, vector, threads
+
+    def __call__(self, images: Floats) -> Floats:
+        """Return the logits of ``images: [B, C, H, W]``: ``[B, classes]``."""
+        images = np.ascontiguousarray(images, dtype=np.float32)
+        logits = np.empty((len(images), self._program.logits.channels * self._program.logits.positions), np.float32)
+        in_blocks = self._count_in_blocks(len(images))
+        if in_blocks:
+            self._run_blocks(images[:in_blocks], logits[:in_blocks])
+        for index in range(in_blocks, len(images)):
+            self._single.run(images[index:], logits[index:])
+        return logits
+
+    def _count_in_blocks(self, count: int) -> int:
+        """Return how many of ``count`` images are computed in blocks.
+
+        The rest takes a block too if it is more than a quarter of one; a block of MobileNetV2 takes about as long as
+        that many single images.
+        """
+        rest = count % self._vector
+        return count if self._vector > 1 and 4 * rest > self._vector else count - rest if self._vector > 1 else 0
+
+    def _run_blocks(self, images: Floats, logits: Floats) -> None:
+        blocks = range(0, len(images), self._vector)
+
+        def run(bound: "_Bound", first: int) -> None:
+            part = images[first : first + self._vector]
+            if len(part) == self._vector:
+                bound.run(part, logits[first:])
+                return
+            whole = np.zeros((self._vector, *images.shape[1:]), dtype=np.float32)
+            whole[: len(part)] = part
+            result = np.empty((self._vector, logits.shape[1]), dtype=np.float32)
+            bound.run(whole, result)
+            logits[first:] = result[: len(part)]
+
+        workers = self._blocks[: len(blocks)]
+
+        def run_share(bound: "_Bound", share: range) -> None:
+            for first in share:
+                run(bound, first)
+
+        if len(workers) == 1:
+            run_share(workers[0], blocks)
+            return
+        with ThreadPoolExecutor(len(workers)) as pool:
+            # Each worker has its own arena. The kernels run without Python's lock.
+            shares = [blocks[index :: len(workers)] for index in range(len(workers))]
+            list(pool.map(run_share, workers, shares))
+
+    @cached_property
+    def _single(self) -> "_Bound":
+        return _Bound(self._kernels, encode(self._program, vector=self._vector, lanes=1))
+
+    @cached_property
+    def _blocks(self) -> list["_Bound"]:
+        encoded = encode(self._program, vector=self._vector, lanes=self._vector)
+        first = _Bound(self._kernels, encoded)
+        return [first, *(_Bound(self._kernels, encoded, tables=first.tables) for _ in range(self._threads - 1))]
+
+
+class _Bound:
+    """Tables with an arena of their own. One thread at a time may run it."""
+
+    def __init__(self, kernels: ctypes.CDLL, encoded: Encoded, *, tables: NDArray[np.uint8] | None = None) -> None:
+        check_memory(encoded.arena_bytes)
+        self._kernels, self._encoded = kernels, encoded
+        self.tables = _aligned(len(encoded.tables)) if tables is None else tables
+        self.tables[:] = encoded.tables
+        self._arena = _aligned(encoded.arena_bytes)
+        operations = encoded.operations
+        self._places = operations.ctypes.data, len(operations), self._arena.ctypes.data, self.tables.ctypes.data
+
+    def run(self, images: Floats, logits: Floats) -> None:
+        """Write the logits of the first images, as many as the tables are made for."""
+        self._kernels.run(*self._places, images.ctypes.data, logits.ctypes.data)
+
+
+def check_memory(needed: int) -> None:
+    """Raise InputError if an arena of ``needed`` bytes is larger than this machine's memory."""
+    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else needed
+    if needed > available:
+        raise InputError(
+            f"engine sparse: the maps of this network need {format_size(needed)}, "
+            f"the machine has {format_size(available)}; use smaller images"
+        )
+
+
+def _aligned(size: int) -> NDArray[np.uint8]:
+    """Return ``size`` zero bytes that begin at a multiple of 64."""
+    try:
+        data = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
+    except MemoryError as error:
+        raise InputError(f"engine sparse: no memory for {format_size(size)}; use smaller images") from error
+    first = -data.ctypes.data % _ALIGNMENT
+    return data[first : first + size]
