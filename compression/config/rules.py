@@ -5,13 +5,14 @@ walks from a section to the sections inside it, and so knows the dotted key of e
 fields are in the method ``check`` of their section, which receives the key of the section.
 """
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Protocol
 
 from compression.core.errors import InputError
 
-_RULES = "rules"
+_RULES, _ADDED = "rules", "added"
 
 
 class Rule(Protocol):
@@ -29,11 +30,30 @@ class Section:
         """Raise ``InputError`` if fields contradict each other. ``at`` is the dotted key of this section."""
 
 
-def checked(default: Any, *rules: Rule) -> Any:
-    """Return a dataclass field with this default, and with rules for its values."""
+def checked(default: Any, *rules: Rule, added: bool = False) -> Any:
+    """Return a dataclass field with this default, and with rules for its values.
+
+    Give ``added=True`` to a field that joins a section whose stages people already keep: see ``result_settings``.
+    """
+    metadata = {_RULES: rules, _ADDED: added}
     if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata={_RULES: rules})
-    return field(default=default, metadata={_RULES: rules})
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def result_settings(section: Section) -> dict[str, Any]:
+    """Return the settings of a section and of the sections inside it, as they stand in the key of a stage.
+
+    An added field at its default is left out. Keys without it are the keys of earlier versions, so their stages, which
+    may be long trainings, are still found.
+    """
+    settings: dict[str, Any] = {}
+    for one in fields(section):
+        value = getattr(section, one.name)
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        if not (one.metadata.get(_ADDED) and value == default):
+            settings[one.name] = result_settings(value) if isinstance(value, Section) else copy.deepcopy(value)
+    return settings
 
 
 def check_section(section: Section, at: str = "") -> None:

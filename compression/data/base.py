@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -101,9 +101,13 @@ class Dataset(ABC):
     Arguments are plain yaml values and are checked at once; a bad value raises ``InputError``. ``val_fraction`` of the
     training images is held out for validation. If ``mean`` or ``std`` (0..1 scale) is null, it is measured on the
     remaining training images. ``num_workers=auto`` uses the cores that this process may use, at most 16.
+
+    ``added`` has the default of every argument that came after people kept stages. At this value the argument is left
+    out of the keys of stages, so that earlier stages are still found.
     """
 
     name: str
+    added: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,

@@ -90,7 +90,11 @@ class RunData:
     def identity(self) -> dict[str, Any]:
         """Everything about the data that changes results: file contents, splits, augmentation, batch size."""
         ignored = {*_NOT_IN_IDENTITY, *DEFAULTS_OF_OTHERS}
-        kept = {key: value for key, value in self.settings.items() if key not in ignored}
+        kept = {
+            key: value
+            for key, value in self.settings.items()
+            if key not in ignored and not (key in self.dataset.added and value == self.dataset.added[key])
+        }
         return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
 
     def train_batches(self, *, devices: int = 1) -> Batches:

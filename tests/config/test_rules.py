@@ -1,6 +1,6 @@
 """Rules of fields, and the keys by which errors name them."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import pytest
 from omegaconf import OmegaConf
@@ -14,6 +14,7 @@ from compression.config.rules import (
     each,
     one_of,
     require,
+    result_settings,
     within,
 )
 from compression.core.errors import InputError
@@ -84,3 +85,28 @@ def test_a_square_bracket_includes_the_end(interval, inside, outside):
         with pytest.raises(InputError) as caught:
             rule(value, key="key")
         assert str(caught.value) == f"key={value}: must be in {interval}"
+
+
+@dataclass
+class Part(Section):
+    kept: int = 1
+    later: list[int] = checked([1, 2], added=True)
+
+
+@dataclass
+class Whole(Section):
+    part: Part = field(default_factory=Part)
+    later: float | None = checked(None, added=True)
+
+
+def test_an_added_field_counts_only_where_it_differs_from_its_default():
+    whole = Whole()
+    assert result_settings(whole) == {"part": {"kept": 1}}
+    whole.part.later, whole.later = [1], 0.5
+    assert result_settings(whole) == {"part": {"kept": 1, "later": [1]}, "later": 0.5} == asdict(whole)
+
+
+def test_the_settings_of_a_result_are_a_copy():
+    whole = Whole(part=Part(later=[3]))
+    result_settings(whole)["part"]["later"].append(4)
+    assert whole.part.later == [3]

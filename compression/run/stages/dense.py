@@ -1,10 +1,10 @@
 """The dense stage: the baseline, trained or read from ``model.weights``."""
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from compression.config.rules import result_settings
 from compression.run.building.given_weights import hash_given_weights, load_given_weights_
 from compression.run.building.network_files import save_tensors
 from compression.run.code_identity import user_code
@@ -34,7 +34,7 @@ def obtain_dense(context: Context, made: Finished) -> StageRecord:
         inputs["weights"] = hash_given_weights(given)
         make = partial(_take_weights, context, given)
     else:
-        inputs |= {"training": asdict(config.training), "callbacks": config.callbacks or {}}
+        inputs |= {"training": result_settings(config.training), "callbacks": config.callbacks or {}}
         make = partial(train_from_scratch, context, "dense", num_epochs=config.training.epochs)
     return context.store.obtain(StageKey("dense", VERSION, inputs), make)
 

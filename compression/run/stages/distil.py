@@ -1,8 +1,8 @@
 """The distil stage: a student of another architecture, trained from scratch under the teacher."""
 
-from dataclasses import asdict
 from functools import partial
 
+from compression.config.rules import result_settings
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.stage import Finished
@@ -27,7 +27,7 @@ def obtain_distilled(context: Context, made: Finished) -> StageRecord:
         "data": student.data.identity,
         "model": student.architecture,
         "code": user_code(config.model),
-        "training": asdict(config.training) | {"epochs": num_epochs},
+        "training": result_settings(config.training) | {"epochs": num_epochs},
         "callbacks": config.callbacks or {},
         "seed": config.seed,
         "arithmetic": student.machine.identity,

@@ -3,7 +3,6 @@
 import gzip
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from compression.artifact import Artifact, load_artifact
+from compression.config.rules import result_settings
 from compression.core.accuracy import count_hits
 from compression.core.counting import (
     count_layer_weights,
@@ -45,7 +45,7 @@ def obtain_evaluated(context: Context, made: Finished) -> StageRecord:
     dense, files = made["dense"], {"dense": made["dense_export"], "compressed": made["export"]}
     pruned = made.get("prune")
     inputs = {
-        "runtime": asdict(context.config.runtime),
+        "runtime": result_settings(context.config.runtime),
         "arithmetic": context.machine.identity,
         "machine": describe_machine(),
         "software": describe_software(),

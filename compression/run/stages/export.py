@@ -1,6 +1,5 @@
 """The export stages: the dense and the compressed model, written as an artifact and as ONNX."""
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch import nn
 import compression
 from compression.artifact import save_artifact
 from compression.callbacks.export_after_validation import ExportCallback
+from compression.config.rules import result_settings
 from compression.core.counting import count_layer_weights, model_sparsity
 from compression.run.building.network_files import describe_architecture, is_compacted, load_network, plan_of
 from compression.run.context import Context
@@ -34,7 +34,7 @@ def obtain_exported(context: Context, made: Finished) -> StageRecord:
 
 def _obtain(context: Context, parent: StageRecord, dense_model: StageRecord) -> StageRecord:
     inputs = {
-        "storage": asdict(context.config.storage),
+        "storage": result_settings(context.config.storage),
         "strategy": _strategy_name(context, parent),
         "arithmetic": context.machine.identity,
     }

@@ -1,9 +1,9 @@
 """The finetune stage: ordinary training of the compacted network."""
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from compression.config.rules import result_settings
 from compression.core.learning_rate import repeated_cosine
 from compression.run.building.network_files import is_compacted, load_network, save_tensors
 from compression.run.context import Context
@@ -24,9 +24,9 @@ def obtain_finetuned(context: Context, made: Finished) -> StageRecord:
     With distillation, the dense model teaches it unless the configuration names another teacher.
     """
     student, parent, teacher = context.student, made.network, made["dense"]
-    training = asdict(student.config.training)
+    training = result_settings(student.config.training)
     inputs = {
-        "finetune": asdict(student.config.strategy.finetune),
+        "finetune": result_settings(student.config.strategy.finetune),
         "training": {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")},
         "seed": student.config.seed,
         "arithmetic": student.machine.identity,

@@ -1,7 +1,6 @@
 """The prune stage: the steps of a strategy, each followed by recovery training."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from compression.callbacks.batch_norm_penalty import BatchNormPenalty
 from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.pruning import PruningCallback
 from compression.callbacks.step_recorder import StepRecorder
+from compression.config.rules import result_settings
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import repeated_cosine
@@ -49,8 +49,8 @@ def obtain_pruned(context: Context, made: Finished) -> StageRecord:
     sensitivity = _sensitivity_table(student, made.get("sensitivity"))
     config = student.config
     # Neither a recipe's name nor the training of the compacted model changes this stage's result.
-    strategy = _without(asdict(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
-    training = _without(asdict(config.training), "warmup", "min_lr", "early_epoch")
+    strategy = _without(result_settings(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
+    training = _without(result_settings(config.training), "warmup", "min_lr", "early_epoch")
     if config.strategy.recovery.epochs is not None:
         # The parent's key has the length of dense training.
         training = _without(training, "epochs")

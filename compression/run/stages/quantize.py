@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
+from compression.config.rules import result_settings
 from compression.core.accuracy import count_hits
 from compression.core.counting import model_sparsity
 from compression.core.errors import InputError
@@ -52,7 +53,7 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
     """
     student, parent, table, teacher = context.student, made.network, made.get("bits"), made["dense"]
     config = student.config
-    settings, training = asdict(config.quantization), asdict(config.training)
+    settings, training = result_settings(config.quantization), result_settings(config.training)
     inputs: dict[str, Any] = {
         "quantization": {key: value for key, value in settings.items() if key != "training"},
         "bits": [config.weight_bits, config.activation_bits],

@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from hydra.utils import instantiate
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from compression.config.rules import result_settings
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
 from compression.core.seeding import derive_seed, make_generator
@@ -41,7 +41,7 @@ def obtain_sensitivity(context: Context, made: Finished) -> StageRecord:
 def obtain_sensitivity_of(context: Context, parent: StageRecord, kind: str) -> StageRecord:
     """Return the sensitivity of the layers of ``parent``'s network; ``kind`` is ``weights`` or ``channels``."""
     inputs = {
-        "settings": asdict(context.config.sensitivity),
+        "settings": result_settings(context.config.sensitivity),
         "parts": KINDS[kind],
         "code": user_code(KINDS[kind]),
         "seed": context.config.seed,

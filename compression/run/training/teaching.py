@@ -7,6 +7,7 @@ from lightning.pytorch import Callback
 from torch import nn
 
 from compression.callbacks.distillation import DistillationCallback
+from compression.config.rules import result_settings
 from compression.core.errors import InputError
 from compression.core.seeding import make_generator
 from compression.core.selection import device_of
@@ -59,7 +60,7 @@ def distillation_identity(context: Context, dense_model: StageRecord) -> dict[st
         **{key: getattr(settings, key) for key in ("name", "alpha", "temperature")},
     }
     if settings.name == "feature":
-        identity["feature"] = asdict(settings.feature) | {"weight": _weight(context)}
+        identity["feature"] = result_settings(settings.feature) | {"weight": _weight(context)}
     return {"distillation": identity}
 
 

@@ -1,0 +1,73 @@
+"""The ids of stages: they stay the same from version to version, so that long trainings are still found."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from runs import compose_config
+
+from compression.run.context import make_context
+from compression.run.pipeline import plan_stages
+
+FIXED = ("threads=1", "trainer.accelerator=cpu", "trainer.precision=32-true")
+# Ids without the hash of source code, which every change of a model's or a strategy's code changes.
+DIGITS = {
+    "dense": "38b2462dbe70895f",
+    "prune": "e52ced52ebe7a357",
+}
+# The settings of a long training on CIFAR-10 as JPEG files, on a folder of a few images.
+FOLDER = {"dense": "914c7efeb458286c"}
+
+
+def ids(config, folder):
+    made = plan_stages(config, run_dir=folder)
+    found = {}
+    for name, record in made.items():
+        inputs = {key: value for key, value in record.key.inputs.items() if key != "code"}
+        text = json.dumps([name, record.key.version, inputs], sort_keys=True)
+        found[name] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found
+
+
+@pytest.fixture
+def image_folder(tmp_path):
+    """A folder of uncompressed images, whose bytes do not depend on the version of a library."""
+    for part in ("train", "test"):
+        for number, name in enumerate(("cat", "dog")):
+            for index in range(10):
+                path = tmp_path / "images" / part / name / f"{index}.bmp"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                values = np.full((32, 32, 3), 100 * number + 2 * index + (part == "test"), np.uint8)
+                Image.fromarray(values).save(path)
+    return tmp_path / "images"
+
+
+def test_the_stages_of_digits_keep_their_ids(tmp_path):
+    config = compose_config(*FIXED, "strategy=iterative_l1", "sparsity=0.9", f"output_dir={tmp_path}")
+    found = ids(config, tmp_path / "run")
+    assert {name: found[name] for name in DIGITS} == DIGITS
+
+
+def test_a_long_training_on_an_image_folder_keeps_its_id(tmp_path, image_folder):
+    config = compose_config(
+        *FIXED,
+        *("data=image_folder", f"data.root={image_folder}", "data.batch_size=8"),
+        *("model=mobilenet_v2", "training.epochs=30", "training.label_smoothing=0.1", f"output_dir={tmp_path}"),
+    )
+    found = ids(config, tmp_path / "run")
+    assert {name: found[name] for name in FOLDER} == FOLDER
+
+
+def test_an_added_argument_of_a_dataset_counts_only_where_it_differs_from_its_default(tmp_path, monkeypatch):
+    config = compose_config(*FIXED, f"output_dir={tmp_path}")
+    config.data["background"] = "white"
+    context = make_context(compose_config(*FIXED, f"output_dir={tmp_path}"), tmp_path / "run")
+    data = replace(context.data, settings=config.data)
+    assert data.identity == context.data.identity | {"background": "white"}
+    monkeypatch.setattr(type(data.dataset), "added", {"background": "white"})
+    assert replace(data).identity == context.data.identity
+    config.data["background"] = "black"
+    assert replace(data).identity == context.data.identity | {"background": "black"}
