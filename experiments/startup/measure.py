@@ -85,8 +85,8 @@ def main() -> None:
         if given.jobs:
             run(checkouts["after"], *sweep_command(folder, given.jobs))
         for checkout in checkouts.values():
-            # Both get their bytecode before anything is timed.
-            measure(checkout, folder, 0)
+            # Both get their bytecode, and the single run its pictures, before anything is timed.
+            measure(checkout, folder, given.jobs)
         for number in range(given.rounds):
             for name, checkout in checkouts.items():
                 for command, seconds in measure(checkout, folder, given.jobs).items():
