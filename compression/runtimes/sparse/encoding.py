@@ -280,7 +280,8 @@ class _Encoder:
         rows, columns = reach_window(source, operation.target, window)
         places = rows[:, None, :, None] * source.width + columns[None, :, None, :]
         inside = (rows >= 0)[:, None, :, None] & (columns >= 0)[None, :, None, :]
-        places, inside = (part.reshape(-1, operation.target.positions).T for part in (places, inside))
+        places = places.reshape(-1, operation.target.positions).T
+        inside = inside.reshape(-1, operation.target.positions).T
         pixels, taps = np.nonzero(inside)
         entries = np.zeros(len(taps), dtype=TAP)
         entries["tap"], entries["offset"] = taps, places[inside] * self.lanes * FLOAT
