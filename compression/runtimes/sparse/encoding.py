@@ -280,7 +280,6 @@ class _Encoder:
         rows, columns = reach_window(source, operation.target, window)
         places = rows[:, None, :, None] * source.width + columns[None, :, None, :]
         inside = (rows >= 0)[:, None, :, None] & (columns >= 0)[None, :, None, :]
-        # One row for each pixel of the target, one column for each tap.
         places = places.reshape(-1, operation.target.positions).T
         inside = inside.reshape(-1, operation.target.positions).T
         pixels, taps = np.nonzero(inside)
