@@ -18,6 +18,7 @@ with missing_extra_in_one_line():
     from compression.config.sweep_environment import name_invocation
     from compression.sweep.execute import complete, run_alone, run_numbered
     from compression.sweep.supervise import exit_with_parent
+    from compression.system.quick_exit import exit_quickly
     from compression.system.termination import stop_in_order
 
 register()
@@ -45,4 +46,4 @@ if __name__ == "__main__":
     exit_with_parent()
     stop_in_order()
     with errors_in_one_line():
-        sys.exit(complete(main))
+        exit_quickly(complete(main))

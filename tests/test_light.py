@@ -117,6 +117,13 @@ def test_training_without_its_extra_names_it_in_one_line():
     assert re.fullmatch(LINE.format("train"), done.stderr)
 
 
+def test_the_stages_of_a_run_import_these_only_when_they_need_them():
+    late = {"onnx", "onnxscript", "onnxruntime", "openvino", "optuna", "sklearn", "tensorboard", "torch_pruning"}
+    code = f"import sys, compression.run.pipeline; print(*sorted({late} & set(sys.modules)))"
+    done = run_without([], "-c", code)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "\n")
+
+
 @pytest.mark.slow
 def test_a_missing_package_that_hydra_imports_is_named(tmp_path):
     done = run_without(["sklearn"], ROOT / "train.py", f"output_dir={tmp_path}")

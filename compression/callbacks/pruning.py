@@ -94,7 +94,7 @@ class PruningCallback(Callback):
         ``update`` is the number of the current optimizer update. Also rewinds the weights if ``rewind_to`` is set.
         """
         pruning = self.strategy.prunes_at(self.step + 1)
-        if pruning and self.step:
+        if pruning and self.recorder.unfinished:
             self._refresh(net)
             self.recorder.finish_step(net, self.masks)
         self.step += 1

@@ -59,13 +59,18 @@ class StepRecorder(Callback):
                 }
             )
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the row of the current step lacks the accuracy after recovery."""
+        return bool(self.rows) and self.rows[-1]["accuracy_after"] is None
+
     def finish_step(self, net: nn.Module, masks: MaskSet) -> None:
         """Complete the row of the current step with the accuracy after recovery, and write its best weights.
 
         If no epoch was validated since the step, the weights and accuracy are those of ``net``. Does nothing if the row
         is complete.
         """
-        if not self.rows or self.rows[-1]["accuracy_after"] is not None:
+        if not self.unfinished:
             return
         row, weights = self.rows[-1], self.best.weights or _copy(net.state_dict())
         row["accuracy_after"] = self.best.accuracy if self.best.weights else self.measure(net)

@@ -13,6 +13,7 @@ TARGETS = ("weights", "channels", "params", "macs")
 STARTS = ("dense", "initial", "early")
 REWINDS = ("none", "initial", "early")
 ENDS = ("first", "last")
+SINGLE_WEIGHTS = "compression.pruning.granularities.weights.Weights"
 PARTS = ("criterion", "granularity", "allocation", "schedule")
 
 
@@ -66,7 +67,7 @@ class StrategyConfig(Section):
         """Raise ``InputError`` if parts of the recipe contradict each other."""
         self._check_parts(at)
         self._check_recovery(at)
-        if self.finetune.epochs and (self.target == "weights" or not self.compact):
+        if self.finetune.epochs and not (self.compact and self.removes_channels):
             raise InputError(
                 f"{at}.finetune.epochs={self.finetune.epochs} contradicts {at}={self.name}: it trains the network "
                 f"whose channels were removed, and would bring single weights back; use {at}.recovery.epochs"
@@ -77,7 +78,7 @@ class StrategyConfig(Section):
         if missing and len(missing) < len(PARTS):
             raise InputError(f"{at}={self.name}: {', '.join(missing)} not set; must have {', '.join(PARTS)}")
         if self.regrowth and self.target != "weights":
-            raise InputError(f"{at}.regrowth contradicts {at}.target={self.target}: only weights can regrow")
+            raise InputError(f"{at}.regrowth contradicts {at}.target={self.target}: must be weights")
 
     def _check_recovery(self, at: str) -> None:
         epochs, spread, rewind = self.recovery.epochs, self.recovery.spread, self.recovery.rewind
@@ -102,6 +103,13 @@ class StrategyConfig(Section):
     def prunes(self) -> bool:
         """Whether the recipe prunes anything."""
         return bool(self.criterion)
+
+    @property
+    def removes_channels(self) -> bool:
+        """Whether channels are pruned, rather than single weights."""
+        # Both save MACs, so there the granularity decides.
+        single = self.target == "macs" and self.granularity.get("_target_") == SINGLE_WEIGHTS
+        return self.target != "weights" and not single
 
     @property
     def compacts(self) -> bool:

@@ -12,12 +12,14 @@ from compression.core.masks import MaskSet
 from compression.core.seeding import make_generator
 from compression.core.selection import prunable_weights
 from compression.pruning.allocations import Allocation
+from compression.pruning.costed_weights import TARGETS, CostedWeightUnits, costed_units
 from compression.pruning.criteria import Criterion
 from compression.pruning.evidence import Batch, Evidence
 from compression.pruning.granularities import Granularity, Units
-from compression.pruning.granularities.weights import WeightUnits
+from compression.pruning.granularities.weights import Weights, WeightUnits
 from compression.pruning.regrowth import Regrowth
 from compression.pruning.schedules import Schedule
+from compression.pruning.scores_per_cost import cost_exponent, scores_per_cost
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,11 @@ class Strategy:
         scores = self.units.reduce(scores)
         kept = self.units.kept(masks)
         scores = {name: score.masked_fill(~kept[name], -torch.inf) for name, score in scores.items()}
+        ranked = scores
+        if isinstance(self.units, CostedWeightUnits):
+            ranked = scores_per_cost(scores, costs=self.units.costs, exponent=cost_exponent(self.criterion))
         num_kept = self.units.count(
-            scores, amount=self.schedule(step, self.amount), final=self.amount, allocation=self.allocation
+            ranked, amount=self.schedule(step, self.amount), final=self.amount, allocation=self.allocation
         )
         return MaskSet(self.units.masks(scores, num_kept))
 
@@ -104,13 +109,22 @@ def find_units(
 ) -> Units:
     """Return the units (weights or channel groups) that ``granularity`` finds in ``model``.
 
-    ``protect`` may contain ``first`` and ``last``, the prunable weights that stay dense. Raises ``InputError`` if the
-    granularity cannot reach ``amount`` or does not fit the model.
+    ``target`` is the quantity that the amount refers to. ``protect`` may contain ``first`` and ``last``, the prunable
+    weights that stay dense. Raises ``InputError`` if the granularity cannot reach ``amount`` or does not fit the model
+    or the target.
     """
     fixed = granularity.fixed_sparsity
     if fixed is not None and not math.isclose(fixed, amount):
         raise InputError(f"sparsity={amount} contradicts strategy.granularity, which always prunes {fixed}")
-    return granularity.units(model, example=example, target=target, protected=protected_weights(model, protect))
+    if fixed is not None and target != "weights":
+        raise InputError(f"strategy.target={target}: must be weights where a pattern decides what is pruned")
+    protected = protected_weights(model, protect)
+    if type(granularity) is not Weights or target == "weights":
+        return granularity.units(model, example=example, target=target, protected=protected)
+    if target not in TARGETS:
+        allowed = ", ".join(("weights", *TARGETS))
+        raise InputError(f"strategy.target={target}: must be one of {allowed} where single weights are pruned")
+    return costed_units(model, example=example, target=target, protected=protected)
 
 
 def protected_weights(model: nn.Module, protect: Sequence[str]) -> frozenset[str]:

@@ -25,6 +25,7 @@ def make_metrics(
     """Return the ``metrics.json`` document of a finished run.
 
     ``evaluated`` is the result of the evaluate stage: ``dense`` and ``compressed`` results, ``timing`` and ``parity``.
+    Both models also have ``nonzero_macs``.
     """
     dense, compressed = evaluated["dense"], evaluated["compressed"]
     return {
@@ -38,6 +39,7 @@ def make_metrics(
             "gzip_ratio": dense["bytes"]["gzip_state_dict"] / compressed["bytes"]["gzip_state_dict"],
             "nonzero_ratio": dense["nonzero_parameters"] / compressed["nonzero_parameters"],
             "macs_ratio": dense["macs"] / compressed["macs"],
+            "nonzero_macs_ratio": dense["nonzero_macs"] / max(1, compressed["nonzero_macs"]),
         },
         "pruning_history": list(pruning_history),
         "compaction": None if compaction is None else dict(compaction),

@@ -7,6 +7,8 @@ import yaml
 
 from compression.core.sizes import format_size
 
+# What strategy.target counts, in words.
+TARGET_NAMES = {"weights": "weights", "channels": "channels", "params": "parameters", "macs": "MACs"}
 COLUMNS = ("step", "sparsity", "before recovery", "after recovery", "file", "latency")
 
 

@@ -101,6 +101,12 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         f"{compressed['macs'] / 1e6:.1f} M",
         format_ratio(dense["macs"] / compressed["macs"], "fewer", "more"),
     )
+    yield Row(
+        "  of non-zero weights",
+        f"{dense['nonzero_macs'] / 1e6:.1f} M",
+        f"{compressed['nonzero_macs'] / 1e6:.2f} M",
+        format_ratio(metrics["improvement"]["nonzero_macs_ratio"], "fewer", "more"),
+    )
 
 
 def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:

@@ -20,8 +20,9 @@ from compression.data.base import Dataset
 from compression.models.registry import build_model
 from compression.reporting.provenance import describe_making
 from compression.run.machine import Machine, find_machine
-from compression.run.run_data import RunData
+from compression.run.run_data import DEFAULTS_OF_OTHERS, RunData
 from compression.stage_store.store import Store
+from compression.system.freed_memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Context:
 
 def make_dataset(config: Config) -> Dataset:
     """Return the dataset of a run. No image is read yet."""
-    settings = {key: value for key, value in config.data.items() if key != "stem"}
+    settings = {key: value for key, value in config.data.items() if key not in DEFAULTS_OF_OTHERS}
     dataset: Dataset = instantiate(settings, _convert_="all")
     return dataset
 
@@ -105,6 +106,7 @@ def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) 
     """
     machine = find_machine(config)
     torch.set_num_threads(machine.threads)
+    keep_freed_memory()
     store = _make_store(config, run_dir)
     data = RunData(
         dataset=make_dataset(config) if dataset is None else dataset,

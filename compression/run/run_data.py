@@ -19,7 +19,9 @@ from compression.run.ranks import local_rank
 log = logging.getLogger(__name__)
 
 # Settings that say where images are and how they reach the device. They change no computed value.
-_NOT_IN_IDENTITY = ("root", "num_workers", "resident", "resident_limit_mib", "class_groups", "stem", "batch_size")
+_NOT_IN_IDENTITY = ("root", "num_workers", "resident", "resident_limit_mib", "class_groups", "batch_size")
+# Keys of the group ``data`` that only give other groups their defaults: the stem of models, the length of trainings.
+DEFAULTS_OF_OTHERS = ("stem", "schedule")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class RunData:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything about the data that changes results: file contents, splits, augmentation, batch size."""
-        kept = {key: value for key, value in self.settings.items() if key not in _NOT_IN_IDENTITY}
+        ignored = {*_NOT_IN_IDENTITY, *DEFAULTS_OF_OTHERS}
+        kept = {key: value for key, value in self.settings.items() if key not in ignored}
         return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
 
     def train_batches(self, *, devices: int = 1) -> Batches:

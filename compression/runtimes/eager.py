@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compression.runtimes.runtime import Predictor
+from compression.system.freed_memory import keep_freed_memory
 
 
 class EagerRuntime:
@@ -16,8 +17,12 @@ class EagerRuntime:
     name = "eager"
 
     def load(self, source: nn.Module, /, *, threads: int) -> Predictor:
-        """Return a function that runs a copy of ``source`` on images; sets the number of threads of the process."""
+        """Return a function that runs a copy of ``source`` on images.
+
+        From then on, the process has this number of threads and keeps freed memory.
+        """
         torch.set_num_threads(threads)
+        keep_freed_memory()
         model = copy.deepcopy(source).cpu().eval().to(memory_format=torch.channels_last)
 
         def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from compression.sweep.supervise import exit_with_parent, is_done, run_job
 from compression.system.disk import DiskFullError, mentions_full_disk
 from compression.system.spinning import limit_spinning
 from compression.system.termination import describe_stop, exit_code, find_stop
+from compression.system.uncollected import uncollected_imports
 
 # Number of attempts when a pool of workers dies. Finished jobs are not run twice.
 _POOLS = 3
@@ -28,12 +29,13 @@ TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 def run_alone(config: Config, *, run_dir: str) -> float | None:
     """Run a single run and return its objective, or print its plan if ``plan`` is set; raises InputError."""
     # Imported late, so that --help and a mistyped key are answered before torch is loaded.
+    with uncollected_imports():
+        from compression.run.pipeline import run
     if config.plan:
         from compression.sweep.sweep_plan import describe_run
 
         print(describe_run(config))
         return None
-    from compression.run.pipeline import run
 
     return run(config, run_dir=run_dir)
 

@@ -29,6 +29,7 @@ from compression.sweep.launchers import (
 )
 from compression.sweep.presence import open_sweep, refuse_opened
 from compression.sweep.previous_jobs import add_axes, join_axes, read_earlier
+from compression.system.uncollected import uncollected_imports
 
 if TYPE_CHECKING:
     from compression.stage_store.store import StageRecord
@@ -102,9 +103,10 @@ def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) ->
 def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> "list[Mapping[str, StageRecord]]":
     """Print the plan of the jobs, and return the stages of each job."""
     # Imported late, so that a mistyped key is reported before torch is loaded.
-    from compression.run.context import make_dataset
-    from compression.run.pipeline import plan_stages
-    from compression.sweep.sweep_plan import format_plan, plan_sweep
+    with uncollected_imports():
+        from compression.run.context import make_dataset
+        from compression.run.pipeline import plan_stages
+        from compression.sweep.sweep_plan import format_plan, plan_sweep
 
     if len(jobs) >= _MANY:
         print(f"checking {len(jobs)} jobs", flush=True)

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 run() {
   local name=$1; shift
-  python train.py "$@" strategy=oneshot_structured_l2 sparsity=0.5 training.epochs=2 strategy.recovery.min_updates=0 \
+  python train.py "$@" strategy=oneshot_structured_l2 sparsity=0.5 training.epochs=2 training.optimizer.lr=0.1 strategy.recovery.min_updates=0 \
     until=compact "output_dir=outputs/compaction/$name"
 }
 run mobilenet_v2 model=mobilenet_v2

@@ -20,7 +20,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 AXES = {"sparsity": (0.5, 0.7, 0.9), "weight_bits": (6, 8), "activation_bits": (6, 8)}
 # A quarter of the width, so that the twelve separate runs end within a quarter of an hour.
-NETWORK = ("model.width_mult=0.25", "training.epochs=15", "runtime.repeats=5", "runtime.peak_memory=false", "threads=1")
+NETWORK = (
+    *("model.width_mult=0.25", "training.epochs=15", "training.optimizer.lr=0.1", "strategy.recovery.min_updates=100"),
+    *("runtime.repeats=5", "runtime.peak_memory=false", "threads=1"),
+)
 WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 STAGES = ("dense", "prune", "quantize", "export", "evaluate")
 # Columns that are equal for every run of one configuration. No times.

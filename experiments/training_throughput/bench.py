@@ -8,43 +8,32 @@ over rounds of images per second of wall time and of CPU time, and the smallest 
 - plain: torchvision transforms per image (crop, flip, normalize), a DataLoader with two workers, FP32, eager PyTorch
 - ours: ``compression.run.training.fit`` with all its callbacks, as a run trains
 - without forms: ours, with every convolution as PyTorch computes it
+- bf16: ours, with ``trainer.precision=bf16-mixed``, an option that changes results
 - bare: one forward, backward and update on a batch in memory, without data, Lightning and callbacks
 """
 
 import argparse
 import json
 import logging
+import multiprocessing
 import statistics
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
-from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
-import psutil
-import torch
-from lightning.pytorch import Callback
-from PIL import Image
-from torch import nn
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from loops import Round, bare_step, our_loop, plain_loop
 
 from compression.config.compose import compose_run
-from compression.core.learning_rate import warmup_cosine
 from compression.reporting.provenance import describe_machine, describe_software
-from compression.run.context import Context, make_context
-from compression.run.training import fit as fit_module
-from compression.run.training.fit import fit
-from compression.run.training.task import make_task
+from compression.run import context as context_module
+from compression.run.context import make_context
 from compression.run.workspace import quiet_libraries
+from compression.system.spinning import limit_spinning
 
 MODELS = {
     "mobilenet_v2, imagenet stem": ("mobilenet_v2", "imagenet"),
@@ -52,161 +41,62 @@ MODELS = {
     "resnet18": ("resnet18", "cifar"),
     "vgg11": ("vgg11", "cifar"),
 }
-# Batches that are not timed at the start of each round.
-_WARMUP = 2
+# The loops, in the order in which they take turns.
+KINDS = ("plain", "ours", "without forms", "bf16", "bare")
 
 
-class Spent:
-    """Wall and CPU seconds of this process and its children between ``start`` and ``stop``."""
-
-    def start(self) -> None:
-        """Begin to count."""
-        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
-
-    def stop(self) -> None:
-        """Note the seconds since ``start``."""
-        self.wall, self.cpu = time.perf_counter() - self._wall, _cpu_seconds() - self._cpu
-
-
-def _cpu_seconds() -> float:
-    process = psutil.Process()
-    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
-
-
-class PlainImages(Dataset[tuple[torch.Tensor, int]]):
-    """Images as torchvision's CIFAR10 gives them: an array becomes a PIL image, then each transform runs on it."""
-
-    def __init__(self, context: Context) -> None:
-        images = context.data.images
-        assert isinstance(images.train.images, torch.Tensor)
-        self._pixels = np.ascontiguousarray(images.train.images.permute(0, 2, 3, 1).numpy())
-        self._labels = images.train.labels.tolist()
-        size = images.image_size
-        self._transform = transforms.Compose(
-            [
-                transforms.RandomCrop(size, padding=4),
-                transforms.RandomHorizontalFlip(),
-                transforms.ToTensor(),
-                transforms.Normalize(images.mean, images.std),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self._transform(Image.fromarray(self._pixels[index])), self._labels[index]
-
-
-def _sgd(context: Context, net: nn.Module) -> torch.optim.Optimizer:
-    settings = context.config.training.optimizer
-    return torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=settings["weight_decay"])
-
-
-def _step(net: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor) -> None:
-    optimizer.zero_grad()
-    cross_entropy(net(images), labels).backward()
-    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimizer.step()
-
-
-def plain_loop(context: Context, num_batches: int) -> Callable[[], Spent]:
-    """Return a round of the loop people write."""
-    net = context.build_model().train()
-    optimizer = _sgd(context, net)
-    loader = DataLoader(PlainImages(context), batch_size=context.data.batch_size, shuffle=True, num_workers=2)
-
-    def run() -> Spent:
-        spent = Spent()
-        for number, (images, labels) in enumerate(islice(loader, num_batches + _WARMUP)):
-            if number == _WARMUP:
-                spent.start()
-            _step(net, optimizer, images, labels)
-        spent.stop()
-        return spent
-
-    return run
-
-
-class _Timed(Callback):
-    def __init__(self, num_batches: int) -> None:
-        self.spent, self._num_batches = Spent(), num_batches
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        del trainer, pl_module, batch
-        if batch_idx == _WARMUP:
-            self.spent.start()
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        del pl_module, outputs, batch
-        if batch_idx == _WARMUP + self._num_batches - 1:
-            self.spent.stop()
-            trainer.should_stop = True
-
-
-@contextmanager
-def _few_batches(num_batches: int) -> Iterator[None]:
-    """Limit the epochs of trainers that are made within the block, and leave validation out."""
-    limited = partial(fit_module.make_trainer, limit_train_batches=num_batches + _WARMUP, limit_val_batches=1)
-    with mock.patch.object(fit_module, "make_trainer", limited):
-        yield
-
-
-def our_loop(context: Context, num_batches: int, *, forms: bool) -> Callable[[], Spent]:
-    """Return a round of this framework's training: Lightning, logger, checkpoint, all callbacks."""
+def make_round(kind: str, overrides: list[str], num_batches: int) -> Round:
+    """Return a round of the loop ``kind``, for a run with these ``overrides``."""
+    plain = kind in ("plain", "bare")
+    # Loops that are not ours leave freed memory to the C library, as any other process does.
+    with mock.patch.object(context_module, "keep_freed_memory") if plain else nullcontext():
+        context = make_context(*compose_run(overrides))
+    machine = context.machine
+    if kind == "plain":
+        return plain_loop(context, num_batches)
+    if kind == "bare":
+        return bare_step(context, num_batches)
     # Forms are for float32 on CPUs; another name of the same precision leaves them out.
-    shown = context if forms else replace(context, machine=replace(context.machine, precision="32"))
-
-    def run() -> Spent:
-        timed = _Timed(num_batches)
-        with tempfile.TemporaryDirectory() as folder, _few_batches(num_batches):
-            (Path(folder) / "resume").mkdir()
-            factor = partial(warmup_cosine, num_updates=1000, num_warmup=10, floor=0.1)
-            task = make_task(shown, shown.build_model(), factor, lr=0.01)
-            fit(shown, "dense", Path(folder), task, num_epochs=1, callbacks=[timed])
-        return timed.spent
-
-    return run
+    precision = {"ours": machine.precision, "without forms": "32", "bf16": "bf16-mixed"}[kind]
+    return our_loop(replace(context, machine=replace(machine, precision=precision)), num_batches)
 
 
-def bare_step(context: Context, num_batches: int) -> Callable[[], Spent]:
-    """Return a round of steps on one batch in memory, in channels_last."""
-    net = context.build_model().train().to(memory_format=torch.channels_last)
-    optimizer = _sgd(context, net)
-    images, labels = next(iter(context.data.train_batches()))
-
-    def run() -> Spent:
-        spent = Spent()
-        for number in range(num_batches + _WARMUP):
-            if number == _WARMUP:
-                spent.start()
-            _step(net, optimizer, images, labels)
-        spent.stop()
-        return spent
-
-    return run
+def serve(kind: str, overrides: list[str], num_batches: int, connection: Connection) -> None:
+    """Run a round of ``kind`` whenever the connection asks for one, and send (wall, CPU) seconds back."""
+    logging.disable(logging.INFO)
+    warnings.filterwarnings("ignore")
+    quiet_libraries()
+    run = make_round(kind, overrides, num_batches)
+    connection.send(None)
+    while connection.recv():
+        spent = run()
+        connection.send((spent.wall, spent.cpu))
 
 
-def measure(context: Context, *, num_batches: int, rounds: int) -> dict[str, Any]:
-    """Return images per second of every kind of loop, all measured in turn in every round."""
-    loops = {
-        "plain": plain_loop(context, num_batches),
-        "ours": our_loop(context, num_batches, forms=True),
-        "without forms": our_loop(context, num_batches, forms=False),
-        "bare": bare_step(context, num_batches),
-    }
-    found: dict[str, list[Spent]] = {name: [] for name in loops}
+def measure(overrides: list[str], *, num_batches: int, batch: int, rounds: int) -> dict[str, Any]:
+    """Return images per second of every kind of loop. Each has a process of its own; they run in turn."""
+    spawn, connections, processes = multiprocessing.get_context("spawn"), {}, []
+    for kind in KINDS:
+        connections[kind], theirs = spawn.Pipe()
+        process = spawn.Process(target=serve, args=(kind, overrides, num_batches, theirs))
+        process.start()
+        processes.append(process)
+        connections[kind].recv()
+    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
     for _ in range(rounds):
-        for name, loop in loops.items():
-            found[name].append(loop())
-    images = num_batches * context.data.batch_size
+        for kind, connection in connections.items():
+            connection.send(True)
+            found[kind].append(connection.recv())
+    for connection, process in zip(connections.values(), processes, strict=True):
+        connection.send(False)
+        process.join()
+    images = num_batches * batch
     row: dict[str, Any] = {}
-    for name, spent in found.items():
-        wall = sorted(images / one.wall for one in spent)
-        cpu = statistics.median(images / one.cpu for one in spent)
-        row[name] = {"wall": statistics.median(wall), "smallest": wall[0], "largest": wall[-1], "cpu": cpu}
-    pairs = [plain.wall / ours.wall for plain, ours in zip(found["plain"], found["ours"], strict=True)]
+    for kind, spent in found.items():
+        wall = sorted(images / seconds for seconds, _ in spent)
+        cpu = statistics.median(images / seconds for _, seconds in spent)
+        row[kind] = {"wall": statistics.median(wall), "smallest": wall[0], "largest": wall[-1], "cpu": cpu}
+    pairs = [plain / ours for (plain, _), (ours, _) in zip(found["plain"], found["ours"], strict=True)]
     row["ours over plain"] = {"median": statistics.median(pairs), "smallest": min(pairs), "largest": max(pairs)}
     return row
 
@@ -222,25 +112,21 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2048, help="images per round")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    logging.disable(logging.INFO)
-    warnings.filterwarnings("ignore")
-    quiet_libraries()
+    # Every process inherits this. Spinning threads of OpenMP would take the time of the workers of the plain loop.
+    limit_spinning()
     rows = []
     with tempfile.TemporaryDirectory() as outputs:
         for name in args.models:
             model, stem = MODELS[name]
             for batch in args.batch:
                 for threads in args.threads:
-                    config, run_dir = compose_run(
-                        [
-                            *("data=image_folder", f"data.root={args.data}", f"model={model}", f"data.stem={stem}"),
-                            *(f"data.batch_size={batch}", f"threads={threads}", "strategy=none", "logger=csv"),
-                            *(f"output_dir={outputs}", "trainer.accelerator=cpu"),
-                        ]
-                    )
-                    context = make_context(config, run_dir)
+                    overrides = [
+                        *("data=image_folder", f"data.root={args.data}", f"model={model}", f"data.stem={stem}"),
+                        *(f"data.batch_size={batch}", f"threads={threads}", "strategy=none", "logger=csv"),
+                        *(f"output_dir={outputs}", "trainer.accelerator=cpu"),
+                    ]
                     num_batches = max(2, args.images // batch)
-                    row = measure(context, num_batches=num_batches, rounds=args.rounds)
+                    row = measure(overrides, num_batches=num_batches, batch=batch, rounds=args.rounds)
                     rows.append({"model": name, "batch": batch, "threads": threads, **row})
                     shown = {key: round(value["wall"]) for key, value in row.items() if "wall" in value}
                     print(name, batch, threads, shown, round(row["ours over plain"]["median"], 2), flush=True)

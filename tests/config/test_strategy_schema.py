@@ -20,6 +20,20 @@ def test_properties_of_a_strategy(command: str, prunes: bool, compacts: bool, tr
     assert (strategy.prunes, strategy.compacts, strategy.trains) == (prunes, compacts, trains)
 
 
+@pytest.mark.parametrize(
+    ("command", "channels"),
+    [
+        ("strategy=iterative_l1", False),
+        ("strategy=iterative_l1 strategy.target=macs", False),
+        ("strategy=taylor", True),
+        ("strategy=taylor strategy.target=params", True),
+        ("strategy=taylor strategy.target=macs", True),
+    ],
+)
+def test_channels_are_removed_or_single_weights(command: str, channels: bool) -> None:
+    assert compose_config(*command.split()).strategy.removes_channels == channels
+
+
 def test_a_strategy_inherits_the_shared_blocks() -> None:
     """A strategy states only its special settings; the others come from conf/strategy/base."""
     strategy = compose_config("strategy=lottery_ticket").strategy

@@ -15,7 +15,9 @@ def test_yaml_lists_every_parameter_and_builds_a_dataset(path):
     values = yaml.safe_load(path.read_text())
     module, _, name = values.pop("_target_").rpartition(".")
     target = getattr(importlib.import_module(module), name)
+    # Defaults of other groups: the stem of models, the length of trainings.
     assert values.pop("stem") in ("cifar", "imagenet")
+    assert set(values.pop("schedule", {})) <= {"epochs", "sgd_lr", "recovery_updates"}
     assert set(values) == set(inspect.signature(target).parameters)
     if values.get("root") == "???":
         values["root"] = "pictures"

@@ -7,8 +7,9 @@ import pytest
 import torch
 from contract_net import EXAMPLE, SITUATIONS, make_batches, make_net, situations
 from hydra.utils import instantiate
-from recipes import PRUNING, RECIPES, REGROWING, STRUCTURED, UNSTRUCTURED, make_strategy, run, same
+from recipes import PRUNING, RANKING, RECIPES, REGROWING, STRUCTURED, UNSTRUCTURED, make_strategy, run, same
 
+from compression.core.counting import layer_macs
 from compression.core.errors import InputError
 from compression.core.masks import MaskSet
 from compression.core.seeding import make_generator
@@ -43,6 +44,7 @@ def test_no_shipped_strategy_is_missing():
     assert {"rigl", "set"} <= set(REGROWING)
     assert {"oneshot_random", "iterative_random", "rigl", "set"} <= set(DRAWING)
     assert len(STRUCTURED) >= 6
+    assert {"oneshot_l1", "iterative_l1", "iterative_random", "gmp", "snip", "lottery_ticket"} <= set(RANKING)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -72,6 +74,23 @@ def test_counts_of_weights_are_exact_at_every_step(name, situation):
         }
         assert masks.num_kept == TOTAL - round(strategy.schedule(step, strategy.amount) * TOTAL)
         assert all(mask.any() for mask in masks.values())
+
+
+@pytest.mark.parametrize("name", RANKING)
+@pytest.mark.parametrize("situation", situations("random"))
+def test_a_target_of_macs_is_met_to_within_one_weight_at_every_step(name, situation):
+    model = make_net(situation)
+    strategy = make_strategy(name, model, target="macs")
+    macs, costs = layer_macs(model, EXAMPLE), strategy.units.costs
+    total = sum(macs.values())
+    before = strategy.units.dense_masks()
+    for step, masks in enumerate(run(strategy, model, BATCHES), start=1):
+        budget = total - round(strategy.schedule(step, strategy.amount) * total)
+        left = sum(macs[key] * int(mask.sum()) // mask.numel() for key, mask in masks.items())
+        assert budget - max(costs.values()) < left <= budget
+        assert strategy.units.removed(masks) == pytest.approx(1 - left / total, abs=1e-12)
+        assert all(mask.any() and (mask <= before[key]).all() for key, mask in masks.items())
+        before = masks
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

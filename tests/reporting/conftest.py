@@ -11,6 +11,7 @@ SIDE = {
     "parameters": 2_000_000,
     "nonzero_parameters": 2_000_000,
     "macs": 6_400_000,
+    "nonzero_macs": 6_400_000,
     "bytes": {"artifact": 8_000_000, "onnx": 8_100_000, "gzip_state_dict": 7_500_000, "safetensors": 2**23},
 }
 
@@ -30,6 +31,7 @@ def evaluated():
     compressed["nonzero_parameters"] = 250_000
     compressed["bytes"] = {"artifact": 2**20, "onnx": 8_100_000, "gzip_state_dict": 1_500_000}
     compressed["macs"] = 3_200_000
+    compressed["nonzero_macs"] = 400_000
     speedup = {"median": 1.25, "p10": 1.2, "p90": 1.3}
     slower = {"median": 0.5, "p10": 0.45, "p90": 0.55}
     common = {"best_dense_engine": "eager", "speedup_over_best_dense": speedup}

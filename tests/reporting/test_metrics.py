@@ -43,6 +43,7 @@ def test_improvement_by_hand(evaluated):
             "gzip_ratio": 5.0,
             "nonzero_ratio": 8.0,
             "macs_ratio": 2.0,
+            "nonzero_macs_ratio": 16.0,
         }
     )
 

@@ -21,11 +21,19 @@ with initialize_config_dir(str(CONF), version_base="1.3"):
 PRUNING = [name for name, recipe in RECIPES.items() if "criterion" in recipe]
 STRUCTURED = [name for name in PRUNING if RECIPES[name].get("target", "weights") != "weights"]
 UNSTRUCTURED = [name for name in PRUNING if name not in (*STRUCTURED, "two_four")]
+# The strategies on single weights that rank all weights together, so that they can save MACs.
+RANKING = [
+    name
+    for name in UNSTRUCTURED
+    if RECIPES[name]["allocation"]["_target_"] == "compression.pruning.allocations.global_.Global"
+]
 REGROWING = [name for name in PRUNING if "regrowth" in RECIPES[name]]
 
 
-def make_strategy(name: str, model: nn.Module, *, seed: int = 7, amount: float | None = None) -> Strategy:
-    """Return the strategy of recipe ``name`` for ``model``; ``amount`` replaces the recipe's sparsity."""
+def make_strategy(
+    name: str, model: nn.Module, *, seed: int = 7, amount: float | None = None, target: str | None = None
+) -> Strategy:
+    """Return the strategy of recipe ``name`` for ``model``; ``amount`` and ``target`` replace the recipe's own."""
     recipe = RECIPES[name]
     amount = recipe["sparsity"] if amount is None else amount
     units = find_units(
@@ -33,7 +41,7 @@ def make_strategy(name: str, model: nn.Module, *, seed: int = 7, amount: float |
         model,
         example=EXAMPLE,
         amount=amount,
-        target=recipe.get("target", "weights"),
+        target=target or recipe.get("target", "weights"),
     )
     allocation = instantiate(recipe["allocation"])
     if getattr(allocation, "needs_sensitivity", False):

@@ -1,3 +1,6 @@
+import copy
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -59,6 +62,35 @@ def test_optimizer_and_schedule():
         made["optimizer"].step()
         made["lr_scheduler"]["scheduler"].step()
     assert rates == pytest.approx([0.5, 0.25, 0.5 / 3])
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        partial(torch.optim.SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+        partial(torch.optim.Adam, lr=0.1),
+        partial(torch.optim.AdamW, lr=0.1, weight_decay=0.1),
+    ],
+)
+def test_updates_of_all_tensors_at_once_have_the_bits_of_single_updates(optimizer):
+    task = make_task(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(32, 3)))
+    alone = copy.deepcopy(task)
+    task.optimizer_factory = optimizer
+    together, single = task.configure_optimizers()["optimizer"], optimizer(alone.parameters(), foreach=False)
+    assert together.param_groups[0]["foreach"] is True
+    for _ in range(5):
+        for ours, theirs in zip(task.parameters(), alone.parameters(), strict=True):
+            ours.grad = torch.randn_like(ours)
+            theirs.grad = ours.grad.clone()
+        together.step()
+        single.step()
+    assert all(torch.equal(*pair) for pair in zip(task.parameters(), alone.parameters(), strict=True))
+
+
+def test_a_configured_kind_of_update_is_kept():
+    task = make_task()
+    task.optimizer_factory = partial(torch.optim.SGD, lr=0.1, foreach=False)
+    assert task.configure_optimizers()["optimizer"].param_groups[0]["foreach"] is False
 
 
 def test_parameters_keep_plain_names():

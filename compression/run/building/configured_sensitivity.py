@@ -40,7 +40,7 @@ def needs_measurement(context: Context) -> bool:
 
 def configured_kind(context: Context) -> str:
     """Return which kind of sensitivity the strategy needs: ``weights`` or ``channels``."""
-    return "weights" if context.config.strategy.target == "weights" else "channels"
+    return "channels" if context.config.strategy.removes_channels else "weights"
 
 
 def read_given_table(context: Context) -> SensitivityTable | None:

@@ -12,10 +12,15 @@ from compression.run.checks.check_quantization import check_quantization
 from compression.run.checks.check_strategy import check_strategy
 from compression.run.context import Context
 from compression.storage.codec_registry import get_allowed
+from compression.system.extras import require_packages
+
+# Packages that a run imports only when it exports, evaluates or reports, which is after hours of training.
+_IMPORTED_LATE = ("onnx", "onnxscript", "onnxruntime", "tensorboard")
 
 
 def check_run(context: Context) -> None:
     """Raise ``InputError`` for every error that can be found before training."""
+    require_packages(*_IMPORTED_LATE)
     context.data.dataset.check()
     config = context.config
     get_allowed(config.storage.codec)

@@ -32,7 +32,7 @@ def check_strategy(context: Context, model: nn.Module) -> None:
     strategy = make_strategy(context, model, sensitivity=table)
     strategy.check(model)
     _check_criterion(context, strategy, model)
-    if settings.target != "weights" and settings.compact:
+    if settings.removes_channels and settings.compact:
         _check_compaction(strategy, model)
     unfit = [name for name in strategy.units.whole if name not in protected_weights(model, settings.protect)]
     if unfit:

@@ -16,7 +16,7 @@ from compression.reporting import provenance
 from compression.reporting.figures import save_figure
 from compression.reporting.hparams import make_hparams, make_row
 from compression.reporting.metrics import flatten, make_metrics
-from compression.reporting.pruning_steps import make_history
+from compression.reporting.pruning_steps import TARGET_NAMES, make_history
 from compression.reporting.pruning_steps import to_markdown as history_markdown
 from compression.reporting.pruning_steps import to_yaml as history_yaml
 from compression.reporting.quantization_table import to_markdown as quantization_markdown
@@ -33,6 +33,7 @@ from compression.run.names import (
     REPORT,
     WEIGHTS,
 )
+from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.report.run_pictures import draw_pruning
 from compression.run.stage import Finished
 from compression.run.training.loggers import close_logger, log_row, make_logger
@@ -48,7 +49,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     records = {name: record for name, record in made.items() if name != "dense_export"}
     metrics = make_metrics(
         run=_describe_run(context, records),
-        evaluated=records["evaluate"].results,
+        evaluated=with_nonzero_macs(context, records["evaluate"].results),
         pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
         compaction=records["compact"].results if "compact" in records else None,
         quantization=_describe_quantization(records),
@@ -177,6 +178,9 @@ def _describe_quantization(records: Mapping[str, StageRecord]) -> dict[str, Any]
 
 def _describe_pruning(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
     text = f"\n## Steps\n\n{history_markdown(history, timed=metrics['timing']['steps'])}"
+    if metrics["run"]["target"] != "weights":
+        target, fraction = metrics["run"]["target"], metrics["run"]["target_sparsity"]
+        text += f"\nThe target was to remove {100 * fraction:g} % of {TARGET_NAMES[target]}.\n"
     if metrics["run"]["stopped"]:
         text += f"\nStopped: {metrics['run']['stopped']}.\n"
     if metrics["compaction"] and metrics["compaction"]["compacted"]:

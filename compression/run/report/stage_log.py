@@ -6,6 +6,7 @@ import shutil
 import torch
 
 from compression.quantization.plan import describe_arithmetic
+from compression.reporting.pruning_steps import TARGET_NAMES
 from compression.run.building.network_files import plan_of
 from compression.run.context import Context
 from compression.run.training.loggers import close_logger, has_step, make_logger
@@ -26,6 +27,9 @@ def log_stage(context: Context, name: str, record: StageRecord) -> None:
         "found finished" if record.reused else f"done in {record.seconds:.1f} s",
         "" if accuracy is None else f", validation accuracy {100 * accuracy:.2f} %{_arithmetic(record)}",
     )
+    if "removed" in record.results:
+        what, weights = TARGET_NAMES[context.config.strategy.target], 100 * record.results["sparsity"]
+        log.info("%s  removed %.2f %% of %s, %.2f %% of weights", name, 100 * record.results["removed"], what, weights)
     if record.reused:
         replay_history(context, record)
     if record.results.get("stopped"):

@@ -20,7 +20,7 @@ def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, 
     model.load_state_dict(weights)
     images = context.data.images
     settings = context.config.strategy
-    compacted = settings.compact and settings.target != "weights"
+    compacted = settings.compact and settings.removes_channels
     if compacted:
         model = compact(model, context.example(), round_to=channel_multiple(context)).model
     save_artifact(

@@ -24,7 +24,7 @@ def obtain_compacted(context: Context, made: Finished) -> StageRecord:
     inputs: dict[str, Any] = {
         # A channel granularity rounds its masks. Single weights can empty any number of channels.
         "round_to": channel_multiple(student),
-        "required": student.config.strategy.target != "weights",
+        "required": student.config.strategy.removes_channels,
         "arithmetic": student.machine.identity,
     }
     key = StageKey("compact", VERSION, inputs, parents=(parent.id,))

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from torch import Tensor, nn
 
@@ -29,13 +28,13 @@ from compression.run.report.timing import time_files, time_steps
 from compression.run.stage import Finished
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.executed_layers import read_integer_layers
-from compression.runtimes.onnx_metadata import write_with_metadata
-from compression.runtimes.onnxruntime import OnnxRuntime
+from compression.runtimes.engines import make_runtime
 from compression.runtimes.parity import compare_predictions
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 4
+# The engine whose integer kernels run the quantized file.
+_EXECUTED_BY = "onnxruntime"
 
 
 def obtain_evaluated(context: Context, made: Finished) -> StageRecord:
@@ -81,6 +80,11 @@ def _evaluate(
     results["dense"]["bytes"]["safetensors"] = dense_weights.stat().st_size
     parity = None
     if loaded["compressed"].plan is not None:
+        # Imported late, so that onnx does not delay the first epoch.
+        import onnx
+
+        from compression.runtimes.onnx_metadata import write_with_metadata
+
         source, compressed = folders["compressed"] / ONNX, results["compressed"]
         parity = _execute(context, loaded["compressed"], source, compressed)
         # The executed file itself records how it compares.
@@ -99,8 +103,11 @@ def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dic
     The accuracies in ``counted`` are replaced by those of the executed file. Both run on the CPU, which has the
     integer kernels.
     """
+    # Imported late, so that onnx and onnxruntime do not delay the first epoch.
+    from compression.runtimes.executed_layers import read_integer_layers
+
     simulated = EagerRuntime().load(artifact.model, threads=context.machine.threads)
-    executed = OnnxRuntime().load(onnx_file, threads=context.machine.threads)
+    executed = make_runtime(_EXECUTED_BY).load(onnx_file, threads=context.machine.threads)
     batches = context.data.test_batches()
     images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in batches)
     parity = compare_predictions(simulated, executed=executed, batches=images)
@@ -113,7 +120,7 @@ def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dic
     counted["accuracy"] = hits.sum().item() / totals.sum().item()
     counted["accuracy_per_class"] = _per_class(artifact, hits, totals)
     return {
-        "engine": OnnxRuntime.name,
+        "engine": _EXECUTED_BY,
         **parity.to_json(),
         "executed_layers": read_integer_layers(onnx_file).to_json(),
         "cpu": read_cpu_features().to_json(),

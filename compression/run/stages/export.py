@@ -17,7 +17,6 @@ from compression.run.context import Context
 from compression.run.names import ARTIFACT, ONNX, WEIGHTS
 from compression.run.stage import Finished
 from compression.run.training.task import validate
-from compression.runtimes.onnx_export import export_onnx
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 5
@@ -50,6 +49,9 @@ def _export(context: Context, parent: StageRecord, dense_model: StageRecord, fol
 
 
 def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path, model: nn.Module) -> None:
+    # Imported late, so that onnx and onnxscript do not delay the first epoch, nor a run whose exports are finished.
+    from compression.runtimes.onnx_export import export_onnx
+
     images = context.data.images
     model = model.cpu().eval()
     info: dict[str, Any] = {

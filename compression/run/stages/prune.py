@@ -18,6 +18,7 @@ from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import repeated_cosine
 from compression.core.masks import MaskSet
+from compression.pruning.costed_weights import CostedWeightUnits
 from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.run.building.configured_sensitivity import needs_sensitivity, read_given_table
 from compression.run.building.configured_strategy import make_strategy, make_timeline
@@ -152,6 +153,8 @@ def _prune(
         "stopped": _describe_stop(recorder, row, drop, "student" if parent.key.stage == "distil" else "dense model"),
         "layers_left_whole": list(strategy.units.whole),
     }
+    if isinstance(strategy.units, CostedWeightUnits):
+        results["removed"] = strategy.units.removed(masks)
     return Made(results, seconds)
 
 

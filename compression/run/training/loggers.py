@@ -7,8 +7,6 @@ from pathlib import Path
 
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-from torch.utils.tensorboard.summary import hparams
 
 from compression.reporting.hparams import ROW
 from compression.run.context import Context
@@ -36,6 +34,9 @@ def has_step(logger: Logger, step: int) -> bool:
 
 
 def _steps(folder: Path) -> Iterator[int]:
+    # Imported late, so that tensorboard does not delay the first epoch.
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
     for file in folder.glob("events.out.tfevents.*"):
         yield from (event.step for event in EventFileLoader(str(file)).Load())
     for file in folder.glob("metrics.csv"):
@@ -54,6 +55,9 @@ def log_row(context: Context, settings: Mapping[str, bool | float | str], row: M
     logger = make_logger(context, ROW)
     if not isinstance(logger, TensorBoardLogger):
         return
+    # Imported late, so that tensorboard does not delay the first epoch.
+    from torch.utils.tensorboard.summary import hparams
+
     shutil.rmtree(Path(logger.log_dir), ignore_errors=True)
     _, begun, ended = hparams(dict(settings), dict(row))
     for summary in (begun, ended):

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from lightning.pytorch import Callback
 from torch import nn
 
+from compression.core.selection import HoldsIntegers
 from compression.run.context import Context
 from compression.run.training.fit import make_trainer
 from compression.tasks.classification import Classification
@@ -30,7 +31,10 @@ def make_task(context: Context, model: nn.Module, lr_factor: Any, **optimizer_se
 def validate(context: Context, model: nn.Module, *, callbacks: Iterable[Callback] = ()) -> float:
     """Return the accuracy of ``model`` on the held-out training images, as a fraction."""
     task = make_task(context, model, _constant_lr)
-    trainer = make_trainer(context, callbacks=callbacks, logger=False, enable_checkpointing=False)
+    # Floats carry the integers of a quantized network. bf16 would round sums and biases above 256.
+    integers = any(isinstance(module, HoldsIntegers) for module in model.modules())
+    precision = "32-true" if integers else context.machine.precision
+    trainer = make_trainer(context, callbacks=callbacks, logger=False, enable_checkpointing=False, precision=precision)
     [metrics] = trainer.validate(task, context.data.val_batches(), verbose=False)
     return float(metrics["val/accuracy"])
 

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from checks import check_command, refusal
 
@@ -11,6 +13,12 @@ def test_the_error_about_a_student_names_the_students_key(tmp_path):
 @pytest.mark.parametrize("given", ["nowhere.safetensors", "nowhere.cmp"])
 def test_missing_given_weights_are_refused(tmp_path, given):
     assert refusal(tmp_path, f"model.weights={given}") == f"model.weights={given}: no such file"
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime", "tensorboard"])
+def test_a_missing_package_of_a_later_stage_is_refused(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert refusal(tmp_path, "strategy=none").startswith(f"{package} is not installed: pip install ")
 
 
 def test_a_complete_configuration_passes(tmp_path):

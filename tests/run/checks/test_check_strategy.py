@@ -15,6 +15,7 @@ FLOORED = "for this model with granularity.round_to=8 and the allocation's floor
 SAFE = "convolutions, linear layers and batch norm"
 
 
+RANKED = "needs one ranking of all weights: strategy.allocation must be global_.Global"
 SLOW = pytest.mark.slow
 MESSAGES = [
     ("strategy.schedule.steps=0", "strategy.schedule.steps=0: must be an integer >= 1"),
@@ -31,10 +32,14 @@ MESSAGES = [
     ),
     ("strategy.allocation.floor=-1", "strategy.allocation.floor=-1: must be >= 0 weights per output channel"),
     ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be 0 < n < m"),
-    ("strategy.target=macs", "strategy.target=macs: must be weights where single weights are pruned, not channels"),
+    ("strategy.target=params", "strategy.target=params: must be one of weights, macs where single weights are pruned"),
+    (
+        "strategy=layerwise_l1 strategy.target=macs",
+        f"strategy.target=macs {RANKED}, not BySensitivity",
+    ),
     pytest.param(
-        "strategy=two_four strategy.target=channels",
-        "strategy.target=channels: must be weights where single weights are pruned, not channels",
+        "strategy=two_four strategy.target=macs",
+        "strategy.target=macs: must be weights where a pattern decides what is pruned",
         marks=SLOW,
     ),
     pytest.param(

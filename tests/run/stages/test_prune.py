@@ -189,3 +189,18 @@ def test_the_recipes_name_and_finetuning_do_not_change_the_stage_key(shared):
     made = shared(f"{STEPS} until=prune")["prune"]
     again = shared(f"{STEPS} strategy.name=mine strategy.finetune.lr_factor=0.5 until=prune")["prune"]
     assert again.path == made.path
+
+
+def test_macs_of_single_weights_are_removed_as_asked(shared):
+    made = shared(f"{STEPS} strategy.target=macs until=prune")
+    pruned = made["prune"].results
+    masks = load_file(made["prune"].path / "masks.safetensors")
+    positions = {"features.0.weight": 64, "features.3.weight": 16, "classifier.weight": 1}
+    left = sum(positions[name] * int(mask.sum()) for name, mask in masks.items())
+    dense = 64 * 864 + 16 * 18432 + 640
+    assert pruned["removed"] == pytest.approx(1 - left / dense, abs=1e-12)
+    assert 0 <= pruned["removed"] - 0.9 < 64 / dense
+    assert pruned["sparsity"] == 1 - sum(int(mask.sum()) for mask in masks.values()) / (864 + 18432 + 640)
+    plain = shared(f"{STEPS} until=prune")["prune"].results
+    assert "removed" not in plain
+    assert pruned["layer_sparsity"]["features.0.weight"] > plain["layer_sparsity"]["features.0.weight"]

@@ -31,8 +31,9 @@ def test_every_layer_is_measured_at_every_sparsity(shared, kind):
     assert table.baseline > max(row[0.95] for row in table.accuracy.values())
     if kind == "weights":
         assert pruned.results["sparsity"] == pytest.approx(0.9, abs=1e-4)
-        # Layers that tolerate more sparsity keep fewer weights.
+        # Layers that tolerate more sparsity keep fewer weights, if the floor leaves a choice: features.0 has it.
         bears = table.highest_sparsities(1.0)
+        del bears["features.0.weight"]
         left = {name: 1 - pruned.results["layer_sparsity"][name] for name in bears}
         for one in bears:
             for other in bears:

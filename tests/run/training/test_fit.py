@@ -1,6 +1,7 @@
 """Training of a stage: a resumed training gives the same result as an undisturbed one."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,3 +48,13 @@ def test_nothing_is_trained_without_room_for_a_checkpoint(train, tmp_path, monke
     with pytest.raises(InputError, match=r"^too little room in .*: 1.00 MiB free, stage dense needs 16.0\d MiB; fin"):
         train("stage", 1)
     assert not (tmp_path / "stage").exists()
+
+
+def test_new_memory_is_not_filled_and_the_result_does_not_depend_on_it(train, monkeypatch):
+    ours = train("ours", 1)
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    monkeypatch.setattr(torch.utils, "deterministic", SimpleNamespace(fill_uninitialized_memory=False))
+    torch._C._set_deterministic_fill_uninitialized_memory(True)
+    filled = train("filled", 1)
+    torch._C._set_deterministic_fill_uninitialized_memory(False)
+    assert all(torch.equal(value, filled.weights[name]) for name, value in ours.weights.items())
