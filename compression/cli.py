@@ -38,6 +38,7 @@ class Engine(StrEnum):
 
     eager = "eager"
     onnxruntime = "onnxruntime"
+    sparse = "sparse"
     openvino = "openvino"
 
 
