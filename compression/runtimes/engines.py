@@ -3,9 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
+
+import numpy as np
 
 from compression.core.errors import InputError
-from compression.runtimes.runtime import Runtime
+from compression.runtimes.runtime import Predictor, Runtime
 from compression.system.extras import require_packages
 
 
@@ -87,3 +90,16 @@ def make_runtime(name: str) -> Runtime:
     module, _, cls = ENGINES[name].target.rpartition(".")
     runtime: Runtime = getattr(import_module(module), cls)()
     return runtime
+
+
+def load_ready(name: str, source: Any, *, threads: int, image_size: int, batch_sizes: Collection[int]) -> Predictor:
+    """Load ``source`` into the engine ``name``; batches of these sizes then need no more preparation.
+
+    ``image_size`` is in pixels. Raises InputError if the engine refuses the network, also where it would do so only at
+    the first batch.
+    """
+    predict = make_runtime(name).load(source, threads=threads)
+    if ENGINES[name].compiles:
+        for batch_size in batch_sizes:
+            predict(np.zeros((batch_size, 3, image_size, image_size), dtype=np.float32))
+    return predict

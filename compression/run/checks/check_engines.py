@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 from torch import nn
 
-from compression.runtimes.engines import AUTO, ENGINES, make_runtime
+from compression.runtimes.engines import AUTO, ENGINES, load_ready
 
 
 def check_engines(listed: Iterable[str], model: nn.Module, *, image_size: int) -> None:
@@ -16,5 +15,4 @@ def check_engines(listed: Iterable[str], model: nn.Module, *, image_size: int) -
     """
     for name in listed:
         if name != AUTO and ENGINES[name].compiles:
-            predict = make_runtime(name).load(model, threads=1)
-            predict(np.zeros((1, 3, image_size, image_size), dtype=np.float32))
+            load_ready(name, model, threads=1, image_size=image_size, batch_sizes=[1])

@@ -17,7 +17,7 @@ from compression.peak_memory import measure_peak_memory
 from compression.run.context import Context
 from compression.run.names import ARTIFACT, ONNX
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.engines import ENGINES, choose_engines, make_runtime
+from compression.runtimes.engines import ENGINES, choose_engines, load_ready
 from compression.runtimes.measure import (
     LatencyRecord,
     compare_rounds,
@@ -87,12 +87,13 @@ def _load_engines(
         for engine in engines:
             source = folders[name] / ONNX if ENGINES[engine].reads_onnx else loaded[name].model
             try:
-                predictors[engine, name] = make_runtime(engine).load(source, threads=context.machine.threads)
-                if ENGINES[engine].compiles:
-                    # It reads a network completely only when it meets a batch.
-                    for batch_size in context.config.runtime.batch_sizes:
-                        size = loaded[name].image_size
-                        predictors[engine, name](np.zeros((batch_size, 3, size, size), dtype=np.float32))
+                predictors[engine, name] = load_ready(
+                    engine,
+                    source,
+                    threads=context.machine.threads,
+                    image_size=loaded[name].image_size,
+                    batch_sizes=context.config.runtime.batch_sizes,
+                )
             except InputError as error:
                 if not ENGINES[engine].compiles:
                     raise
