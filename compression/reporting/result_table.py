@@ -65,7 +65,7 @@ def describe_left_out(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def left_out_to_markdown(metrics: Mapping[str, Any]) -> str:
-    """Return a paragraph of ``report.md`` about the engines that were not timed; empty if there are none."""
+    """Return a paragraph of ``report.md`` about the engines that were not timed; empty if all were."""
     return "".join(f"\nThe {line}.\n" for line in describe_left_out(metrics))
 
 

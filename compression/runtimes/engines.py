@@ -38,7 +38,7 @@ ENGINES: dict[str, Engine] = {
     ),
 }
 
-# In a list of engines, AUTO stands for these. Those that need a compiler are left out where there is none.
+# In a list of engines, AUTO stands for these. Without a compiler, those that need one are left out.
 AUTO = "auto"
 AUTOMATIC = ("eager", "onnxruntime", "sparse")
 
