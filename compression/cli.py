@@ -38,6 +38,7 @@ class Engine(StrEnum):
 
     eager = "eager"
     onnxruntime = "onnxruntime"
+    sparse = "sparse"
     openvino = "openvino"
 
 
@@ -157,7 +158,13 @@ def compare(
         list[Path] | None,
         typer.Option(metavar="IMAGES", help="Image or folder; prints how often the files predict the same class."),
     ] = None,
-    engine: Annotated[Engine, typer.Option(help="Engine for --measure and --agree.")] = Engine.onnxruntime,
+    engine: Annotated[
+        list[Engine] | None,
+        typer.Option(
+            help="Engine for --measure; may be given several times; default: onnxruntime, and sparse if it can run "
+            "all files. The first is used for --agree."
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a timed batch.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Number of timed rounds.")] = 30,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
@@ -173,8 +180,10 @@ def compare(
     allow = _make_importable(allow_import)
     opened = [open_file(file, allow=allow, max_bytes=max_bytes) for file in files]
     threads = threads or _count_cores()
-    measuring = Measuring(engine.value, batch_size, threads, repeats=repeats) if measure else None
-    typer.echo(compare_files(opened, measuring=measuring, images=images, engine=engine.value, threads=threads))
+    engines = [one.value for one in engine or ()]
+    measuring = Measuring(engines, batch_size, threads, repeats=repeats) if measure else None
+    agreeing = engines[0] if engines else Engine.onnxruntime.value
+    typer.echo(compare_files(opened, measuring=measuring, images=images, engine=agreeing, threads=threads))
 
 
 class Kind(StrEnum):

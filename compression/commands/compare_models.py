@@ -1,6 +1,6 @@
 """The command ``compare``: model files side by side, with size, accuracy, latency and agreement of predictions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from compression.commands.predict_images import make_predictor, predict_images
 from compression.commands.text_table import format_table
 from compression.core.errors import InputError
 from compression.reporting.result_table import format_speedup
+from compression.runtimes.engines import ENGINES
 from compression.runtimes.measure import LatencyRecord, compare_rounds, measure_alternating
 from compression.runtimes.runtime import Predictor
 
@@ -24,9 +25,12 @@ _PARTS = (
 
 @dataclass(frozen=True)
 class Measuring:
-    """Settings of a latency measurement, as in ``conf/runtime``."""
+    """Settings of a latency measurement, as in ``conf/runtime``.
 
-    engine: str
+    ``engines`` are timed in turns. Without any, these are onnxruntime, and sparse if it can run all files.
+    """
+
+    engines: Sequence[str]
     batch_size: int
     threads: int
     warmup: int = 5
@@ -44,21 +48,22 @@ def compare_files(
     """Return a table with one column per file; the others are compared with the first file.
 
     With ``measuring``, all files are timed in turns. With ``images``, rows say how often two files predict the same
-    class. Raises InputError.
+    class in ``engine``. Raises InputError.
     """
+    notes: list[str] = []
     rows = [*_describe(files), *_describe_bytes(files), *_describe_found(files)]
     if images:
         _check_classes(files)
-    predictors: list[Predictor] = []
-    if measuring is not None or images:
-        predictors = [make_predictor(file.artifact, engine=engine, threads=threads) for file in files]
     if measuring is not None:
-        rows += _measure(files, predictors, measuring)
+        loaded = _load_engines(files, measuring, notes)
+        rows += _measure(files, loaded, measuring)
     if images:
+        predictors = [make_predictor(file.artifact, engine=engine, threads=threads) for file in files]
         rows += _agreement(files, predictors, images)
     legend = "\n".join(f"{number}  {file.path}" for number, file in enumerate(files, 1))
     header = ("", *(str(number) for number in range(1, len(files) + 1)))
-    return f"{legend}\n\n{format_table(header, rows=rows, right=range(1, len(header)))}"
+    table = format_table(header, rows=rows, right=range(1, len(header)))
+    return "\n\n".join((legend, table, *notes))
 
 
 def _describe(files: Sequence[ComparedFile]) -> Iterator[Row]:
@@ -70,6 +75,7 @@ def _describe(files: Sequence[ComparedFile]) -> Iterator[Row]:
     yield _row("non-zero parameters", files, lambda file: f"{file.counts['nonzero']:,}")
     yield _row("sparsity of weights", files, lambda file: f"{100 * file.counts['sparsity']:.2f} %")
     yield _row("MACs per image", files, lambda file: f"{file.counts['macs']:,}")
+    yield _row("  of non-zero weights", files, lambda file: f"{file.counts['nonzero_macs']:,}")
 
 
 def _describe_bytes(files: Sequence[ComparedFile]) -> Iterator[Row]:
@@ -93,12 +99,41 @@ def _describe_found(files: Sequence[ComparedFile]) -> Iterator[Row]:
         yield ("  batch", *(str(one.batch_size) if one else "-" for one in latencies))
 
 
-def _measure(files: Sequence[ComparedFile], predictors: Sequence[Predictor], how: Measuring) -> Iterator[Row]:
-    records = measure_latency(predictors, image_sizes=[file.artifact.image_size for file in files], how=how, seed=0)
-    spreads = [record.latency_ms for record in records]
-    name = f"latency, {how.engine}, batch {how.batch_size}, {how.threads} thread{'s' if how.threads > 1 else ''}"
-    yield (name, *(f"{spread.median:.3f} ms" for spread in spreads))
-    yield (f"  p10 to p90 of {how.repeats} rounds", *(f"{spread.p10:.3f} to {spread.p90:.3f}" for spread in spreads))
+def _load_engines(files: Sequence[ComparedFile], how: Measuring, notes: list[str]) -> dict[str, Sequence[Predictor]]:
+    """Return a predictor per file for each engine; the reason for an engine that is left out is added to ``notes``."""
+    loaded: dict[str, Sequence[Predictor]] = {}
+    for engine in how.engines or ("onnxruntime", "sparse"):
+        try:
+            loaded[engine] = [
+                make_predictor(file.artifact, engine=engine, threads=how.threads, batch_sizes=[how.batch_size])
+                for file in files
+            ]
+        except InputError as error:
+            if how.engines or not ENGINES[engine].compiles:
+                raise
+            notes.append(f"engine {engine} is left out: {str(error).removeprefix(f'engine {engine}: ')}")
+    return loaded
+
+
+def _measure(files: Sequence[ComparedFile], loaded: Mapping[str, Sequence[Predictor]], how: Measuring) -> Iterator[Row]:
+    flat = [predict for predictors in loaded.values() for predict in predictors]
+    sizes = [file.artifact.image_size for file in files] * len(loaded)
+    found = measure_latency(flat, image_sizes=sizes, how=how, seed=0)
+    records = {engine: found[index * len(files) :][: len(files)] for index, engine in enumerate(loaded)}
+    where = f"batch {how.batch_size}, {how.threads} thread{'s' if how.threads > 1 else ''}"
+    for engine, own in records.items():
+        spreads = [record.latency_ms for record in own]
+        yield (f"latency, {engine}, {where}", *(f"{spread.median:.3f} ms" for spread in spreads))
+        between = (f"{spread.p10:.3f} to {spread.p90:.3f}" for spread in spreads)
+        yield (f"  p10 to p90 of {how.repeats} rounds", *between)
+        yield from _against_first(own)
+    if len(records) > 1:
+        best = [min(records, key=lambda name: records[name][i].latency_ms.median) for i in range(len(files))]
+        yield (f"fastest engine, {where}", *best)
+        yield from _against_first([records[engine][index] for index, engine in enumerate(best)])
+
+
+def _against_first(records: Sequence[LatencyRecord]) -> Iterator[Row]:
     ratios = [compare_rounds(records[0], other=record) for record in records[1:]]
     yield ("  against 1", "", *(format_speedup(vars(ratio)) for ratio in ratios))
     yield ("  p10 to p90 of the ratio", "", *(f"{ratio.p10:.2f}x to {ratio.p90:.2f}x" for ratio in ratios))

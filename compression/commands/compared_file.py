@@ -15,6 +15,7 @@ from compression.core.container import is_container
 from compression.core.counting import (
     count_layer_weights,
     count_macs,
+    count_nonzero_macs,
     count_nonzero_parameters,
     count_parameters,
     model_sparsity,
@@ -55,13 +56,14 @@ class ComparedFile:
 
     @cached_property
     def counts(self) -> dict[str, int | float]:
-        """Parameters, non-zero parameters, sparsity relative to the dense architecture (0 to 1), and MACs per image."""
+        """Parameters, sparsity relative to the dense architecture (0 to 1), and MACs per image, also without zeros."""
         model = self.artifact.model
         return {
             "parameters": count_parameters(model),
             "nonzero": count_nonzero_parameters(model),
             "sparsity": model_sparsity(model, self.whole),
             "macs": count_macs(model, self.artifact.image_size),
+            "nonzero_macs": count_nonzero_macs(model, self.artifact.image_size),
         }
 
 

@@ -1,4 +1,4 @@
-"""The command ``inspect``: the content of an artifact, read from the file alone, without building the model."""
+"""The command ``inspect``: the content of an artifact, read from the file. Only built-in models are built."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from compression.artifact import Contents, read_contents
 from compression.commands.byte_shares import count_shares
+from compression.commands.sparse_cost import describe_sparse_cost
 from compression.commands.text_table import format_table
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import describe_arithmetic
@@ -20,7 +21,7 @@ _COLUMNS = ("tensor", "shape", "zeros", "bits", "codec", "bytes", "bits/value")
 
 
 def inspect_file(path: Path, *, max_bytes: int | None = MAX_DECODED_BYTES) -> str:
-    """Return the text about an artifact: summary, table of tensors, breakdown of bytes, comparison of sizes.
+    """Return the text about an artifact: summary, tensors, breakdown of bytes, sizes, cost in the sparse engine.
 
     ``max_bytes`` limits the memory of the decoded tensors. Raises ArtifactError.
     """
@@ -32,6 +33,7 @@ def inspect_file(path: Path, *, max_bytes: int | None = MAX_DECODED_BYTES) -> st
         format_table(_COLUMNS, rows=rows, right=(2, 3, 5, 6)),
         format_table(("part", "bytes", "share"), rows=list(_breakdown(contents)), right=(1, 2)),
         _compare(contents, state),
+        describe_sparse_cost(path, max_bytes=max_bytes),
     ]
     return "\n\n".join(parts)
 

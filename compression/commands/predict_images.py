@@ -15,7 +15,7 @@ from compression.artifact import Artifact
 from compression.core.errors import InputError
 from compression.data.decode import EXTENSIONS, read_image
 from compression.data.normalization import normalize
-from compression.runtimes.engines import ENGINES, check_engine, make_runtime
+from compression.runtimes.engines import ENGINES, check_engine, load_ready, make_runtime
 from compression.runtimes.runtime import Predictor
 from compression.system.files import write_atomic
 
@@ -60,14 +60,16 @@ def _is_visible_image(file: Path, *, root: Path) -> bool:
     return not hidden and file.suffix.lower() in EXTENSIONS and file.is_file()
 
 
-def make_predictor(artifact: Artifact, *, engine: str, threads: int) -> Predictor:
+def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes: Sequence[int] = (1,)) -> Predictor:
     """Return a function from normalized images [B, 3, H, W] to logits [B, C]. Raises InputError.
 
-    ``engine`` is a name in ``ENGINES``. An engine that reads ONNX gets a temporary file of the model.
+    ``engine`` is a name in ``ENGINES``. An engine that reads ONNX gets a temporary file of the model. Batches of
+    ``batch_sizes`` need no more preparation.
     """
     check_engine(engine, key="--engine")
     if not ENGINES[engine].reads_onnx:
-        return make_runtime(engine).load(artifact.model, threads=threads)
+        size = artifact.image_size
+        return load_ready(engine, artifact.model, threads=threads, image_size=size, batch_sizes=batch_sizes)
 
     from compression.runtimes.onnx_export import export_onnx
 

@@ -14,7 +14,7 @@ from compression.config.strategy_schema import StrategyConfig
 from compression.core.errors import InputError
 from compression.core.sizes import ALLOWED as SIZES
 from compression.core.sizes import parse_size
-from compression.runtimes.engines import check_engine
+from compression.runtimes.engines import check_listed_engine
 from compression.system.extras import require_packages
 
 # Every stage of run.pipeline but the export of the dense model, in order.
@@ -67,7 +67,7 @@ class StorageConfig(Section):
 class RuntimeConfig(Section):
     """Measurements at the end of a run."""
 
-    engines: list[str] = checked(MISSING, each(check_engine), allow(bool, "one engine at least"))
+    engines: list[str] = checked(MISSING, each(check_listed_engine), allow(bool, "one engine at least"))
     batch_sizes: list[int] = checked(MISSING, each(at_least(1, "integers")), allow(bool, "one size at least"))
     warmup: int = checked(MISSING, at_least(0))
     repeats: int = checked(MISSING, at_least(1))

@@ -9,7 +9,7 @@ from omegaconf import MISSING
 from compression.config.rules import Section, allow, at_least, checked, each, one_of, within
 from compression.core.errors import InputError
 
-TARGETS = ("weights", "channels", "params", "macs")
+TARGETS = ("weights", "channels", "params", "macs", "latency")
 STARTS = ("dense", "initial", "early")
 REWINDS = ("none", "initial", "early")
 ENDS = ("first", "last")
@@ -107,8 +107,8 @@ class StrategyConfig(Section):
     @property
     def removes_channels(self) -> bool:
         """Whether channels are pruned, rather than single weights."""
-        # Both save MACs, so there the granularity decides.
-        single = self.target == "macs" and self.granularity.get("_target_") == SINGLE_WEIGHTS
+        # Both can save MACs, so there the granularity decides.
+        single = self.target in ("macs", "latency") and self.granularity.get("_target_") == SINGLE_WEIGHTS
         return self.target != "weights" and not single
 
     @property

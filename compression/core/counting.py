@@ -30,6 +30,19 @@ def count_macs(model: nn.Module, image_size: int) -> int:
     return int(counter.get_total_flops()) // 2
 
 
+def count_nonzero_macs(model: nn.Module, image_size: int) -> int:
+    """Return the MACs for one image of the convolution and linear weights that are not zero.
+
+    This is the work left for an engine that skips zeros. ``image_size`` is in pixels.
+    """
+    left = 0
+    for name, macs in layer_macs(model, torch.zeros(1, 3, image_size, image_size, device=device_of(model))).items():
+        # By layer, because a weight that two layers share has one name only.
+        weight = layer_weights(model.get_submodule(name.rpartition(".")[0]))["weight"]
+        left += macs // weight.numel() * int(weight.count_nonzero())
+    return left
+
+
 def count_layer_weights(model: nn.Module) -> dict[str, int]:
     """Return the number of values, zeros included, of each convolution and linear weight, by name."""
     return {name: weight.numel() for name, weight in layer_weights(model).items()}

@@ -11,10 +11,10 @@ from compression.pruning.allocations import Allocation
 from compression.pruning.allocations.budget import budget_floors, budget_num_kept
 from compression.pruning.allocations.global_ import Global
 from compression.pruning.granularities.weights import WeightUnits
-from compression.pruning.weight_costs import weight_costs
+from compression.pruning.weight_costs import LayerCost, weight_costs
 
 # The values of strategy.target that give weights different costs.
-TARGETS = ("macs",)
+TARGETS = ("macs", "latency")
 
 
 class CostedWeightUnits(WeightUnits):
@@ -69,10 +69,18 @@ class CostedWeightUnits(WeightUnits):
         return budget
 
 
-def costed_units(model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> CostedWeightUnits:
+def costed_units(
+    model: nn.Module,
+    *,
+    example: Tensor,
+    target: str,
+    protected: frozenset[str],
+    layer_cost: LayerCost | None = None,
+) -> CostedWeightUnits:
     """Return the single weights of ``model`` with their costs; ``target`` is one of ``TARGETS``.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``. The weights named in ``protected`` stay dense.
+    ``example: [B, 3, H, W]`` is an input of ``model``. The weights named in ``protected`` stay dense. ``layer_cost``
+    is needed for all targets but ``macs``; see ``weight_costs``.
     """
-    costs = weight_costs(model, example, target=target)
+    costs = weight_costs(model, example, target=target, layer_cost=layer_cost)
     return CostedWeightUnits(prunable_weights(model), costs=costs, target=target, protected=protected)

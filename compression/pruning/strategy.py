@@ -20,6 +20,7 @@ from compression.pruning.granularities.weights import Weights, WeightUnits
 from compression.pruning.regrowth import Regrowth
 from compression.pruning.schedules import Schedule
 from compression.pruning.scores_per_cost import cost_exponent, scores_per_cost
+from compression.pruning.weight_costs import LayerCost
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,13 @@ def find_units(
     amount: float,
     target: str = "weights",
     protect: Sequence[str] = (),
+    layer_cost: LayerCost | None = None,
 ) -> Units:
     """Return the units (weights or channel groups) that ``granularity`` finds in ``model``.
 
     ``target`` is the quantity that the amount refers to. ``protect`` may contain ``first`` and ``last``, the prunable
-    weights that stay dense. Raises ``InputError`` if the granularity cannot reach ``amount`` or does not fit the model
-    or the target.
+    weights that stay dense. ``layer_cost`` gives the cost of a weight for ``target="latency"``. Raises ``InputError``
+    if the granularity cannot reach ``amount`` or does not fit the model or the target.
     """
     fixed = granularity.fixed_sparsity
     if fixed is not None and not math.isclose(fixed, amount):
@@ -124,7 +126,8 @@ def find_units(
     if target not in TARGETS:
         allowed = ", ".join(("weights", *TARGETS))
         raise InputError(f"strategy.target={target}: must be one of {allowed} where single weights are pruned")
-    return costed_units(model, example=example, target=target, protected=protected)
+    layer_cost = layer_cost if target == "latency" else None
+    return costed_units(model, example=example, target=target, protected=protected, layer_cost=layer_cost)
 
 
 def protected_weights(model: nn.Module, protect: Sequence[str]) -> frozenset[str]:

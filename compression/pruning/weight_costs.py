@@ -1,30 +1,42 @@
 """Cost of a single weight by layer: what the removal of one weight saves."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from compression.core.counting import layer_macs
 from compression.core.selection import prunable_weights
 
+# A layer and the number of its output positions -> the cost of one of its weights.
+LayerCost = Callable[[nn.Module, int], int]
 
-def weight_costs(model: nn.Module, example: Tensor, *, target: str) -> dict[str, int]:
+
+def weight_costs(
+    model: nn.Module, example: Tensor, *, target: str, layer_cost: LayerCost | None = None
+) -> dict[str, int]:
     """Return the cost of one weight of each convolution and linear layer, by the name of the weight.
 
     ``example: [B, 3, H, W]`` is an input of ``model``. For ``target``
 
     - ``weights``, every weight costs 1;
-    - ``macs``, a weight costs as many MACs per image as its layer has output positions. A weight that two layers share
-      costs the sum of both. A weight of a layer that does not run costs 0.
+    - ``macs``, a weight costs as many MACs per image as its layer has output positions;
+    - any other target, ``layer_cost`` gives the cost of a weight.
+
+    A weight that two layers share costs the sum of both. A weight of a layer that does not run costs 0. A layer that
+    runs several times has the output positions of all its runs.
 
     Costs are integers, so that their sums are exact.
     """
     weights = prunable_weights(model)
     if target == "weights":
         return dict.fromkeys(weights, 1)
-    assert target == "macs"
+    assert (target == "macs") == (layer_cost is None)
     # Two layers that share a weight are two entries of the MACs, under two names.
     first_names = {weight: name for name, weight in weights.items()}
     costs = dict.fromkeys(weights, 0)
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for name, macs in layer_macs(model, example).items():
-        costs[first_names[parameters[name]]] += macs // parameters[name].numel()
+        positions = macs // parameters[name].numel()
+        layer = model.get_submodule(name.rpartition(".")[0])
+        costs[first_names[parameters[name]]] += positions if layer_cost is None else layer_cost(layer, positions)
     return costs

@@ -8,7 +8,13 @@ import yaml
 from compression.core.sizes import format_size
 
 # What strategy.target counts, in words.
-TARGET_NAMES = {"weights": "weights", "channels": "channels", "params": "parameters", "macs": "MACs"}
+TARGET_NAMES = {
+    "weights": "weights",
+    "channels": "channels",
+    "params": "parameters",
+    "macs": "MACs",
+    "latency": "the sparse engine's predicted time",
+}
 COLUMNS = ("step", "sparsity", "before recovery", "after recovery", "file", "latency")
 
 

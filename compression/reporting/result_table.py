@@ -58,6 +58,17 @@ def files_to_markdown(metrics: Mapping[str, Any]) -> str:
     return "\n".join(["", "## Files", "", "| file | what | bytes |", "|---|---|---:|", *lines, ""])
 
 
+def describe_left_out(metrics: Mapping[str, Any]) -> list[str]:
+    """Return a line for each engine that was not timed, with the reason."""
+    left_out = metrics["timing"]["left_out"].items()
+    return [f"engine {name} is left out: {reason.removeprefix(f'engine {name}: ')}" for name, reason in left_out]
+
+
+def left_out_to_markdown(metrics: Mapping[str, Any]) -> str:
+    """Return a paragraph of ``report.md`` about the engines that were not timed; empty if all were."""
+    return "".join(f"\nThe {line}.\n" for line in describe_left_out(metrics))
+
+
 def format_ratio(ratio: float, better: str, worse: str) -> str:
     """Return e.g. ``6.71x smaller``, ``1.20x larger``, or ``same``; the word shows whether it is a gain or a loss."""
     if round(ratio, 2) == 1:
@@ -128,6 +139,25 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
             show(entry["dense"]),
             show(entry["compressed"]),
             format_speedup(entry["speedup"]),
+        )
+    yield from _fastest_rows(metrics)
+
+
+def _fastest_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield a row for each batch size at which another engine is the fastest for the compressed than for the dense."""
+    entries, quantized = metrics["timing"]["latency"], metrics["quantization"] is not None
+    for batch_size in dict.fromkeys(entry["batch_size"] for entry in entries):
+        timed = {entry["engine"]: entry for entry in entries if entry["batch_size"] == batch_size}
+        executed = [entry for name, entry in timed.items() if not is_imitation(name, quantized=quantized)]
+        best = min(executed, key=lambda entry: float(entry["compressed"]["latency_ms"]["median"]), default=None)
+        if best is None or best["engine"] == best["best_dense_engine"]:
+            continue
+        dense, show = timed[best["best_dense_engine"]], _latency if batch_size == 1 else _throughput
+        yield Row(
+            f"fastest engines, batch {batch_size}",
+            f"{show(dense['dense'])}, {dense['engine']}",
+            f"{show(best['compressed'])}, {best['engine']}",
+            format_speedup(best["speedup_over_best_dense"]),
         )
 
 

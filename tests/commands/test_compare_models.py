@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import pytest
 import torch
 from safetensors.torch import save_file
 from small_files import ALLOW, cells, metrics_of, run
@@ -7,7 +9,10 @@ from small_files import ALLOW, cells, metrics_of, run
 from compression.commands import compare_models as compare
 from compression.commands.compare_models import Measuring, compare_files, measure_latency
 from compression.commands.compared_file import open_file
+from compression.core.errors import InputError
 from compression.runtimes.measure import LatencyRecord
+
+RECORD = LatencyRecord(batch_size=1, warmup=0, rounds_ms=(1.0, 1.0, 1.0))
 
 
 def files(compared, *names):
@@ -31,6 +36,7 @@ def test_description_and_bytes_of_files(compared):
     assert rows["non-zero parameters"] == ["2", "2", "0"]
     assert rows["sparsity of weights"] == ["66.67 %", "66.67 %", "100.00 %"]
     assert rows["MACs per image"] == ["6", "6", "6"]
+    assert rows["of non-zero weights"] == ["2", "2", "0"]
     assert rows["bytes"] == [f"{size:,}" for size in sizes]
     parts = [[int(cell.replace(",", "")) for cell in rows[part.strip()]] for part in compare._PARTS]
     assert [sum(column) for column in zip(*parts, strict=True)] == sizes
@@ -74,8 +80,8 @@ def test_latency_is_measured_in_turns(compared, monkeypatch):
         return {name: LatencyRecord(batch_size=4, warmup=5, rounds_ms=times) for name, times in rounds.items()}
 
     monkeypatch.setattr(compare, "measure_alternating", fake)
-    how = Measuring("eager", batch_size=4, threads=1, repeats=3)
-    rows = cells(compare_files(opened, measuring=how, engine="eager", threads=1))
+    how = Measuring(["eager"], batch_size=4, threads=1, repeats=3)
+    rows = cells(compare_files(opened, measuring=how))
     assert rows["latency, eager, batch 4, 1 thread"] == ["4.000 ms", "2.000 ms", "6.000 ms"]
     # The first and second of three values are 50 percentiles apart, so the 10th percentile is a fifth of the way.
     assert rows["p10 to p90 of 3 rounds"] == ["2.400 to 5.600", "1.200 to 2.800", "2.000 to 7.600"]
@@ -84,10 +90,39 @@ def test_latency_is_measured_in_turns(compared, monkeypatch):
     assert rows["p10 to p90 of the ratio"] == ["2.00x to 2.00x", "0.60x to 1.80x"]
 
 
+def test_the_sparse_engine_is_timed_too_where_it_can_run_all_files(compared, monkeypatch):
+    """File 1 is fastest in onnxruntime with 4 ms, file 2 in sparse with 1 ms."""
+    opened = [open_file(path, allow=["colour_net"], max_bytes=None) for path in files(compared, "a", "d")]
+    medians = {"0": 4.0, "1": 3.0, "2": 5.0, "3": 1.0}
+
+    def fake(predictors, *, batch, **_):
+        for predict in predictors.values():
+            assert predict(batch).shape == (1, 2)
+        return {name: LatencyRecord(batch_size=1, warmup=0, rounds_ms=(time,) * 3) for name, time in medians.items()}
+
+    monkeypatch.setattr(compare, "measure_alternating", fake)
+    how = Measuring([], batch_size=1, threads=1, repeats=3)
+    text = compare_files(opened, measuring=how)
+    rows = cells(text)
+    assert rows["latency, onnxruntime, batch 1, 1 thread"] == ["4.000 ms", "3.000 ms"]
+    assert rows["latency, sparse, batch 1, 1 thread"] == ["5.000 ms", "1.000 ms"]
+    assert rows["fastest engine, batch 1, 1 thread"] == ["onnxruntime", "sparse"]
+    assert rows["against 1"] == ["4.00x faster"]
+    monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setattr(compare, "measure_latency", lambda predictors, **_: [RECORD for _ in predictors])
+    text = compare_files(opened, measuring=how)
+    assert text.endswith(
+        "engine sparse is left out: CC=no-such-compiler: no such compiler; set CC to a C compiler, or unset it"
+    )
+    assert not [name for name in cells(text) if "fastest" in name]
+    with pytest.raises(InputError, match=r"^CC=no-such-compiler"):
+        compare_files(opened, measuring=replace(how, engines=["sparse"]))
+
+
 def test_each_model_is_timed_on_images_of_the_size_it_needs():
     seen = []
     predictors = [lambda batch, name=name: seen.append((name, batch.shape)) for name in "ab"]
-    how = Measuring("eager", batch_size=2, threads=1, warmup=0, repeats=1)
+    how = Measuring(["eager"], batch_size=2, threads=1, warmup=0, repeats=1)
     records = measure_latency(predictors, image_sizes=[8, 16], how=how, seed=0)
     assert set(seen) == {("a", (2, 3, 8, 8)), ("b", (2, 3, 16, 16))}
     assert [(record.batch_size, record.repeats) for record in records] == [(2, 1), (2, 1)]

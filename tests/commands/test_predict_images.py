@@ -25,7 +25,7 @@ def test_predict_prints_a_table_and_writes_probabilities(folder, tmp_path):
 
 def test_engines_agree(folder):
     arguments = ("predict", folder / "own.cmp", folder / "images" / "b.png", *ALLOW)
-    engines = ["eager", "onnxruntime", *(["openvino"] if find_spec("openvino") else [])]
+    engines = ["eager", "onnxruntime", "sparse", *(["openvino"] if find_spec("openvino") else [])]
     tables = [run(*arguments, "--engine", engine, "--threads", 1).stdout for engine in engines]
     assert len(set(tables)) == 1
     assert "blue" in tables[0]

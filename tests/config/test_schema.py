@@ -39,7 +39,7 @@ RANGES = {
     "strategy.recovery.min_updates=-1": "strategy.recovery.min_updates=-1: must be an integer >= 0",
     "strategy.recovery.lr_factor=0": "strategy.recovery.lr_factor=0.0: must be in (0, 1]",
     "strategy.recovery.batch_norm_batches=-1": "strategy.recovery.batch_norm_batches=-1: must be an integer >= 0",
-    "runtime.engines=[tpu]": "runtime.engines=tpu: must be among eager, onnxruntime, sparse, openvino",
+    "runtime.engines=[tpu]": "runtime.engines=tpu: must be among auto, eager, onnxruntime, sparse, openvino",
     "runtime.batch_sizes=[1,0]": "runtime.batch_sizes=0: must be integers >= 1",
     "runtime.batch_sizes=[]": "runtime.batch_sizes=[]: must be one size at least",
     "runtime.warmup=-1": "runtime.warmup=-1: must be an integer >= 0",

@@ -25,6 +25,7 @@ def test_properties_of_a_strategy(command: str, prunes: bool, compacts: bool, tr
     [
         ("strategy=iterative_l1", False),
         ("strategy=iterative_l1 strategy.target=macs", False),
+        ("strategy=iterative_l1 strategy.target=latency", False),
         ("strategy=taylor", True),
         ("strategy=taylor strategy.target=params", True),
         ("strategy=taylor strategy.target=macs", True),

@@ -5,6 +5,7 @@ from torch import nn
 from compression.core.counting import (
     count_layer_weights,
     count_macs,
+    count_nonzero_macs,
     count_nonzero_parameters,
     count_parameters,
     layer_macs,
@@ -121,6 +122,32 @@ def test_layer_macs_count_every_run_and_skip_unused_layers():
             return self.used(self.used(x))
 
     assert layer_macs(Net(), torch.zeros(1, 3, 5, 5)) == {"used.weight": 2 * 25 * 9}
+
+
+def test_macs_of_nonzero_weights():
+    """Without 27 weights at 16 positions each, and without 8 weights of the head."""
+    net = make_net()
+    assert count_nonzero_macs(net, 8) == 3456 + 1152 + 40
+    with torch.no_grad():
+        net[0].weight[0] = 0
+        net[5].weight[0] = 0
+    assert count_nonzero_macs(net, 8) == 3456 - 27 * 16 + 1152 + 40 - 8
+
+
+def test_macs_of_a_shared_weight_count_in_each_layer():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(12, 5, bias=False), nn.Linear(12, 5, bias=False)
+            self.two.weight = self.one.weight
+
+        def forward(self, images):
+            return self.one(images.flatten(1)) + self.two(images.flatten(1))
+
+    net = Net()
+    with torch.no_grad():
+        net.one.weight.fill_(1)[0] = 0
+    assert count_nonzero_macs(net, 2) == 2 * 4 * 12
 
 
 def test_layer_macs_leave_the_model_alone():

@@ -39,6 +39,16 @@ def test_the_costs_of_all_weights_are_the_macs_of_the_model():
     assert {name: costs[name] * sizes[name] for name in costs} == layer_macs(net, EXAMPLE)
 
 
+def test_a_cost_per_layer_is_given_the_layer_and_its_output_positions():
+    """The depthwise layer runs twice on 4x4 positions, and the heads share one weight."""
+
+    def cost(layer, positions):
+        return 1000 * getattr(layer, "groups", 0) + positions
+
+    found = weight_costs(Net(), EXAMPLE, target="latency", layer_cost=cost)
+    assert found == {"stem.weight": 1016, "depthwise.weight": 4032, "idle.weight": 0, "head.weight": 2}
+
+
 def test_every_weight_counts_one():
     assert weight_costs(Net(), EXAMPLE, target="weights") == {
         "stem.weight": 1,

@@ -1,3 +1,4 @@
+import copy
 import io
 import re
 
@@ -5,7 +6,15 @@ import pytest
 from rich.console import Console
 
 from compression.reporting.metrics import make_metrics
-from compression.reporting.result_table import Row, files_to_markdown, make_rows, to_markdown, to_rich
+from compression.reporting.result_table import (
+    Row,
+    describe_left_out,
+    files_to_markdown,
+    left_out_to_markdown,
+    make_rows,
+    to_markdown,
+    to_rich,
+)
 
 
 def rows_of(evaluated):
@@ -93,6 +102,34 @@ def test_no_speed_up_is_claimed_within_the_spread(evaluated):
     evaluated["timing"]["latency"][0]["speedup"] = {"median": 1.05, "p10": 0.97, "p90": 1.1}
     (found,) = [text for metric, text in improvements(evaluated).items() if "eager" in metric]
     assert not re.search(r"\d", found)
+
+
+def add_sparse(evaluated, milliseconds):
+    """Add the sparse engine at batch 1, where eager needs 5 ms for the dense and 4 ms for the compressed model."""
+    entry = copy.deepcopy(evaluated["timing"]["latency"][0]) | {"engine": "sparse"}
+    entry["dense"]["latency_ms"]["median"] = 8.0
+    entry["compressed"]["latency_ms"]["median"] = milliseconds
+    entry["speedup_over_best_dense"] = {"median": 5 / milliseconds, "p10": 2.0, "p90": 3.0}
+    evaluated["timing"]["latency"].append(entry)
+
+
+def test_the_fastest_engine_of_each_model_is_named(evaluated):
+    add_sparse(evaluated, 2.0)
+    found = row(rows_of(evaluated), "fastest engines")
+    assert found == Row("fastest engines, batch 1", "5.00 ms, eager", "2.00 ms, sparse", "2.50x faster")
+
+
+def test_the_same_fastest_engine_needs_no_row_of_its_own(evaluated):
+    add_sparse(evaluated, 4.5)
+    assert not [metric for metric in improvements(evaluated) if "fastest" in metric]
+
+
+def test_an_engine_that_was_not_timed_is_named_with_the_reason(evaluated):
+    metrics = make_metrics(run={}, evaluated=evaluated, stage_seconds={}, provenance={})
+    assert left_out_to_markdown(metrics) == ""
+    metrics["timing"]["left_out"] = {"sparse": "engine sparse: no C compiler; install gcc"}
+    assert describe_left_out(metrics) == ["engine sparse is left out: no C compiler; install gcc"]
+    assert left_out_to_markdown(metrics) == "\nThe engine sparse is left out: no C compiler; install gcc.\n"
 
 
 def test_nothing_changed(evaluated):

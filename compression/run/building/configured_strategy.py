@@ -10,6 +10,7 @@ from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.pruning.strategy import Strategy, find_units
 from compression.pruning.timeline import Timeline
 from compression.run.context import Context
+from compression.runtimes.sparse.cost_model import weight_picoseconds
 
 # Compaction keeps a multiple of this many channels per group, for strategies that mask single weights.
 ROUND_TO = 8
@@ -32,6 +33,7 @@ def make_strategy(context: Context, model: nn.Module, *, sensitivity: Sensitivit
             amount=amount,
             target=settings.target,
             protect=settings.protect,
+            layer_cost=weight_picoseconds,
         ),
         allocation=allocation,
         schedule=instantiate(settings.schedule),

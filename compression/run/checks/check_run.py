@@ -7,6 +7,7 @@ from torch import nn
 from compression.core.errors import InputError
 from compression.run.building.given_weights import load_given_weights_
 from compression.run.checks.check_distillation import check_distillation
+from compression.run.checks.check_engines import check_engines
 from compression.run.checks.check_model import check_model
 from compression.run.checks.check_quantization import check_quantization
 from compression.run.checks.check_strategy import check_strategy
@@ -26,6 +27,8 @@ def check_run(context: Context) -> None:
     get_allowed(config.storage.codec)
     model = check_model(context)
     student = _check_student(context.student) if context.has_student else model
+    for network in {id(model): model, id(student): student}.values():
+        check_engines(config.runtime.engines, network, image_size=context.data.image_size)
     if config.strategy.prunes:
         check_strategy(context.student, student)
     if config.quantizes:

@@ -1,6 +1,7 @@
 """The files a run writes into its folder: models, metrics.json, report.md, and a summary in the logger."""
 
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,14 @@ from compression.reporting.pruning_steps import TARGET_NAMES, make_history
 from compression.reporting.pruning_steps import to_markdown as history_markdown
 from compression.reporting.pruning_steps import to_yaml as history_yaml
 from compression.reporting.quantization_table import to_markdown as quantization_markdown
-from compression.reporting.result_table import files_to_markdown, make_rows, to_markdown, to_rich
+from compression.reporting.result_table import (
+    describe_left_out,
+    files_to_markdown,
+    left_out_to_markdown,
+    make_rows,
+    to_markdown,
+    to_rich,
+)
 from compression.run.context import Context
 from compression.run.names import (
     ARTIFACT,
@@ -40,6 +48,8 @@ from compression.run.training.loggers import close_logger, log_row, make_logger
 from compression.run.training.teaching import describe_distillation
 from compression.stage_store.store import StageRecord
 from compression.system.files import write_atomic
+
+log = logging.getLogger(__name__)
 
 
 def write_report(context: Context, made: Finished) -> dict[str, Any]:
@@ -65,7 +75,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
-    markdown = f"# {title}\n\n{to_markdown(rows)}{files_to_markdown(metrics)}"
+    markdown = f"# {title}\n\n{to_markdown(rows)}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
     markdown += _describe_distillation(metrics)
     # A run that only found finished stages has its pictures already.
     reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))
@@ -87,6 +97,8 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     log_row(context, make_hparams(asdict(context.config)), make_row(metrics))
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else 100).print(to_rich(rows, title))
+    for line in describe_left_out(metrics):
+        log.info("evaluate  %s", line)
     return metrics
 
 

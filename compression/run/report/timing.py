@@ -11,12 +11,13 @@ import numpy as np
 from torch import nn
 
 from compression.artifact import Artifact, load_artifact
+from compression.core.errors import InputError
 from compression.core.seeding import derive_seed
 from compression.peak_memory import measure_peak_memory
 from compression.run.context import Context
 from compression.run.names import ARTIFACT, ONNX
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.engines import ENGINES, make_runtime
+from compression.runtimes.engines import ENGINES, choose_engines, load_ready
 from compression.runtimes.measure import (
     LatencyRecord,
     compare_rounds,
@@ -30,18 +31,25 @@ TIMED_STEPS, STEP_REPEATS = 8, 5
 
 
 def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mapping[str, Path]) -> dict[str, Any]:
-    """Return load time, peak memory and latency of the dense and the compressed file, as in ``metrics.json``."""
+    """Return load time, peak memory and latency of the dense and the compressed file, as in ``metrics.json``.
+
+    ``left_out`` holds the reason of each engine that is missing on this machine or refuses one of the networks. Raises
+    InputError if no engine is left.
+    """
     settings, threads = context.config.runtime, context.machine.threads
     timing: dict[str, Any] = {"threads": threads, "warmup": settings.warmup, "repeats": settings.repeats}
     for name, peak in _peak_memory(context, loaded, folders).items():
         load = partial(load_artifact, folders[name] / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
         timing[name] = {"load_seconds": measure_load_seconds(load), "peak_memory_bytes": peak}
-    predictors = _load_engines(settings.engines, loaded, folders, threads)
+    engines, left_out = choose_engines(settings.engines)
+    predictors, refused = _load_engines(context, engines, loaded, folders)
+    timed = [engine for engine in engines if engine not in refused]
     timing["latency"] = [
         entry
         for batch_size in settings.batch_sizes
-        for entry in _compare(context, settings.engines, predictors, batch_size, loaded["dense"].image_size)
+        for entry in _compare(context, timed, predictors, batch_size, loaded["dense"].image_size)
     ]
+    timing["left_out"] = {**left_out, **refused}
     return timing
 
 
@@ -70,20 +78,34 @@ def _peak_memory(
 
 
 def _load_engines(
-    engines: list[str], loaded: Mapping[str, Artifact], folders: Mapping[str, Path], threads: int
-) -> dict[tuple[str, str], Predictor]:
+    context: Context, engines: Sequence[str], loaded: Mapping[str, Artifact], folders: Mapping[str, Path]
+) -> tuple[dict[tuple[str, str], Predictor], dict[str, str]]:
+    """Return the predictors by engine and file, and the reason of each engine that refuses a network."""
     predictors: dict[tuple[str, str], Predictor] = {}
+    refused: dict[str, str] = {}
     for name in ("dense", "compressed"):
-        for engine in ENGINES:
-            if engine in engines:
-                source = folders[name] / ONNX if ENGINES[engine].reads_onnx else loaded[name].model
-                predictors[engine, name] = make_runtime(engine).load(source, threads=threads)
-    return predictors
+        for engine in engines:
+            source = folders[name] / ONNX if ENGINES[engine].reads_onnx else loaded[name].model
+            try:
+                predictors[engine, name] = load_ready(
+                    engine,
+                    source,
+                    threads=context.machine.threads,
+                    image_size=loaded[name].image_size,
+                    batch_sizes=context.config.runtime.batch_sizes,
+                )
+            except InputError as error:
+                if not ENGINES[engine].compiles:
+                    raise
+                refused.setdefault(engine, f"{error} ({name} model)")
+    if len(refused) == len(engines):
+        raise InputError("; ".join(refused.values()))
+    return {key: predict for key, predict in predictors.items() if key[0] not in refused}, refused
 
 
 def _compare(
     context: Context,
-    engines: list[str],
+    engines: Sequence[str],
     predictors: Mapping[tuple[str, str], Predictor],
     batch_size: int,
     image_size: int,

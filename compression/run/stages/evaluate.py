@@ -28,11 +28,11 @@ from compression.run.report.timing import time_files, time_steps
 from compression.run.stage import Finished
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.engines import make_runtime
+from compression.runtimes.engines import choose_engines, make_runtime
 from compression.runtimes.parity import compare_predictions
 from compression.stage_store.store import Made, StageKey, StageRecord
 
-VERSION = 4
+VERSION = 5
 # The engine whose integer kernels run the quantized file.
 _EXECUTED_BY = "onnxruntime"
 
@@ -44,8 +44,10 @@ def obtain_evaluated(context: Context, made: Finished) -> StageRecord:
     """
     dense, files = made["dense"], {"dense": made["dense_export"], "compressed": made["export"]}
     pruned = made.get("prune")
+    engines, left_out = choose_engines(context.config.runtime.engines)
     inputs = {
-        "runtime": result_settings(context.config.runtime),
+        # A compiler that is installed later adds an engine.
+        "runtime": {**result_settings(context.config.runtime), "engines": engines, "left_out": list(left_out)},
         "arithmetic": context.machine.identity,
         "machine": describe_machine(),
         "software": describe_software(),

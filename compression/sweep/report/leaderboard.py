@@ -61,6 +61,11 @@ class Configuration:
         return None if self.latency is None else self.latency.milliseconds
 
     @property
+    def engine(self) -> str | None:
+        """The fastest engine that executes the file: the one of ``milliseconds``."""
+        return None if self.latency is None else self.latency.engine
+
+    @property
     def is_baseline(self) -> bool:
         """Whether this is a baseline rather than a configuration of the grid."""
         return self.kind in BASELINES

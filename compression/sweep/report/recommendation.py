@@ -52,7 +52,7 @@ class Recommendation:
             return f"No finished configuration is within the limits ({self.limits.describe()})."
         one = self.best
         kind = f" (baseline: {describe_kind(one.kind)})" if one.is_baseline else ""
-        milliseconds = "" if one.milliseconds is None else f", {one.milliseconds:.3g} ms"
+        milliseconds = "" if one.milliseconds is None else f", {one.milliseconds:.3g} ms in {one.engine}"
         tie = describe_tie(one, self.tied)
         return (
             f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, {one.drop:.2f} "
@@ -86,7 +86,7 @@ class Recommendation:
         if name == "drop":
             return f"{value:.2f}" + (f" (+{value - (self.limits.max_drop or 0):.2f})" if over else "")
         limit = (self.limits.max_bytes if name == "bytes" else self.limits.max_latency) or 1.0
-        text = format_size(int(value)) if name == "bytes" else f"{value:.3g} ms"
+        text = format_size(int(value)) if name == "bytes" else f"{value:.3g} ms in {one.engine}"
         return text + (f" ({value / limit:.2f}x)" if over else "")
 
 

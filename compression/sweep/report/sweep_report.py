@@ -41,6 +41,7 @@ HEADER = (
     "file",
     "ratio",
     "latency, ms",
+    "engine",
     "speedup",
 )
 
@@ -229,7 +230,9 @@ def _describe_fronts(fronts: Mapping[str, Front]) -> list[str]:
             continue
         names = [one.label for one in front.members]
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        lines.append(f"front against {against}: {shown or 'none of the grid'}")
+        engines = dict.fromkeys(one.engine for one in front.members if one.engine) if against == "latency" else {}
+        fastest = f" in the fastest engine ({', '.join(engines)})" if engines else ""
+        lines.append(f"front against {against}{fastest}: {shown or 'none of the grid'}")
         if front.unbeaten_baselines:
             shown_baselines = front.unbeaten_baselines[:4]
             baselines = ", ".join(f"{one.label} ({100 * one.score.mean:.1f} %)" for one in shown_baselines)
@@ -267,6 +270,7 @@ def _cells(one: Configuration, *, seeds: bool) -> list[str]:
         format_size(one.measured.bytes),
         f"{one.ratio:.2f}x",
         latency,
+        one.engine or "-",
         "-" if one.speedup is None else f"{one.speedup:.2f}x",
     ]
 
@@ -274,7 +278,9 @@ def _cells(one: Configuration, *, seeds: bool) -> list[str]:
 def _to_rich_table(answer: Answer, top: int) -> Table:
     table = Table(title=Text(_describe_counts(answer)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     header = _header(answer)
-    for name in header:
+    # A narrow terminal has no room for the engine; the picks name theirs.
+    shown = [name for name in header if name != "engine"]
+    for name in shown:
         is_name = name == "configuration"
         # In a narrow terminal only the names of configurations wrap.
         short = _SHORT.get(name, name)
@@ -286,8 +292,8 @@ def _to_rich_table(answer: Answer, top: int) -> Table:
             overflow="fold",
         )
     for one in answer.configurations[:top]:
-        cells = _cells(one, seeds="seeds" in header)
-        table.add_row(*map(Text, cells))
+        cells = dict(zip(header, _cells(one, seeds="seeds" in header), strict=True))
+        table.add_row(*(Text(cells[name]) for name in shown))
     if len(answer.configurations) > top:
         table.caption = Text(f"and {len(answer.configurations) - top:,} more, in report.md and results.csv")
     return table
@@ -322,7 +328,8 @@ def _configuration_to_json(one: Configuration) -> dict[str, Any]:
         "sparsity": one.measured.sparsity,
         "bytes": one.measured.bytes,
         "compression_ratio": one.ratio,
-        "latency_ms": None if one.latency is None else one.latency.milliseconds,
+        "latency_ms": one.milliseconds,
+        "latency_engine": one.engine,
         "speedup": one.speedup,
     }
 

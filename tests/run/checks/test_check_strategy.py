@@ -32,10 +32,17 @@ MESSAGES = [
     ),
     ("strategy.allocation.floor=-1", "strategy.allocation.floor=-1: must be >= 0 weights per output channel"),
     ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be 0 < n < m"),
-    ("strategy.target=params", "strategy.target=params: must be one of weights, macs where single weights are pruned"),
+    (
+        "strategy.target=params",
+        "strategy.target=params: must be one of weights, macs, latency where single weights are pruned",
+    ),
     (
         "strategy=layerwise_l1 strategy.target=macs",
         f"strategy.target=macs {RANKED}, not BySensitivity",
+    ),
+    (
+        f"{CHANNELS} strategy.target=latency",
+        "strategy.target=latency: must be one of channels, params, macs where channels are removed",
     ),
     pytest.param(
         "strategy=two_four strategy.target=macs",

@@ -8,6 +8,7 @@ from runs import WIDE, compose_config
 from tiny_net import TinyNet
 
 from compression.artifact import load_artifact
+from compression.core.errors import InputError
 from compression.run.context import make_context
 from compression.run.report.timing import time_files, time_steps
 
@@ -50,6 +51,40 @@ def test_evenly_spaced_steps_of_a_long_schedule_are_timed(context, step_files, t
 
 def test_nothing_is_timed_without_steps(context):
     assert time_steps(context, TinyNet(num_classes=10), []) is None
+
+
+@pytest.fixture
+def exported(shared):
+    """Folder of an exported network, and the network as the dense and as the compressed one."""
+    folder = shared("strategy=none until=export")["export"].path
+    return folder, {name: load_artifact(folder / "model.cmp", allow=["tiny_net"]) for name in ("dense", "compressed")}
+
+
+def test_the_sparse_engine_is_timed_beside_the_others(context, exported):
+    folder, loaded = exported
+    context.config.runtime.engines = ["auto"]
+    timing = time_files(context, loaded, dict.fromkeys(loaded, folder))
+    torch.set_num_threads(context.machine.threads)
+    rows = [(entry["engine"], entry["batch_size"]) for entry in timing["latency"]]
+    assert rows == [(engine, size) for size in (1, 2) for engine in ("eager", "onnxruntime", "sparse")]
+    assert timing["left_out"] == {}
+
+
+def test_an_engine_that_refuses_a_network_is_left_out_with_the_reason(context, exported):
+    folder, loaded = exported
+    loaded["compressed"].model.dropout = torch.nn.Softplus()
+    context.config.runtime.engines = ["eager", "sparse"]
+    timing = time_files(context, loaded, dict.fromkeys(loaded, folder))
+    torch.set_num_threads(context.machine.threads)
+    assert {entry["engine"] for entry in timing["latency"]} == {"eager"}
+    [(name, reason)] = timing["left_out"].items()
+    assert (name, reason) == (
+        "sparse",
+        "engine sparse: Softplus (layer dropout) is not supported; use another engine (compressed model)",
+    )
+    context.config.runtime.engines = ["sparse"]
+    with pytest.raises(InputError, match="Softplus"):
+        time_files(context, loaded, dict.fromkeys(loaded, folder))
 
 
 def test_both_files_are_timed_in_every_engine_at_every_batch_size(context, shared):

@@ -191,6 +191,20 @@ def test_the_recipes_name_and_finetuning_do_not_change_the_stage_key(shared):
     assert again.path == made.path
 
 
+def test_predicted_time_of_single_weights_is_removed_as_asked(shared):
+    """A weight costs 100 ps and 150 ps for each vector of 8 of its 64, 16 and 1 output positions."""
+    made = shared(f"{STEPS} strategy.target=latency until=prune")
+    pruned = made["prune"].results
+    masks = load_file(made["prune"].path / "masks.safetensors")
+    costs = {"features.0.weight": 1300, "features.3.weight": 400, "classifier.weight": 250}
+    left = sum(costs[name] * int(mask.sum()) for name, mask in masks.items())
+    dense = sum(costs[name] * mask.numel() for name, mask in masks.items())
+    assert pruned["removed"] == pytest.approx(1 - left / dense, abs=1e-12)
+    assert 0 <= pruned["removed"] - 0.9 < 1300 / dense
+    by_macs = shared(f"{STEPS} strategy.target=macs until=prune")["prune"].results
+    assert pruned["layer_sparsity"]["features.0.weight"] < by_macs["layer_sparsity"]["features.0.weight"]
+
+
 def test_macs_of_single_weights_are_removed_as_asked(shared):
     made = shared(f"{STEPS} strategy.target=macs until=prune")
     pruned = made["prune"].results

@@ -54,6 +54,21 @@ def test_an_untimed_job_is_not_within_a_latency(folder, metrics):
     assert "not measured" in words(found)
 
 
+def test_the_fastest_engine_is_named(folder, metrics):
+    """The sparse engine is the fastest for the second file; the simulation in eager is faster and does not count."""
+    add_point(folder, metrics, 0.5, 8, drop=0.1, kib=400, milliseconds=0.6)
+    document = metrics(val=0.97, dense_val=0.98, milliseconds=0.6, sparsity=0.9, weight_bits=8)
+    for entry in document["timing"]["latency"]:
+        if entry["engine"] == "openvino" and entry["batch_size"] == 1:
+            entry["engine"], entry["compressed"]["latency_ms"]["median"] = "sparse", 0.2
+    folder.add("s90_w8", {"sparsity": 0.9, "weight_bits": 8}, metrics=document)
+    text = words(recommend(folder.path, Limits(max_latency=0.5)))
+    assert "Ship" in text
+    assert "s90_w8" in text
+    assert "0.2 ms in sparse" in text
+    assert "0.6 ms in onnxruntime (1.20x)" in text
+
+
 def test_ties_of_the_recommendation_are_described(folder, metrics):
     """Two are tied, and the larger is slightly better. A third is as good but over the limit, so it is not named."""
     folder.plan["axes"] = {"sparsity": [0.5, 0.9], "seed": [0, 1, 2]}
