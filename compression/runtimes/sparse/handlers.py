@@ -182,6 +182,9 @@ def check_modules(graph: fx.GraphModule) -> None:
         module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
         if module is not None and type(module) not in _HANDLERS and not isinstance(module, _OTHER_MODULES):
             raise _refuse(type(module).__name__, node)
+        if isinstance(module, HoldsIntegers) and module.reads == "batch":
+            why = "with scales from the batch (dynamic quantization)"
+            raise _refuse(f"{type(module).__name__} {why}", node)
 
 
 _OTHER_MODULES = (_BatchNorm, HoldsIntegers, RoundsActivations)

@@ -20,15 +20,14 @@ EXACT = 1 << 24
 def find_integer_handler(call: Call) -> Handler | None:
     """Return the handler of a layer or a quantizer of an integer network; None for any other call.
 
-    Raises InputError for a layer that takes its scale from the batch.
+    Raises InputError for a layer over one axis.
     """
     module = call.module
     if isinstance(module, RoundsActivations):
         return _quantizer
     if not isinstance(module, HoldsIntegers):
         return None
-    if module.reads == "batch":
-        raise call.refuse("with scales from the batch (dynamic quantization)")
+    assert module.reads != "batch", "check_modules refuses these"
     if module.product.num_axes == 1:
         raise call.refuse("over one axis")
     return _integer_layer if module.reads == "rounded" else _weight_only_layer
@@ -99,7 +98,7 @@ def _weight_only_layer(call: Call) -> Map:
 
 def _convolve(call: Call, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> Map:
     """Append the convolution or linear map of an integer layer; ``weight`` may have more rows than the layer."""
-    assert call.module is not None
+    assert isinstance(call.module, HoldsIntegers)
     product, rows = call.module.product, len(weight)
     if product.num_axes == 0:
         source, [first, *_] = call.source, call.node.all_input_nodes

@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 from compression.core.errors import InputError, first_line
 from compression.core.tracing import trace
 from compression.runtimes.sparse.fusing import fuse_
-from compression.runtimes.sparse.handlers import Call, find_handler
+from compression.runtimes.sparse.handlers import Call, check_modules, find_handler
 from compression.runtimes.sparse.integer_handlers import find_integer_handler
 from compression.runtimes.sparse.program import Map, Program
 
@@ -24,6 +24,7 @@ def lower(model: nn.Module, *, shape: tuple[int, int, int]) -> Program:
 
 def lower_graph(graph: fx.GraphModule, *, shape: tuple[int, int, int]) -> Program:
     """Return the program of a traced network; see ``lower``."""
+    check_modules(graph)
     results = _Results(graph)
     try:
         with torch.inference_mode():
