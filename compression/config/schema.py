@@ -158,6 +158,11 @@ class Config(Section):
         if method.name == "dynamic" and FULL_PRECISION in (weight, activation):
             key = "weight_bits" if weight == FULL_PRECISION else "activation_bits"
             raise InputError(f"{key}=32 contradicts quantization=dynamic: must be an integer in [2, 8], e.g. bits=8")
+        if method.name == "dynamic" and "sparse" in self.runtime.engines:
+            raise InputError(
+                "runtime.engines=sparse contradicts quantization=dynamic, whose scales depend on the batch: "
+                "leave sparse out, or use quantization=ptq"
+            )
         if method.name == "qat" and off:
             raise InputError("weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8")
         if method.rdoq_lambda and weight == FULL_PRECISION and not method.layer_bits:

@@ -1,6 +1,7 @@
 """Selection of a model's tensors: prunable weights, weights stored as integers, and all learned values."""
 
 from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +23,23 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
 class HoldsIntegers(nn.Module):
     """Base class of quantized layers, which store weight, scales and bias as buffers.
 
-    Functions that count or size parameters count these buffers too.
+    Functions that count or size parameters count these buffers too. ``reads`` says what a layer multiplies its weight
+    with: values that are already rounded, values that it rounds itself with a scale from the batch, or floats.
+    ``product`` is its linear operation.
     """
 
+    reads: ClassVar[Literal["rounded", "batch", "floats"]]
+    product: Any
     weight: Tensor
     weight_scale: Tensor
     bias: Tensor
+
+
+class RoundsActivations(nn.Module):
+    """Base class of quantizers: the output is ``scale`` times an integer of ``grid``, from ``low`` to ``high``."""
+
+    grid: Any
+    scale: Tensor
 
 
 def layer_weights(model: nn.Module) -> dict[str, Tensor]:

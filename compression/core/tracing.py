@@ -8,6 +8,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from compression.core.errors import InputError
+from compression.core.selection import HoldsIntegers, RoundsActivations
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
@@ -19,7 +20,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
     # In training mode, random and mode-dependent choices would become fixed parts of the graph.
     model = copy.deepcopy(model).eval()
     try:
-        graph = fx.Tracer().trace(model)
+        graph = _Tracer().trace(model)
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
@@ -39,6 +40,14 @@ def trace(model: nn.Module) -> fx.GraphModule:
     traced.delete_all_unused_submodules()
     traced.recompile()
     return traced
+
+
+class _Tracer(fx.Tracer):
+    """Keeps the layers and quantizers of integer networks as calls, as it keeps torch's own layers."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Return whether ``m`` stays one call."""
+        return isinstance(m, (HoldsIntegers, RoundsActivations)) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _pool_for_means(traced: fx.GraphModule) -> None:

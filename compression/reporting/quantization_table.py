@@ -31,7 +31,17 @@ def _describe_parity(parity: Mapping[str, Any]) -> str:
         f"{100 * parity['agreement']:.2f} % the same class, logits at most {parity['max_logit_difference']:.3f} apart; "
         f"accuracy {100 * parity['accuracy_executed']:.2f} % and {100 * parity['accuracy_simulated']:.2f} %. "
         f"Of the operators that compute, {integer} ran in integers and {floating} in float{_name_floats(parity)}; "
-        f"processor: {_describe_cpu(parity['cpu'])}."
+        f"processor: {_describe_cpu(parity['cpu'])}.{_describe_sparse(parity.get('sparse'))}"
+    )
+
+
+def _describe_sparse(parity: Mapping[str, Any] | None) -> str:
+    """Return the sentence about the sparse engine; nothing if the run did not use it."""
+    if parity is None:
+        return ""
+    return (
+        f" The engine sparse, on integers that floats carry: {100 * parity['agreement']:.2f} % the same class, "
+        f"logits at most {parity['max_logit_difference']:.2g} apart."
     )
 
 

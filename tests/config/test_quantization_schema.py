@@ -45,6 +45,8 @@ CONTRADICTIONS = {
     "quantization=weight_only": "weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]",
     "quantization=dynamic weight_bits=8": "activation_bits=32 contradicts quantization=dynamic: must be an integer in "
     "[2, 8], e.g. bits=8",
+    "quantization=dynamic bits=8 runtime.engines=[eager,sparse]": "runtime.engines=sparse contradicts quantization="
+    "dynamic, whose scales depend on the batch: leave sparse out, or use quantization=ptq",
     "quantization=qat": "weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8",
     "quantization.layer_bits=[first:8]": "quantization.layer_bits and allocation refine bits=...: weight_bits must be "
     "below 32",

@@ -4,6 +4,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from compression.core.errors import InputError
+from compression.core.selection import RoundsActivations
 from compression.core.tracing import trace
 
 
@@ -49,3 +50,12 @@ def test_data_dependent_control_flow_is_refused() -> None:
 
     with pytest.raises(InputError, match=r"Branching cannot be traced: .* must not branch on values of tensors"):
         trace(Branching())
+
+
+def test_layers_of_integer_networks_stay_calls():
+    class Rounds(RoundsActivations):
+        def forward(self, values):
+            return values.round() if values.sum() > 0 else values
+
+    graph = trace(nn.Sequential(Rounds(), nn.Flatten()))
+    assert [node.op for node in graph.graph.nodes] == ["placeholder", "call_module", "call_module", "output"]

@@ -27,7 +27,8 @@ def run_metrics(tmp_path, outputs, *overrides):
 def test_int8_is_executed_and_labelled(tmp_path, outputs, monkeypatch):
     # The run requests 8 bits. 7-bit weights do not saturate on any processor.
     state_processor(monkeypatch, WITHOUT_VNNI)
-    metrics, run_dir = run_metrics(tmp_path, outputs, "strategy=oneshot_l1", "sparsity=0.5", "bits=8")
+    engines = "runtime.engines=[eager,onnxruntime,sparse]"
+    metrics, run_dir = run_metrics(tmp_path, outputs, "strategy=oneshot_l1", "sparsity=0.5", "bits=8", engines)
     quantization, parity = metrics["quantization"], metrics["quantization"]["parity"]
     assert quantization["arithmetic"] == "W7A8, executed in integers"
     assert quantization["reduced_range"]
@@ -40,6 +41,9 @@ def test_int8_is_executed_and_labelled(tmp_path, outputs, monkeypatch):
     assert counts["other"]["float"] == 0
     assert parity["images"] == metrics["compressed"]["test_images"]
     assert parity["agreement"] >= 0.99
+    assert parity["sparse"]["agreement"] == 1.0
+    assert parity["sparse"]["images"] == parity["images"]
+    assert parity["sparse"]["accuracy_executed"] == parity["accuracy_simulated"]
     assert metrics["compressed"]["accuracy"] == parity["accuracy_executed"]
     assert metrics["compressed"]["accuracy_simulated"] == parity["accuracy_simulated"]
     artifact = load_artifact(run_dir / "model.cmp", allow=FILES)
@@ -53,6 +57,8 @@ def test_int8_is_executed_and_labelled(tmp_path, outputs, monkeypatch):
     report = (run_dir / "report.md").read_text()
     assert "| arithmetic | float32 | W7A8 | executed in integers |" in report
     assert "| eager (simulation), batch 1 |" in report
+    assert "| sparse, batch 1 |" in report
+    assert "The engine sparse, on integers that floats carry: 100.00 % the same class" in report
     labels = {
         "model.cmp": "the compressed model, W7A8, executed in integers",
         "model.onnx": "the same as ONNX, INT8 (W7A8, executed in integers)",

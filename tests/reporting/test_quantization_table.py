@@ -74,3 +74,11 @@ def test_remarks_appear_only_for_special_cases(quantization):
     text = to_markdown(quantization | {"reduced_range": True, "left_in_float": ["norm", "head"]})
     assert "Weights have 7 bits, because sums of products could saturate on this processor." in text
     assert "Left in float: norm, head." in text
+
+
+def test_the_sparse_engine_is_compared_if_it_ran(quantization):
+    assert "sparse" not in to_markdown(quantization)
+    quantization["parity"]["sparse"] = {"agreement": 1.0, "max_logit_difference": 0.0}
+    assert "The engine sparse, on integers that floats carry: 100.00 % the same class, logits at most 0 apart." in (
+        to_markdown(quantization)
+    )

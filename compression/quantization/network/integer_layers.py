@@ -5,13 +5,14 @@ those of these layers, the cause is its rounding between layers and not the arit
 """
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compression.core.quantize_ops import convolve_integers, dequantize_linear, multiply_integers, quantize_linear
-from compression.core.selection import HoldsIntegers
+from compression.core.selection import HoldsIntegers, RoundsActivations
 from compression.quantization.grid import Grid
 from compression.quantization.network.fake_quantize import to_integers
 from compression.quantization.observers import MIN_SCALE
@@ -68,6 +69,8 @@ class IntegerLayer(HoldsIntegers):
     input scale times weight scale.
     """
 
+    reads: ClassVar[Literal["rounded", "batch", "floats"]] = "rounded"
+
     def __init__(self, product: Product, *, weight: Tensor, weight_scale: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.product = product
@@ -89,6 +92,8 @@ class IntegerLayer(HoldsIntegers):
 class WeightOnlyLayer(IntegerLayer):
     """A layer with an integer weight that computes in float; the bias is float32."""
 
+    reads = "floats"
+
     def forward(self, input: Tensor, input_scale: Tensor | None = None) -> Tensor:
         """Return the float32 output for a float ``input``; ``input_scale`` is ignored."""
         del input_scale
@@ -100,6 +105,8 @@ class DynamicLayer(IntegerLayer):
 
     A prediction therefore depends on the other images in its batch. The bias is float32.
     """
+
+    reads = "batch"
 
     def __init__(self, product: Product, *, grid: Grid, weight: Tensor, weight_scale: Tensor, bias: Tensor):
         super().__init__(product, weight=weight, weight_scale=weight_scale, bias=bias)
@@ -119,15 +126,13 @@ class DynamicLayer(IntegerLayer):
         return outputs + self.product.by_channel(self.bias)
 
 
-class IntegerQuantizer(nn.Module):
+class IntegerQuantizer(RoundsActivations):
     """A quantizer that rounds an activation to its grid, with the scale from calibration."""
 
     def __init__(self, grid: Grid, scale: Tensor) -> None:
         super().__init__()
         self.grid = grid
         self.register_buffer("scale", scale)
-
-    scale: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
         """Return ``values`` rounded to the grid, as floats of the same shape."""

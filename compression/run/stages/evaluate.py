@@ -30,6 +30,8 @@ from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
 from compression.runtimes.engines import choose_engines, make_runtime
 from compression.runtimes.parity import compare_predictions
+from compression.runtimes.runtime import Predictor
+from compression.runtimes.sparse.sparse_engine import SparseRuntime
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 5
@@ -124,9 +126,20 @@ def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dic
     return {
         "engine": _EXECUTED_BY,
         **parity.to_json(),
+        **_execute_sparse(context, artifact, simulated),
         "executed_layers": read_integer_layers(onnx_file).to_json(),
         "cpu": read_cpu_features().to_json(),
     }
+
+
+def _execute_sparse(context: Context, artifact: Artifact, simulated: Predictor) -> dict[str, Any]:
+    """Return how the sparse engine agrees with the simulation, as ``sparse``; nothing if the run does not use it."""
+    if SparseRuntime.name not in context.config.runtime.engines:
+        return {}
+    executed = SparseRuntime().load(artifact.model, threads=context.machine.threads)
+    batches = context.data.test_batches()
+    images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in batches)
+    return {SparseRuntime.name: compare_predictions(simulated, executed=executed, batches=images).to_json()}
 
 
 def _summarize_parity(parity: Mapping[str, Any]) -> dict[str, Any]:

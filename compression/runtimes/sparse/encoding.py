@@ -31,6 +31,7 @@ from compression.runtimes.sparse.program import (
     MeanPool,
     Operation,
     Program,
+    Rescale,
     Unary,
 )
 
@@ -44,11 +45,14 @@ TILE = np.dtype([("vectors", "<i4"), ("contiguous", "<i4"), ("source", "<i4", 8)
 TAP = np.dtype([("tap", "<i4"), ("offset", "<i4")])
 PIECE = np.dtype([("first", "<i4"), ("second", "<i4")])
 
-IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK = range(10)
+IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE = range(11)
 DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES = range(3)
 PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE = range(4)
 FUNCTIONS = {
-    name: i for i, name in enumerate(("relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu"))
+    name: i
+    for i, name in enumerate(
+        ("relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu", "round", "scale")
+    )
 }
 MERGES = {"add": 0, "multiply": 1}
 
@@ -188,6 +192,8 @@ class _Encoder:
                 return [self._record(UNARY, **common, size=size, function=number, slope=operation.slope)]
             case Binary():
                 return [self._record(BINARY, **common | self._binary(operation))]
+            case Rescale():
+                return [self._record(RESCALE, **common | self._rescale(operation))]
             case Copy():
                 return [self._record(COPY, **common | self._copy(operation))]
         raise AssertionError(type(operation))
@@ -373,6 +379,18 @@ class _Encoder:
         if operation.other.shape == operation.source.shape:
             return fields | {"size": operation.source.channels * self._plane(operation.source) // FLOAT, "channels": 0}
         return fields | {"size": operation.source.positions * self.lanes, "channels": operation.source.channels}
+
+    def _rescale(self, operation: Rescale) -> dict[str, Any]:
+        channels = operation.target.channels
+        return {
+            "channels": channels,
+            "rows": operation.source.channels // channels,
+            "size": operation.target.positions * self.lanes,
+            "weights": self.tables.add(operation.units.astype(np.float32)),
+            # -1 means that the sums are complete.
+            "bias": -1 if operation.bias is None else self.tables.add(operation.bias.astype(np.float64)),
+            "slope": operation.step,
+        }
 
     def _copy(self, operation: Copy) -> dict[str, Any]:
         return {

@@ -1,8 +1,11 @@
-"""Operations merged into the convolution before them: scales of batch norm, limits of ReLU, sums of residuals."""
+"""Operations merged into the convolution before them: scales of batch norm, limits of ReLU, sums of residuals.
+
+Rounding is merged into the scaling of integer sums before it.
+"""
 
 from dataclasses import replace
 
-from compression.runtimes.sparse.program import Binary, Convolution, Map, Operation, Program, Unary
+from compression.runtimes.sparse.program import Binary, Convolution, Map, Operation, Program, Rescale, Unary
 
 
 def fuse_(program: Program) -> None:
@@ -16,6 +19,8 @@ def _merge_(program: Program, operation: Operation) -> bool:
         return _merge_scale_(program, operation)
     if isinstance(operation, Unary) and operation.function == "relu":
         return _merge_limits_(program, operation)
+    if isinstance(operation, Unary) and operation.function == "round":
+        return _merge_rounding_(program, operation)
     if isinstance(operation, Binary) and operation.function == "add":
         same = operation.other.shape == operation.source.shape
         return same and _merge_sum_(program, operation)
@@ -53,12 +58,21 @@ def _merge_scale_(program: Program, scale: Operation) -> bool:
 
 def _merge_limits_(program: Program, relu: Unary) -> bool:
     before = _sole_producer(program, relu.source)
-    if not isinstance(before, (Convolution, Binary)):
+    if not isinstance(before, (Convolution, Binary, Rescale)) or (isinstance(before, Rescale) and before.step):
         return False
     low, high = max(before.low, relu.low), min(before.high, relu.high)
     if low > high:
         return False
     _replace_(program, before, relu, replace(before, target=relu.target, low=low, high=high))
+    return True
+
+
+def _merge_rounding_(program: Program, rounding: Unary) -> bool:
+    before = _sole_producer(program, rounding.source)
+    if not isinstance(before, Rescale) or before.step or before.is_limited:
+        return False
+    merged = replace(before, target=rounding.target, step=rounding.slope, low=rounding.low, high=rounding.high)
+    _replace_(program, before, rounding, merged)
     return True
 
 

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.core.batch_norm import fold_factors
 from compression.core.errors import InputError
+from compression.core.selection import HoldsIntegers, RoundsActivations
 from compression.runtimes.sparse.program import (
     INFINITY,
     Binary,
@@ -58,6 +59,8 @@ class Call:
     program: Program
     maps: dict[fx.Node, Map]
     results: dict[fx.Node, Any]
+    # Whether maps of integers are read as such; otherwise they are first multiplied by their scale.
+    reads_integers: bool = False
 
     @property
     def name(self) -> str:
@@ -88,10 +91,21 @@ class Call:
     def known(self, value: Any) -> Any:
         """Return the map of a node that computes a tensor, the result of any other node, or the constant itself."""
         if isinstance(value, fx.Node):
-            return self.maps.get(value, self.results[value])
+            found = self.maps.get(value)
+            return self.results[value] if found is None else found if self.reads_integers else self.in_floats(found)
         if isinstance(value, (tuple, list)):
             return [self.known(item) for item in value]
         return value
+
+    def in_floats(self, value: Map) -> Map:
+        """Return the floats that a map stands for: the map itself unless it holds integers."""
+        if value not in self.program.integers:
+            return value
+        for operation in self.program.readers(value):
+            if isinstance(operation, Unary) and operation.function == "scale":
+                return operation.target
+        scale = self.program.integers[value].scale
+        return self.add(Unary(source=value, target=Map(*value.shape), function="scale", slope=scale))
 
     @property
     def source(self) -> Map:
@@ -144,15 +158,36 @@ def find_handler(call: Call) -> Handler:
         handler = _batch_norm
     if handler is None:
         raise call.refuse()
-    return handler
+    return _keep_integers(handler) if handler in _MOVES else handler
+
+
+def _keep_integers(handler: Handler) -> Handler:
+    """Let an operation that only moves values move integers, which keep their meaning."""
+
+    def handle(call: Call) -> Map:
+        call.reads_integers = True
+        first, target = len(call.program.operations), handler(call)
+        integers = call.program.integers
+        for operation in call.program.operations[first:]:
+            if operation.source in integers:
+                integers[operation.target] = integers[operation.source]
+        return target
+
+    return handle
 
 
 def check_modules(graph: fx.GraphModule) -> None:
     """Raise InputError that names the first module of ``graph`` without a handler, before anything is computed."""
     for node in graph.graph.nodes:
         module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if module is not None and type(module) not in _HANDLERS and not isinstance(module, _BatchNorm):
+        if module is not None and type(module) not in _HANDLERS and not isinstance(module, _OTHER_MODULES):
             raise _refuse(type(module).__name__, node)
+        if isinstance(module, HoldsIntegers) and module.reads == "batch":
+            why = "with scales from the batch (dynamic quantization)"
+            raise _refuse(f"{type(module).__name__} {why}", node)
+
+
+_OTHER_MODULES = (_BatchNorm, HoldsIntegers, RoundsActivations)
 
 
 def _refuse(name: str, node: fx.Node) -> InputError:
@@ -441,3 +476,6 @@ _HANDLERS: dict[Any, Handler] = _register(
         _divide: (operator.truediv, torch.div, "div"),
     }
 )
+
+# They move or drop values, and compute none.
+_MOVES: tuple[Handler, ...] = (_max_pool, _adaptive_max_pool, _pass_on, _flatten, _get_item)

@@ -8,7 +8,8 @@ from torch import Tensor, fx, nn
 from compression.core.errors import InputError, first_line
 from compression.core.tracing import trace
 from compression.runtimes.sparse.fusing import fuse_
-from compression.runtimes.sparse.handlers import Call, find_handler
+from compression.runtimes.sparse.handlers import Call, check_modules, find_handler
+from compression.runtimes.sparse.integer_handlers import find_integer_handler
 from compression.runtimes.sparse.program import Map, Program
 
 
@@ -23,6 +24,7 @@ def lower(model: nn.Module, *, shape: tuple[int, int, int]) -> Program:
 
 def lower_graph(graph: fx.GraphModule, *, shape: tuple[int, int, int]) -> Program:
     """Return the program of a traced network; see ``lower``."""
+    check_modules(graph)
     results = _Results(graph)
     try:
         with torch.inference_mode():
@@ -39,11 +41,12 @@ def lower_graph(graph: fx.GraphModule, *, shape: tuple[int, int, int]) -> Progra
                 raise InputError("engine sparse: the network has several inputs; allowed: one batch of images")
             maps[node] = image
         elif node.op == "output":
-            program.logits = _find_logits(node, maps, result)
+            program.logits = _find_logits(node, result, program=program, maps=maps, results=results.found)
         elif isinstance(result, Tensor) and node.op != "get_attr":
             module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
             call = Call(node, module, result, program=program, maps=maps, results=results.found)
-            maps[node] = find_handler(call)(call)
+            handler = find_integer_handler(call) or find_handler(call)
+            maps[node] = handler(call)
     fuse_(program)
     return program
 
@@ -61,9 +64,11 @@ class _Results(fx.Interpreter):
         return self.found[n]
 
 
-def _find_logits(node: fx.Node, maps: dict[fx.Node, Map], result: Any) -> Map:
+def _find_logits(
+    node: fx.Node, result: Any, *, program: Program, maps: dict[fx.Node, Map], results: dict[fx.Node, Any]
+) -> Map:
     if not isinstance(result, Tensor) or result.ndim != 2:
         raise InputError("engine sparse: the output of the network must be one tensor of logits [B, classes]")
     source = node.args[0]
     assert isinstance(source, fx.Node)
-    return maps[source]
+    return Call(node, None, result, program=program, maps=maps, results=results).in_floats(maps[source])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pair = tuple[int, int]
-Function = Literal["relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu"]
+Function = Literal["relu", "sigmoid", "silu", "hardsigmoid", "hardswish", "tanh", "leaky_relu", "round", "scale"]
 
 INFINITY = float("inf")
 
@@ -29,6 +29,14 @@ class Map:
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
         return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True)
+class Integers:
+    """What the integers of a map stand for: ``scale`` times each, and none is larger than ``largest``."""
+
+    scale: float
+    largest: int
 
 
 @dataclass(kw_only=True, eq=False)
@@ -101,7 +109,10 @@ class MeanPool(Operation):
 
 @dataclass(kw_only=True, eq=False)
 class Unary(Operation):
-    """A function of each value; ``slope`` is that of a leaky ReLU below 0."""
+    """A function of each value; ``slope`` is that of a leaky ReLU below 0.
+
+    "scale" multiplies by ``slope``. "round" also limits the products to [low, high] and rounds them, halves to even.
+    """
 
     function: Function
     slope: float = 0.0
@@ -121,6 +132,20 @@ class Binary(Operation):
 
 
 @dataclass(kw_only=True, eq=False)
+class Rescale(Operation):
+    """Sums of integers multiplied by ``units: [C]``, float32.
+
+    With a ``step`` above 0, the results are then multiplied by it, limited and rounded, halves to even. If the source
+    has more channels than the target, each sum is in equally many parts, one after the other. They are added in double
+    precision, with ``bias: [C]`` in steps of a unit.
+    """
+
+    units: NDArray[np.float32]
+    step: float = 0.0
+    bias: NDArray[np.float64] | None = None
+
+
+@dataclass(kw_only=True, eq=False)
 class Copy(Operation):
     """A copy of ``channels`` channels, from channel ``first`` of the source to channel ``to`` of the target."""
 
@@ -136,6 +161,8 @@ class Program:
     image: Map
     logits: Map
     operations: list[Operation] = field(default_factory=list)
+    # The maps that hold integers.
+    integers: dict[Map, Integers] = field(default_factory=dict)
 
     def readers(self, value: Map) -> list[Operation]:
         """Return the operations that read ``value``."""

@@ -1,8 +1,10 @@
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from compression.runtimes.sparse.fusing import fuse_
 from compression.runtimes.sparse.lowering import lower
-from compression.runtimes.sparse.program import Binary, Convolution, Unary
+from compression.runtimes.sparse.program import Binary, Convolution, Map, Program, Rescale, Unary
 
 
 class TwoReaders(nn.Module):
@@ -35,3 +37,20 @@ def test_limits_of_two_clamps_are_both_kept() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Hardtanh(-2, 5), nn.Flatten(), nn.Linear(64, 2))
     first = lower(network, shape=(3, 4, 4)).operations[0]
     assert (first.low, first.high) == (0.0, 5.0)
+
+
+def test_rounding_is_merged_into_scaling_once() -> None:
+    sums, floats, first, second = (Map(2, 3, 3) for _ in range(4))
+    units = np.ones(2, dtype=np.float32)
+    program = Program(image=sums, logits=second)
+    program.operations = [
+        Rescale(source=sums, target=floats, units=units),
+        Unary(source=floats, target=first, function="round", slope=4.0, low=0, high=255),
+        Unary(source=first, target=second, function="round", slope=2.0, low=0, high=15),
+    ]
+    fuse_(program)
+    [rescale, rounding] = program.operations
+    assert isinstance(rescale, Rescale)
+    assert (rescale.step, rescale.low, rescale.high, rescale.target) == (4.0, 0, 255, first)
+    assert isinstance(rounding, Unary)
+    assert rounding.slope == 2.0

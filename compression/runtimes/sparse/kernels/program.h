@@ -19,11 +19,11 @@ typedef struct {
     int64_t packed, packed_plane;
     int64_t size, function;
     float low, high; /* limits of the result; infinite if there are none */
-    float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0 */
+    float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0, or a factor */
 } Operation;
 
-enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK };
-enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU };
+enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE };
+enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU, ROUND, SCALE };
 enum { ADD, MULTIPLY };
 enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES };
 enum { PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE };

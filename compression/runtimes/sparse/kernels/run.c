@@ -34,6 +34,7 @@ typedef void Pack(const Operation *, const char *source, char *packed, const cha
 
 #define LANES VECTOR
 #include "elementwise.inc"
+#include "rounding.inc"
 #undef LANES
 
 #if VECTOR >= 16
@@ -96,6 +97,8 @@ static void unary(const Operation *op, char *arena)
     case name: for (int64_t i = 0; i < op->size; i++) target[i] = apply(name, op->slope, source[i]); break;
     switch (op->function) {
     case RELU: JOIN(limit, VECTOR)(op, arena); break;
+    case ROUND: JOIN(round_values, VECTOR)(op, arena); break;
+    case SCALE: JOIN(scale_values, VECTOR)(op, arena); break;
     LOOP(SIGMOID)
     LOOP(SILU)
     LOOP(HARDSIGMOID)
@@ -169,6 +172,7 @@ void run(const Operation *operations, int64_t count, char *arena, const char *ta
         case POOL: find_pool(op->width)(op, arena, tables, 0); break;
         case UNARY: unary(op, arena); break;
         case BINARY: binary(op, arena); break;
+        case RESCALE: JOIN(rescale, VECTOR)(op, arena, tables); break;
         case COPY: memcpy(arena + op->target, arena + op->source, 4 * op->size); break;
         }
 }
