@@ -49,7 +49,10 @@ def layer_weights(model: nn.Module) -> dict[str, Tensor]:
     """
     floats = prunable_weights(model)
     integers = {
-        f"{name}.weight": module.weight for name, module in model.named_modules() if isinstance(module, HoldsIntegers)
+        # Empty is the name of a layer that is the whole model.
+        f"{name}.weight".removeprefix("."): module.weight
+        for name, module in model.named_modules()
+        if isinstance(module, HoldsIntegers)
     }
     return {**floats, **integers}
 

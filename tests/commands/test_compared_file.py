@@ -46,4 +46,4 @@ def test_an_artifact_may_record_the_bytes_of_its_dense_model(compared):
     assert with_dense.num_bytes == sum(with_dense.shares.values()) == (compared / "a" / "model.cmp").stat().st_size
     assert (with_dense.arithmetic, with_dense.run) == ("float32", None)
     # Two of the 6 weights are not zero; both biases are zero.
-    assert with_dense.counts == {"parameters": 8, "nonzero": 2, "sparsity": 1 - 2 / 6, "macs": 6}
+    assert with_dense.counts == {"parameters": 8, "nonzero": 2, "sparsity": 1 - 2 / 6, "macs": 6, "nonzero_macs": 2}

@@ -49,7 +49,7 @@ RANGES = {
     "training.early_epoch=0": "training.early_epoch=0: must be in [1, training.epochs=12]",
     "training.early_epoch=21": "training.early_epoch=21: must be in [1, training.epochs=12]",
     "training.epochs=3 training.early_epoch=4": "training.early_epoch=4: must be in [1, training.epochs=3]",
-    "strategy.target=layers": "strategy.target=layers: must be one of weights, channels, params, macs",
+    "strategy.target=layers": "strategy.target=layers: must be one of weights, channels, params, macs, latency",
     "strategy.start=late": "strategy.start=late: must be one of dense, initial, early",
     "strategy.protect=[middle]": "strategy.protect=middle: must be among first, last",
     "strategy.protect=[first,middle]": "strategy.protect=middle: must be among first, last",
