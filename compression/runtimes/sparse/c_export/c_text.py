@@ -1,6 +1,6 @@
 """Values as C text: numbers, arrays and strings. Only what is written here brings values of a file into C."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def format_float(value: float) -> str:
     """Return ``value``, a number of float32, as C text that gives exactly this number."""
     if np.isinf(value):
         return "INFINITY" if value > 0 else "-INFINITY"
-    assert np.isfinite(value) and value == np.float32(value)
+    assert value == np.float32(value), value
     return "0.0f" if value == 0 and not np.signbit(value) else f"{_shorten(float(value).hex())}f"
 
 
@@ -63,9 +63,3 @@ def wrap(words: Iterable[str]) -> str:
         line += f", {word}" if line else word
     lines.append(line)
     return ",\n".join(lines)
-
-
-def comment(lines: Sequence[str]) -> str:
-    """Return a C comment of ``lines``."""
-    assert not any("*/" in line or "/*" in line for line in lines)
-    return "/* " + "\n * ".join(lines) + "\n */\n"

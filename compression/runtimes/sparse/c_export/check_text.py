@@ -111,21 +111,5 @@ def write_readme(model: CModel, images: TestImages) -> str:
 - Flash: {model.table_bytes:,} bytes of tables ({format_size(model.table_bytes)}), and the code (`size model.o`).
 - RAM: {model.memory_bytes:,} bytes ({format_size(model.memory_bytes)}), static. Nothing is allocated.
 - {vectors}
-- {_describe_tables(model)}
+- {model.describe_tables()}
 """
-
-
-def _describe_tables(model: CModel) -> str:
-    tables = model.tables
-    if tables.longest_row is None:
-        return "Tables are made for speed: 32-bit weights and offsets."
-    return (
-        f"Tables are made for size: {tables.num_narrow} of {_count_convolutions(model)} convolutions have 16-bit "
-        f"offsets, {tables.num_listed} have 8-bit weights. No weight was changed."
-    )
-
-
-def _count_convolutions(model: CModel) -> int:
-    from compression.runtimes.sparse.encoding import CONVOLUTION
-
-    return int((model.tables.operations["kind"] == CONVOLUTION).sum())

@@ -6,11 +6,14 @@ from compression.runtimes.sparse.compiler import KERNELS
 
 _INCLUDE = re.compile(r'^ *#include "([a-z_]+\.(?:h|inc))"$')
 _UNROLL = re.compile(r"^( *)#pragma GCC unroll (\d+)$")
-# Compilers warn of pragmas that they do not know.
-_UNROLL_MACRO = """\
+# Compilers warn of pragmas that they do not know, Clang of loops that stay, and GCC of vectors that functions return,
+# although all of these are inlined.
+_PRAGMAS = """\
 #if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define UNROLL(count) _Pragma("unroll")
 #elif defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wpsabi"
 #define UNROLL(count) UNROLL_(GCC unroll count)
 #define UNROLL_(text) _Pragma(#text)
 #else
@@ -29,8 +32,8 @@ def flatten_kernels(*, vector: int, longest_row: int | None) -> str:
         head.append(f"#define LONGEST_ROW {longest_row}")
     text = _flatten("run.c")
     before, name, after = text.partition("void run(const Operation")
-    assert name and name not in after
-    return "\n".join(head) + "\n" + _UNROLL_MACRO + before + "static " + name + after
+    assert name
+    return "\n".join(head) + "\n" + _PRAGMAS + before + "static " + name + after
 
 
 def _flatten(name: str) -> str:

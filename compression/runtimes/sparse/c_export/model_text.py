@@ -7,7 +7,6 @@ import numpy as np
 from compression.core.errors import InputError
 from compression.runtimes.sparse.c_export.c_text import (
     LONGEST_STRING,
-    comment,
     count_bytes,
     format_float,
     format_values,
@@ -15,7 +14,7 @@ from compression.runtimes.sparse.c_export.c_text import (
     type_name,
 )
 from compression.runtimes.sparse.c_export.table_members import CTables
-from compression.runtimes.sparse.encoding import OPERATION
+from compression.runtimes.sparse.encoding import CONVOLUTION, OPERATION
 
 _KINDS = ("IMPORT", "EXPORT", "CONVOLUTION", "MAXIMUM", "POOL", "UNARY", "BINARY", "COPY", "DEPTHWISE", "PACK")
 
@@ -42,6 +41,17 @@ class CModel:
         """The bytes of static memory that change: the arena, and a row of a small table."""
         return self.arena_bytes + 8 * (self.tables.longest_row or 0)
 
+    def describe_tables(self) -> str:
+        """Return in a sentence what the tables are made for."""
+        tables = self.tables
+        if tables.longest_row is None:
+            return "tables for speed: 32-bit weights and offsets"
+        count = int((tables.operations["kind"] == CONVOLUTION).sum())
+        return (
+            f"tables for size: of {count} convolutions, {tables.num_narrow} have 16-bit offsets and "
+            f"{tables.num_listed} have 8-bit weights; no weight was changed"
+        )
+
 
 def check_class_names(names: tuple[str, ...]) -> None:
     """Raise InputError for a name that is longer than a string of standard C, or that C would end early."""
@@ -57,15 +67,11 @@ def write_header(model: CModel) -> str:
     channels, height, width = model.shape
     mean, std = (", ".join(format_float(float(np.float32(x))) for x in values) for values in (model.mean, model.std))
     return f"""\
-{
-        comment(
-            [
-                "A classifier of images. model_run reads one image [channels, height, width], where each value x in [0, 1]",
-                "of channel c is given as (x - model_mean[c]) / model_std[c], and writes one logit per class.",
-                "It uses static memory, so one thread at a time may call it.",
-            ]
-        )
-    }#ifndef MODEL_H
+/* A classifier of images. model_run reads one image [channels, height, width] and writes one logit per class. A value x
+ * in [0, 1] of channel c is given as (x - model_mean[c]) / model_std[c].
+ * It uses static memory, so one thread at a time may call it.
+ */
+#ifndef MODEL_H
 #define MODEL_H
 
 #define MODEL_CHANNELS {channels}
@@ -116,6 +122,8 @@ def write_tables(model: CModel) -> str:
     arrays = model.tables.members.arrays
     fields = "\n".join(f"    {type_name(x)} t{i}[{len(x)}];" for i, x in enumerate(arrays))
     values = ",\n".join(f"{{{format_values(x)}}}" for x in arrays)
+    # The struct ends at a multiple of its alignment.
+    size = -(-model.tables.members.size // 64) * 64
     operations = ",\n".join(_write_operation(op) for op in model.tables.operations)
     return f"""\
 static const _Alignas(64) struct {{
@@ -123,9 +131,7 @@ static const _Alignas(64) struct {{
 }} tables = {{
 {values}
 }};
-_Static_assert(sizeof tables == {-(-model.tables.members.size // 64) * 64} || sizeof tables == {
-        model.tables.members.size
-    }, "no gaps");
+_Static_assert(sizeof tables == {size} || sizeof tables == {model.tables.members.size}, "no gaps");
 static const Operation operations[] = {{
 {operations}
 }};
@@ -134,6 +140,7 @@ static const Operation operations[] = {{
 
 def _write_operation(op: np.void) -> str:
     parts = [f".kind = {_KINDS[op['kind']]}"]
+    assert OPERATION.names is not None
     for name in OPERATION.names[1:]:
         if op[name] != 0:
             value = format_float(float(op[name])) if OPERATION[name].kind == "f" else str(op[name])
