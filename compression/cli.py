@@ -245,8 +245,7 @@ def convert(
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Write the model as a PyTorch state dict, as safetensors (with or without zeros), as ONNX or as C source."""
-    from compression.commands.convert_model import convert_file
-    from compression.commands.convert_to_c import COptions
+    from compression.commands.convert_model import COptions, convert_file
 
     given = vector is not None or optimize is not None or images is not None
     options = COptions(vector=vector or Vector.auto, optimize=optimize or Optimize.speed, images=images)

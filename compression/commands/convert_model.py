@@ -9,7 +9,6 @@ import safetensors.torch
 import torch
 
 from compression.artifact import load_artifact, read_contents
-from compression.commands.convert_to_c import COptions, convert_to_c
 from compression.core.errors import InputError
 from compression.quantization.plan import Plan, describe_arithmetic, describe_plain_file
 from compression.storage.blocks import MAX_DECODED_BYTES
@@ -32,6 +31,15 @@ _LABELS = {
     "onnx": "ONNX",
     "c": "C source",
 }
+
+
+@dataclass(frozen=True)
+class COptions:
+    """Options of ``c``: the width of vectors, what tables are made for ("size" or "speed"), and images for the test."""
+
+    vector: str = "auto"
+    optimize: str = "speed"
+    images: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ def convert_file(
     if to != "c" and c_options is not None:
         raise InputError(f"--vector, --optimize and --images belong to --to c; --to is {to}")
     if to == "c":
+        from compression.commands.convert_to_c import convert_to_c
+
         artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
         num_bytes, facts = convert_to_c(artifact, output, options=c_options or COptions(), run_folder=path.parent)
         return Converted(output, _label(to, artifact.plan), num_bytes, facts)

@@ -1,7 +1,7 @@
 """``convert --to c``: an artifact as a folder of C source, with images that the program checks itself with."""
 
 import json
-from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +9,17 @@ import torch
 from torch import Tensor
 
 from compression.artifact import Artifact
+from compression.commands.convert_model import COptions
 from compression.commands.predict_images import list_images
 from compression.core.errors import InputError
 from compression.data.decode import read_image
-from compression.data.digits import Digits
 from compression.data.normalization import normalize
 from compression.runtimes.sparse.c_export.check_text import TestImages
 from compression.runtimes.sparse.c_export.write_folder import VECTORS, check_folder, make_c_model, write_folder
 
 NUM_IMAGES = 10
 OPTIMIZE = ("size", "speed")
-
-
-@dataclass(frozen=True)
-class COptions:
-    """``vector`` is a key of VECTORS, ``optimize`` is in OPTIMIZE, ``images`` is an image or a folder of them."""
-
-    vector: str = "auto"
-    optimize: str = "speed"
-    images: Path | None = None
+_DIGITS = "compression.data.digits.Digits"
 
 
 def convert_to_c(
@@ -79,7 +71,11 @@ def _choose_images(artifact: Artifact, given: Path | None, run_folder: Path) -> 
     if given is not None:
         paths = list_images([given])[:NUM_IMAGES]
         return torch.stack([read_image(path, image_size=size) for path in paths]), f"{len(paths)} of the given images"
-    if (seed := _find_digits(run_folder)) is not None:
+    seed = _find_digits(run_folder)
+    # The digits come with scikit-learn, which conversions do not need otherwise.
+    if seed is not None and find_spec("sklearn") is not None:
+        from compression.data.digits import Digits
+
         # The test part is the same for any seed.
         test = Digits(image_size=size).load(seed).test.images
         return torch.stack([test[index] for index in range(NUM_IMAGES)]), "test images of the run (digits)"
@@ -91,6 +87,6 @@ def _find_digits(folder: Path) -> int | None:
     """Return the seed of the run in ``folder`` if its data are the digits, which need no location; else None."""
     try:
         run = json.loads((folder / "metrics.json").read_text())["run"]
-        return int(run["seed"]) if run["data"] == f"{Digits.__module__}.{Digits.__qualname__}" else None
+        return int(run["seed"]) if run["data"] == _DIGITS else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
