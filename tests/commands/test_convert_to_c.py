@@ -4,9 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from c_programs import compile_c, run_program
 from click.testing import Result
-from small_files import ALLOW, run
+from small_files import ALLOW, run, save_small
+from tiny_net import TinyNet
+
+from compression.core.tracing import trace
+from compression.quantization.network.fake_network import make_plan, quantizable_layers
+from compression.quantization.network.integer_network import integer_network, integer_state
+from compression.quantization.observers.min_max import MinMax
+from compression.quantization.plan import Bits
+from compression.quantization.post_training import Calibration, quantized
 
 
 def convert(file: Path, output: Path, *options: object) -> Result:
@@ -85,3 +94,21 @@ def test_options_of_c_are_refused_elsewhere(folder, tmp_path):
     result = run("convert", folder / "mobile.cmp", "--to", "onnx", "--vector", "none", "--output", tmp_path / "m.onnx")
     assert result.exit_code == 2
     assert "--vector, --optimize and --images belong to --to c; --to is onnx" in result.stderr
+
+
+def test_a_quantized_network_is_refused_or_agrees(tmp_path):
+    """Lowering decides which integers it accepts; what it refuses is one line."""
+    network = TinyNet(num_classes=2).eval()
+    plan = make_plan(network, dict.fromkeys(quantizable_layers(network), Bits(4, 8)), activation_bits=8)
+    made = quantized(network, plan, Calibration(MinMax, MinMax, 1), [(torch.randn(4, 3, 16, 16), None)])
+    integers = integer_network(trace(network), plan)
+    integers.load_state_dict(integer_state(made.network, plan))
+    save_small(tmp_path / "m.cmp", integers.eval(), target="tiny_net.TinyNet", kwargs={}, plan=plan)
+    result = run("convert", tmp_path / "m.cmp", "--to", "c", "--output", tmp_path / "c", "--allow-import", "tiny_net")
+    if result.exit_code:
+        assert result.exit_code == 2
+        [line] = result.stderr.strip().splitlines()
+        assert "this quantized network has no C form" in line
+        assert not (tmp_path / "c").exists()
+    else:
+        assert run_program(compile_c(tmp_path / "c", "-O1")).decode().startswith("10 of 10 images agree")
