@@ -49,6 +49,24 @@ class Target(StrEnum):
     safetensors = "safetensors"
     safetensors_bitmask = "safetensors_bitmask"
     onnx = "onnx"
+    c = "c"
+
+
+class Vector(StrEnum):
+    """Widths of vectors in exported C: auto is 4, none is standard C."""
+
+    auto = "auto"
+    none = "none"
+    four = "4"
+    eight = "8"
+    sixteen = "16"
+
+
+class Optimize(StrEnum):
+    """What exported C is made for."""
+
+    size = "size"
+    speed = "speed"
 
 
 app = typer.Typer(
@@ -219,15 +237,38 @@ def sensitivity(
 def convert(
     file: File,
     to: Annotated[Target, typer.Option(help="Format to write.")],
-    output: Annotated[Path | None, typer.Option(metavar="OUT", help="File to write; default: beside FILE.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="File to write, or folder for c; default: beside FILE.")
+    ] = None,
+    vector: Annotated[
+        Vector | None, typer.Option(help="For c: floats in a vector; auto is 4, none is standard C11. Default: auto.")
+    ] = None,
+    optimize: Annotated[Optimize | None, typer.Option(help="For c: small or fast tables. Default: speed.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="IMAGES", help="For c: image or folder for the test; default: the run's own data, or noise."
+        ),
+    ] = None,
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
-    """Write the model as a PyTorch state dict, as safetensors (with or without zeros) or as ONNX."""
-    from compression.commands.convert_model import convert_file
+    """Write the model as a PyTorch state dict, as safetensors (with or without zeros), as ONNX or as C source."""
+    from compression.commands.convert_model import COptions, convert_file
 
-    written = convert_file(file, to=to.value, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes)
+    given = vector is not None or optimize is not None or images is not None
+    options = COptions(vector=vector or Vector.auto, optimize=optimize or Optimize.speed, images=images)
+    written = convert_file(
+        file,
+        to=to.value,
+        output=output,
+        allow=_make_importable(allow_import),
+        max_bytes=max_bytes,
+        c_options=options if given else None,
+    )
     typer.echo(f"{written.path}: {written.label}: {written.num_bytes:,} bytes")
+    for fact in written.facts:
+        typer.echo(fact)
 
 
 @app.command()

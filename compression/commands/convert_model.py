@@ -21,22 +21,35 @@ SUFFIXES = {
     "safetensors": ".safetensors",
     "safetensors_bitmask": ".bitmask.safetensors",
     "onnx": ".onnx",
+    # A folder.
+    "c": ".c_source",
 }
 _LABELS = {
     "state_dict": "PyTorch state dict",
     "safetensors": "safetensors",
     "safetensors_bitmask": "safetensors, sparse weights with a bitmask",
     "onnx": "ONNX",
+    "c": "C source",
 }
 
 
 @dataclass(frozen=True)
+class COptions:
+    """Options of ``c``: the width of vectors, what tables are made for ("size" or "speed"), and images for the test."""
+
+    vector: str = "auto"
+    optimize: str = "speed"
+    images: Path | None = None
+
+
+@dataclass(frozen=True)
 class Converted:
-    """A written file: its path, its format in words, and its size in bytes."""
+    """A written file or folder: its path, its format in words, and its size in bytes; then facts, a line each."""
 
     path: Path
     label: str
     num_bytes: int
+    facts: tuple[str, ...] = ()
 
 
 def convert_file(
@@ -46,18 +59,28 @@ def convert_file(
     output: Path | None = None,
     allow: Sequence[str] = (),
     max_bytes: int | None = MAX_DECODED_BYTES,
+    c_options: COptions | None = None,
 ) -> Converted:
     """Convert the artifact to the format ``to``. Write it to ``output``, by default beside the artifact.
 
     ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, including zeros. ``safetensors_bitmask`` leaves
     out the zeros of weights where that is smaller. None of these three imports the architecture. In ``onnx``, batch
-    normalization is folded, and weights that the artifact holds as integers stay integers. Raises InputError.
+    normalization is folded, and weights that the artifact holds as integers stay integers. ``c`` writes a folder, as
+    ``c_options`` say. Raises InputError.
     """
     if to not in SUFFIXES:
         raise InputError(f"--to {to!r} is unknown; allowed: {', '.join(SUFFIXES)}")
     output = output or path.with_suffix(SUFFIXES[to])
     if output.resolve() == path.resolve():
         raise InputError(f"--output {output} is the artifact itself; allowed: another file")
+    if to != "c" and c_options is not None:
+        raise InputError(f"--vector, --optimize and --images belong to --to c; --to is {to}")
+    if to == "c":
+        from compression.commands.convert_to_c import convert_to_c
+
+        artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
+        num_bytes, facts = convert_to_c(artifact, output, options=c_options or COptions(), run_folder=path.parent)
+        return Converted(output, _label(to, artifact.plan), num_bytes, facts)
     if to == "onnx":
         require_packages("onnx", "onnxscript")
         from compression.runtimes.onnx_export import export_onnx

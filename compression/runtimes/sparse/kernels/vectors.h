@@ -11,7 +11,14 @@
 #error "compile with -DVECTOR=1, 4, 8 or 16"
 #endif
 
+#ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#if VECTOR > 1
+#error "vectors need GCC or Clang; compile with VECTOR 1"
+#endif
+#endif
 
 #if VECTOR > 1
 /* aligned(4): maps are packed without gaps, so a vector may begin at any float. */
@@ -65,18 +72,21 @@ DEFINE_VECTOR(16)
         return (floats##lanes)prefix##_max_ps((type)y, (type)x);                                                 \
     }
 DEFINE_X86_LIMITS(4, _mm, __m128)
-#if VECTOR >= 8
-DEFINE_X86_LIMITS(8, _mm256, __m256)
-#endif
-#if VECTOR >= 16
-DEFINE_X86_LIMITS(16, _mm512, __m512)
-#endif
 #else
 DEFINE_LIMITS(4)
+#endif
+/* Without the instructions of a width, the compiler splits its vectors. */
 #if VECTOR >= 8
+#ifdef __AVX__
+DEFINE_X86_LIMITS(8, _mm256, __m256)
+#else
 DEFINE_LIMITS(8)
 #endif
+#endif
 #if VECTOR >= 16
+#ifdef __AVX512F__
+DEFINE_X86_LIMITS(16, _mm512, __m512)
+#else
 DEFINE_LIMITS(16)
 #endif
 #endif
