@@ -178,7 +178,8 @@ def test_single_weights_have_other_targets(target):
     with pytest.raises(InputError) as caught:
         make_strategy(make_literal(), target=target)
     assert (
-        str(caught.value) == f"strategy.target={target}: must be one of weights, macs, latency where single weights are pruned"
+        str(caught.value)
+        == f"strategy.target={target}: must be one of weights, macs, latency where single weights are pruned"
     )
 
 
