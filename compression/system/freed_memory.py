@@ -4,7 +4,7 @@ import ctypes
 import os
 import platform
 
-# Settings of glibc (malloc.h). A block beyond MMAP_THRESHOLD is a mapping of its own, which ends when it is freed.
+# Settings of glibc (malloc.h). A block beyond MMAP_THRESHOLD is a separate mapping, which ends when it is freed.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _LARGEST = (1 << 31) - 1
 _SETTINGS_OF_THE_USER = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")

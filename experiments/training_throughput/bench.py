@@ -74,7 +74,7 @@ def serve(kind: str, overrides: list[str], num_batches: int, connection: Connect
 
 
 def measure(overrides: list[str], *, num_batches: int, batch: int, rounds: int) -> dict[str, Any]:
-    """Return images per second of every kind of loop. Each has a process of its own; they run in turn."""
+    """Return images per second of every kind of loop. Each has its own process; they run in turn."""
     spawn, connections, processes = multiprocessing.get_context("spawn"), {}, []
     for kind in KINDS:
         connections[kind], theirs = spawn.Pipe()

@@ -2,7 +2,7 @@
 
     python experiments/training_throughput/memory.py --out memory.json --threads 2
 
-Each way has processes of its own, in turn. A step is the bare step of ``bench.py``, on random images.
+Each way has its own processes, in turn. A step is the bare step of ``bench.py``, on random images.
 """
 
 import argparse

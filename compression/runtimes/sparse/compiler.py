@@ -57,7 +57,7 @@ def load_kernels(vector: int, *, is_x86: bool) -> ctypes.CDLL:
 def find_compiler() -> tuple[str, ...]:
     """Return the command of a C compiler: ``CC``, a compiler of the system, or that of the package ziglang.
 
-    Raises InputError if there is none.
+    Raises InputError if no compiler is found.
     """
     given = shlex.split(os.environ.get("CC", ""))
     if given:
