@@ -14,7 +14,7 @@ def keep_freed_memory() -> None:
     """Let the C library keep freed memory. Does nothing without glibc, or if the user has set how memory is kept.
 
     By default glibc returns every block above 32 MiB to the system. The system clears each page again at its next use,
-    and a training step frees and takes the same blocks: half the time of a step of MobileNetV2 with the CIFAR stem.
+    and a training step frees and takes the same blocks: two fifths of a step of MobileNetV2 with the CIFAR stem.
     """
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in _SETTINGS_OF_THE_USER):
         return
