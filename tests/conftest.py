@@ -1,11 +1,29 @@
 """Fixtures for all tests."""
 
 import gc
+from pathlib import Path
 
 import pytest
 import torch
 from machine import THREADS
 from translations import keep_translations
+
+from compression.core.errors import InputError
+from compression.runtimes.sparse.compiler import find_compiler
+
+# Nearly every test of these needs a C compiler. Other tests that do have the marker.
+COMPILED = ("runtimes/sparse/", "runtimes/test_sparse.py", "commands/test_convert_to_c.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a C compiler, if none is found."""
+    try:
+        find_compiler()
+    except InputError as error:
+        for item in items:
+            place = item.path.relative_to(Path(__file__).parent).as_posix()
+            if place.startswith(COMPILED) or item.get_closest_marker("compiler"):
+                item.add_marker(pytest.mark.skip(reason=str(error)))
 
 
 @pytest.fixture(autouse=True)

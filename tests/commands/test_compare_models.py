@@ -90,6 +90,7 @@ def test_latency_is_measured_in_turns(compared, monkeypatch):
     assert rows["p10 to p90 of the ratio"] == ["2.00x to 2.00x", "0.60x to 1.80x"]
 
 
+@pytest.mark.compiler
 def test_the_sparse_engine_is_timed_too_where_it_can_run_all_files(compared, monkeypatch):
     """File 1 is fastest in onnxruntime with 4 ms, file 2 in sparse with 1 ms."""
     opened = [open_file(path, allow=["colour_net"], max_bytes=None) for path in files(compared, "a", "d")]

@@ -23,6 +23,7 @@ def test_predict_prints_a_table_and_writes_probabilities(folder, tmp_path):
     assert len(rows) == 4
 
 
+@pytest.mark.compiler
 def test_engines_agree(folder):
     arguments = ("predict", folder / "own.cmp", folder / "images" / "b.png", *ALLOW)
     engines = ["eager", "onnxruntime", "sparse", *(["openvino"] if find_spec("openvino") else [])]

@@ -24,6 +24,7 @@ def run_metrics(tmp_path, outputs, *overrides):
     return json.loads((run_dir / "metrics.json").read_text()), run_dir
 
 
+@pytest.mark.compiler
 def test_int8_is_executed_and_labelled(tmp_path, outputs, monkeypatch):
     # The run requests 8 bits. 7-bit weights do not saturate on any processor.
     state_processor(monkeypatch, WITHOUT_VNNI)

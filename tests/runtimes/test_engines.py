@@ -6,6 +6,7 @@ from compression.core.errors import InputError
 from compression.runtimes.engines import AUTO, ENGINES, check_engine, check_listed_engine, choose_engines, make_runtime
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("name", ENGINES)
 def test_every_engine_makes_the_runtime_of_its_name(name: str) -> None:
     check_engine(name, key="runtime.engines")
@@ -22,6 +23,7 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
 
 
+@pytest.mark.compiler
 def test_auto_stands_for_the_sparse_engine_where_a_compiler_is_found() -> None:
     assert choose_engines([AUTO]) == (["eager", "onnxruntime", "sparse"], {})
     assert choose_engines(["sparse", "eager", "sparse"]) == (["eager", "sparse"], {})
@@ -51,6 +53,7 @@ def test_auto_is_no_engine_of_a_command() -> None:
         check_listed_engine("tpu", key="runtime.engines")
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("name", [name for name, engine in ENGINES.items() if not engine.reads_onnx])
 def test_an_engine_that_reads_no_onnx_loads_a_model(name: str) -> None:
     predict = make_runtime(name).load(nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), threads=1)

@@ -8,6 +8,7 @@ SUPPORTED = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6,
 UNSUPPORTED = nn.Sequential(*SUPPORTED, nn.Softplus())
 
 
+@pytest.mark.compiler
 def test_a_named_engine_must_have_kernels_for_the_network():
     check_engines(["sparse"], SUPPORTED, image_size=8)
     with pytest.raises(InputError, match=r"^engine sparse: Softplus \(layer _3\) is not supported"):
@@ -18,6 +19,7 @@ def test_auto_and_dense_engines_are_not_checked():
     check_engines(["auto", "eager"], UNSUPPORTED, image_size=8)
 
 
+@pytest.mark.compiler
 def test_images_of_a_wrong_size_are_refused():
     with pytest.raises(InputError, match=r"^images of shape \[3, 9, 9\] do not fit the network"):
         check_engines(["sparse"], SUPPORTED, image_size=9)

@@ -60,6 +60,7 @@ def exported(shared):
     return folder, {name: load_artifact(folder / "model.cmp", allow=["tiny_net"]) for name in ("dense", "compressed")}
 
 
+@pytest.mark.compiler
 def test_the_sparse_engine_is_timed_beside_the_others(context, exported):
     folder, loaded = exported
     context.config.runtime.engines = ["auto"]
@@ -70,6 +71,7 @@ def test_the_sparse_engine_is_timed_beside_the_others(context, exported):
     assert timing["left_out"] == {}
 
 
+@pytest.mark.compiler
 def test_an_engine_that_refuses_a_network_is_left_out_with_the_reason(context, exported):
     folder, loaded = exported
     loaded["compressed"].model.dropout = torch.nn.Softplus()
