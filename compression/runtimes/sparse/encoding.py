@@ -37,7 +37,19 @@ from compression.runtimes.sparse.program import (
 
 _FIELDS = (
     *("kind", "width", "source", "target", "other", "groups", "channels", "rows", "source_plane", "target_plane"),
-    *("tiles", "tile_table", "weights", "offsets", "starts", "bias", "pack", "pack_width", "pieces", "piece_table"),
+    *(
+        "tiles",
+        "tile_table",
+        "weights",
+        "offsets",
+        "starts",
+        "bias",
+        "units",
+        "pack",
+        "pack_width",
+        "pieces",
+        "piece_table",
+    ),
     *("packed", "packed_plane", "size", "function"),
 )
 OPERATION = np.dtype([(name, "<i8") for name in _FIELDS] + [(name, "<f4") for name in ("low", "high", "fill", "slope")])
@@ -59,6 +71,7 @@ MERGES = {"add": 0, "multiply": 1}
 # Vectors of one output channel whose sums stay in registers together.
 TILE_VECTORS = 8
 FLOAT = 4
+Floats = NDArray[np.float32]
 # What a tile reads of a block of input channels, so that it stays in a first-level cache of 32 KiB.
 BLOCK_BYTES = 24 << 10
 # Tables hold places as 32-bit integers.
@@ -163,7 +176,7 @@ class _Encoder:
         return spread_planes(positions * self.lanes * FLOAT, tile=TILE_VECTORS * self.vector * FLOAT)
 
     def _record(self, kind: int, **fields: Any) -> dict[str, Any]:
-        empty: dict[str, Any] = {"source": -1, "target": -1, "other": -1, "packed": -1}
+        empty: dict[str, Any] = {"source": -1, "target": -1, "other": -1, "packed": -1, "units": -1}
         return empty | {"kind": kind, "width": self.lanes} | fields
 
     def _encode(self, operation: Operation, time: int) -> list[dict[str, Any]]:
@@ -174,6 +187,7 @@ class _Encoder:
             "target_plane": self._plane(operation.target),
             "low": operation.low,
             "high": operation.high,
+            "slope": operation.step,
         }
         match operation:
             case Convolution() if self.lanes > 1 and is_depthwise(operation):
@@ -189,7 +203,7 @@ class _Encoder:
             case Unary():
                 size = operation.source.channels * self._plane(operation.source) // FLOAT
                 number = FUNCTIONS[operation.function]
-                return [self._record(UNARY, **common, size=size, function=number, slope=operation.slope)]
+                return [self._record(UNARY, **common | {"size": size, "function": number, "slope": operation.slope})]
             case Binary():
                 return [self._record(BINARY, **common | self._binary(operation))]
             case Rescale():
@@ -226,7 +240,11 @@ class _Encoder:
             "offsets": self.tables.add(offsets[order]),
             "starts": self.tables.add(starts),
             "bias": self.tables.add(operation.bias.astype(np.float32)),
+            "units": self._units(operation),
         }
+
+    def _units(self, operation: Convolution) -> int:
+        return -1 if operation.units is None else self.tables.add(operation.units.astype(np.float32))
 
     def _count_blocks(self, layout: Layout, *, channels: int) -> int:
         """Return the number of blocks of input channels, so that what a tile reads of a block fits the cache."""
@@ -240,7 +258,7 @@ class _Encoder:
         """Encode a depthwise convolution; with a stride, all pixels are computed and some are then kept."""
         source, target, weight = operation.source, operation.target, operation.weight.astype(np.float32)
         taps, shifts, masks = shift_taps(operation)
-        bias = operation.bias.astype(np.float32)
+        bias, units = operation.bias.astype(np.float32), operation.units
         weight = np.ascontiguousarray(weight.reshape(len(weight), -1)[:, taps])
         small = self.vector % source.positions == 0
         width = self.vector if small else largest_power_of_two(min(self.vector, source.positions))
@@ -250,7 +268,8 @@ class _Encoder:
             spread = np.repeat(weight, source.positions, axis=0)
             spread = np.pad(spread, ((0, -len(spread) % width), (0, 0)))
             weight = spread.reshape(-1, width, len(taps)).transpose(0, 2, 1)
-            bias = np.pad(np.repeat(bias, source.positions), (0, len(spread) - len(bias) * source.positions))
+            bias = _repeat(bias, source.positions, length=len(spread))
+            units = None if units is None else _repeat(units, source.positions, length=len(spread))
         self.margin = max(self.margin, int(np.abs(shifts).max(initial=0)) * FLOAT + MARGIN)
         strided = target.shape != source.shape
         whole = self._need(source.channels * self._plane(source), time, time) if strided else self._where(target)
@@ -265,6 +284,7 @@ class _Encoder:
             "weights": self.tables.add(weight),
             "starts": self.tables.add((shifts * FLOAT).astype(np.int32)),
             "bias": self.tables.add(bias),
+            "units": -1 if units is None else self.tables.add(units.astype(np.float32)),
             "piece_table": self.tables.add(-masks.astype(np.int32)),
         }
         records = [self._record(DEPTHWISE, **common | fields)]
@@ -301,6 +321,7 @@ class _Encoder:
             "tile_table": self.tables.add(entries),
             "starts": self.tables.add(starts),
             "bias": self.tables.add(operation.bias.astype(np.float32)),
+            "units": self._units(operation),
         }
 
     def _max_pool(self, operation: MaxPool, time: int) -> dict[str, Any]:
@@ -386,10 +407,9 @@ class _Encoder:
             "channels": channels,
             "rows": operation.source.channels // channels,
             "size": operation.target.positions * self.lanes,
-            "weights": self.tables.add(operation.units.astype(np.float32)),
+            "units": self.tables.add(operation.units.astype(np.float32)),
             # -1 means that the sums are complete.
             "bias": -1 if operation.bias is None else self.tables.add(operation.bias.astype(np.float64)),
-            "slope": operation.step,
         }
 
     def _copy(self, operation: Copy) -> dict[str, Any]:
@@ -407,6 +427,11 @@ def spread_planes(size: int, *, tile: int) -> int:
     apart by a tile.
     """
     return size + tile if size > tile and size % (2 * tile) == 0 else size
+
+
+def _repeat(values: Floats, count: int, *, length: int) -> Floats:
+    """Return each of ``values`` ``count`` times, then zeros up to ``length``."""
+    return np.pad(np.repeat(values, count), (0, length - len(values) * count))
 
 
 def _size(value: Map) -> int:

@@ -15,11 +15,12 @@ typedef struct {
     int64_t source_plane, target_plane; /* from one channel to the next */
     int64_t tiles, tile_table;
     int64_t weights, offsets, starts, bias;
+    int64_t units; /* what sums are multiplied with, or -1 */
     int64_t pack, pack_width, pieces, piece_table; /* how a source is laid out again before it is read */
     int64_t packed, packed_plane;
     int64_t size, function;
     float low, high; /* limits of the result; infinite if there are none */
-    float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0, or a factor */
+    float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0, or the factor before a rounding */
 } Operation;
 
 enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE };
