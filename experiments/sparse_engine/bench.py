@@ -27,7 +27,6 @@ import torch
 from matplotlib.figure import Figure
 
 from compression.artifact import Artifact, load_artifact
-from compression.core.counting import count_macs, count_nonzero_macs, model_sparsity
 from compression.reporting.figures import save_figure
 from compression.reporting.figures.style import AFTER, BEFORE, SMALL, TEXT, TITLE, remove_frame
 from compression.reporting.provenance import describe_machine, describe_software
@@ -61,11 +60,13 @@ def measure_both_clocks(
     return {name: {"wall": records[name], "cpu_ms": statistics.median(cpu[name])} for name in predictors}
 
 
-def describe_file(artifact: Artifact) -> dict[str, float]:
-    """Return sparsity and MAC density (fractions), and the largest error of the sparse engine against eager.
+def describe_file(artifact: Artifact, path: Path) -> dict[str, float]:
+    """Return sparsity and MAC density against the dense network, from the run's record, and the largest error.
 
-    The error is relative to the largest logit, over 64 random images. Eager simulates integers.
+    The error is of the sparse engine against eager, relative to the largest logit, over 64 random images.
+    Eager simulates integers.
     """
+    metrics = json.loads((path.parent / "metrics.json").read_text())
     model, size = artifact.model, artifact.image_size
     images = np.random.default_rng(SEED).standard_normal((64, 3, size, size), dtype=np.float32)
     eager = EagerRuntime().load(model, threads=1)(images)
@@ -73,9 +74,11 @@ def describe_file(artifact: Artifact) -> dict[str, float]:
     assert (eager.std(axis=0) > 0).any(), "the output does not depend on the input, so no error would show"
     largest = float(np.abs(eager).max())
     found = {
-        "sparsity": model_sparsity(model),
+        "sparsity": metrics["compressed"]["sparsity"],
         "integers": artifact.plan is not None,
-        "mac_density": count_nonzero_macs(model, size) / count_macs(model, size),
+        "mac_density": metrics["compressed"]["nonzero_macs"] / metrics["dense"]["macs"],
+        "accuracy": metrics["compressed"]["accuracy"],
+        "dense_accuracy": metrics["dense"]["accuracy"],
         "error_against_eager": float(np.abs(sparse - eager).max()) / largest,
     }
     if artifact.plan is None:
@@ -153,10 +156,14 @@ def to_markdown(document: dict[str, Any]) -> str:
     """Return the tables: files, and latencies."""
     machine = document["machine"]
     lines = [f"Machine: {machine['processor']}, {machine['cores']} cores. Compiler: {document['compiler']}.", ""]
-    lines += ["| file | sparsity | MAC density | error against eager | build, s | open, s |", "|---|" + "---:|" * 5]
+    lines += [
+        "| file | accuracy | sparsity | MAC density | error against eager | build, s | open, s |",
+        "|---|" + "---:|" * 6,
+    ]
     for label, one in document["files"].items():
-        counts = f"{100 * one['sparsity']:.2f} % | {one['mac_density']:.3f} | {one['error_against_eager']:.1e}"
-        lines.append(f"| {label} | {counts} | {one['seconds']['build']:.2f} | {one['seconds']['open']:.2f} |")
+        shares = f"{100 * one['accuracy']:.2f} % | {100 * one['sparsity']:.2f} % | {one['mac_density']:.3f}"
+        seconds = f"{one['seconds']['build']:.2f} | {one['seconds']['open']:.2f}"
+        lines.append(f"| {label} | {shares} | {one['error_against_eager']:.1e} | {seconds} |")
     kinds = list(document["rows"][0]["speedup"])
     header = ["threads", "batch", "engine", "file", "wall, ms (p10 to p90)", "CPU, ms"]
     header += [f"over the best {kind} engine" for kind in kinds]
@@ -231,7 +238,10 @@ def main() -> None:
         "compiler": " ".join(find_compiler()),
         "repeats": given.repeats,
         "break_even_of_the_model": BREAK_EVEN,
-        "files": {label: {**describe_file(one), "seconds": measure_build_seconds(one)} for label, one in files.items()},
+        "files": {
+            label: {**describe_file(one, paths[label]), "seconds": measure_build_seconds(one)}
+            for label, one in files.items()
+        },
         "rows": [],
     }
     for threads in given.threads:
