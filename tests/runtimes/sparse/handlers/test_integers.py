@@ -20,7 +20,7 @@ from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Activation, Bits, Plan
 from compression.quantization.post_training import Calibration, quantized
 from compression.runtimes.cpu_features import read_cpu_features
-from compression.runtimes.sparse.integer_handlers import EXACT, split_sums
+from compression.runtimes.sparse.handlers.integers import EXACT, split_sums
 from compression.runtimes.sparse.lowering import lower
 from compression.runtimes.sparse.program import Convolution, Rescale
 from compression.runtimes.sparse.sparse_engine import VECTORS, SparseRuntime, choose_vector
