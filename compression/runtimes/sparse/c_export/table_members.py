@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compression.runtimes.sparse.encoding import (
+from compression.runtimes.sparse.encoding.encode import Encoded
+from compression.runtimes.sparse.encoding.records import (
     CONVOLUTION,
     DEPTHWISE,
     MAXIMUM,
@@ -13,7 +14,6 @@ from compression.runtimes.sparse.encoding import (
     PACK_NOTHING,
     POOL,
     RESCALE,
-    Encoded,
 )
 
 Array = NDArray[np.generic]

@@ -6,7 +6,9 @@ import pytest
 from compression.core.errors import InputError
 from compression.runtimes.sparse import encoding
 from compression.runtimes.sparse.compiler import KERNELS
-from compression.runtimes.sparse.encoding import OPERATION, encode, spread_planes
+from compression.runtimes.sparse.encoding.builder import spread_planes
+from compression.runtimes.sparse.encoding.encode import encode
+from compression.runtimes.sparse.encoding.records import OPERATION
 from compression.runtimes.sparse.program import Convolution, Map, Program, Window
 
 
