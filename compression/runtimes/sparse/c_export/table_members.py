@@ -23,14 +23,14 @@ MOST_LISTED = 256
 
 _TYPES = {"weights": "<f4", "bias": "<f4", "units": "<f4"}
 _TABLES = {
-    CONVOLUTION: ("weights", "offsets", "starts", "bias", "tile_table"),
-    DEPTHWISE: ("weights", "starts", "bias", "piece_table"),
+    CONVOLUTION: ("weights", "offsets", "starts", "order", "bias", "tile_table"),
+    DEPTHWISE: ("weights", "bias", "piece_table"),
     MAXIMUM: ("offsets", "tile_table"),
     POOL: ("weights", "offsets", "starts"),
     PACK: ("piece_table",),
 }
 # Fields that are -1 where there is no such table.
-_OPTIONAL = {CONVOLUTION: ("units",), DEPTHWISE: ("units",), RESCALE: ("units", "bias")}
+_OPTIONAL = {CONVOLUTION: ("units",), DEPTHWISE: ("units", "starts", "offsets"), RESCALE: ("units", "bias")}
 
 
 @dataclass
@@ -120,7 +120,8 @@ def _narrow(op: np.void, tables: dict[str, Array]) -> int:
     count = int(starts[-1])
     weights, offsets = tables["weights"][:count], tables["offsets"][:count].astype(np.int64)
     bias = tables["bias"][: int(op["groups"] * op["rows"])]
-    tables.update(starts=starts.astype("<i4"), weights=weights, offsets=offsets.astype("<i4"), bias=bias)
+    order = tables["order"][: num_starts - 1]
+    tables.update(order=order, starts=starts.astype("<i4"), weights=weights, offsets=offsets.astype("<i4"), bias=bias)
     # The first of each row is counted from the source.
     steps = np.diff(offsets, prepend=0)
     firsts = starts[:-1][np.diff(starts) > 0]

@@ -9,11 +9,8 @@ from compression.core.errors import InputError
 from compression.core.sizes import format_size
 from compression.runtimes.sparse.arena import place
 from compression.runtimes.sparse.encoding.builder import Builder, Record
-from compression.runtimes.sparse.encoding.convolutions import (
-    encode_convolution,
-    encode_depthwise,
-    encode_depthwise_of_lanes,
-)
+from compression.runtimes.sparse.encoding.convolutions import encode_convolution
+from compression.runtimes.sparse.encoding.depthwise import encode_depthwise, encode_depthwise_of_lanes
 from compression.runtimes.sparse.encoding.others import (
     encode_binary,
     encode_copy,
