@@ -3,14 +3,8 @@
 import numpy as np
 
 from compression.runtimes.sparse.encoding.builder import TILE_VECTORS, Builder, Record
-from compression.runtimes.sparse.encoding.records import (
-    FLOAT,
-)
-from compression.runtimes.sparse.layout import (
-    OUTSIDE,
-    Layout,
-    lay_out,
-)
+from compression.runtimes.sparse.encoding.records import FLOAT
+from compression.runtimes.sparse.layout import OUTSIDE, Layout, lay_out
 from compression.runtimes.sparse.program import Convolution
 
 # What a tile reads of a block of input channels, so that it stays in a first-level cache of 32 KiB.
@@ -62,5 +56,6 @@ def _count_blocks(build: Builder, layout: Layout, *, channels: int) -> int:
     return max(-(-channels // in_block), 1)
 
 
-def addadd_units(build: Builder, operation: Convolution) -> int:
+def add_units(build: Builder, operation: Convolution) -> int:
+    """Return the place of what sums of integers are multiplied with, or -1."""
     return -1 if operation.units is None else build.tables.add(operation.units.astype(np.float32))
