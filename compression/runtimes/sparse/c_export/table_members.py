@@ -23,7 +23,7 @@ MOST_LISTED = 256
 
 _TYPES = {"weights": "<f4", "bias": "<f4", "units": "<f4"}
 _TABLES = {
-    CONVOLUTION: ("weights", "offsets", "starts", "order", "bias", "tile_table"),
+    CONVOLUTION: ("weights", "offsets", "starts", "bias", "tile_table"),
     DEPTHWISE: ("weights", "bias", "piece_table"),
     MAXIMUM: ("offsets", "tile_table"),
     POOL: ("weights", "offsets", "starts"),
@@ -120,8 +120,7 @@ def _narrow(op: np.void, tables: dict[str, Array]) -> int:
     count = int(starts[-1])
     weights, offsets = tables["weights"][:count], tables["offsets"][:count].astype(np.int64)
     bias = tables["bias"][: int(op["groups"] * op["rows"])]
-    order = tables["order"][: num_starts - 1]
-    tables.update(order=order, starts=starts.astype("<i4"), weights=weights, offsets=offsets.astype("<i4"), bias=bias)
+    tables.update(starts=starts.astype("<i4"), weights=weights, offsets=offsets.astype("<i4"), bias=bias)
     # The first of each row is counted from the source.
     steps = np.diff(offsets, prepend=0)
     firsts = starts[:-1][np.diff(starts) > 0]

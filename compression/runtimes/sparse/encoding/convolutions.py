@@ -22,14 +22,12 @@ def encode_convolution(build: Builder, operation: Convolution, time: int) -> Rec
     kept = taps != OUTSIDE
     outputs, inputs, taps, values = outputs[kept], inputs[kept], taps[kept], weight[weight != 0][kept]
     offsets = (inputs * plane + taps * build.lanes * FLOAT).astype(np.int32)
-    # Blocks of input channels, one after the other; within a block or a group, rows from few weights to many.
+    # Blocks of input channels, one after the other; within a block, rows in order.
     blocks = _count_blocks(build, layout, channels=weight.shape[1]) if operation.groups == 1 else 1
-    rows = inputs * blocks // weight.shape[1] * len(weight) + outputs
-    counts = np.bincount(rows, minlength=blocks * len(weight)).reshape(blocks * operation.groups, -1)
-    channels = np.argsort(counts, axis=1, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.take_along_axis(counts, channels, axis=1))]).astype(np.int32)
-    places = np.argsort(channels, axis=1) + np.arange(len(counts))[:, None] * counts.shape[1]
-    order = np.argsort(places.reshape(-1)[rows], kind="stable")
+    block = inputs * blocks // weight.shape[1]
+    order = np.argsort(block * len(weight) + outputs, kind="stable")
+    bounds = np.arange(blocks * len(weight) + 1)
+    starts = np.searchsorted((block * len(weight) + outputs)[order], bounds).astype(np.int32)
     return {
         **build.tiles(layout),
         **packed,
@@ -41,7 +39,6 @@ def encode_convolution(build: Builder, operation: Convolution, time: int) -> Rec
         "weights": build.tables.add(values[order]),
         "offsets": build.tables.add(offsets[order]),
         "starts": build.tables.add(starts),
-        "order": build.tables.add(channels.astype(np.int32)),
         "bias": build.tables.add(operation.bias.astype(np.float32)),
         "units": add_units(build, operation),
     }

@@ -4,7 +4,7 @@ import numpy as np
 
 _FIELDS = (
     *("kind", "width", "source", "target", "other", "groups", "channels", "rows", "source_plane", "target_plane"),
-    *("tiles", "tile_table", "weights", "offsets", "starts", "order", "bias", "units"),
+    *("tiles", "tile_table", "weights", "offsets", "starts", "bias", "units"),
     *("pack", "pack_width", "pieces", "piece_table", "packed", "packed_plane", "size", "function", "columns", "stride"),
 )
 OPERATION = np.dtype([(name, "<i8") for name in _FIELDS] + [(name, "<f4") for name in ("low", "high", "fill", "slope")])

@@ -14,7 +14,7 @@ typedef struct {
     int64_t groups, channels, rows;     /* source channels and output channels of one group */
     int64_t source_plane, target_plane; /* from one channel to the next */
     int64_t tiles, tile_table;
-    int64_t weights, offsets, starts, order, bias;
+    int64_t weights, offsets, starts, bias;
     int64_t units; /* what sums are multiplied with, or -1 */
     int64_t pack, pack_width, pieces, piece_table; /* how a source is laid out again before it is read */
     int64_t packed, packed_plane;
