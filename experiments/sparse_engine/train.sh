@@ -2,7 +2,8 @@
 # usage: experiments/sparse_engine/train.sh IMAGES [OVERRIDE ...]
 # IMAGES: a folder with train/ and test/ (docs/data.md). Trains five networks for a short time and prunes single weights of
 # each to 80, 90, 95 and 98 %, by number and, where the row says macs, by MACs. Then bench.py measures every file.
-# NETWORKS chooses fewer; OUTPUTS is the folder of runs; RESULTS that of bench.py.
+# NETWORKS chooses fewer; OUTPUTS is the folder of runs; RESULTS that of bench.py. MEASURE=no only trains: the same
+# command without it then finds everything trained and measures.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 IMAGES=$1; shift
@@ -15,7 +16,7 @@ run() {
 for network in ${NETWORKS:-mobilenet_v2-imagenet mobilenet_v2-cifar resnet18-imagenet resnet18-cifar vgg11-cifar}; do
   model=${network%-*} stem=${network#*-}
   own=("model=$model" "data.stem=$stem" training.epochs=4 strategy.schedule.steps=2 strategy.recovery.epochs=0
-    strategy.recovery.min_updates=40 "$@")
+    strategy.recovery.min_updates=20 "$@")
   files=()
   for sparsity in 0.8 0.9 0.95 0.98; do
     run "$network-weights-$sparsity" "${own[@]}" strategy=iterative_l1 "sparsity=$sparsity"
@@ -33,6 +34,6 @@ for network in ${NETWORKS:-mobilenet_v2-imagenet mobilenet_v2-cifar resnet18-ima
     done ;;
   esac
   run "$network-int8" "model=$model" "data.stem=$stem" training.epochs=4 "$@" strategy=none bits=8
-  python experiments/sparse_engine/bench.py --out "$RESULTS/$network" --int8 "$OUTPUTS/$network-int8/model.onnx" \
+  [ "${MEASURE:-yes}" = no ] || python experiments/sparse_engine/bench.py --out "$RESULTS/$network" --int8 "$OUTPUTS/$network-int8/model.onnx" \
     "${files[@]}"
 done

@@ -152,7 +152,14 @@ def main() -> None:
                         *(f"output_dir={outputs}", "trainer.accelerator=cpu"),
                     ]
                     num_batches = max(2, args.images // batch)
-                    row = measure(overrides, kinds=args.kinds, num_batches=num_batches, batch=batch, rounds=args.rounds)
+                    row = measure(
+                        overrides,
+                        kinds=args.kinds,
+                        num_batches=num_batches,
+                        batch=batch,
+                        rounds=args.rounds,
+                        apart=args.apart,
+                    )
                     rows.append({"model": name, "batch": batch, "threads": threads, **row})
                     shown = {key: round(value["wall"]) for key, value in row.items() if "wall" in value}
                     print(name, batch, threads, shown, round(row["ours over plain"]["median"], 2), flush=True)
