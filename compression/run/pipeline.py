@@ -17,6 +17,7 @@ from compression.run.ranks import is_helper, joined_stage
 from compression.run.report.run_report import write_report
 from compression.run.report.stage_log import log_stage
 from compression.run.stage import Finished, Stage, always
+from compression.run.stages.analyze import obtain_analysis
 from compression.run.stages.bits import obtain_bit_table
 from compression.run.stages.compact import obtain_compacted
 from compression.run.stages.dense import obtain_dense
@@ -48,6 +49,7 @@ STAGES = (
     Stage("dense_export", always, obtain_dense_export),
     Stage("export", always, obtain_exported),
     Stage("evaluate", always, obtain_evaluated),
+    Stage("analyze", lambda run: run.config.analysis != "none", obtain_analysis),
 )
 
 

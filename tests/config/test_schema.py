@@ -180,7 +180,7 @@ def test_defaults(load):
     config = load()
     assert config.sparsity is None
     assert config.target_sparsity == 0.9
-    assert (config.seed, config.threads, config.until, config.overwrite) == (42, None, "evaluate", False)
+    assert (config.seed, config.threads, config.until, config.overwrite) == (42, None, "analyze", False)
     assert (config.bits, config.weight_bits, config.activation_bits) == (32, 32, 32)
     assert config.strategy.prunes
     assert isinstance(config, Config)
