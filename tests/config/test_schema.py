@@ -22,6 +22,7 @@ RANGES = {
     "threads=0": "threads=0: must be an integer >= 1, or null for all cores",
     "threads=-2": "threads=-2: must be an integer >= 1, or null for all cores",
     "until=report": f"until=report: must be one of {', '.join(STAGES)}",
+    "analysis=all": "analysis=all: must be one of basic, full, none",
     "name=a/b": "name=a/b: must be a folder name: letters, digits and . _ - =",
     "name=..": "name=..: must be a folder name: letters, digits and . _ - =",
     "name=store": "name=store: must be another one: it is reserved, for the folder of finished stages",
