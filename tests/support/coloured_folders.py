@@ -8,12 +8,10 @@ from PIL import Image
 COLOURS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
 
 
-def save_folder(
-    root: Path, counts: Mapping[str, int], *, colours: Mapping[str, tuple[int, int, int]] = COLOURS
-) -> Path:
+def save_folder(root: Path, counts: Mapping[str, int]) -> Path:
     """Write ``counts[name]`` images into each class folder of ``root``; an unknown name is grey. Return ``root``."""
     for name, count in counts.items():
         (root / name).mkdir(parents=True, exist_ok=True)
         for index in range(count):
-            Image.new("RGB", (8, 8), colours.get(name, (128, 128, 128))).save(root / name / f"{index}.png")
+            Image.new("RGB", (8, 8), COLOURS.get(name, (128, 128, 128))).save(root / name / f"{index}.png")
     return root
