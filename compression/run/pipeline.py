@@ -13,6 +13,7 @@ from compression.run.building.configured_sensitivity import needs_measurement
 from compression.run.building.network_files import is_compacted
 from compression.run.checks.check_run import check_run
 from compression.run.context import Context, make_context
+from compression.run.names import FAILURES
 from compression.run.ranks import is_helper, joined_stage
 from compression.run.report.run_report import write_report
 from compression.run.report.stage_log import log_stage
@@ -69,7 +70,8 @@ def run(config: Config, *, run_dir: str | Path) -> float:
             log.info("stopped, because until=%s; the newest network is in %s", config.until, last.path)
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
-        log.info("in %s: model.cmp, model.onnx, metrics.json, report.md", run_dir)
+        files = ["model.cmp", "model.onnx", "metrics.json", "report.md", *([FAILURES] if "analyze" in made else [])]
+        log.info("in %s: %s", run_dir, ", ".join(files))
         return float(metrics["compressed"]["accuracy"])
 
 
