@@ -70,12 +70,16 @@ def _describe_data(contents: Contents, metrics: Mapping[str, Any]) -> Iterator[s
 def _describe_accuracy(metrics: Mapping[str, Any]) -> Iterator[str]:
     dense, compressed = metrics["dense"], metrics["compressed"]
     yield from (f"## Accuracy on {compressed['test_images']:,} test images", "")
+    modes = metrics.get("failure_modes") or {}
+    balanced = [_balanced(side, modes.get(name)) for name, side in (("dense", dense), ("compressed", compressed))]
     rows = [
         ("accuracy (95 % interval)", *(_accuracy(side) for side in (dense, compressed))),
-        ("balanced accuracy", *(_percent(_mean_recall(side)) for side in (dense, compressed))),
+        ("balanced accuracy", *balanced),
         ("worst class", *(_worst(side) for side in (dense, compressed))),
     ]
     yield from _table(("", "dense", "this model"), rows)
+    if modes.get("change"):
+        yield from (_plain(modes["change"]["verdict"]), "")
     recalls = [(name, value) for name, value in compressed["accuracy_per_class"].items() if value is not None]
     recalls.sort(key=lambda one: one[1])
     more = f" (the worst {MOST_CLASSES} of {len(recalls):,})" if len(recalls) > MOST_CLASSES else ""
@@ -145,8 +149,8 @@ def _describe_limits(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from ("## Limits", "")
     yield "- Tested only on the test images above. Other cameras, other lighting and other sources were not tested."
     yield "- An image of none of the classes gets one of their names all the same."
-    robustness = (metrics.get("failure_modes") or {}).get("robustness")
-    if not robustness:
+    # Only a full analysis compares layers, and it tests damaged images too.
+    if not (metrics.get("failure_modes") or {}).get("layers"):
         yield "- Damaged images (noise, blur, contrast, JPEG) were not tested."
         yield "  `python -m compression analyze` tests them."
     yield f"- All numbers are of one seed ({run['seed']}). Another seed gives other numbers."
@@ -178,9 +182,14 @@ def _accuracy(side: Mapping[str, Any]) -> str:
     return f"{_percent(side['accuracy'])} ({100 * low:.2f} to {100 * high:.2f})"
 
 
-def _mean_recall(side: Mapping[str, Any]) -> float:
+def _balanced(side: Mapping[str, Any], analyzed: Mapping[str, Any] | None) -> str:
+    """Return the mean accuracy of classes, with its interval if the run was analyzed."""
     recalls = [value for value in side["accuracy_per_class"].values() if value is not None]
-    return sum(recalls) / len(recalls)
+    text = _percent(sum(recalls) / len(recalls))
+    if analyzed is None:
+        return text
+    found = analyzed["balanced_accuracy"]
+    return f"{text} ({100 * found['low']:.2f} to {100 * found['high']:.2f})"
 
 
 def _worst(side: Mapping[str, Any]) -> str:

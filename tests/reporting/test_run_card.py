@@ -97,8 +97,15 @@ def test_quantized_and_tested_models_have_other_limits(contents, metrics):
         "arithmetic": "W8A8, executed in integers",
         "parity": {"engine": "onnxruntime", "agreement": 0.9975},
     }
-    metrics["failure_modes"] = {"robustness": {"noise": {}}}
+    metrics["failure_modes"] = {
+        "dense": {"balanced_accuracy": {"value": 0.98, "low": 0.9611, "high": 0.99}},
+        "compressed": {"balanced_accuracy": {"value": 0.965, "low": 0.9422, "high": 0.98}},
+        "change": {"verdict": "The difference is more than chance."},
+        "layers": [{"name": "fc", "snr_db": 20.0}],
+    }
     card = make_model_card(contents, metrics)
+    assert "| balanced accuracy | 98.00 % (96.11 to 99.00) | 96.50 % (94.22 to 98.00) |" in card
+    assert "\nThe difference is more than chance.\n" in card
     assert "| arithmetic | W8A8, executed in integers |" in card
     assert "simulation for 99.75 % of the test images" in card
     assert "| eager (simulation) | 1 |" in card
