@@ -150,7 +150,7 @@ def _describe_limits(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield "- Tested only on the test images above. Other cameras, other lighting and other sources were not tested."
     yield "- An image of none of the classes gets one of their names all the same."
     # Only a full analysis compares layers, and it tests damaged images too.
-    if not (metrics.get("failure_modes") or {}).get("layers"):
+    if (metrics.get("failure_modes") or {}).get("layers") is None:
         yield "- Damaged images (noise, blur, contrast, JPEG) were not tested."
         yield "  `python -m compression analyze` tests them."
     yield f"- All numbers are of one seed ({run['seed']}). Another seed gives other numbers."

@@ -21,7 +21,7 @@ def test_facts_are_in_words():
             {
                 "strategy": "gmp",
                 "data": {"name": "digits", "fingerprint": "0123456789abcdef", "images": {"train": 1200, "val": 8}},
-                "stages": ["dense-1", "prune-2"],
+                "stages": ["dense", "prune"],
                 "validation": {"correct": [3, 2, 1], "images": [4, 2, 2]},
             }
         )
@@ -29,7 +29,7 @@ def test_facts_are_in_words():
     assert lines == {
         "strategy": "gmp",
         "data": "digits, fingerprint 0123456789abcdef; images: 1,200 training, 8 held-out",
-        "stages": "dense-1, prune-2",
+        "stages": "dense, prune",
         # 6 of 8; classes with 3/4, 2/2 and 1/2.
         "validation": "75.00 % of 8 held-out training images (95 % interval 40.93 to 92.85 %), balanced 75.00 %",
         "by class": "frog 50.0 %, cat 75.0 %, dog 100.0 %",

@@ -6,7 +6,7 @@ INFO = {
     "strategy": "gmp",
     "data": {"name": "digits", "fingerprint": "0123456789abcdef", "images": {"train": 9, "val": 4, "test": 5}},
     "seed": 42,
-    "stages": ["dense-1", "prune-2"],
+    "stages": ["dense", "prune"],
     "validation": {"correct": [1, 2, 0], "images": [2, 2, 0]},
 }
 
@@ -16,7 +16,7 @@ def test_the_facts_of_a_run():
     assert facts == FileFacts(
         DataFacts("digits", "0123456789abcdef", {"train": 9, "val": 4, "test": 5}),
         42,
-        ["dense-1", "prune-2"],
+        ["dense", "prune"],
         Validation([1, 2, 0], [2, 2, 0]),
     )
     # By hand: 3 of 4 images, classes with 1/2 and 2/2, and a class without images.

@@ -63,6 +63,8 @@ def test_a_killed_run_continues_its_curves(kind: str, tmp_path: Path, monkeypatc
         pytest.importorskip(kind, reason=f"comes with the extra {kind}")
     for name, value in QUIET.items():
         monkeypatch.setenv(name, value)
+    # A process starts W&B's service by itself. In one that other tests have started, the killed run would stay open.
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
     command = (*COMMAND, f"logger={kind}", f"output_dir={tmp_path}")
     process = start_warm(*command, env=QUIET)
     while not any((tmp_path / "store").glob("dense-*.partial/resume/last.ckpt")):

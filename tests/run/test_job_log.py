@@ -179,8 +179,8 @@ def test_wandb_has_one_run_with_the_curves_of_all_stages(make, result, runs):
     assert run.curve("dense/val/accuracy") == run.curve("prune/val/accuracy") == [(10, 0.25), (20, 0.5)]
     assert run.curve("prune/sparsity/conv.weight") == [(5, 0.25)]
     assert {key: run.summary[key] for key in ROW_VALUES} == ROW_VALUES
-    [picture] = [row["pictures/picture"] for row in run.history if "pictures/picture" in row]
-    assert (picture["_type"], picture["width"], picture["height"]) == ("image-file", 3, 2)
+    [row] = [row for row in run.history if "pictures/picture/path" in row]
+    assert [row[f"pictures/picture/{key}"] for key in ("_type", "width", "height")] == ["image-file", 3, 2]
     assert log.has_summary()
 
 
@@ -252,6 +252,7 @@ def client(tmp_path):
 def find(client, name):
     [experiment] = [one for one in client.search_experiments() if one.name == "compression"]
     found = client.search_runs([experiment.experiment_id])
+    assert {run.info.run_name for run in found} <= {"first", "a", "b", "sweep"}
     return [run for run in found if run.info.run_name == name]
 
 

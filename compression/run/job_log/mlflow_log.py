@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, MLFlowLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from compression.run.job_log.job_log import Result
 from compression.run.job_log.tracked_log import Identity, TrackedLog
@@ -90,10 +90,12 @@ class MlflowLog(TrackedLog):
         return instantiate({**self._settings, **target, "_convert_": "all"}, **settings)
 
     def _exists(self, run_id: str) -> bool:
+        uri = self._settings["tracking_uri"]
+        from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self._make().experiment.get_run(run_id).info.lifecycle_stage) == "active"
+            return str(MlflowClient(uri).get_run(run_id).info.lifecycle_stage) == "active"
         except MlflowException:
             return False
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from compression.run.job_log.job_log import Result
 from compression.run.job_log.tracked_log import Identity, TrackedLog
@@ -60,8 +60,13 @@ class WandbLog(TrackedLog):
         record.summary.update(dict(result.row))
 
     def finish(self, record: Any, *, finished: bool) -> None:
-        """End the run. W&B allows one run per process, so the next job needs this."""
-        record.finish(exit_code=0 if finished else 1)
+        """End the run and W&B's service. W&B allows one run per process, so the next job needs this."""
+        import wandb
+
+        code = 0 if finished else 1
+        record.finish(exit_code=code)
+        # The service writes an offline record some time after the run has ended. This waits for it.
+        wandb.teardown(exit_code=code)
 
 
 class _StageLogger(WandbLogger):

@@ -56,7 +56,7 @@ def _export(
             "dense_bytes": (dense_model.path / WEIGHTS).stat().st_size,
             "data": describe_data(context),
             "seed": context.config.seed,
-            "stages": [record.key.name for record in lineage],
+            "stages": [record.key.stage for record in lineage],
             # Counts, and not fractions: accuracy, its interval and that of each class follow from them exactly.
             "validation": {"correct": counts.hits.tolist(), "images": counts.totals.tolist()},
         }
