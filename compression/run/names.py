@@ -19,4 +19,10 @@ METRICS = "metrics.json"
 REPORT = "report.md"
 PRUNING_HISTORY = "pruning_history.yaml"
 PICTURES = "pictures"
+# A folder with the record, the text and the pictures of the analyze stage.
+FAILURES = "failure_analysis"
+FAILURE_MODES = "failure_modes.json"
 LOCK = ".lock"
+# The report as a page, and the rows of every epoch that it draws.
+PAGE = "report.html"
+TRAINING_HISTORY = "training_history.json"

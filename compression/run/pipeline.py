@@ -67,7 +67,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
             log.info("stopped, because until=%s; the newest network is in %s", config.until, last.path)
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
-        log.info("in %s: model.cmp, model.onnx, metrics.json, report.md", run_dir)
+        log.info("in %s: model.cmp, model.onnx, metrics.json, report.md, report.html", run_dir)
         return float(metrics["compressed"]["accuracy"])
 
 

@@ -1,4 +1,4 @@
-"""The files a run writes into its folder: models, metrics.json, report.md, and a summary in the logger."""
+"""The files a run writes into its folder: models, metrics.json, both reports, and a summary in the logger."""
 
 import json
 import logging
@@ -42,6 +42,7 @@ from compression.run.names import (
     WEIGHTS,
 )
 from compression.run.report.nonzero_macs import with_nonzero_macs
+from compression.run.report.run_html import write_histories, write_run_html
 from compression.run.report.run_pictures import draw_pruning
 from compression.run.stage import Finished
 from compression.run.training.loggers import close_logger, log_row, make_logger
@@ -92,6 +93,8 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / REPORT, markdown.encode())
+    write_histories(context.run_dir, _list_histories(records))
+    write_run_html(context.run_dir)
     if not reported:
         _log_summary(context, metrics, markdown, figures)
     log_row(context, make_hparams(asdict(context.config)), make_row(metrics))
@@ -160,6 +163,10 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
             if "val_accuracy" in record.results
         },
     }
+
+
+def _list_histories(records: Mapping[str, StageRecord]) -> dict[str, Any]:
+    return {name: record.results["history"] for name, record in records.items() if record.results.get("history")}
 
 
 def _describe_distillation(metrics: Mapping[str, Any]) -> str:
