@@ -138,7 +138,7 @@ def test_equal_files_and_accuracies_are_neither_smaller_nor_better():
     verdict = make_run_page(RunRecords(name="same", metrics=metrics)).verdict
     assert verdict[0].startswith("The compressed file is as large as the dense model")
     assert "keeps the test accuracy" in verdict[0]
-    assert verdict[1].startswith("It runs as fast as the dense model")
+    assert verdict[1].startswith("In batches of 1, it runs as fast as the dense model")
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,12 @@ def colour_groups(groups: Sequence[str]) -> list[str]:
 def pad_domain(values: Sequence[float], *, share: float = 0.06, log: bool = False) -> list[float]:
     """Return the limits of an axis for ``values``, with a margin of ``share`` of their range on both sides.
 
-    With ``log``, all values must be above 0 and the limits are too.
+    With ``log``, the limits are above 0.
     """
     low, high = min(values), max(values)
     if log:
+        # A clock may have measured 0.
+        low, high = max(low, 1e-9), max(high, 1e-9)
         factor = max(high / low, 1.2) ** share
         return [low / factor, high * factor]
     margin = max(share * (high - low), 1e-3 * max(abs(high), abs(low)), 1e-9)

@@ -16,12 +16,12 @@ PHOTOGRAPHS = ("misclassified_examples", "flipped_examples", "first_filters")
 def embed_picture(path: Path, *, title: str, description: str) -> Picture | None:
     """Return the PNG file at ``path`` as a part of the page; None if there is no such file, or no picture in it."""
     # Imported late: only a page with pictures needs it.
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
             image = image.convert("RGB")
-    except (FileNotFoundError, UnidentifiedImageError, OSError):
+    except (OSError, SyntaxError, ValueError):
         return None
     stream = io.BytesIO()
     if path.stem in PHOTOGRAPHS:

@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render_page(page: Page) -> bytes:
     """Return the HTML of ``page`` as UTF-8. The same page gives the same bytes."""
     drawn = {chart.name: draw_svg(chart.spec, name=chart.name) for chart in page.charts}
-    data: Mapping[str, Any] = {"rows": page.rows, "specs": {chart.name: chart.spec for chart in page.charts}}
+    data: Mapping[str, Any] = {"rows": page.rows, "specs": _list_specs(page)}
     html: str = _load_template().render(
         page=page,
         drawn=drawn,
@@ -23,6 +23,11 @@ def render_page(page: Page) -> bytes:
     )
     # A name from a file may hold half of a surrogate pair, which UTF-8 cannot encode.
     return html.encode("utf-8", errors="replace")
+
+
+def _list_specs(page: Page) -> dict[str, Any]:
+    # Vega gives the description to screen readers.
+    return {chart.name: {**chart.spec, "description": chart.description} for chart in page.charts}
 
 
 @cache

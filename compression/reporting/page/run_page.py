@@ -67,7 +67,7 @@ def make_run_page(records: RunRecords) -> Page:
         make_making_section(found, configuration=records.configuration, remake=records.remake),
     ]
     return Page(
-        kicker="Report of a run",
+        kicker=_describe_kind(found.run),
         title=records.name,
         verdict=describe_run(measured, failures),
         headline=_list_numbers(measured, failures),
@@ -96,13 +96,21 @@ def describe_run(run: Measured, failures: FailureDocument | None) -> list[str]:
     return sentences
 
 
+def _describe_kind(run: Mapping[str, Any]) -> str:
+    names = [str(run[key]).rpartition(".")[2] for key in ("model", "data") if run.get(key)]
+    strategy = f", {run['strategy']}" if run.get("strategy") else ""
+    return f"Report of a run: {' on '.join(names)}{strategy}" if names else "Report of a run"
+
+
 def _describe_speed(latency: Latency) -> str:
-    where = f"at batch size {latency.batch_size} in its fastest engine ({latency.engine})"
     low, high = latency.speedup_p10, latency.speedup_p90
-    if low is not None and high is not None and low <= 1 <= high:
-        return f"It runs as fast as the dense model in the fastest engine for that, {where}."
-    ratio = format_ratio(latency.speedup, "faster", "slower") if latency.speedup else "same"
-    return f"It runs {ratio} than the dense model in the fastest engine for that, {where}."
+    same = low is not None and high is not None and low <= 1 <= high
+    ratio = "same" if same or not latency.speedup else format_ratio(latency.speedup, "faster", "slower")
+    speed = "as fast as" if ratio == "same" else f"{ratio} than"
+    return (
+        f"In batches of {latency.batch_size}, it runs {speed} the dense model, each in its fastest engine "
+        f"({latency.engine}, {latency.milliseconds:.3g} ms)."
+    )
 
 
 def _list_numbers(run: Measured, failures: FailureDocument | None) -> Table:

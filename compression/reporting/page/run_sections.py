@@ -8,7 +8,7 @@ from compression.core.sizes import format_size
 from compression.reporting.metrics import is_imitation
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Block, Chart, Code, Details, Gallery, Section, Table, Text
-from compression.reporting.page.run_document import LatencyRow, RunDocument, Spread
+from compression.reporting.page.run_document import LatencyRow, RunDocument, Spread, StepRow
 from compression.reporting.page.spread_chart import SpreadRow, make_spread_spec
 from compression.reporting.result_table import format_ratio
 
@@ -81,17 +81,7 @@ def make_training_section(found: RunDocument, histories: Histories) -> Section |
     charts, tables = [], []
     steps = [one for one in found.pruning_history if one.accuracy_after is not None]
     if len(steps) > 1:
-        before = [(100 * one.sparsity, 100 * one.accuracy_before) for one in steps if one.accuracy_before is not None]
-        after = [(100 * one.sparsity, 100 * one.accuracy_after) for one in steps if one.accuracy_after is not None]
-        series = [Series("after recovery", after), Series("before recovery", before, dashed=True)]
-        described = "Validation accuracy over sparsity of weights at every pruning step, before and after recovery"
-        spec = make_line_spec(
-            [one for one in series if one.points],
-            x="sparsity of weights, %",
-            y="validation accuracy, %",
-            whole_steps=False,
-        )
-        charts.append(Chart("steps", "Pruning steps", f"{described}, see table", spec))
+        charts.append(_draw_steps(found, steps))
     if found.pruning_history:
         tables.append(_describe_steps(found))
     for key, title, scale in (("accuracy", "validation accuracy, %", 100.0), ("loss", "validation loss", 1.0)):
@@ -166,6 +156,25 @@ def _describe_latency(row: LatencyRow, quantized: bool) -> list[str]:
         _speedup(row.speedup),
         _speedup(row.speedup_over_best_dense),
     ]
+
+
+def _draw_steps(found: RunDocument, steps: Sequence[StepRow]) -> Chart:
+    # Sparse training moves the zeros at a constant sparsity.
+    moves = max(one.sparsity for one in steps) - min(one.sparsity for one in steps) < 0.005
+    at = [float(one.step) if moves else 100 * one.sparsity for one in steps]
+    before = [
+        (x, 100 * one.accuracy_before) for x, one in zip(at, steps, strict=True) if one.accuracy_before is not None
+    ]
+    after = [(x, 100 * one.accuracy_after) for x, one in zip(at, steps, strict=True) if one.accuracy_after is not None]
+    validated = found.run.get("val_accuracy")
+    dense = validated.get("dense") if isinstance(validated, dict) else None
+    if isinstance(dense, float):
+        after.insert(0, (0.0, 100 * dense))
+    series = [Series("after recovery", after), Series("before recovery", before, dashed=True)]
+    x = "pruning step" if moves else "sparsity of weights, %"
+    spec = make_line_spec([one for one in series if one.points], x=x, y="validation accuracy, %", whole_steps=moves)
+    described = f"Validation accuracy over {x.removesuffix(', %')}, before and after recovery, see table"
+    return Chart("steps", "Pruning steps", described, spec)
 
 
 def _describe_steps(found: RunDocument) -> Table:

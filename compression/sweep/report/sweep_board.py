@@ -62,8 +62,8 @@ def list_board(answer: Answer) -> Table:
     """Return the table of all configurations, the best first. Links lead to files that exist now."""
     several = any(one.num_planned > 1 for one in answer.configurations)
     columns = [
-        "place",
         "configuration",
+        "place",
         *(["seeds"] if several else []),
         name_score(answer),
         "test, %",
@@ -86,8 +86,8 @@ def _list_cells(answer: Answer, one: Configuration, several: bool) -> list[Cell 
     count = f"{one.num_jobs}" if one.num_jobs >= one.num_planned else f"{one.num_jobs} of {one.num_planned}"
     model = find_file(answer, one.job.name, MODEL)
     return [
-        Cell(f"{'=' if one.tied else ''}{one.place}", one.place),
         Cell(one.label, one.label, find_file(answer, one.job.name, PAGE)),
+        Cell(f"{'=' if one.tied else ''}{one.place}", one.place),
         *([Cell(count, one.num_jobs)] if several else []),
         Cell(write_percent(one.score), 100 * one.score.mean),
         Cell(write_percent(one.test), 100 * one.test.mean),
