@@ -18,7 +18,12 @@ from compression.runtimes.engines import check_listed_engine
 from compression.system.extras import require_packages
 
 # Every stage of run.pipeline but the export of the dense model, in order.
-STAGES = ("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize", "export", "evaluate")
+STAGES = (
+    *("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize"),
+    *("export", "evaluate", "analyze"),
+)
+# The stages that measure the files of a run. Their ids depend on the machine, and no other stage is made from them.
+MEASURING = ("evaluate", "analyze")
 SPARSITY_DIGITS = 9
 
 
@@ -116,7 +121,8 @@ class Config(Section):
     seed: int = checked(42, at_least(0))
     threads: int | None = checked(None, at_least(1, note=", or null for all cores"))
     name: str | None = checked(None, _is_free, _is_folder_name)
-    until: str = checked("evaluate", one_of(*STAGES))
+    until: str = checked("analyze", one_of(*STAGES))
+    analysis: str = checked("basic", one_of("basic", "full", "none"))
     overwrite: bool = False
     plan: bool = False
     baselines: bool = False
@@ -183,6 +189,11 @@ class Config(Section):
                 f"distillation={self.distillation.name} has nothing to train with {given}: must have a strategy with "
                 "recovery, quantization=qat, or a student, distillation/student=NAME"
             )
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the files of the run are measured, so that the run has a report."""
+        return self.until in MEASURING
 
     @property
     def quantizes(self) -> bool:

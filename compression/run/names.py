@@ -8,6 +8,9 @@ MASKS = "masks.safetensors"
 # The model of every pruning step: steps/01.cmp, steps/02.cmp, ...
 STEPS = "steps"
 
+# In the folder of the evaluate stage: the logits of both models on test and held-out images.
+PREDICTIONS = "predictions.safetensors"
+
 # In the folders of the export stage and of a run.
 ARTIFACT = "model.cmp"
 ONNX = "model.onnx"

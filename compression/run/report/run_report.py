@@ -12,8 +12,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from compression.config.schema import MEASURING
 from compression.quantization.plan import Plan, describe_arithmetic
 from compression.reporting import provenance
+from compression.reporting.failure_rows import failures_to_markdown
 from compression.reporting.figures import save_figure
 from compression.reporting.hparams import make_hparams, make_row
 from compression.reporting.metrics import flatten, make_metrics
@@ -34,6 +36,7 @@ from compression.run.names import (
     ARTIFACT,
     DENSE_ONNX,
     DENSE_WEIGHTS,
+    FAILURES,
     METRICS,
     ONNX,
     PICTURES,
@@ -41,6 +44,7 @@ from compression.run.names import (
     REPORT,
     WEIGHTS,
 )
+from compression.run.report.analysis_files import copy_analysis, find_groups
 from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.report.run_html import write_histories, write_run_html
 from compression.run.report.run_pictures import draw_pruning
@@ -64,6 +68,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
         pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
         compaction=records["compact"].results if "compact" in records else None,
         quantization=_describe_quantization(records),
+        failure_modes=records["analyze"].results["summary"] if "analyze" in records else None,
         stage_seconds=_stage_seconds(made),
         provenance={
             **context.store.made_with,
@@ -90,6 +95,9 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
             figures = draw_pruning(context.student, records, history=history, timed=timed)
     if metrics["quantization"] is not None:
         markdown += quantization_markdown(metrics["quantization"])
+    if "analyze" in records:
+        pictures = copy_analysis(records["analyze"].path, context.run_dir / FAILURES)
+        markdown += failures_to_markdown(metrics["failure_modes"], folder=FAILURES, pictures=pictures)
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / REPORT, markdown.encode())
@@ -138,7 +146,7 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "name": context.run_dir.name,
         "data": config.data["_target_"],
         "data_settings": context.data.identity,
-        "class_groups": {group: list(names) for group, names in context.data.dataset.class_groups.items()},
+        "class_groups": find_groups(context),
         "model": config.model["_target_"],
         "model_settings": context.architecture["kwargs"],
         "strategy": config.strategy.name,
@@ -153,7 +161,7 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "precision": context.machine.precision,
         "device": context.machine.device.type,
         "batch_size": context.data.batch_size,
-        "stages": {stage: record.id for stage, record in records.items() if stage != "evaluate"},
+        "stages": {stage: record.id for stage, record in records.items() if stage not in MEASURING},
         "epochs": {
             stage: len(record.results["history"]) for stage, record in records.items() if record.results.get("history")
         },
