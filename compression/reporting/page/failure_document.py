@@ -116,10 +116,23 @@ class LayerError(Struct, frozen=True):
     snr_db: Finite | None = None
 
 
+class AnalyzedFile(Struct, frozen=True):
+    """The file of a model, its arithmetic, and the engine that ran it."""
+
+    path: str
+    arithmetic: str = ""
+    engine: str = ""
+
+
 class FailureDocument(Struct, frozen=True):
-    """A ``failure_modes.json``. The last of ``models`` is the model in question."""
+    """A ``failure_modes.json``. The last of ``models`` is the model in question.
+
+    ``data`` and ``files``, by model, are on record only if the command ``analyze`` made the document.
+    """
 
     models: dict[str, ModelFailures]
+    data: str = ""
+    files: dict[str, AnalyzedFile] = {}
     class_names: list[str] = []
     change: Change | None = None
     layers: list[LayerError] | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from compression.reporting.page.failure_document import ModelFailures, read_failure_document
 from compression.reporting.page.failure_sections import list_headlines, make_failure_sections
-from compression.reporting.page.page_blocks import Code, Page, Section, Table
+from compression.reporting.page.page_blocks import Block, Code, Page, Section, Table, Text
 
 
 def make_failure_page(document: Any, *, name: str, pictures: Path, remake: Sequence[str] = ()) -> Page:
@@ -17,13 +17,21 @@ def make_failure_page(document: Any, *, name: str, pictures: Path, remake: Seque
     found = read_failure_document(document)
     *_, subject = found.models
     caption = f"On {found.models[subject].test_images:,} test images; 95 % intervals in brackets"
-    sections = make_failure_sections(found, pictures)
+    making: list[Block] = []
     if remake:
-        code = Code("Commands that make this analysis and this page again", "\n".join(remake))
-        sections.append(Section("making", "How it was made", [code]))
+        making.append(Code("Commands that make this analysis and this page again", "\n".join(remake)))
+    if found.files:
+        rows = [[model, one.path, one.arithmetic, one.engine] for model, one in found.files.items()]
+        columns = ("model", "file", "arithmetic", "run by")
+        making.append(Table("Models", columns, rows, words=columns[1:]))
+    if found.data:
+        making.append(Text(f"Images: {found.data}"))
+    sections = make_failure_sections(found, pictures)
+    if making:
+        sections.append(Section("making", "How it was made", making))
     return Page(
         kicker="Failure analysis",
-        title=name,
+        title=found.files[subject].path if subject in found.files else name,
         verdict=[found.change.verdict] if found.change else [_describe(found.models[subject])],
         headline=Table(caption, ("figure", *found.models), list_headlines(found)),
         sections=sections,

@@ -26,12 +26,14 @@ def write_run_html(folder: Path) -> Path:
     metrics = _read_json(folder / METRICS)
     parts, formula = _read_parts(folder, metrics)
     failures = folder / FAILURES / FAILURE_MODES
+    # Without an analysis of this run, the folder may hold one of an earlier run.
+    analyzed = failures.is_file() and not (isinstance(metrics, dict) and metrics.get("failure_modes", "") is None)
     name = folder.resolve().name
     configuration = folder / _CONFIGURATION
     records = RunRecords(
         name=name,
         metrics=metrics,
-        failures=_read_json(failures) if failures.exists() else None,
+        failures=_read_json(failures) if analyzed else None,
         configuration=configuration.read_text(errors="replace") if configuration.exists() else None,
         histories=read_histories(folder),
         parts={PARTS[key]: count for key, count in parts.items() if key in PARTS},
