@@ -101,18 +101,18 @@ def test_sorting_by_click(sweep):
     page = sweep.page
     accuracies = [float(text.split()[0]) for text in column(page, "validation")]
     assert accuracies == sorted(accuracies, reverse=True)
-    page.get_by_role("button", name="validation, %").click()
+    page.get_by_role("button", name="validation, %", exact=True).click()
     assert [float(text.split()[0]) for text in column(page, "validation")] == sorted(accuracies)
     header = page.locator("table.sortable thead th", has_text="validation, %")
     assert header.get_attribute("aria-sort") == "ascending"
-    page.get_by_role("button", name="validation, %").click()
+    page.get_by_role("button", name="validation, %", exact=True).click()
     assert [float(text.split()[0]) for text in column(page, "validation")] == accuracies
     assert header.get_attribute("aria-sort") == "descending"
 
 
 def test_sorting_by_keyboard(sweep):
     page = sweep.page
-    page.get_by_role("button", name="ratio").focus()
+    page.get_by_role("button", name="ratio", exact=True).focus()
     page.keyboard.press("Enter")
     ratios = [float(text.removesuffix("x")) for text in column(page, "ratio")]
     assert ratios == sorted(ratios)
@@ -143,7 +143,7 @@ def test_limits_fade_rows_and_points_everywhere(sweep):
 
 def test_a_setting_is_held_at_a_value(sweep):
     page = sweep.page
-    page.get_by_label("weight bits").select_option("6")
+    page.locator("select[data-key=weight_bits]").select_option("6")
     page.wait_for_function("document.querySelectorAll('tr.outside').length === 9")
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compression.reporting.page.chart_style import INK, ORANGE, RAMP, frame
+from compression.reporting.page.chart_style import HALO, INK, ORANGE, RAMP, frame
 from compression.reporting.page.cost_chart import FADED, IS_POINTED, IS_SHOWN, SIGNALS
 
 # Pixels between two axes, at least, and the width of the zone around an axis in which a brush can be drawn.
-_SPACE, _ZONE = 92, 44
-_LEFT, _RIGHT = 62, 46
+_SPACE, _ZONE, _BEYOND = 92, 44, 10
+_RIGHT = 46
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ def make_brushed_spec(axes: Sequence[BrushedAxis], lines: Sequence[BrushedLine])
     """Return the Vega specification. A brush keeps the lines that pass the axis in its range; brushes combine."""
     brushes = [f"brush{index}" for index in range(len(axes))]
     least = _SPACE * max(len(axes) - 1, 1)
+    left = min(24 + 6.2 * max((len(text) for _, text in axes[0].marks), default=0), 150)
     spec = frame(
-        width=least + _LEFT + _RIGHT,
+        width=least + left + _RIGHT,
         height=330,
-        left=_LEFT,
+        left=left,
         right=_RIGHT,
         top=44,
         bottom=12,
@@ -160,10 +161,15 @@ def _mark_axes() -> list[dict[str, Any]]:
     name = {"x": x, "y": {"value": -12}, "text": {"field": "name"}, "align": {"value": "center"}}
     name |= {"baseline": {"value": "line-bottom"}, "dy": {"signal": "-14 * (length(datum.name) - 1)"}}
     mark = {"x": x, "dx": {"value": -6}, "y": {"scale": "y", "field": "height"}, "text": {"field": "text"}}
-    mark |= {"align": {"value": "right"}, "baseline": {"value": "middle"}, "limit": {"value": _SPACE - 12}}
+    mark |= {
+        "align": {"value": "right"},
+        "baseline": {"value": "middle"},
+        "limit": {"signal": f"datum.axis === 'c0' ? 150 : {_SPACE - 12}"},
+    }
     return [
         {"type": "rule", "from": {"data": "axes"}, "interactive": False, "encode": {"update": rule}},
         {"type": "text", "from": {"data": "axes"}, "interactive": False, "encode": {"update": name}},
+        {"type": "text", "from": {"data": "marks"}, "interactive": False, "encode": {"update": mark | HALO}},
         {"type": "text", "from": {"data": "marks"}, "interactive": False, "encode": {"update": mark}},
     ]
 
@@ -173,8 +179,9 @@ def _mark_brush(index: int) -> list[dict[str, Any]]:
     zone = {
         "x": {"signal": f"{middle} - {_ZONE / 2}"},
         "width": {"value": _ZONE},
-        "y": {"value": 0},
-        "height": {"signal": "height"},
+        # Beyond both ends, so that a brush that begins at an end includes it.
+        "y": {"value": -_BEYOND},
+        "height": {"signal": f"height + {2 * _BEYOND}"},
         "fill": {"value": "transparent"},
         "cursor": {"value": "ns-resize"},
     }

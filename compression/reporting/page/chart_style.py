@@ -1,5 +1,6 @@
 """The common style of Vega charts: colours that read on white and on black, and text in the colour of the page."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,10 @@ RAMP = (ORANGE, GREY, BLUE)
 SHAPES = ("circle", "triangle-up", "square", "diamond")
 INK = "currentColor"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+# Of numbers on axes: up to 6 digits, without trailing zeros.
+NUMBER = ",.6~r"
+# The colour of the page behind a text, which keeps it readable where a line passes.
+HALO = {"stroke": {"value": "var(--paper)"}, "strokeWidth": {"value": 3}, "strokeJoin": {"value": "round"}}
 WIDTH, HEIGHT = 344, 250
 
 
@@ -46,6 +51,18 @@ def make_axis(orient: str, scale: str, *, title: str, grid: bool = False, **more
     return {"orient": orient, "scale": scale, "title": title, "grid": grid, "labelOverlap": "greedy", **more}
 
 
+def list_log_ticks(low: float, high: float) -> list[float]:
+    """Return four to nine round values between ``low`` and ``high``, both above 0, for a logarithmic axis."""
+    found: list[float] = []
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in _STEPS:
+        ticks = (round(step * 10.0**power, 12) for power in powers for step in steps)
+        found = [tick for tick in ticks if low <= tick <= high]
+        if len(found) >= 4:
+            break
+    return found[:: -(-len(found) // 9) or 1]
+
+
 def colour_groups(groups: Sequence[str]) -> list[str]:
     """Return a colour for each group, in their order."""
     colours = (BLUE, ORANGE, GREEN, PURPLE, GREY)
@@ -67,8 +84,16 @@ def pad_domain(values: Sequence[float], *, share: float = 0.06, log: bool = Fals
     return [low - margin, high + margin]
 
 
+# Tried one after the other, until an axis has enough ticks.
+_STEPS: tuple[Sequence[float], ...] = (
+    (1,),
+    (1, 3),
+    (1, 2, 5),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9),
+    [step / 50 for step in range(50, 500)],
+)
 _CONFIG: dict[str, Any] = {
-    "aria": False,
     "axis": {
         "labelColor": INK,
         "titleColor": INK,

@@ -6,11 +6,14 @@ from typing import Any
 
 from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.reporting.page.chart_style import (
+    HALO,
     INK,
+    NUMBER,
     ORANGE,
     SHAPES,
     colour_groups,
     frame,
+    list_log_ticks,
     make_axis,
     pad_domain,
 )
@@ -57,6 +60,8 @@ def make_cost_spec(
     low = _find_bottom([point.y for point in points], [y for _, y in dense])
     xs, ys = [point.x for point in points] + [x for x, _ in dense], [point.y for point in points]
     ys += [y for _, y in dense]
+    x_domain = pad_domain(xs, log=log)
+    ticks = {"values": list_log_ticks(*x_domain)} if log else {"tickCount": 5}
     kept = sorted((point for point in points if point.id in set(front)), key=lambda point: point.x)
     spec = frame(bottom=66 if len(groups) > 1 else 44, height=290 if len(groups) > 1 else 268)
     spec["signals"] = list(SIGNALS)
@@ -69,7 +74,7 @@ def make_cost_spec(
         {
             "name": "x",
             "type": "log" if log else "linear",
-            "domain": pad_domain(xs, log=log),
+            "domain": x_domain,
             "range": "width",
             "zero": False,
         },
@@ -86,13 +91,15 @@ def make_cost_spec(
     ]
     spec["axes"] = [
         make_axis("left", "y", title=accuracy, grid=True, tickCount=5),
-        make_axis("bottom", "x", title=cost, tickCount=5, format=",~g"),
+        make_axis("bottom", "x", title=cost, format=NUMBER, **ticks),
     ]
     if len(groups) > 1:
         spec["legends"] = [
             {"fill": "colour", "shape": "shape", "orient": "bottom", "direction": "horizontal", "offset": 6}
         ]
-    spec["marks"] = _mark_dense() + _mark_front(fewer_is_better) + _mark_points(len(points))
+    notes, marked = _mark_points(len(points))
+    # Points lie over names, because a name can be guessed from a part.
+    spec["marks"] = [*_mark_front(fewer_is_better), *notes, *_mark_dense(), *marked]
     return spec
 
 
@@ -134,7 +141,8 @@ def _mark_front(fewer_is_better: bool) -> list[dict[str, Any]]:
     return [{"type": "line", "from": {"data": "front"}, "encode": {"update": {**at, **style}}}]
 
 
-def _mark_points(count: int) -> list[dict[str, Any]]:
+def _mark_points(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the marks of notes, and those of the points."""
     opacity = [{"test": IS_SHOWN, "value": 0.9 if count <= 60 else 0.65}, {"value": FADED}]
     colour = {"scale": "colour", "field": "group"}
     size = 55 if count <= 60 else 30
@@ -154,8 +162,9 @@ def _mark_points(count: int) -> list[dict[str, Any]]:
     left = {"signal": "scale('x', datum.x) > width / 2 ? 'right' : 'left'"}
     aside = {"signal": "scale('x', datum.x) > width / 2 ? -7 : 7"}
     note = {**at, "text": {"field": "note"}, "align": left, "dx": aside, "dy": {"value": 12}, "opacity": opacity}
-    return [
-        {"type": "rule", "from": {"data": "points"}, "interactive": False, "encode": {"update": interval}},
-        {"type": "symbol", "from": {"data": "points"}, "encode": {"update": symbol}},
-        {"type": "text", "from": {"data": "points"}, "interactive": False, "encode": {"update": note}},
+    texts = [
+        {"type": "text", "from": {"data": "points"}, "interactive": False, "encode": {"update": one}}
+        for one in (note | HALO, note)
     ]
+    rules = {"type": "rule", "from": {"data": "points"}, "interactive": False, "encode": {"update": interval}}
+    return texts, [rules, {"type": "symbol", "from": {"data": "points"}, "encode": {"update": symbol}}]

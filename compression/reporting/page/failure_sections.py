@@ -54,8 +54,8 @@ def make_failure_sections(found: FailureDocument, pictures: Path) -> list[Sectio
     if found.layers:
         rows = [[one.name, "-" if one.snr_db is None else f"{one.snr_db:.1f}"] for one in found.layers]
         text = "Output error of each layer against the dense network, on held-out images; a low ratio is a large error."
-        table = _shorten("Layers, largest error first", ("layer", "signal to noise, dB"), rows)
-        sections.append(Section("layers", "Which layer hurts", [Text(text), *table]))
+        table, rest = _shorten("Layers, largest error first", ("layer", "signal to noise, dB"), rows)
+        sections.append(Section("layers", "Which layer hurts", [Text(text), table, *rest]))
     if found.robustness:
         sections.append(Section("robustness", "Robustness", [_describe_robustness(found.robustness)]))
     return sections
@@ -86,13 +86,6 @@ def format_p(value: float | None) -> str:
 
 
 def _describe_change(change: Change) -> list[Block]:
-    accuracy = change.accuracy
-    limits = ""
-    if accuracy.value is not None and accuracy.low is not None and accuracy.high is not None:
-        limits = (
-            f" Accuracy changes by {100 * accuracy.value:+.2f} points (95 % interval {100 * accuracy.low:+.2f} to "
-            f"{100 * accuracy.high:+.2f})."
-        )
     flipped = (
         f"{change.worsened:,} test images are right in the dense model only, {change.improved:,} in the compressed "
         f"model only (McNemar's exact test: p {_equals(change.p_value)})."
@@ -103,12 +96,13 @@ def _describe_change(change: Change) -> list[Block]:
         [f"{one.true} as {one.predicted}", f"{one.dense:,}", f"{one.compressed:,}", f"{one.compressed - one.dense:+,}"]
         for one in change.confusions
     ]
-    blocks: list[Block] = [Text(f"{change.verdict}{limits}"), Text(flipped)]
-    blocks += _shorten("Change of each class, the largest loss first", columns, rows)
-    if confusions:
-        names = ("confusion", "dense, images", "compressed, images", "difference")
-        blocks += _shorten("Changed confusions, the largest change first", names, confusions)
-    return blocks
+    changes, rest = _shorten("Change of each class, the largest loss first", columns, rows)
+    names = ("confusion", "dense, images", "compressed, images", "difference")
+    tables = [
+        changes,
+        *([Table("Changed confusions, the largest change first", names, confusions)] if confusions else []),
+    ]
+    return [Text(flipped), Gallery(tables), *rest]
 
 
 def _describe_class_change(one: ClassChange) -> list[str]:
@@ -136,12 +130,12 @@ def _describe_model(model: ModelFailures, dense: ModelFailures | None, name: str
     confusions = [
         [f"{one.true} as {one.predicted}", f"{one.count:,}", _percent(one.share)] for one in model.top_confusions
     ]
-    blocks: list[Block] = _shorten("Accuracy of each class in percent, the worst first", columns, rows)
-    if confusions:
-        names = ("confusion", "images", "share of the class, %")
-        blocks.append(Table(f"Most frequent confusions, {name} model", names, confusions))
+    classes, rest = _shorten("Accuracy of each class in percent, the worst first", columns, rows)
+    names = ("confusion", "images", "share of the class, %")
+    named = "Most frequent confusions" if name == "model" else f"Most frequent confusions of the {name} model"
     shown = {"dense": dense, name: model} if dense else {name: model}
-    blocks.append(_describe_confidence(shown))
+    tables = [classes, *([Table(named, names, confusions)] if confusions else []), _describe_confidence(shown)]
+    blocks: list[Block] = [Gallery(tables), *rest]
     if model.groups is not None:
         text = (
             f"Of the errors, {100 * model.groups.within:.1f} % are within a group of classes and "
@@ -175,12 +169,12 @@ def _describe_robustness(robustness: Mapping[str, Mapping[str, Mapping[str, floa
     return Table("Accuracy in percent on damaged test images", ("damage", *names), rows)
 
 
-def _shorten(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Block]:
+def _shorten(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Table, list[Details]]:
     """Return the table; a long one as its first rows, with the complete table behind a click."""
     if len(rows) <= MAX_ROWS + 5:
-        return [Table(caption, columns, rows)]
+        return Table(caption, columns, rows), []
     first = Table(f"{caption}: the first {MAX_ROWS} of {len(rows):,}", columns, rows[:MAX_ROWS])
-    return [first, Details(f"All {len(rows):,} rows", [Table(caption, columns, rows)])]
+    return first, [Details(f"All {len(rows):,} rows", [Table(caption, columns, rows)])]
 
 
 def _show(folder: Path, named: dict[str, tuple[str, str]]) -> list[Block]:

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compression.reporting.page.chart_style import BLUE, INK, ORANGE, colour_groups, frame, make_axis, pad_domain
+from compression.reporting.page.chart_style import (
+    BLUE,
+    INK,
+    NUMBER,
+    ORANGE,
+    colour_groups,
+    frame,
+    make_axis,
+    pad_domain,
+)
 from compression.reporting.page.cost_chart import FADED, SIGNALS
 
 # More lines are neither named nor coloured one by one.
@@ -56,9 +65,9 @@ def make_line_spec(
         {"name": "y", "type": "linear", "domain": domain, "range": "height", "zero": False},
         {"name": "colour", "type": "ordinal", "domain": list(range(len(series))), "range": colours},
     ]
-    steps = {"format": "d", "tickMinStep": 1} if whole_steps else {"format": ",~g"}
+    steps = {"format": "d", "tickMinStep": 1} if whole_steps else {"format": NUMBER}
     spec["axes"] = [
-        make_axis("left", "y", title=y, grid=True, tickCount=5, format=",~g"),
+        make_axis("left", "y", title=y, grid=True, tickCount=5, format=NUMBER),
         make_axis("bottom", "x", title=x, tickCount=6, **steps),
     ]
     spec["marks"] = _mark(named)

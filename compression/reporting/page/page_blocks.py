@@ -82,9 +82,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Charts or pictures side by side."""
+    """Blocks of one kind side by side, as far as the page is wide enough."""
 
-    blocks: Sequence[Chart | Picture]
+    blocks: Sequence[Chart] | Sequence[Picture] | Sequence[Table]
     kind: ClassVar[str] = "gallery"
 
 

@@ -125,7 +125,7 @@ def _list_numbers(run: Measured, failures: FailureDocument | None) -> Table:
         counts = run.dense_nonzero_parameters, run.nonzero_parameters
         rows.append(_compare("non-zero parameters", *counts, *(f"{one:,}" for one in counts)))
     macs = run.dense_macs, run.macs
-    rows.append(_compare("MACs per image", *macs, *(f"{one / 1e6:.1f} M" for one in macs)))
+    rows.append(_compare("MACs per image", *macs, *(f"{one / 1e6:,.3g} M" for one in macs)))
     for size in dict.fromkeys(entry.batch_size for entry in run.latencies):
         best = run.latency(size)
         assert best is not None

@@ -35,15 +35,13 @@ def make_size_section(found: RunDocument, parts: Mapping[str, int], *, formula: 
     if not known:
         return None
     rows = [[name, f"{count:,}", f"{dense / count:.2f}x" if dense else "-"] for name, count in known.items()]
-    blocks: list[Block] = [Table("Files on disk", ("file", "bytes", "smaller than dense"), rows)]
+    tables = [Table("Files on disk", ("file", "bytes", "smaller than dense"), rows)]
     total = sum(parts.values())
     if total:
         shares = [[name, f"{count:,}", f"{100 * count / total:.1f} %"] for name, count in parts.items()]
         shares.append(["the file", f"{total:,}", "100.0 %"])
-        blocks.append(Table("What each byte of model.cmp is for", ("part", "bytes", "share"), shares))
-    if formula:
-        blocks.append(Text(FORMULA))
-    return Section("size", "Size", blocks)
+        tables.append(Table("What each byte of model.cmp is for", ("part", "bytes", "share"), shares))
+    return Section("size", "Size", [Gallery(tables), *([Text(FORMULA)] if formula else [])])
 
 
 def make_speed_section(found: RunDocument) -> Section | None:
@@ -130,19 +128,20 @@ def make_making_section(found: RunDocument, *, configuration: str | None, remake
     lines = [line for line in (command, *remake) if line]
     blocks: list[Block] = [Code("Commands that make this run and this page again", "\n".join(lines))]
     settings = [[key, _show(value)] for key, value in found.run.items() if _is_plain(value)]
-    blocks.append(Table("Settings", ("setting", "value"), settings, words=("value",)))
-    if configuration is not None:
-        blocks.append(Details("Complete configuration", [Code("Configuration", configuration)]))
+    tables = [Table("Settings", ("setting", "value"), settings, words=("value",))]
     made = found.provenance
     machine = {**made.machine, "commit": made.git_commit, "started": made.begun, "finished": made.finished}
     if isinstance(machine.get("memory_bytes"), int):
         machine["memory"] = format_size(machine.pop("memory_bytes"))
     rows = [[key, _show(value)] for key, value in {**machine, **made.software}.items() if value is not None]
     if rows:
-        blocks.append(Table("Machine and software", ("what", "value"), rows, words=("value",)))
+        tables.append(Table("Machine and software", ("what", "value"), rows, words=("value",)))
     seconds = [[stage, f"{value:,.1f}"] for stage, value in found.timing.stage_seconds.items()]
     if seconds:
-        blocks.append(Table("Time that each stage took when it was made", ("stage", "seconds"), seconds))
+        tables.append(Table("Time that each stage took when it was made", ("stage", "seconds"), seconds))
+    blocks.append(Gallery(tables))
+    if configuration is not None:
+        blocks.append(Details("Complete configuration", [Code("Configuration", configuration)]))
     return Section("making", "How it was made", blocks)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compression.reporting.page.chart_style import BLUE, GREY, frame, make_axis, pad_domain
+from compression.reporting.page.chart_style import BLUE, GREY, NUMBER, frame, list_log_ticks, make_axis, pad_domain
 
 _ROW, _MARGINS = 42, 78
 
@@ -28,16 +28,17 @@ def make_spread_spec(rows: Sequence[SpreadRow], *, title: str) -> dict[str, Any]
         for model, (low, middle, high) in (("dense", row.dense), ("compressed", row.compressed))
     ]
     limits = [one[key] for one in values for key in ("low", "high") if isinstance(one[key], (int, float))]
+    domain = pad_domain([float(one) for one in limits], log=True)
     spec["data"] = [{"name": "values", "values": values}]
     spec["scales"] = [
-        {"name": "x", "type": "log", "domain": pad_domain([float(one) for one in limits], log=True), "range": "width"},
+        {"name": "x", "type": "log", "domain": domain, "range": "width"},
         {"name": "y", "type": "band", "domain": [row.name for row in rows], "range": "height", "padding": 0.25},
         {"name": "colour", "type": "ordinal", "domain": ["dense", "compressed"], "range": [GREY, BLUE]},
         {"name": "shape", "type": "ordinal", "domain": ["dense", "compressed"], "range": ["diamond", "circle"]},
     ]
     spec["axes"] = [
         make_axis("left", "y", title="", domain=False, ticks=False),
-        make_axis("bottom", "x", title=title, tickCount=5, format=",~g", grid=True),
+        make_axis("bottom", "x", title=title, values=list_log_ticks(*domain), format=NUMBER, grid=True),
     ]
     spec["legends"] = [{"fill": "colour", "shape": "shape", "orient": "bottom", "direction": "horizontal", "offset": 6}]
     colour = {"scale": "colour", "field": "model"}

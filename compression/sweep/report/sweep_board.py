@@ -61,6 +61,7 @@ def describe_row(answer: Answer, index: int, one: Configuration) -> dict[str, An
 def list_board(answer: Answer) -> Table:
     """Return the table of all configurations, the best first. Links lead to files that exist now."""
     several = any(one.num_planned > 1 for one in answer.configurations)
+    models = [find_file(answer, one.job.name, MODEL) for one in answer.configurations]
     columns = [
         "configuration",
         "place",
@@ -74,9 +75,12 @@ def list_board(answer: Answer) -> Table:
         "latency, ms",
         "engine",
         "speed-up",
-        "model",
+        *(["model"] if any(models) else []),
     ]
-    rows = [_list_cells(answer, one, several) for one in answer.configurations]
+    rows = [
+        [*_list_cells(answer, one, several), *([Cell(MODEL if model else "-", href=model)] if any(models) else [])]
+        for one, model in zip(answer.configurations, models, strict=True)
+    ]
     caption = "Configurations, best first; equal places (=) are not distinguishable. Points lost are of test accuracy."
     ids = list(range(len(rows)))
     return Table(caption, columns, rows, words=("configuration", "engine"), ids=ids)
@@ -84,7 +88,6 @@ def list_board(answer: Answer) -> Table:
 
 def _list_cells(answer: Answer, one: Configuration, several: bool) -> list[Cell | str]:
     count = f"{one.num_jobs}" if one.num_jobs >= one.num_planned else f"{one.num_jobs} of {one.num_planned}"
-    model = find_file(answer, one.job.name, MODEL)
     return [
         Cell(one.label, one.label, find_file(answer, one.job.name, PAGE)),
         Cell(f"{'=' if one.tied else ''}{one.place}", one.place),
@@ -98,7 +101,6 @@ def _list_cells(answer: Answer, one: Configuration, several: bool) -> list[Cell 
         Cell("-" if one.latency is None else f"{one.latency.milliseconds:.3g}", one.milliseconds),
         Cell(one.engine or "-", one.engine),
         Cell("-" if one.speedup is None else f"{one.speedup:.2f}x", one.speedup),
-        Cell(MODEL if model else "-", href=model),
     ]
 
 

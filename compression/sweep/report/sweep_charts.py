@@ -31,7 +31,7 @@ def draw_front_charts(answer: Answer, fronts: Mapping[str, Front], picks: Sequen
             if COSTS[against](one) is not None
         ]
         # The grid comes first, so that it gets the first colour.
-        points.sort(key=lambda point: point.group not in ("the sweep's grid", "runs"))
+        points.sort(key=lambda point: point.group not in ("grid", "runs"))
         if not points:
             continue
         on_front = {id(one) for one in front.members}
@@ -57,7 +57,7 @@ def _make_point(against: str, index: int, one: Configuration, picks: Sequence[Pi
         x=_scale(against, abs(COSTS[against](one) or 0.0)),
         y=100 * one.score.mean,
         name=one.label,
-        group=describe_kind(one.kind) if one.is_baseline else "runs" if one.kind == RUN else "the sweep's grid",
+        group=describe_kind(one.kind) if one.is_baseline else "runs" if one.kind == RUN else "grid",
         half_width=None if one.score.half_width is None else 100 * one.score.half_width,
         facts=_list_facts(one),
         note=", ".join(pick.title for pick in picks if pick.chosen is one),

@@ -57,6 +57,7 @@
     const tooltip = { theme: dark ? "dark" : "light" };
     const { view } = await vegaEmbed(box, spec, { actions: false, renderer: "svg", tooltip });
     box.setAttribute("role", "img");
+    box.querySelector("svg").setAttribute("aria-hidden", "true");
     widen(view, spec);
     addEventListener("resize", () => widen(view, spec));
     views.push(view);
