@@ -477,11 +477,19 @@ Sweep = Annotated[
 
 
 @app.command()
-def report(folder: Sweep) -> None:
-    """Write tables, pictures and picks of a sweep again from its records, even if jobs failed."""
-    from compression.commands.report_sweep import report_sweep
+def report(
+    folder: Sweep,
+    html: Annotated[
+        bool, typer.Option("--html", help="Only write the page report.html; DIR may also be a run or an analysis.")
+    ] = False,
+) -> None:
+    """Write tables, pictures, picks and the page of a sweep again from its records, even if jobs failed."""
+    from compression.commands.report_sweep import report_html, report_sweep
 
-    _print(report_sweep(folder))
+    if html:
+        typer.echo(report_html(folder))
+    else:
+        _print(report_sweep(folder))
 
 
 @app.command()

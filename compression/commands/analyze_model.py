@@ -1,5 +1,6 @@
 """The command ``analyze``: how a model fails on labelled images, alone or against another model."""
 
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Analyzing:
 
 def check_analysis(file: ComparedFile, against: ComparedFile | None, folder: Path) -> None:
     """Raise InputError unless the two files have the same classes and image size, and ``folder`` can be written."""
-    require_packages("matplotlib", "onnx", "onnxruntime", "onnxscript", "scipy")
+    require_packages("jinja2", "matplotlib", "onnx", "onnxruntime", "onnxscript", "scipy")
     if against is not None:
         match_classes(against.artifact.class_names, file.artifact.class_names, source=f"--against {against.path}")
         sizes = [one.artifact.image_size for one in (file, against)]
@@ -72,6 +73,7 @@ def analyze_file(file: ComparedFile, against: ComparedFile | None, *, how: Analy
     from compression.analysis.robustness import measure_robustness
     from compression.reporting.failure_record import make_failure_record
     from compression.reporting.write_failures import write_failures
+    from compression.run.report.run_html import write_failure_html
 
     images = find_images(how.data, file.artifact, run_folder=file.path.parent, num_workers=how.num_workers)
     files = {"model": file} if against is None else {"dense": against, "compressed": file}
@@ -94,7 +96,15 @@ def analyze_file(file: ComparedFile, against: ComparedFile | None, *, how: Analy
         name: {"path": str(one.path), "arithmetic": one.arithmetic, "engine": ENGINE} for name, one in files.items()
     }
     written = write_failures(folder, record, test, load_images=partial(read_pixels, images.test))
+    again = _describe_command(file, against, how, folder)
+    written.insert(0, write_failure_html(folder, remake=(again, "python -m compression report . --html")).name)
     return "\n".join(_summarize(record, images, folder, written))
+
+
+def _describe_command(file: ComparedFile, against: ComparedFile | None, how: Analyzing, folder: Path) -> str:
+    options = {"--against": against and against.path, "--data": how.data, "--output-dir": folder}
+    words = [f"{word}" for key, value in options.items() if value is not None for word in (key, value)]
+    return shlex.join(["python", "-m", "compression", "analyze", f"{file.path}", *words])
 
 
 def _open_model(artifact: Artifact, subject: Artifact, how: Analyzing) -> Model:

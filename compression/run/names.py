@@ -27,3 +27,6 @@ PICTURES = "pictures"
 FAILURES = "failure_analysis"
 FAILURE_MODES = "failure_modes.json"
 LOCK = ".lock"
+# The report as a page, and the rows of every epoch that it draws.
+PAGE = "report.html"
+TRAINING_HISTORY = "training_history.json"

@@ -70,7 +70,8 @@ def run(config: Config, *, run_dir: str | Path) -> float:
             log.info("stopped, because until=%s; the newest network is in %s", config.until, last.path)
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
-        files = ["model.cmp", "model.onnx", "metrics.json", "report.md", *([FAILURES] if "analyze" in made else [])]
+        files = ["report.html", "report.md", "metrics.json", "model.cmp", "model.onnx"]
+        files += [FAILURES] if "analyze" in made else []
         log.info("in %s: %s", run_dir, ", ".join(files))
         return float(metrics["compressed"]["accuracy"])
 

@@ -45,7 +45,8 @@ def test_a_folder_of_images_is_analyzed_beside_the_file(model, tmp_path):
     done = analyze(model, "--data", images)
     assert done.exit_code == 0, done.output
     folder = model.parent / "failure_analysis"
-    assert {path.name for path in folder.iterdir()} == {"failure_modes.json", "failure_mode_report.txt", *ALONE}
+    written = {"failure_modes.json", "failure_mode_report.txt", "report.html"}
+    assert {path.name for path in folder.iterdir()} == written | ALONE
     record = record_of(folder)
     assert (record["change"], record["layers"]) == (None, None)
     assert record["models"]["model"]["accuracy"]["value"] == 1
@@ -56,7 +57,7 @@ def test_a_folder_of_images_is_analyzed_beside_the_file(model, tmp_path):
     assert f"model: {model}, float32, run by onnxruntime" in done.stdout
     assert f"images: 8 images of {images}" in done.stdout
     assert "accuracy 100.00 %" in done.stdout
-    assert f"in {folder}: failure_modes.json" in done.stdout
+    assert f"in {folder}: report.html, failure_modes.json" in done.stdout
 
 
 def test_in_a_divided_folder_only_test_images_count_and_val_fits_the_temperature(model, tmp_path):

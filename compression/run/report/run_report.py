@@ -1,4 +1,4 @@
-"""The files a run writes into its folder: models, metrics.json, report.md, and a summary in the logger."""
+"""The files a run writes into its folder: models, metrics.json, both reports, and a summary in the logger."""
 
 import json
 import logging
@@ -51,6 +51,7 @@ from compression.run.names import (
 from compression.run.report.analysis_files import copy_analysis, find_groups
 from compression.run.report.file_bytes import with_byte_parts
 from compression.run.report.nonzero_macs import with_nonzero_macs
+from compression.run.report.run_html import write_histories, write_run_html
 from compression.run.report.run_pictures import draw_pruning
 from compression.run.stage import Finished
 from compression.run.training.teaching import describe_distillation
@@ -107,6 +108,8 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     write_atomic(context.run_dir / REPORT, markdown.encode())
     card = make_model_card(read_contents(context.run_dir / ARTIFACT), metrics)
     write_atomic(context.run_dir / MODEL_CARD, card.encode())
+    write_histories(context.run_dir, _list_histories(records))
+    write_run_html(context.run_dir)
     result = _make_result(context, metrics, markdown)
     if not reported:
         context.log.write_summary(result)
@@ -180,6 +183,10 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
             if "val_accuracy" in record.results
         },
     }
+
+
+def _list_histories(records: Mapping[str, StageRecord]) -> dict[str, Any]:
+    return {name: record.results["history"] for name, record in records.items() if record.results.get("history")}
 
 
 def _describe_distillation(metrics: Mapping[str, Any]) -> str:
