@@ -204,6 +204,53 @@ def compare(
     typer.echo(compare_files(opened, measuring=measuring, images=images, engine=agreeing, threads=threads))
 
 
+@app.command()
+def analyze(
+    file: Annotated[
+        Path, typer.Argument(help="model.cmp of any folder, or dense.safetensors of a run.", metavar="FILE")
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Model to compare with, usually the dense one: who pays for the change?"),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROOT|digits|cifar10",
+            help="Labelled images: a folder of class folders, or a dataset. Default: the data of FILE's own run.",
+        ),
+    ] = None,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option("--output-dir", metavar="DIR", help="Folder to write; default: failure_analysis beside FILE."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
+    num_workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Worker processes, used only for images that do not fit in memory; default: all cores."
+        ),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
+    allow_import: AllowImport = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
+) -> None:
+    """Write how a model fails: classes, confusions, confidence, damaged images; with --against, who pays.
+
+    Record, text and pictures go into one folder.
+    """
+    from compression.commands.analyze_model import Analyzing, analyze_file, check_analysis
+    from compression.commands.compared_file import open_file
+
+    allow = _make_importable(allow_import)
+    opened = open_file(file, allow=allow, max_bytes=max_bytes)
+    other = None if against is None else open_file(against, allow=allow, max_bytes=max_bytes)
+    folder = output_dir or file.parent / "failure_analysis"
+    check_analysis(opened, other, folder)
+    how = Analyzing(data, batch_size, num_workers, threads or _count_cores())
+    typer.echo(analyze_file(opened, other, how=how, folder=folder))
+
+
 class Kind(StrEnum):
     """Units that ``sensitivity`` prunes."""
 
@@ -269,6 +316,23 @@ def convert(
     typer.echo(f"{written.path}: {written.label}: {written.num_bytes:,} bytes")
     for fact in written.facts:
         typer.echo(fact)
+
+
+@app.command()
+def kernels(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of runs with the same first layer, or their model.cmp files.", metavar="RUN..."),
+    ],
+    output: Annotated[Path, typer.Option(metavar="OUT", help="Picture to write.")] = Path("kernels.png"),
+    allow_import: AllowImport = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
+) -> None:
+    """Draw the filters of the first convolution of several runs side by side, those of the dense model first."""
+    from compression.commands.show_kernels import draw_kernels_of
+
+    lines = draw_kernels_of(runs, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes)
+    typer.echo("\n".join([*lines, f"in {output}"]))
 
 
 @app.command()
@@ -413,11 +477,19 @@ Sweep = Annotated[
 
 
 @app.command()
-def report(folder: Sweep) -> None:
-    """Write tables, pictures and picks of a sweep again from its records, even if jobs failed."""
-    from compression.commands.report_sweep import report_sweep
+def report(
+    folder: Sweep,
+    html: Annotated[
+        bool, typer.Option("--html", help="Only write the page report.html; DIR may also be a run or an analysis.")
+    ] = False,
+) -> None:
+    """Write tables, pictures, picks and the page of a sweep again from its records, even if jobs failed."""
+    from compression.commands.report_sweep import report_html, report_sweep
 
-    _print(report_sweep(folder))
+    if html:
+        typer.echo(report_html(folder))
+    else:
+        _print(report_sweep(folder))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser import MISSING, find_chromium
 from machine import THREADS
 from translations import keep_translations
 
@@ -16,7 +17,11 @@ COMPILED = ("runtimes/sparse/", "runtimes/test_sparse.py", "commands/test_conver
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what needs a C compiler, if none is found."""
+    """Skip what needs a C compiler or a browser, if none is found."""
+    if find_chromium() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason=MISSING))
     try:
         find_compiler()
     except InputError as error:

@@ -53,6 +53,7 @@ def answers(tmp_path_factory):
         "openvino": ["predict", pruned, image, "--engine", "openvino"],
         "compare": ["compare", pruned, integers, "--measure"],
         "storage": ["storage", pruned],
+        "analyze": ["analyze", pruned, "--data", str(folder)],
         "report": ["report", str(folder)],
         "recommend": ["recommend", str(folder)],
         "status": ["status", str(folder)],
@@ -95,8 +96,11 @@ def test_a_command_of_the_light_set_runs(answers, command, shown):
         ("onnx", "onnx"),
         ("onnxruntime", "onnx"),
         ("openvino", "openvino"),
-        *((command, "train") for command in ("compare", "storage", "report", "recommend", "status")),
-        *((command, "train") for command in ("store ls", "store gc", "store verify", "sensitivity", "search")),
+        *((command, "train") for command in ("compare", "storage", "analyze", "report", "recommend")),
+        *(
+            (command, "train")
+            for command in ("status", "store ls", "store gc", "store verify", "sensitivity", "search")
+        ),
     ],
 )
 def test_a_command_that_needs_an_extra_names_it_in_one_line(answers, command, extra):

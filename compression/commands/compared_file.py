@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from compression.artifact import Artifact, load_artifact, read_contents
-from compression.commands.byte_shares import count_shares
 from compression.commands.run_of_file import OwnRun, read_own_run
 from compression.core.container import is_container
 from compression.core.counting import (
@@ -25,6 +24,7 @@ from compression.core.model_card import Architecture, ModelCard
 from compression.models.load_weights import load_weights_, read_state_dict
 from compression.models.registry import build_model, is_built_in
 from compression.quantization.plan import describe_arithmetic
+from compression.reporting.byte_shares import count_shares
 
 
 @dataclass(frozen=True)

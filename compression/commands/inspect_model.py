@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from compression.artifact import Contents, read_contents
-from compression.commands.byte_shares import count_shares
+from compression.commands.fact_lines import describe_notes
 from compression.commands.sparse_cost import describe_sparse_cost
 from compression.commands.text_table import format_table
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import describe_arithmetic
-from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
+from compression.reporting.byte_shares import bits_of, count_formula, count_shares, list_weights
+from compression.storage.accounting import order0_bits
 from compression.storage.blocks import MAX_DECODED_BYTES, Block
 
 _COLUMNS = ("tensor", "shape", "zeros", "bits", "codec", "bytes", "bits/value")
@@ -27,7 +27,7 @@ def inspect_file(path: Path, *, max_bytes: int | None = MAX_DECODED_BYTES) -> st
     """
     contents = read_contents(path)
     state = contents.decode(max_bytes=max_bytes)
-    rows = [_row(block, state, bits=_bits(contents, block)) for block in contents.blocks]
+    rows = [_row(block, state, bits=bits_of(contents, block)) for block in contents.blocks]
     parts = [
         _summarize(contents, path=path),
         format_table(_COLUMNS, rows=rows, right=(2, 3, 5, 6)),
@@ -53,14 +53,6 @@ def _row(block: Block, state: Mapping[str, Tensor], *, bits: int) -> tuple[str, 
     )
 
 
-def _bits(contents: Contents, block: Block) -> int:
-    """Return the bits per value: those of the quantization plan for integer weights, else those of the type."""
-    plan = contents.plan
-    if plan is not None and block.role == "weight" and block.dtype == torch.int8 and block.owners[0] in plan.layers:
-        return plan.layers[block.owners[0]].weight
-    return 8 * block.dtype.itemsize
-
-
 def _summarize(contents: Contents, *, path: Path) -> str:
     card = contents.card
     architecture = card.architecture
@@ -72,7 +64,7 @@ def _summarize(contents: Contents, *, path: Path) -> str:
         "architecture": f"{architecture.target}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})",
         "classes": f"{len(card.class_names)}: {names}",
         "input": f"RGB {size}x{size}, mean {_numbers(card.input.mean)}, std {_numbers(card.input.std)}",
-        **{str(key): _show(value) for key, value in card.info.items()},
+        **describe_notes(card),
     }
     if contents.plan is not None:
         lines["arithmetic"] = describe_arithmetic(contents.plan)
@@ -87,16 +79,8 @@ def _breakdown(contents: Contents) -> Iterator[tuple[str, str, str]]:
 
 def _compare(contents: Contents, state: Mapping[str, Tensor]) -> str:
     """Return a table that compares the file with the dense file, the usual size formula and the order-0 bound."""
-    weights = [block for block in contents.blocks if len(block.shape) > 1]
-    layers = {
-        block.names[0]: LayerCount(
-            nonzero=int((state[block.names[0]] != 0).sum()),
-            bits=_bits(contents, block),
-            channels=block.shape[0] if contents.plan is not None else 0,
-        )
-        for block in weights
-    }
-    formula = formula_bytes(layers)
+    weights = list_weights(contents)
+    formula = count_formula(contents, state)
     dense_bytes, dense_name = contents.dense_bytes, "dense model, safetensors"
     if dense_bytes is None:
         dense_bytes, dense_name = len(safetensors.torch.save(dict(state))), "the same tensors, safetensors"
@@ -107,7 +91,7 @@ def _compare(contents: Contents, state: Mapping[str, Tensor]) -> str:
         ("formula", formula, "nonzero * (bits + 3) / 8 + 4 * channels: no fillers, biases, header or entropy code"),
         ("weights in this file", payload, ""),
     ]
-    if all(bits.bits < FULL_PRECISION for bits in layers.values()):
+    if all(bits_of(contents, block) < FULL_PRECISION for block in weights):
         bound = sum(order0_bits(state[block.names[0]].numpy()) for block in weights)
         rows.append(("order-0 bound", round(bound / 8), "of the weights alone; only codecs with contexts go below"))
     table = [(name, f"{size:,}", f"{dense_bytes / size:.2f}x" if size else "-", why) for name, size, why in rows]
@@ -116,7 +100,3 @@ def _compare(contents: Contents, state: Mapping[str, Tensor]) -> str:
 
 def _numbers(values: Any) -> str:
     return " ".join(f"{value:.4f}" for value in values)
-
-
-def _show(value: Any) -> str:
-    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)

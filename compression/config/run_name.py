@@ -66,7 +66,12 @@ def digest(root: DictConfig) -> str:
     # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.
     if isinstance(plain["sparsity"], float):
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
-    # Folder names from before this key existed must stay valid.
+    # Folder names from before these keys existed must stay valid.
     if plain["trainer"]["devices"] == 1:
         del plain["trainer"]["devices"]
+    if plain["analysis"] == "basic":
+        del plain["analysis"]
+    if plain["until"] == "analyze":
+        # The last stage was `evaluate`. A run up to there is the same run without an analysis.
+        plain["until"] = "evaluate"
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]

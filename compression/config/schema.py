@@ -18,7 +18,12 @@ from compression.runtimes.engines import check_listed_engine
 from compression.system.extras import require_packages
 
 # Every stage of run.pipeline but the export of the dense model, in order.
-STAGES = ("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize", "export", "evaluate")
+STAGES = (
+    *("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize"),
+    *("export", "evaluate", "analyze"),
+)
+# The stages that measure the files of a run. Their ids depend on the machine, and no other stage is made from them.
+MEASURING = ("evaluate", "analyze")
 SPARSITY_DIGITS = 9
 
 
@@ -89,7 +94,13 @@ def _check_limit(text: str, *, key: str) -> None:
 
 
 _is_bits = allow(lambda bits: bits in BITS, BITS_ALLOWED)
-_is_free = allow(lambda name: name != "store", "another one: it is reserved, for the folder of finished stages")
+# Folders beside those of runs: finished stages, and MLflow's files.
+_is_free = allow(lambda name: name not in ("store", "mlruns"), "another one: it is reserved, for a folder of all runs")
+# The package that a logger needs besides Lightning.
+_LOGGER_PACKAGES = {
+    "lightning.pytorch.loggers.MLFlowLogger": "mlflow",
+    "lightning.pytorch.loggers.WandbLogger": "wandb",
+}
 _is_folder_name = allow(re.compile(r"\w[\w.=-]*").fullmatch, "a folder name: letters, digits and . _ - =")
 
 
@@ -116,7 +127,8 @@ class Config(Section):
     seed: int = checked(42, at_least(0))
     threads: int | None = checked(None, at_least(1, note=", or null for all cores"))
     name: str | None = checked(None, _is_free, _is_folder_name)
-    until: str = checked("evaluate", one_of(*STAGES))
+    until: str = checked("analyze", one_of(*STAGES))
+    analysis: str = checked("basic", one_of("basic", "full", "none"))
     overwrite: bool = False
     plan: bool = False
     baselines: bool = False
@@ -131,9 +143,9 @@ class Config(Section):
             self._check_sparsity("sparsity", self.sparsity)
         self._check_bits()
         self._check_distillation()
-        require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, tensorboard, wandb")
-        if self.logger.get("_target_") == "lightning.pytorch.loggers.WandbLogger":
-            require_packages("wandb")
+        require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, mlflow, tensorboard, wandb")
+        if (package := _LOGGER_PACKAGES.get(self.logger.get("_target_", ""))) is not None:
+            require_packages(package)
 
     def _check_sparsity(self, key: str, sparsity: float) -> None:
         strategy = self.strategy
@@ -183,6 +195,11 @@ class Config(Section):
                 f"distillation={self.distillation.name} has nothing to train with {given}: must have a strategy with "
                 "recovery, quantization=qat, or a student, distillation/student=NAME"
             )
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the files of the run are measured, so that the run has a report."""
+        return self.until in MEASURING
 
     @property
     def quantizes(self) -> bool:

@@ -10,6 +10,9 @@ from compression.data.options import Triple
 
 # A constant channel has a standard deviation of 0, by which one cannot divide. One grey level is the lower limit.
 MIN_STD = 1 / 255
+# A normalization that leaves pixels on the 0..1 scale.
+UNCHANGED_MEAN: Triple = (0.0, 0.0, 0.0)
+UNCHANGED_STD: Triple = (1.0, 1.0, 1.0)
 
 
 def sum_pixels(images: np.ndarray) -> np.ndarray:

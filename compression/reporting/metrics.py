@@ -19,13 +19,14 @@ def make_metrics(
     pruning_history: Sequence[Mapping[str, Any]] = (),
     compaction: Mapping[str, Any] | None = None,
     quantization: Mapping[str, Any] | None = None,
+    failure_modes: Mapping[str, Any] | None = None,
     stage_seconds: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the ``metrics.json`` document of a finished run.
 
     ``evaluated`` is the result of the evaluate stage: ``dense`` and ``compressed`` results, ``timing`` and ``parity``.
-    Both models also have ``nonzero_macs``.
+    Both models also have ``nonzero_macs``. ``failure_modes`` is the summary of the analyze stage, None without one.
     """
     dense, compressed = evaluated["dense"], evaluated["compressed"]
     return {
@@ -44,6 +45,7 @@ def make_metrics(
         "pruning_history": list(pruning_history),
         "compaction": None if compaction is None else dict(compaction),
         "quantization": None if quantization is None else {**quantization, "parity": evaluated["parity"]},
+        "failure_modes": None if failure_modes is None else dict(failure_modes),
         "timing": {"stage_seconds": dict(stage_seconds), **evaluated["timing"]},
         "provenance": dict(provenance),
     }

@@ -30,6 +30,29 @@ class Latency:
     dense_milliseconds: float
 
 
+class Share(Struct, frozen=True):
+    """A fraction with its 95 % interval, ``low`` to ``high``."""
+
+    value: Fraction
+    low: Fraction
+    high: Fraction
+
+
+class WorstClass(Struct, frozen=True):
+    """A class and the fraction of its test images that are classified correctly."""
+
+    name: str
+    recall: Fraction
+
+
+class Failures(Struct, frozen=True):
+    """The failure modes of one model: accuracies of all images, and of the mean and the worst class."""
+
+    accuracy: Share
+    balanced_accuracy: Share
+    worst_class: WorstClass
+
+
 class Step(Struct, frozen=True, rename={"accuracy": "accuracy_after"}):
     """A pruning step: the sparsity of weights and the validation accuracy after recovery, both fractions."""
 
@@ -44,7 +67,8 @@ class Measured:
 
     ``bytes`` is the size of the artifact on disk, and ``dense_bytes`` that of the dense state dict as safetensors.
     ``epochs`` counts all trainings of the network in the file, without those of a student's teacher. ``latencies``
-    leaves out engines that only simulate integers.
+    leaves out engines that only simulate integers. ``failures`` and ``dense_failures`` are None in a record of a run
+    without analysis.
     """
 
     accuracy: float
@@ -76,6 +100,8 @@ class Measured:
     latencies: tuple[Latency, ...] = ()
     steps: tuple[Step, ...] = ()
     command: tuple[str, ...] = ()
+    failures: Failures | None = None
+    dense_failures: Failures | None = None
 
     def latency(self, batch_size: int | None) -> Latency | None:
         """Return the latency of the fastest engine at this batch size, or None if it was not measured."""
@@ -159,6 +185,11 @@ class _Provenance(Struct, frozen=True):
     command: tuple[str, ...] = ()
 
 
+class _FailureModes(Struct, frozen=True):
+    dense: Failures | None = None
+    compressed: Failures | None = None
+
+
 class _Document(Struct):
     run: _Run
     dense: _Dense
@@ -166,6 +197,7 @@ class _Document(Struct):
     timing: _Timing
     pruning_history: tuple[Step, ...] = ()
     quantization: Any = None
+    failure_modes: _FailureModes | None = None
     provenance: _Provenance = _Provenance()
 
 
@@ -207,6 +239,8 @@ def read_measured(document: Any) -> Measured:
         latencies=_pick_latencies(timing.latency, quantized=found.quantization is not None),
         steps=found.pruning_history,
         command=found.provenance.command,
+        failures=found.failure_modes and found.failure_modes.compressed,
+        dense_failures=found.failure_modes and found.failure_modes.dense,
     )
 
 

@@ -1,13 +1,15 @@
 """The final table of a run: metric, dense, compressed, improvement."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from compression.core.sizes import format_size
 from compression.quantization.plan import describe_plain_file
+from compression.reporting.failure_rows import list_failure_rows
 from compression.reporting.metrics import is_imitation
 
 
@@ -33,14 +35,15 @@ def to_rich(rows: list[Row], title: str) -> Table:
     for column in ("dense", "compressed", "improvement"):
         table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(row.metric, row.dense, row.compressed, row.improvement)
+        # Wrapped in Text, because rich would read brackets in the name of a class as markup.
+        table.add_row(*map(Text, astuple(row)))
     return table
 
 
 def to_markdown(rows: list[Row]) -> str:
     """Return the rows as a Markdown table."""
     lines = ["| metric | dense | compressed | improvement |", "|---|---:|---:|---:|"]
-    lines += [f"| {row.metric} | {row.dense} | {row.compressed} | {row.improvement} |" for row in rows]
+    lines += [f"| {' | '.join(map(_plain, astuple(row)))} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -92,6 +95,7 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         _percent(compressed["accuracy"]),
         f"{points:+.2f} points",
     )
+    yield from (Row(*cells) for cells in list_failure_rows(metrics.get("failure_modes")))
     quantization = metrics["quantization"]
     if quantization is not None:
         agreement = f"{100 * quantization['parity']['agreement']:.2f} % the same class"
@@ -171,6 +175,11 @@ def _engine(name: str, arithmetic: str) -> str:
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:
     ratio = format_ratio(dense / compressed, "smaller", "larger") if dense and compressed else ""
     return Row(metric, format_size(dense), format_size(compressed), ratio)
+
+
+def _plain(cell: str) -> str:
+    """Return ``cell``, which may hold the name of a class, without a meaning in a Markdown table or in HTML."""
+    return cell.replace("|", "\\|").replace("<", "&lt;")
 
 
 def _percent(fraction: float) -> str:

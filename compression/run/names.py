@@ -8,6 +8,9 @@ MASKS = "masks.safetensors"
 # The model of every pruning step: steps/01.cmp, steps/02.cmp, ...
 STEPS = "steps"
 
+# In the folder of the evaluate stage: the logits of both models on test and held-out images.
+PREDICTIONS = "predictions.safetensors"
+
 # In the folders of the export stage and of a run.
 ARTIFACT = "model.cmp"
 ONNX = "model.onnx"
@@ -17,6 +20,13 @@ DENSE_WEIGHTS = "dense.safetensors"
 DENSE_ONNX = "dense.onnx"
 METRICS = "metrics.json"
 REPORT = "report.md"
+MODEL_CARD = "model_card.md"
 PRUNING_HISTORY = "pruning_history.yaml"
 PICTURES = "pictures"
+# A folder with the record, the text and the pictures of the analyze stage.
+FAILURES = "failure_analysis"
+FAILURE_MODES = "failure_modes.json"
 LOCK = ".lock"
+# The report as a page, and the rows of every epoch that it draws.
+PAGE = "report.html"
+TRAINING_HISTORY = "training_history.json"

@@ -13,10 +13,12 @@ from compression.run.building.configured_sensitivity import needs_measurement
 from compression.run.building.network_files import is_compacted
 from compression.run.checks.check_run import check_run
 from compression.run.context import Context, make_context
+from compression.run.names import FAILURES
 from compression.run.ranks import is_helper, joined_stage
 from compression.run.report.run_report import write_report
 from compression.run.report.stage_log import log_stage
 from compression.run.stage import Finished, Stage, always
+from compression.run.stages.analyze import obtain_analysis
 from compression.run.stages.bits import obtain_bit_table
 from compression.run.stages.compact import obtain_compacted
 from compression.run.stages.dense import obtain_dense
@@ -48,6 +50,7 @@ STAGES = (
     Stage("dense_export", always, obtain_dense_export),
     Stage("export", always, obtain_exported),
     Stage("evaluate", always, obtain_evaluated),
+    Stage("analyze", lambda run: run.config.analysis != "none", obtain_analysis),
 )
 
 
@@ -67,7 +70,9 @@ def run(config: Config, *, run_dir: str | Path) -> float:
             log.info("stopped, because until=%s; the newest network is in %s", config.until, last.path)
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
-        log.info("in %s: model.cmp, model.onnx, metrics.json, report.md", run_dir)
+        files = ["report.html", "report.md", "metrics.json", "model.cmp", "model.onnx"]
+        files += [FAILURES] if "analyze" in made else []
+        log.info("in %s: %s", run_dir, ", ".join(files))
         return float(metrics["compressed"]["accuracy"])
 
 

@@ -14,6 +14,8 @@ from compression.core.seeding import derive_seed
 from compression.data.base import Dataset, ImageData
 from compression.data.batch_size import find_batch_size
 from compression.data.batches import Batches
+from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD
+from compression.data.subsets import take_spread
 from compression.run.ranks import local_rank
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,10 @@ class RunData:
         """Return the test images in order."""
         return self._batches("test", shuffle=False, augment=False)
 
+    def test_pixels(self, *, most: int) -> Batches:
+        """Return at most ``most`` test images, spread evenly, as float pixels from 0 to 1 before normalization."""
+        return self._batches("test", shuffle=False, augment=False, raw=True, most=most)
+
     def val_subset(self, num_images: int) -> list[tuple[Tensor, Tensor]]:
         """Return ``num_images`` held-out training images in batches, or all of them if there are fewer.
 
@@ -129,11 +135,21 @@ class RunData:
                 batches.append((images[here].contiguous(memory_format=torch.channels_last), labels[here]))
         return batches
 
-    def _batches(self, part: str, *, shuffle: bool, augment: bool, num_shares: int = 1) -> Batches:
+    def _batches(
+        self,
+        part: str,
+        *,
+        shuffle: bool,
+        augment: bool,
+        num_shares: int = 1,
+        raw: bool = False,
+        most: int | None = None,
+    ) -> Batches:
+        split = getattr(self.images, part)
         return Batches(
-            split=getattr(self.images, part),
-            mean=self.images.mean,
-            std=self.images.std,
+            split=split if most is None else take_spread(split, most),
+            mean=UNCHANGED_MEAN if raw else self.images.mean,
+            std=UNCHANGED_STD if raw else self.images.std,
             batch_size=self.batch_size,
             device=self.device,
             augment=self.dataset.augment if augment else None,

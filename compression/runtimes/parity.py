@@ -43,14 +43,23 @@ def compare_predictions(
 ) -> Parity:
     """Run both predictors on ``batches`` of images [B, 3, H, W] and labels [B], and compare their logits.
 
-    One batch is in memory at a time. Among equal logits the first class is the prediction, on both sides. Differences
-    are computed in float64.
+    One batch is in memory at a time; see ``compare_logits``.
+    """
+    return compare_logits((simulated(images), executed(images), labels) for images, labels in batches)
+
+
+def compare_logits(
+    batches: Iterable[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.integer[Any]]]],
+) -> Parity:
+    """Compare simulated logits [B, C] with executed logits [B, C] on images with the labels [B], batch by batch.
+
+    Among equal logits the first class is the prediction, on both sides. Differences are computed in float64.
     """
     images = agreeing = right_simulated = right_executed = num_logits = 0
     largest, total = np.float64(0), np.float64(0)
     margins: list[np.float64] = []
-    for batch, labels in batches:
-        wanted, given = simulated(batch).astype(np.float64), executed(batch).astype(np.float64)
+    for simulated, executed, labels in batches:
+        wanted, given = simulated.astype(np.float64), executed.astype(np.float64)
         assert wanted.shape == given.shape == (len(labels), wanted.shape[1]), (wanted.shape, given.shape, labels.shape)
         difference = np.abs(wanted - given)
         # np.maximum propagates NaN; max() might drop it.

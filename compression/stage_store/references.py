@@ -41,7 +41,7 @@ def find_references(folders: Iterable[Path], *, leave_out: Path) -> set[str]:
 
 
 def with_needed(entries: Iterable[Entry], roots: set[str]) -> set[str]:
-    """Return the ids in ``roots``, their ancestors, and the evaluations of their exported files.
+    """Return the ids in ``roots``, their ancestors, the evaluations of their exported files, and the analyses of these.
 
     ``metrics.json`` names neither its evaluation nor the files of the dense model. So an evaluation is kept if each of
     its parents is kept or is an export of a kept model, and at least one of its exports is kept. The exports that it
@@ -56,7 +56,8 @@ def with_needed(entries: Iterable[Entry], roots: set[str]) -> set[str]:
         files = {p for p in exports if kept.issuperset(by_id[p].parents)}
         if kept & exports and set(entry.parents) <= kept | files:
             kept = kept | {entry.id} | files
-    return kept
+    analyses = {one.id for one in by_id.values() if one.stage == "analyze" and one.parents}
+    return kept | {one for one in analyses if kept.issuperset(by_id[one].parents)}
 
 
 def _ancestors(by_id: dict[str, Entry], roots: set[str]) -> set[str]:

@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from compression.config import schema
 from compression.config.explain import explain
 from compression.config.run_name import digest
-from compression.config.schema import Config
+from compression.config.schema import MEASURING, Config
 from compression.core.errors import InputError
 from compression.sweep.job_grid import OF_SWEEP, parse_lines, place
 
@@ -31,8 +31,10 @@ def compose_jobs(jobs: Sequence[Sequence[Override]], axes: Mapping[str, Any]) ->
     composed = [_compose(job, axes) for job in jobs]
     seen: dict[str, str] = {}
     for job in composed:
-        if job.config.until != "evaluate":
-            raise InputError(f"until={job.config.until}: must be evaluate, for a sweep compares what is measured")
+        if not job.config.evaluates:
+            raise InputError(
+                f"until={job.config.until}: must be {' or '.join(MEASURING)}, for a sweep compares what is measured"
+            )
         where = _describe(job.axes)
         if job.digest in seen:
             raise InputError(f"jobs {seen[job.digest]} and {where} are the same one; each must be given once")

@@ -62,13 +62,13 @@ def begin(master: DictConfig) -> Sweep:
         refuse_baselines_on_cluster(master.hydra.launcher)
         jobs += make_random_jobs(jobs, lambda lines: compose_lines(lines, axes))
         jobs = _find_folders(jobs, earlier)
-    stages = _plan(jobs, folder, workers)
+    on_disk = _plan(jobs, folder, workers)
     if first.baselines:
         print(describe_baselines(jobs))
     if first.plan:
         sys.exit(0)
     refuse_opened(folder)
-    own = [replace(job, stages=_list_made(made)) for (_, job), made in zip(jobs, stages, strict=True)]
+    own = [replace(job, stages=made) for (_, job), made in zip(jobs, on_disk, strict=True)]
     sweep = _open(folder, own, earlier, axes)
     inherited = SweepEnvironment.read()
     replace(
@@ -100,13 +100,13 @@ def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) ->
     return [(config, replace(job, name=known.get(job.digest, job.name))) for config, job in jobs]
 
 
-def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> "list[Mapping[str, StageRecord]]":
-    """Print the plan of the jobs, and return the stages of each job."""
+def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> list[dict[str, str]]:
+    """Print the plan of the jobs, and return the ids of each job's stages on disk, by stage."""
     # Imported late, so that a mistyped key is reported before torch is loaded.
     with uncollected_imports():
         from compression.run.context import make_dataset
         from compression.run.pipeline import plan_stages
-        from compression.sweep.sweep_plan import format_plan, plan_sweep
+        from compression.sweep.sweep_plan import format_plan, list_made, plan_sweep
 
     if len(jobs) >= _MANY:
         print(f"checking {len(jobs)} jobs", flush=True)
@@ -122,12 +122,7 @@ def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> "li
             raise InputError(f"job {job.name}: {error}") from error
     store = Path(jobs[0][0].output_dir) / "store"
     print(format_plan(plan_sweep(stages, store=store), num_jobs=len(jobs), workers=workers))
-    return stages
-
-
-def _list_made(stages: "Mapping[str, StageRecord]") -> dict[str, str]:
-    """Return the ids of stages on disk. A job with a stage to make is not done, also with overwrite=true."""
-    return {stage: record.id for stage, record in stages.items() if stage != "evaluate" and not record.planned}
+    return [list_made(one) for one in stages]
 
 
 def _open(folder: Path, own: Sequence[Job], earlier: Sequence[Job], axes: Mapping[str, Sequence[Any]]) -> Sweep:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compression.config.schema import STAGES, Config
+from compression.config.schema import MEASURING, STAGES, Config
 from compression.stage_store.store import StageRecord
 from compression.sweep.estimate import Estimate, Estimator
 
@@ -39,6 +39,14 @@ def describe_run(config: Config) -> str:
     output = Path(config.output_dir)
     stages = plan_stages(config, run_dir=output / (config.name or "run"))
     return format_plan(plan_sweep([stages], store=output / "store"), num_jobs=1, workers=1)
+
+
+def list_made(stages: Mapping[str, StageRecord]) -> dict[str, str]:
+    """Return the ids of a job's stages on disk, without measurements.
+
+    A job with a stage to make is not done, also with overwrite=true.
+    """
+    return {stage: record.id for stage, record in stages.items() if stage not in MEASURING and not record.planned}
 
 
 def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> SweepPlan:

@@ -79,7 +79,7 @@ def test_message_of(message, command):
 def test_an_unknown_key_lists_the_known_ones(message):
     text = message("sparsty=0.5")
     assert text.startswith("unknown key 'sparsty' (did you mean sparsity?); keys are data, model, training, strategy, ")
-    assert text.endswith("until, overwrite, plan, baselines, output_dir, store_max_bytes")
+    assert text.endswith("until, analysis, overwrite, plan, baselines, output_dir, store_max_bytes")
     assert message("foo=1").startswith("unknown key 'foo'; keys are data, ")
 
 

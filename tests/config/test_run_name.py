@@ -48,6 +48,16 @@ def test_settings_that_do_not_affect_results_do_not_change_the_name(name_of, sam
     assert name_of(same) == name_of()
 
 
+@pytest.mark.parametrize("same", ["until=evaluate", "until=analyze", "analysis=basic"])
+def test_folders_from_before_the_analysis_keep_their_names(name_of, same):
+    assert name_of(same) == name_of()
+
+
+@pytest.mark.parametrize("other", ["until=export", "analysis=full", "analysis=none"])
+def test_another_analysis_has_another_folder(name_of, other):
+    assert name_of(other) != name_of()
+
+
 def test_rounding_noise_does_not_change_the_name(name_of):
     """`range(0.5,0.9,0.2)` gives 0.7000000000000001."""
     assert name_of("sparsity=0.7000000000000001") == name_of("sparsity=0.7")

@@ -22,9 +22,10 @@ RANGES = {
     "threads=0": "threads=0: must be an integer >= 1, or null for all cores",
     "threads=-2": "threads=-2: must be an integer >= 1, or null for all cores",
     "until=report": f"until=report: must be one of {', '.join(STAGES)}",
+    "analysis=all": "analysis=all: must be one of basic, full, none",
     "name=a/b": "name=a/b: must be a folder name: letters, digits and . _ - =",
     "name=..": "name=..: must be a folder name: letters, digits and . _ - =",
-    "name=store": "name=store: must be another one: it is reserved, for the folder of finished stages",
+    "name=store": "name=store: must be another one: it is reserved, for a folder of all runs",
     "name=''": "name=: must be a folder name: letters, digits and . _ - =",
     "training.epochs=0": "training.epochs=0: must be an integer >= 1",
     "training.optimizer.lr=0": "training.optimizer.lr=0: must be a number > 0",
@@ -180,7 +181,7 @@ def test_defaults(load):
     config = load()
     assert config.sparsity is None
     assert config.target_sparsity == 0.9
-    assert (config.seed, config.threads, config.until, config.overwrite) == (42, None, "evaluate", False)
+    assert (config.seed, config.threads, config.until, config.overwrite) == (42, None, "analyze", False)
     assert (config.bits, config.weight_bits, config.activation_bits) == (32, 32, 32)
     assert config.strategy.prunes
     assert isinstance(config, Config)

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from compression.core.accuracy import count_hits
+from compression.core.accuracy import collect_logits, count_hits, count_hits_of
 
 
 class Given(nn.Module):
@@ -44,3 +44,17 @@ def test_leaves_no_gradient():
     layer = nn.Linear(4, 4)
     count_hits(layer, [(one_hot(0, 1), torch.tensor([0, 1]))], 4)
     assert layer.weight.grad is None
+
+
+def test_logits_of_several_models_are_collected_in_one_pass():
+    batches = iter([(one_hot(0, 1), torch.tensor([0, 1])), (one_hot(2), torch.tensor([3]))])
+    logits, labels = collect_logits({"given": Given(), "double": lambda images: 2 * images.double()}, batches)
+    assert labels.tolist() == [0, 1, 3]
+    assert torch.equal(logits["given"], one_hot(0, 1, 2))
+    assert torch.equal(logits["double"], 2 * one_hot(0, 1, 2))
+    assert {one.dtype for one in logits.values()} == {torch.float32}
+
+
+def test_hits_of_logits_are_those_of_the_model():
+    hits, totals = count_hits_of(one_hot(0, 1, 1, 2, 0), torch.tensor([0, 1, 2, 2, 1]), 4)
+    assert (hits.tolist(), totals.tolist()) == ([1, 1, 1, 0], [1, 2, 2, 0])

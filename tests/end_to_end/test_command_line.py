@@ -21,7 +21,8 @@ WRONG = {
     "strategy=foo": f"strategy=foo: must be one of {', '.join(sorted(RECIPES))}",
     "sparsty=0.5": "unknown key 'sparsty' (did you mean sparsity?); keys are data, model, training, strategy, "
     "distillation, quantization, storage, runtime, trainer, sensitivity, logger, callbacks, sparsity, bits, "
-    "weight_bits, activation_bits, seed, threads, name, until, overwrite, plan, baselines, output_dir, store_max_bytes",
+    "weight_bits, activation_bits, seed, threads, name, until, analysis, overwrite, plan, baselines, output_dir, "
+    "store_max_bytes",
     "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
     "strategy=none sparsity=0.5": "sparsity=0.5 contradicts strategy=none, whose sparsity is always 0.0: "
     "leave sparsity out, or choose another strategy",

@@ -80,6 +80,7 @@ def test_a_run_killed_in_every_stage_resumes_exactly(undisturbed: Path, tmp_path
         checkpoint_of("prune", store),
         started("export"),
         started("evaluate"),
+        started("analyze"),
     ):
         process = start_warm(*LONGER, "name=run", f"output_dir={tmp_path}")
         assert kill_when(moment, process), "the run ended before it could be killed"

@@ -82,3 +82,19 @@ def test_anything_but_a_document_of_a_run_is_refused(document, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         read_measured(document)
     assert str(caught.value) == message
+
+
+def test_failure_modes_of_a_run_with_an_analysis():
+    share = {"value": 0.96, "low": 0.94, "high": 0.975}
+    side = {"accuracy": share, "balanced_accuracy": share, "worst_class": {"name": "cat", "recall": 0.8}}
+    document = make_metrics()
+    assert read_measured(document).failures is None
+    document["failure_modes"] = None
+    assert read_measured(document).failures is None
+    document["failure_modes"] = {"dense": side, "compressed": {**side, "later": 1}, "change": {}, "layers": None}
+    found = read_measured(document)
+    assert (found.failures.accuracy.low, found.failures.worst_class.name) == (0.94, "cat")
+    assert found.dense_failures.balanced_accuracy.value == 0.96
+    document["failure_modes"]["dense"] = {**side, "accuracy": {**share, "low": 1.5}}
+    with pytest.raises(ValueError, match=r"failure_modes\.dense\.accuracy\.low=1\.5: must be a number <= 1\.0"):
+        read_measured(document)

@@ -212,3 +212,20 @@ def test_every_file_has_its_label_and_bytes(evaluated, arithmetic, artifact, onn
         "| dense.safetensors | the dense model, FP32 | 8,388,608 |",
         "| dense.onnx | the same as ONNX, FP32 | 8,100,000 |",
     ]
+
+
+def test_failure_modes_stand_below_the_accuracy(evaluated):
+    share = {"value": 0.98, "low": 0.95, "high": 0.99}
+    worst = {"name": "[red]|<b>", "recall": 0.9}
+    side = {"accuracy": share, "balanced_accuracy": share, "worst_class": worst}
+    change = {"accuracy": {"value": 0.0, "low": -0.01, "high": 0.01}, "classes": []}
+    failures = {"dense": side, "compressed": side, "change": change, "layers": None}
+    metrics = make_metrics(run={}, evaluated=evaluated, stage_seconds={}, provenance={}, failure_modes=failures)
+    rows = make_rows(metrics)
+    names = [row.metric.strip() for row in rows]
+    assert names[:4] == ["test accuracy", "95 % interval", "balanced accuracy", "worst class"]
+    # The name of a class is a name, not markup.
+    assert r"| [red]\|&lt;b>, 90.00 % |" in to_markdown(rows)
+    console = Console(file=io.StringIO(), width=160)
+    console.print(to_rich(rows, "run"))
+    assert "[red]|<b>, 90.00 %" in console.file.getvalue()

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from compression.runtimes.parity import Parity, compare_predictions
+from compression.runtimes.parity import Parity, compare_logits, compare_predictions
 
 # Logits are looked up by the first pixel of an image.
 SIMULATED = np.array([[1, 0, 0], [0, 2, 1], [3, 3, 0], [0, 0, 1]], dtype=np.float32)
@@ -59,3 +59,10 @@ def test_nan_is_not_lost():
 def test_nothing_to_compare():
     with pytest.raises(AssertionError, match="nothing to compare"):
         compare(SIMULATED, EXECUTED, sizes=())
+
+
+@pytest.mark.parametrize("sizes", [(4,), (3, 1)])
+def test_logits_computed_before_are_compared_alike(sizes):
+    labels, ends = np.array([0, 1, 1, 2]), np.cumsum(sizes)[:-1]
+    parts = (np.split(one, ends) for one in (SIMULATED, EXECUTED, labels))
+    assert compare_logits(zip(*parts, strict=True)) == compare(SIMULATED, EXECUTED, sizes=sizes)

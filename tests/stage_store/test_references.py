@@ -38,14 +38,16 @@ def test_evaluations_and_dense_files_of_a_run_are_kept(shelf):
     dense_files = shelf.put("export", "dense files", parents=[dense])
     pruned = shelf.put("prune", "pruned", parents=[dense])
     files = shelf.put("export", "files", parents=[pruned])
-    shelf.put("evaluate", "evaluation", parents=[dense, dense_files, files, pruned])
+    evaluation = shelf.put("evaluate", "evaluation", parents=[dense, dense_files, files, pruned])
+    shelf.put("analyze", "analysis", parents=[evaluation])
     gone = shelf.put("prune", "gone", parents=[dense])
     gone_files = shelf.put("export", "gone files", parents=[gone])
-    shelf.put("evaluate", "gone evaluation", parents=[dense, dense_files, gone_files, gone])
+    gone_evaluation = shelf.put("evaluate", "gone evaluation", parents=[dense, dense_files, gone_files, gone])
+    shelf.put("analyze", "gone analysis", parents=[gone_evaluation])
     entries = list_entries(shelf.root)
     names = {key.id: label for label, key in shelf.keys.items()}
     kept = {names[one] for one in with_needed(entries, {dense, pruned, files})}
-    assert kept == {"dense", "dense files", "pruned", "files", "evaluation"}
+    assert kept == {"dense", "dense files", "pruned", "files", "evaluation", "analysis"}
     # A run that did not prune: its evaluation is of the dense files only.
     shelf.put("evaluate", "plain evaluation", parents=[dense, dense_files, dense_files])
     names = {key.id: label for label, key in shelf.keys.items()}

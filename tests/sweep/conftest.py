@@ -43,8 +43,9 @@ def environment(monkeypatch):
 
 @pytest.fixture
 def without_pictures(monkeypatch):
-    """Reports without pictures, which take longer than everything else."""
+    """Reports without pictures and page, which take longer than everything else."""
     monkeypatch.setattr(report, "draw_sweep", lambda *_, **__: {})
+    monkeypatch.setattr(report, "write_html", lambda *_: None)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def draw_parallel_coordinates(
     num = len(colour_by)
     figure = Figure(figsize=(max(7.5, 1.45 * len(coordinates) + 3.0), 5.0), layout="constrained")
     axes = figure.add_subplot()
-    columns, ticks = zip(*(_place(coordinate) for coordinate in coordinates), strict=True)
+    columns, ticks = zip(*(place_values(coordinate) for coordinate in coordinates), strict=True)
     heights = np.stack(columns, axis=1)
     lines = [np.column_stack([np.arange(len(coordinates)), row]) for row in heights]
     # Drawn from the lowest to the highest value, so that the best lines are on top.
@@ -86,7 +86,7 @@ def draw_parallel_coordinates(
     return figure
 
 
-def _place(coordinate: Coordinate) -> tuple[np.ndarray, list[tuple[float, str]]]:
+def place_values(coordinate: Coordinate) -> tuple[np.ndarray, list[tuple[float, str]]]:
     """Return the height in [0, 1] of every value, NaN for a missing one, and the (height, text) marks of the axis."""
     known = [value for value in coordinate.values if value is not None]
     numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known)

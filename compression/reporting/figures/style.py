@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 BEFORE, AFTER, ACCENT = "#c2c2c2", "#3a7fc1", "#d55e00"
+# A grey that is dark enough for text and thin lines on white.
+INK = "#5f5f5f"
 TITLE, TEXT, SMALL = 11, 9, 7.5
 # A white outline keeps a number readable where a line passes behind it.
 HALO = [withStroke(linewidth=3, foreground="white")]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compression.artifact import Artifact, load_artifact
 from compression.config.rules import result_settings
-from compression.core.accuracy import count_hits
+from compression.core.accuracy import collect_logits, count_hits_of
 from compression.core.counting import (
     count_layer_weights,
     count_macs,
@@ -23,25 +23,26 @@ from compression.core.counting import (
 )
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
-from compression.run.names import ARTIFACT, ONNX, STEPS, WEIGHTS
+from compression.run.names import ARTIFACT, ONNX, PREDICTIONS, STEPS, WEIGHTS
+from compression.run.report.models_as_run import EXECUTED_BY, Model, on_cpu, open_models
+from compression.run.report.predictions_file import write_predictions
 from compression.run.report.timing import time_files, time_steps
 from compression.run.stage import Finished
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.engines import choose_engines, make_runtime
-from compression.runtimes.parity import compare_predictions
-from compression.runtimes.runtime import Predictor
+from compression.runtimes.engines import choose_engines
+from compression.runtimes.parity import compare_logits
+from compression.runtimes.runtime import Runtime
 from compression.runtimes.sparse.sparse_engine import SparseRuntime
 from compression.stage_store.store import Made, StageKey, StageRecord
 
-VERSION = 5
-# The engine whose integer kernels run the quantized file.
-_EXECUTED_BY = "onnxruntime"
+VERSION = 6
 
 
 def obtain_evaluated(context: Context, made: Finished) -> StageRecord:
     """Return test accuracy, counts, bytes and timings of the dense and the compressed files, and of pruning steps.
 
+    Their logits on test and held-out images stay in the stage's folder, for ``analyze``.
     The machine and its software are part of the key: on another machine, timings are measured again.
     """
     dense, files = made["dense"], {"dense": made["dense_export"], "compressed": made["export"]}
@@ -74,7 +75,8 @@ def _evaluate(
         "dense": count_layer_weights(loaded["dense"].model),
         "compressed": count_layer_weights(context.student.build_model(pretrained=False)),
     }
-    results = {name: _count(context, artifact, whole[name]) for name, artifact in loaded.items()}
+    logits, labels = _predict(context, loaded, folders["compressed"] / ONNX, folder)
+    results = {name: _count(artifact, whole[name], logits[name], labels) for name, artifact in loaded.items()}
     for name, path in folders.items():
         results[name]["bytes"] = {
             "artifact": (path / ARTIFACT).stat().st_size,
@@ -90,7 +92,8 @@ def _evaluate(
         from compression.runtimes.onnx_metadata import write_with_metadata
 
         source, compressed = folders["compressed"] / ONNX, results["compressed"]
-        parity = _execute(context, loaded["compressed"], source, compressed)
+        parity = _compare_with_simulation(context, source, logits, labels)
+        compressed["accuracy_simulated"] = parity["accuracy_simulated"]
         # The executed file itself records how it compares.
         compressed["bytes"]["onnx"] = write_with_metadata(
             onnx.load(source), folder / ONNX, {"parity": _summarize_parity(parity)}
@@ -101,45 +104,54 @@ def _evaluate(
     return Made({**results, "parity": parity, "timing": timing})
 
 
-def _execute(context: Context, artifact: Artifact, onnx_file: Path, counted: dict[str, Any]) -> dict[str, Any]:
-    """Return how the ONNX file of a quantized model agrees with its simulation on the test images.
+def _predict(
+    context: Context, loaded: Mapping[str, Artifact], onnx_file: Path, folder: Path
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the logits [N, C] of all models on the test images, by name, and the labels [N], in one pass.
 
-    The accuracies in ``counted`` are replaced by those of the executed file. Both run on the CPU, which has the
-    integer kernels.
+    Models: dense, compressed, and beside a quantized file its simulation (``simulated``) and the sparse engine if the
+    run uses it. The logits of both files stay in ``folder``, also those on the held-out training images.
     """
+    both = open_models(context, loaded, onnx_file)
+    models = {**both, **_open_others(context, loaded["compressed"])}
+    logits, labels = collect_logits(models, context.data.test_batches())
+    held_out = collect_logits(both, context.data.val_batches())
+    write_predictions(folder / PREDICTIONS, test=(logits, labels), held_out=held_out)
+    for artifact in loaded.values():
+        artifact.model.cpu()
+    return logits, labels
+
+
+def _open_others(context: Context, artifact: Artifact) -> dict[str, Model]:
+    """Return the other ways to run a quantized file, all on the CPU."""
+    if artifact.plan is None:
+        return {}
+    runtimes: dict[str, Runtime] = {"simulated": EagerRuntime()}
+    if SparseRuntime.name in context.config.runtime.engines:
+        runtimes[SparseRuntime.name] = SparseRuntime()
+    threads = context.machine.threads
+    return {name: on_cpu(runtime.load(artifact.model, threads=threads)) for name, runtime in runtimes.items()}
+
+
+def _compare_with_simulation(
+    context: Context, onnx_file: Path, logits: Mapping[str, Tensor], labels: Tensor
+) -> dict[str, Any]:
+    """Return how the executed ONNX file of a quantized model agrees with its simulation on the test images."""
     # Imported late, so that onnx and onnxruntime do not delay the first epoch.
     from compression.runtimes.executed_layers import read_integer_layers
 
-    simulated = EagerRuntime().load(artifact.model, threads=context.machine.threads)
-    executed = make_runtime(_EXECUTED_BY).load(onnx_file, threads=context.machine.threads)
-    batches = context.data.test_batches()
-    images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in batches)
-    parity = compare_predictions(simulated, executed=executed, batches=images)
+    def compare(name: str) -> dict[str, Any]:
+        parts = (one.split(context.data.batch_size) for one in (logits["simulated"], logits[name], labels))
+        arrays = ((wanted.numpy(), given.numpy(), right.numpy()) for wanted, given, right in zip(*parts, strict=True))
+        return compare_logits(arrays).to_json()
 
-    def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(executed(images.cpu().contiguous().numpy())).to(images.device)
-
-    hits, totals = count_hits(run, context.data.test_batches(), context.data.num_classes)
-    counted["accuracy_simulated"] = parity.accuracy_simulated
-    counted["accuracy"] = hits.sum().item() / totals.sum().item()
-    counted["accuracy_per_class"] = _per_class(artifact, hits, totals)
     return {
-        "engine": _EXECUTED_BY,
-        **parity.to_json(),
-        **_execute_sparse(context, artifact, simulated),
+        "engine": EXECUTED_BY,
+        **compare("compressed"),
+        **({SparseRuntime.name: compare(SparseRuntime.name)} if SparseRuntime.name in logits else {}),
         "executed_layers": read_integer_layers(onnx_file).to_json(),
         "cpu": read_cpu_features().to_json(),
     }
-
-
-def _execute_sparse(context: Context, artifact: Artifact, simulated: Predictor) -> dict[str, Any]:
-    """Return how the sparse engine agrees with the simulation, as ``sparse``; nothing if the run does not use it."""
-    if SparseRuntime.name not in context.config.runtime.engines:
-        return {}
-    executed = SparseRuntime().load(artifact.model, threads=context.machine.threads)
-    batches = context.data.test_batches()
-    images = ((images.cpu().contiguous().numpy(), labels.cpu().numpy()) for images, labels in batches)
-    return {SparseRuntime.name: compare_predictions(simulated, executed=executed, batches=images).to_json()}
 
 
 def _summarize_parity(parity: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,10 +166,9 @@ def _per_class(artifact: Artifact, hits: Tensor, totals: Tensor) -> dict[str, fl
     return {name: hit / total if total else None for name, hit, total in rows}
 
 
-def _count(context: Context, artifact: Artifact, whole: Mapping[str, int]) -> dict[str, Any]:
+def _count(artifact: Artifact, whole: Mapping[str, int], logits: Tensor, labels: Tensor) -> dict[str, Any]:
     model = artifact.model
-    hits, totals = count_hits(model.to(context.machine.device), context.data.test_batches(), context.data.num_classes)
-    model.cpu()
+    hits, totals = count_hits_of(logits, labels, len(artifact.class_names))
     return {
         "accuracy": hits.sum().item() / totals.sum().item(),
         "accuracy_per_class": _per_class(artifact, hits, totals),

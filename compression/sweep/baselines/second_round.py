@@ -77,6 +77,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
     Jobs of the same network share it. Print a line to stderr for jobs that no network matches, with the reason.
     """
     from compression.run.pipeline import plan_stages
+    from compression.sweep.sweep_plan import list_made
 
     known = {job.digest for job in sweep.own}
     kept = {job.digest: job.name for job in sweep.jobs if job.kept}
@@ -106,7 +107,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
             tuple(overrides),
             place,
             kind=SMALL_DENSE,
-            stages={stage: record.id for stage, record in stages.items() if stage != "evaluate" and not record.planned},
+            stages=list_made(stages),
         )
     for reason, names in refused.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""

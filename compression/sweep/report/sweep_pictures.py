@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -32,8 +33,32 @@ def draw_sweep(answer: Answer, *, fronts: dict[str, Front], picks: Sequence[Pick
     return figures
 
 
+@dataclass(frozen=True)
+class Pruning:
+    """Jobs that share a prune stage, named by the axes that they have in common and others do not."""
+
+    label: str
+    jobs: tuple[JobRecord, ...]
+
+    @property
+    def run(self) -> Measured:
+        """The numbers of the first of its jobs; all have the same pruning steps."""
+        assert self.jobs[0].measured is not None
+        return self.jobs[0].measured
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether all of its jobs are baselines."""
+        return all(job.is_baseline for job in self.jobs)
+
+
 def make_courses(answer: Answer) -> list[Course]:
     """Return one course per pruning. Jobs that share the prune stage share a course, named by their common axes."""
+    return [_make_course(pruning) for pruning in list_prunings(answer)]
+
+
+def list_prunings(answer: Answer) -> list[Pruning]:
+    """Return the prunings that recorded their accuracy at steps, each with its jobs, in the order of the jobs."""
     groups: dict[str, list[JobRecord]] = {}
     for job in answer.sweep.finished:
         run = job.measured
@@ -46,7 +71,9 @@ def make_courses(answer: Answer) -> list[Course]:
         key for key in answer.sweep.axes if all(len({repr(job.axes.get(key)) for job in jobs}) == 1 for jobs in lists)
     ]
     varied = [key for key in before if len({repr(values.get(key)) for values in shared}) > 1]
-    return [_make_course(jobs, values, varied) for jobs, values in zip(lists, shared, strict=True)]
+    return [
+        Pruning(_name_pruning(jobs, values, varied), tuple(jobs)) for jobs, values in zip(lists, shared, strict=True)
+    ]
 
 
 def _shared_axes(jobs: Sequence[JobRecord]) -> dict[str, Any]:
@@ -54,20 +81,24 @@ def _shared_axes(jobs: Sequence[JobRecord]) -> dict[str, Any]:
     return {key: value for key, value in first.items() if all(job.axes.get(key) == value for job in jobs)}
 
 
-def _make_course(jobs: Sequence[JobRecord], shared: dict[str, Any], varied: Sequence[str]) -> Course:
+def _name_pruning(jobs: Sequence[JobRecord], shared: dict[str, Any], varied: Sequence[str]) -> str:
     run = jobs[0].measured
     assert run is not None
+    label = ", ".join(f"{shorten_key(key)} {shared[key]}" for key in varied if shared.get(key) is not None)
+    label = label or (jobs[0].name if len(jobs) == 1 else run.stages.get("prune", jobs[0].name)[:6])
+    return f"{describe_kind(jobs[0].kind)} {label}" if all(job.is_baseline for job in jobs) else label
+
+
+def _make_course(pruning: Pruning) -> Course:
+    run = pruning.run
     assert run.dense_val_accuracy is not None
     known = [(step.step, step.sparsity, step.accuracy) for step in run.steps if step.accuracy is not None]
-    label = ", ".join(f"{shorten_key(key)} {shared[key]}" for key in varied if shared.get(key) is not None)
-    baseline = all(job.is_baseline for job in jobs)
-    label = label or (jobs[0].name if len(jobs) == 1 else run.stages.get("prune", jobs[0].name)[:6])
     return Course(
-        label=_escape(f"{describe_kind(jobs[0].kind)} {label}" if baseline else label),
+        label=_escape(pruning.label),
         steps=[0, *(step for step, _, _ in known)],
         sparsity=[0.0, *(sparsity for _, sparsity, _ in known)],
         accuracy=[run.dense_val_accuracy, *(accuracy for _, _, accuracy in known)],
-        baseline=baseline,
+        baseline=pruning.is_baseline,
     )
 
 
@@ -97,14 +128,14 @@ def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
             for one in shown
         ],
         front=[index[id(one)] for one in front.members],
-        dense=_dense_points(answer, front.against),
+        dense=list_dense_points(answer, front.against),
         axis=axes[front.against],
         accuracy="validation accuracy, %" if answer.validated else "test accuracy, %",
         title=f"{name}: accuracy against {front.against}",
     )
 
 
-def _dense_points(answer: Answer, against: str) -> list[tuple[float, float]]:
+def list_dense_points(answer: Answer, against: str) -> list[tuple[float, float]]:
     """Return (cost, accuracy in percent) of every dense model; models that differ only in the seed are averaged."""
     models: dict[int, dict[tuple[int | None, str], tuple[float, float]]] = {}
     for job in answer.sweep.finished:
@@ -133,29 +164,45 @@ def _dense_cost(run: Measured, against: str, batch_size: int | None) -> float | 
     return None if latency is None else latency.dense_milliseconds
 
 
-def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
+def make_coordinates(answer: Answer) -> list[Coordinate]:
+    """Return the axes of the parallel coordinates: settings that differ, then results, of every configuration."""
     shown = answer.configurations
-    # Leave out axes that only baselines have, such as the width.
-    own = [one for one in shown if not one.is_baseline] or shown
-    asked = [key for key in answer.sweep.axes if key != SEED and any(one.axes.get(key) is not None for one in own)]
-    varied = [key for key in asked if len({repr(one.axes.get(key)) for one in shown}) > 1]
     coordinates = [
-        Coordinate(
-            _escape(shorten_key(key).replace("_", " ")), [_escape(one.axes.get(key)) for one in shown], asked=True
-        )
-        for key in _most_used(varied, shown)
+        Coordinate(shorten_key(key).replace("_", " "), [one.axes.get(key) for one in shown], asked=True)
+        for key in _most_used(list_varied(answer), shown)
     ]
     if len({one.kind for one in shown}) > 1:
         coordinates.insert(0, Coordinate("kind", [describe_kind(one.kind) for one in shown], asked=True))
-    score = "validation accuracy, %" if answer.validated else "test accuracy, %"
-    floor = _find_floor([100 * one.score.mean for one in shown])
+    floor = find_floor(answer)
     coordinates += [
         Coordinate("file, KiB, log", [one.measured.bytes for one in shown], log=True, unit_scale=_KIB),
         Coordinate("latency, ms, log", [one.milliseconds for one in shown], log=True),
-        Coordinate(score.replace(" ", "\n", 1), [100 * one.score.mean for one in shown], floor=floor),
+        Coordinate(_name_score(answer).replace(" ", "\n", 1), [100 * one.score.mean for one in shown], floor=floor),
     ]
     if answer.validated:
         coordinates.append(Coordinate("test\naccuracy, %", [100 * one.test.mean for one in shown], floor=floor))
+    return [one for one in coordinates if any(value is not None for value in one.values)]
+
+
+def list_varied(answer: Answer) -> list[str]:
+    """Return the axes in which configurations differ, without those that only baselines have, such as the width."""
+    shown = answer.configurations
+    own = [one for one in shown if not one.is_baseline] or shown
+    asked = [key for key in answer.sweep.axes if key != SEED and any(one.axes.get(key) is not None for one in own)]
+    return [key for key in asked if len({repr(one.axes.get(key)) for one in shown}) > 1]
+
+
+def find_floor(answer: Answer) -> float | None:
+    """Return the accuracy in percent below which all collapsed models are drawn alike; None if there are none."""
+    return _find_floor([100 * one.score.mean for one in answer.configurations])
+
+
+def _name_score(answer: Answer) -> str:
+    return "validation accuracy, %" if answer.validated else "test accuracy, %"
+
+
+def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
+    shown, varied = answer.configurations, list_varied(answer)
     count = f"{len(shown):,} {'configuration' if len(shown) == 1 else 'configurations'}"
     if len(varied) > MAX_ASKED:
         count += f"; {MAX_ASKED} of {len(varied)} axes"
@@ -164,10 +211,13 @@ def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
         if pick.chosen is not None:
             titles.setdefault(next(n for n, one in enumerate(shown) if one is pick.chosen), []).append(pick.title)
     return draw_parallel_coordinates(
-        [one for one in coordinates if any(value is not None for value in one.values)],
+        [
+            replace(one, name=_escape(one.name), values=[_escape(value) for value in one.values])
+            for one in make_coordinates(answer)
+        ],
         colour_by=[100 * one.score.mean for one in shown],
-        colour_name=score,
-        colour_floor=floor,
+        colour_name=_name_score(answer),
+        colour_floor=find_floor(answer),
         highlighted=[(index, ",\n".join(names)) for index, names in titles.items()],
         title=f"{_name(answer)}: {count}",
     )

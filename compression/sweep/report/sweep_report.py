@@ -16,18 +16,21 @@ from rich.text import Text
 from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
 from compression.sweep.jobs import STATUSES
+from compression.sweep.report.board_pictures import update_pictures
 from compression.sweep.report.fronts import Front, make_fronts
 from compression.sweep.report.hparams_rows import update_hparams
 from compression.sweep.report.job_table import define_columns, is_varying, make_rows, to_csv
 from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.report.picks import TIES, Pick, describe_tie, make_picks
-from compression.sweep.report.records import JobRecord, read_records
+from compression.sweep.report.records import JobRecord, SweepRecord, read_records
 from compression.sweep.report.seeds import Sample
+from compression.sweep.report.sweep_page import write_sweep_html
 from compression.sweep.report.sweep_pictures import draw_sweep
 from compression.system.files import write_atomic
 
 SCHEMA_VERSION = 1
 PICTURES = "pictures"
+_FILES = ("report.html", "report.md", "results.csv", "results.json", "summary.yaml")
 # Rows in texts that people read. The CSV and JSON files have all rows.
 MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
 HEADER = (
@@ -74,21 +77,24 @@ class SweepResult:
             "",
             *_describe_fronts(self.fronts),
             *_describe_unfinished(self.unfinished, most),
-            f"in {self.answer.sweep.folder}: results.csv, results.json, summary.yaml, report.md, {PICTURES}/",
+            f"in {self.answer.sweep.folder}: {', '.join(_FILES)}, {PICTURES}/",
         ]
 
 
 def aggregate(folder: Path) -> SweepResult:
-    """Write ``results.csv``, ``results.json``, ``summary.yaml``, ``report.md`` and pictures, even if jobs failed.
+    """Write ``results.csv``, ``results.json``, ``summary.yaml``, both reports and pictures, even if jobs failed.
 
-    The jobs' rows in TensorBoard are updated to agree with the table. Raises ``InputError`` if the folder has no jobs.
+    The jobs' rows in TensorBoard are updated to agree with the table, and the pictures are shown there too. Raises
+    ``InputError`` if the folder has no jobs.
     """
-    answer = make_answer(read_records(Path(folder)))
-    result = SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
+    result = make_result(read_records(Path(folder)))
+    answer = result.answer
     rows, columns = make_rows(answer), define_columns(answer)
     folder = answer.sweep.folder
-    for name, figure in draw_sweep(answer, fronts=dict(result.fronts), picks=result.picks).items():
-        save_figure(figure, folder / PICTURES / f"{name}.png")
+    figures = draw_sweep(answer, fronts=dict(result.fronts), picks=result.picks)
+    pictures = {name: folder / PICTURES / f"{name}.png" for name in figures}
+    for name, figure in figures.items():
+        save_figure(figure, pictures[name])
     summary = make_summary(result)
     document = {"columns": columns, "varying": [key for key in columns if is_varying(key)], "jobs": rows, **summary}
     write_atomic(folder / "results.csv", to_csv(rows, columns=list(columns)).encode())
@@ -96,8 +102,23 @@ def aggregate(folder: Path) -> SweepResult:
     short = {**summary, "leaderboard": summary["leaderboard"][:MAX_IN_SUMMARY]}
     write_atomic(folder / "summary.yaml", yaml.safe_dump(short, sort_keys=False, allow_unicode=True).encode())
     write_atomic(folder / "report.md", to_markdown(result, columns).encode())
+    write_html(result)
     update_hparams(folder, rows)
+    update_pictures(answer.sweep, pictures)
     return result
+
+
+def make_result(sweep: SweepRecord) -> SweepResult:
+    """Return the ranked configurations, picks and fronts of a sweep's records. Nothing is written."""
+    answer = make_answer(sweep)
+    return SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
+
+
+def write_html(result: SweepResult) -> Path:
+    """Write the page ``report.html`` of a sweep into its folder and return its path."""
+    answer = result.answer
+    notes = [describe_ties(answer), *(f"Note: {note}." for note in answer.sweep.notes)]
+    return write_sweep_html(answer, picks=result.picks, fronts=result.fronts, notes=notes)
 
 
 def make_summary(result: SweepResult) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from compression.config.compose import compose_job, compose_run
 from compression.config.explain import explain
-from compression.config.schema import Config
+from compression.config.schema import MEASURING, Config
 from compression.core.errors import InputError, first_line
 from compression.reporting.metrics import find_validated
 from compression.stage_store.store import make_room_advice
@@ -55,11 +55,11 @@ Run = Callable[[Job, Path], JobState]
 
 
 def plan_job(config: Config, folder: Path) -> Mapping[str, str]:
-    """Return the stage ids of a job by stage, without its evaluation. Nothing is trained. Raises InputError."""
+    """Return the stage ids of a job by stage, without its measurements. Nothing is trained. Raises InputError."""
     from compression.run.pipeline import plan_stages
 
     records = plan_stages(config, run_dir=folder)
-    return {stage: record.id for stage, record in records.items() if stage != "evaluate"}
+    return {stage: record.id for stage, record in records.items() if stage not in MEASURING}
 
 
 def run_trial_job(job: Job, folder: Path) -> JobState:
@@ -230,8 +230,8 @@ def read_objectives(metrics: Path) -> tuple[float, int]:
 def _check(given: Sequence[str], kept: Sequence[str], space: Space, seed: int) -> tuple[Path, str]:
     """Check the settings of a search. Return ``output_dir`` and the name of the search's folder. Raises InputError."""
     config, _ = compose_run(given)
-    if config.until != "evaluate":
-        raise InputError(f"until={config.until}: must be evaluate, because a search measures files")
+    if not config.evaluates:
+        raise InputError(f"until={config.until}: must be {' or '.join(MEASURING)}, because a search measures files")
     refuse_hydra_settings(given, allowed=(SEARCH_PATH,))
     for key, wanted in space.items():
         if not may_vary(key_of(key)):

@@ -262,7 +262,7 @@ def test_a_damaged_record_fails_only_its_trial(tmp_path, capsys, text, reason):
         ({"hydra/job_logging": Choices(("none",))}, (), "hydra/job_logging: cannot be searched"),
         ({"+sweep": Choices(("grid", "quick"))}, (), "sweep: cannot be searched"),
         (SPACE, ("hydra/launcher=joblib",), "hydra/launcher=joblib: no job would get it; allowed of Hydra's own"),
-        (SPACE, ("until=export",), "until=export: must be evaluate"),
+        (SPACE, ("until=export",), "until=export: must be evaluate or analyze"),
     ],
 )
 def test_keys_that_cannot_be_searched_are_refused_before_anything_runs(tmp_path, space, extra, message):

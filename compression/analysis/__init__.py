@@ -1,0 +1,1 @@
+"""Failure modes of classifiers, from their logits: pure functions without training code."""

@@ -1,0 +1,88 @@
+"""The failure modes of a run in its result table and in ``report.md``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from compression.core.errors import printable
+
+# A row of the result table: metric, dense, compressed, improvement.
+Cells = tuple[str, str, str, str]
+# Characters of a class name that fit in a cell.
+_LONGEST = 24
+
+
+def list_failure_rows(failures: Mapping[str, Any] | None) -> Iterator[Cells]:
+    """Yield the rows of the table from ``failure_modes`` of ``metrics.json``; none without an analysis."""
+    if failures is None:
+        return
+    dense, compressed = failures["dense"], failures["compressed"]
+    change = failures["change"]["accuracy"]
+    yield (
+        "  95 % interval",
+        *(_interval(side["accuracy"]) for side in (dense, compressed)),
+        f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f} points",
+    )
+    shares = [side["balanced_accuracy"]["value"] for side in (dense, compressed)]
+    yield ("  balanced accuracy", *map(_percent, shares), f"{100 * (shares[1] - shares[0]):+.2f} points")
+    yield (
+        "  worst class",
+        *(_describe_class(side["worst_class"]) for side in (dense, compressed)),
+        _describe_payer(failures),
+    )
+    places = ("layer with the largest error", "  the second", "  the third")
+    for place, layer in zip(places, failures["layers"] or [], strict=False):
+        yield (place, "", f"{layer['name']}, {layer['snr_db']:.1f} dB", "")
+
+
+def failures_to_markdown(
+    failures: Mapping[str, Any] | None, *, folder: str, pictures: Sequence[tuple[str, str]]
+) -> str:
+    """Return the section of ``report.md``; empty without an analysis.
+
+    ``pictures`` are pairs of a title and the name of a file in ``folder``.
+    """
+    if failures is None:
+        return ""
+    lines = ["", "## Failure modes", "", _escape(failures["change"]["verdict"]), ""]
+    payers = failures["change"]["classes"]
+    if payers:
+        lines += ["| class that lost | change | 95 % interval | p, corrected |", "|---|---:|---:|---:|"]
+        lines += [
+            f"| {_escape(one['name'])} | {100 * one['change']:+.2f} points | "
+            f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f} | {one['p_corrected']:.3f} |"
+            for one in payers
+        ]
+        lines.append("")
+    linked = ", ".join(f"[{title}]({folder}/{name})" for title, name in pictures)
+    return "\n".join([*lines, f"Pictures: {linked}.", ""])
+
+
+def _describe_class(one: Mapping[str, Any]) -> str:
+    return f"{_cut(one['name'])}, {_percent(one['recall'])}"
+
+
+def _describe_payer(failures: Mapping[str, Any]) -> str:
+    """Return the class that lost most, e.g. ``cat -8.0 points``; empty if no class lost."""
+    payers = failures["change"]["classes"]
+    return f"{_cut(payers[0]['name'])} {100 * payers[0]['change']:+.2f} points" if payers else ""
+
+
+def _interval(share: Mapping[str, float]) -> str:
+    return f"{100 * share['low']:.2f} to {100 * share['high']:.2f} %"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
+
+
+def _cut(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
+def _escape(text: str) -> str:
+    """Return ``text``, which may hold names of folders, without a meaning in Markdown or HTML."""
+    text = printable(text)
+    for char in "\\`*_{}[]<>|":
+        text = text.replace(char, f"\\{char}")
+    return text

@@ -1,0 +1,144 @@
+"""The page ``report.html`` of a sweep: leaderboard, fronts, parallel coordinates, accuracy over steps, all jobs."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from compression.core.sizes import format_size
+from compression.reporting.page.page_blocks import Block, Cell, Code, Details, Gallery, Page, Section, Table, Text
+from compression.reporting.page.rendering import render_page
+from compression.sweep.report.fronts import Front
+from compression.sweep.report.leaderboard import Answer, describe_kind
+from compression.sweep.report.picks import Pick
+from compression.sweep.report.sweep_board import (
+    PAGE,
+    describe_row,
+    find_file,
+    list_board,
+    make_controls,
+    name_score,
+    write_percent,
+)
+from compression.sweep.report.sweep_charts import draw_front_charts, draw_parallel_chart, draw_steps_chart
+from compression.system.files import write_atomic
+
+# The pick that the verdict names.
+BALANCED = "best balanced"
+# Jobs beyond these have no row in the page.
+_MAX_JOBS = 2_000
+_FRONT = "The orange line is the front: no other configuration of the grid is better in both. Diamond: dense model."
+
+
+def write_sweep_html(
+    answer: Answer, *, picks: Sequence[Pick], fronts: Mapping[str, Front], notes: Sequence[str]
+) -> Path:
+    """Write the page of a sweep into its folder and return its path. ``notes`` are sentences about the ranking."""
+    path = answer.sweep.folder / PAGE
+    write_atomic(path, render_page(make_sweep_page(answer, picks=picks, fronts=fronts, notes=notes)))
+    return path
+
+
+def make_sweep_page(
+    answer: Answer, *, picks: Sequence[Pick], fronts: Mapping[str, Front], notes: Sequence[str]
+) -> Page:
+    """Return the page. Links lead to files of jobs that exist now."""
+    shown = answer.configurations
+    sections = []
+    if shown:
+        sections = [
+            Section("leaderboard", "Leaderboard", [make_controls(answer), list_board(answer), *map(Text, notes)]),
+            Section(
+                "fronts", "Accuracy against cost", [Text(_FRONT), Gallery(draw_front_charts(answer, fronts, picks))]
+            ),
+            Section("settings", "Settings and results", [draw_parallel_chart(answer, picks)]),
+        ]
+        steps = draw_steps_chart(answer)
+        sections += [Section("steps", "Accuracy over pruning steps", [steps])] if steps else []
+    sections.append(Section("jobs", "Jobs", _list_jobs(answer)))
+    sections.append(Section("making", "How it was made", [_list_commands(answer)]))
+    return Page(
+        kicker="Report of a sweep",
+        title=answer.sweep.folder.resolve().name,
+        verdict=_describe(answer, picks),
+        headline=_list_picks(answer, picks) if shown else None,
+        sections=sections,
+        rows=[describe_row(answer, index, one) for index, one in enumerate(shown)],
+    )
+
+
+def _describe(answer: Answer, picks: Sequence[Pick]) -> list[str]:
+    jobs, finished = len(answer.sweep.jobs), len(answer.sweep.finished)
+    counts = f"{finished:,} of {jobs:,} jobs have finished, {len(answer.configurations):,} configurations."
+    chosen = next((pick for pick in picks if pick.title == BALANCED), None)
+    if chosen is None or chosen.chosen is None:
+        reason = "" if chosen is None or chosen.reason is None else f": {chosen.reason}"
+        return [f"There is no configuration to recommend{reason}.", counts]
+    one = chosen.chosen
+    kind = f", a baseline ({describe_kind(one.kind)})," if one.is_baseline else ""
+    speed = "" if one.speedup is None else f" It runs {one.speedup:.2f}x as fast as the dense model ({one.engine})."
+    accuracy = f"{_lost(one.test_drop)} of test accuracy ({write_percent(one.test)} %)"
+    verdict = (
+        f"The best balance of size and accuracy is {one.label}{kind}: {one.ratio:.1f}x smaller than the dense model "
+        f"({format_size(one.measured.bytes)}), {accuracy}.{speed}"
+    )
+    by = "on held-out training images" if answer.validated else "on test images, which flatters what is chosen"
+    return [verdict, f"{counts} Choices are made by accuracy {by}."]
+
+
+def _lost(points: float) -> str:
+    return f"{abs(points):.2f} points {'lost' if points >= 0 else 'gained'}"
+
+
+def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
+    rows: list[list[Cell | str]] = []
+    for pick in picks:
+        one = pick.chosen
+        if one is None:
+            rows.append([pick.title, f"none: {pick.reason}", *([""] * 6)])
+            continue
+        rows.append(
+            [
+                pick.title,
+                Cell(one.label, href=find_file(answer, one.job.name, PAGE)),
+                write_percent(one.score),
+                write_percent(one.test),
+                f"{one.test_drop:+.2f}",
+                format_size(one.measured.bytes),
+                f"{one.ratio:.2f}x",
+                "-" if one.latency is None else f"{one.latency.milliseconds:.3g}",
+            ]
+        )
+    columns = ("pick", "configuration", name_score(answer), "test, %", "points lost", "file", "ratio", "latency, ms")
+    return Table("Three picks", columns, rows, words=("configuration",))
+
+
+def _list_jobs(answer: Answer) -> list[Block]:
+    blocks: list[Block] = []
+    if answer.unfinished:
+        rows = [[job.name, job.status, job.reason or ""] for job in answer.unfinished[:_MAX_JOBS]]
+        table = Table("Jobs without numbers", ("job", "status", "reason"), rows, words=("status", "reason"))
+        blocks.append(table)
+    finished: list[list[Cell | str]] = [
+        [
+            Cell(job.name, href=find_file(answer, job.name, PAGE)),
+            f"{100 * job.measured.accuracy:.2f}",
+            f"{job.measured.bytes:,}",
+            "-" if job.seed is None else f"{job.seed}",
+            "-" if job.seconds is None else f"{job.seconds:,.0f}",
+        ]
+        for job in answer.sweep.finished[:_MAX_JOBS]
+        if job.measured is not None
+    ]
+    columns = ("job", "test, %", "bytes", "seed", "seconds")
+    title = f"All {len(answer.sweep.finished):,} jobs with numbers"
+    blocks.append(Details(title, [Table("Jobs with numbers; results.csv has every column", columns, finished)]))
+    return blocks
+
+
+def _list_commands(answer: Answer) -> Code:
+    lines = ["python -m compression report . --html  # this page, in this folder"]
+    if answer.sweep.command:
+        first, *words = answer.sweep.command
+        script = "-m compression" if first.endswith("compression") or "__main__" in first else first
+        lines.insert(0, f"python {script} {shlex.join(words)}")
+    return Code("Commands that make this sweep and this page again", "\n".join(lines))

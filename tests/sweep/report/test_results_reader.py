@@ -1,0 +1,60 @@
+"""A sweep read from its table: the same ranking as from its jobs."""
+
+import shutil
+
+import pytest
+from sweep_folders import make_grid
+
+from compression.core.errors import InputError
+from compression.sweep.report.fronts import make_fronts
+from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.records import read_records
+from compression.sweep.report.results_reader import read_results
+from compression.sweep.report.sweep_report import aggregate
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_the_table_gives_the_same_ranking_as_the_jobs(tmp_path):
+    folder = make_grid(tmp_path / "grid", sparsities=[0.5, 0.9], bits=[6, 8], seeds=(1, 2)).path
+    aggregate(folder)
+    (tmp_path / "table").mkdir()
+    shutil.copy(folder / "results.csv", tmp_path / "table")
+    by_jobs, by_table = make_answer(read_records(folder)), make_answer(read_results(tmp_path / "table"))
+    assert len(by_jobs.configurations) == 8
+
+    def describe(answer):
+        return [
+            (one.label, one.place, one.tied, one.num_jobs, one.score, one.test, one.measured.bytes, one.milliseconds)
+            for one in answer.configurations
+        ]
+
+    assert describe(by_table) == describe(by_jobs)
+    assert by_table.batch_size == by_jobs.batch_size
+    for against, front in make_fronts(by_jobs).items():
+        members = [one.label for one in make_fronts(by_table)[against].members]
+        assert members == [one.label for one in front.members]
+    ratios = [[one.ratio for one in answer.configurations] for answer in (by_jobs, by_table)]
+    assert ratios[0] == pytest.approx(ratios[1])
+    speedups = [[one.speedup for one in answer.configurations] for answer in (by_jobs, by_table)]
+    assert speedups[0] == pytest.approx(speedups[1])
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_jobs_without_numbers_keep_their_reason(folder, metrics):
+    folder.add("a", {"sparsity": 0.5}, metrics=metrics())
+    folder.add("b", {"sparsity": 0.9}, status="failed", reason="out of memory")
+    aggregate(folder.path)
+    jobs = {job.name: job for job in read_results(folder.path).jobs}
+    assert (jobs["b"].status, jobs["b"].reason, jobs["b"].measured) == ("failed", "out of memory", None)
+    assert jobs["a"].measured is not None
+    assert jobs["a"].axes["sparsity"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "job,kind,status\n../x,grid,finished\n", "job,kind,status,accuracy\na,grid,finished,x\n"]
+)
+def test_another_table_is_refused_in_one_line(tmp_path, text):
+    (tmp_path / "results.csv").write_text(text)
+    with pytest.raises(InputError) as raised:
+        read_results(tmp_path)
+    assert "results.csv" in str(raised.value)
