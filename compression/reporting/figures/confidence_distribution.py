@@ -55,7 +55,7 @@ def _draw_reliability(axes: Axes, confidence: Mapping[str, Any]) -> None:
     remove_frame(axes)
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.9, linestyle="--", zorder=1)
     style: dict[str, Any] = {"rotation": 45, "transform_rotates_text": True, "ha": "center", "va": "center"}
-    axes.text(0.62, 0.585, "perfectly calibrated", fontsize=SMALL, path_effects=HALO, **style)
+    axes.text(0.33, 0.27, "perfectly calibrated", fontsize=SMALL, path_effects=HALO, **style)
     _draw_bins(axes, confidence["bins"], colour=AFTER, marker="o", label=f"as trained: {confidence['ece']:.3f}")
     if confidence["bins_scaled"] is not None:
         label = f"temperature {confidence['temperature']:.2f}: {confidence['ece_scaled']:.3f}"

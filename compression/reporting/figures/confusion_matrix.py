@@ -44,12 +44,13 @@ def draw_confusion_matrix(
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_ylabel("true class", fontsize=TEXT)
     axes.set_xlabel("predicted class", fontsize=TEXT)
-    subject = f"{model}: " if model else ""
-    what = "images of each class by prediction, %" if normalized else "images by true and predicted class"
-    title = f"{subject}{what}{describe_choice(len(class_names))}"
-    anchor = max(0.0, 1 - (0.1 + 0.075 * len(title)) / width) if left > width / 2 else 0.1 / width
-    figure.text(anchor, 1 - 0.08 / height, title[:1].upper() + title[1:], fontsize=TITLE, va="top")
-    figure.text(anchor, 1 - 0.33 / height, "grey: right; blue: wrong, darker for more", fontsize=SMALL, va="top")
+    what = "Images of each class by prediction, %" if normalized else "Images by true and predicted class"
+    title = what + (f", {model}" if model else "") + describe_choice(len(class_names))
+    key = "grey: right; blue: wrong, darker for more"
+    if len(class_names) > MAX_CLASSES:
+        key += "; columns: the classes that these are most often mistaken for"
+    figure.text(0.1 / width, 1 - 0.08 / height, title, fontsize=TITLE, va="top")
+    figure.text(0.1 / width, 1 - 0.33 / height, key, fontsize=SMALL, va="top")
     return figure
 
 

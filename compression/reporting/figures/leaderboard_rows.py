@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from compression.reporting.figures.class_labels import label_class
 from compression.reporting.figures.dot_rows import place_rows, write_above, write_column
@@ -59,6 +59,8 @@ def draw_leaderboard(rows: Sequence[LeaderboardRow], *, title: str, accuracy: st
     for place, row in widths:
         ends = [100 * (row.accuracy + sign * (row.half_width or 0)) for sign in (-1, 1)]
         panels[0].plot(ends, [place, place], color=INK if row.dense else AFTER, linewidth=1.4, zorder=2)
+    low, high = panels[0].get_xlim()
+    panels[0].set_xticks([tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high])
     panels[0].set_xlabel(f"{accuracy}, %" + ("; line: 95 % interval" if widths else ""), fontsize=TEXT)
     _draw_dots(panels[1], shown, [row.bytes for row in shown], write=_write_bytes, heading="file", end=_ENDS[1])
     _use_log_axis(panels[1], [row.bytes for row in shown], _write_bytes)

@@ -18,7 +18,7 @@ def cells(figure):
 def test_counts_by_hand():
     figure = draw_confusion_matrix(MATRIX, class_names=NAMES, model="compressed")
     assert cells(figure) == {(0, 0): "8", (0, 1): "2", (1, 1): "2999", (1, 2): "1"}
-    assert figure.texts[0].get_text() == "Compressed: images by true and predicted class"
+    assert figure.texts[0].get_text() == "Images by true and predicted class, compressed"
 
 
 def test_shares_by_hand():
