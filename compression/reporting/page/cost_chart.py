@@ -147,7 +147,11 @@ def _mark_points(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
     colour = {"scale": "colour", "field": "group"}
     size = 55 if count <= 60 else 30
     at = {"x": {"scale": "x", "field": "x"}, "y": {"scale": "y", "field": "y"}}
-    interval = {"y": {"scale": "y", "field": "low"}, "y2": {"scale": "y", "field": "high"}, "x": at["x"]}
+    interval: dict[str, Any] = {
+        "y": {"scale": "y", "field": "low"},
+        "y2": {"scale": "y", "field": "high"},
+        "x": at["x"],
+    }
     interval |= {"stroke": colour, "opacity": opacity, "strokeWidth": {"signal": "isValid(datum.low) ? 1 : 0"}}
     symbol = {
         **at,
