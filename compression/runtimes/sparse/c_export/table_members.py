@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.runtimes.sparse.encoding.encode import Encoded
-from compression.runtimes.sparse.encoding.records import (
+from compression.runtimes.sparse.encoding.structures import (
     CONVOLUTION,
     DEPTHWISE,
     MAXIMUM,

@@ -20,7 +20,7 @@ from compression.runtimes.sparse.c_export.model_text import (
 )
 from compression.runtimes.sparse.c_export.table_members import make_members
 from compression.runtimes.sparse.encoding.encode import encode
-from compression.runtimes.sparse.handlers.registry import check_modules
+from compression.runtimes.sparse.handlers.find_handler import check_modules
 from compression.runtimes.sparse.lowering import lower_graph
 
 Optimize = Literal["size", "speed"]

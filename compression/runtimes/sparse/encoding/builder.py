@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.runtimes.sparse.arena import MARGIN, Need
-from compression.runtimes.sparse.encoding.records import (
+from compression.runtimes.sparse.encoding.structures import (
     FLOAT,
     PACK_NOTHING,
     PACK_PERMUTED,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from compression.runtimes.sparse.encoding.builder import TILE_VECTORS, Builder, Record
-from compression.runtimes.sparse.encoding.records import FLOAT
+from compression.runtimes.sparse.encoding.structures import FLOAT
 from compression.runtimes.sparse.layout import OUTSIDE, Layout, lay_out
 from compression.runtimes.sparse.program import Convolution
 

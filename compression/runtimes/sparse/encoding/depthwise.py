@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from compression.runtimes.sparse.arena import MARGIN
 from compression.runtimes.sparse.encoding.builder import Builder, Record
 from compression.runtimes.sparse.encoding.convolutions import add_units
-from compression.runtimes.sparse.encoding.records import (
+from compression.runtimes.sparse.encoding.structures import (
     DEPTHWISE,
     DEPTHWISE_LANES,
     DEPTHWISE_PLANES,

@@ -18,7 +18,7 @@ from compression.runtimes.sparse.encoding.others import (
     encode_mean_pool,
     encode_rescale,
 )
-from compression.runtimes.sparse.encoding.records import (
+from compression.runtimes.sparse.encoding.structures import (
     BINARY,
     CONVOLUTION,
     COPY,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from compression.runtimes.sparse.encoding.builder import Builder, Record
-from compression.runtimes.sparse.encoding.records import FLOAT, MERGES
+from compression.runtimes.sparse.encoding.structures import FLOAT, MERGES
 from compression.runtimes.sparse.layout import OUTSIDE, lay_out
 from compression.runtimes.sparse.program import Binary, Copy, MaxPool, MeanPool, Rescale
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* All places are in bytes: in the arena for values, in the tables for constants. Python writes the same layout
- * (OPERATION in encoding/records.py). */
+ * (OPERATION in encoding/structures.py). */
 typedef struct {
     int64_t kind;
     int64_t width; /* floats in a vector */
