@@ -319,6 +319,23 @@ def convert(
 
 
 @app.command()
+def kernels(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of runs with the same first layer, or their model.cmp files.", metavar="RUN..."),
+    ],
+    output: Annotated[Path, typer.Option(metavar="OUT", help="Picture to write.")] = Path("kernels.png"),
+    allow_import: AllowImport = None,
+    max_bytes: MaxBytes = _MAX_BYTES,
+) -> None:
+    """Draw the filters of the first convolution of several runs side by side, those of the dense model first."""
+    from compression.commands.show_kernels import draw_kernels_of
+
+    lines = draw_kernels_of(runs, output=output, allow=_make_importable(allow_import), max_bytes=max_bytes)
+    typer.echo("\n".join([*lines, f"in {output}"]))
+
+
+@app.command()
 def search(
     space: Annotated[
         Path, typer.Option(help="YAML file: keys with lists of values, or ranges.", metavar="FILE", dir_okay=False)

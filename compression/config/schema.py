@@ -94,7 +94,13 @@ def _check_limit(text: str, *, key: str) -> None:
 
 
 _is_bits = allow(lambda bits: bits in BITS, BITS_ALLOWED)
-_is_free = allow(lambda name: name != "store", "another one: it is reserved, for the folder of finished stages")
+# Folders beside those of runs: finished stages, and MLflow's files.
+_is_free = allow(lambda name: name not in ("store", "mlruns"), "another one: it is reserved, for a folder of all runs")
+# The package that a logger needs besides Lightning.
+_LOGGER_PACKAGES = {
+    "lightning.pytorch.loggers.MLFlowLogger": "mlflow",
+    "lightning.pytorch.loggers.WandbLogger": "wandb",
+}
 _is_folder_name = allow(re.compile(r"\w[\w.=-]*").fullmatch, "a folder name: letters, digits and . _ - =")
 
 
@@ -137,9 +143,9 @@ class Config(Section):
             self._check_sparsity("sparsity", self.sparsity)
         self._check_bits()
         self._check_distillation()
-        require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, tensorboard, wandb")
-        if self.logger.get("_target_") == "lightning.pytorch.loggers.WandbLogger":
-            require_packages("wandb")
+        require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, mlflow, tensorboard, wandb")
+        if (package := _LOGGER_PACKAGES.get(self.logger.get("_target_", ""))) is not None:
+            require_packages(package)
 
     def _check_sparsity(self, key: str, sparsity: float) -> None:
         strategy = self.strategy

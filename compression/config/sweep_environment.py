@@ -6,6 +6,9 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+# The record of a sweep or search, in its folder.
+SWEEP_RECORD = "sweep.json"
+
 SWEEP_FILE = "COMPRESSION_SWEEP"
 INVOCATION = "COMPRESSION_INVOCATION"
 PARENT = "COMPRESSION_PARENT"

@@ -10,7 +10,7 @@ from compression.reporting.result_row import make_result_row
 # include the curves of the stages.
 ROW = "result"
 # These keys say where and how a run is made and logged. They are not hyperparameters.
-_LEFT_OUT = ("name", "output_dir", "overwrite", "plan", "logger")
+_LEFT_OUT = ("name", "output_dir", "overwrite", "plan", "baselines", "until", "store_max_bytes", "logger")
 
 
 def make_hparams(config: Mapping[str, Any]) -> dict[str, bool | float | str]:

@@ -19,6 +19,8 @@ from compression.core.sizes import parse_size
 from compression.data.base import Dataset
 from compression.models.registry import build_model
 from compression.reporting.provenance import describe_making
+from compression.run.job_log.job_log import JobLog
+from compression.run.job_log.make_log import make_log
 from compression.run.machine import Machine, find_machine
 from compression.run.run_data import DEFAULTS_OF_OTHERS, RunData
 from compression.stage_store.store import Store
@@ -30,7 +32,7 @@ class Context:
     """One run's configuration, resolved for this machine.
 
     ``store`` decides what obtaining a stage means: find or make it (``Store``), say what would be made
-    (``PlanningStore``), or help in its training (``JoiningStore``).
+    (``PlanningStore``), or help in its training (``JoiningStore``). ``log`` has the curves of stages and the result.
     """
 
     config: Config
@@ -38,6 +40,7 @@ class Context:
     machine: Machine
     store: Store
     run_dir: Path
+    log: JobLog
     # Set in a student's context only: the context of the dense model.
     teacher: "Context | None" = None
 
@@ -116,7 +119,8 @@ def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) 
         cache_dir=store.root / "data",
         build_probe=lambda: context.build_model(pretrained=False),
     )
-    context = Context(config=config, data=data, machine=machine, store=store, run_dir=run_dir)
+    log = make_log(config, run_dir)
+    context = Context(config=config, data=data, machine=machine, store=store, run_dir=run_dir, log=log)
     return context
 
 

@@ -20,6 +20,7 @@ DENSE_WEIGHTS = "dense.safetensors"
 DENSE_ONNX = "dense.onnx"
 METRICS = "metrics.json"
 REPORT = "report.md"
+MODEL_CARD = "model_card.md"
 PRUNING_HISTORY = "pruning_history.yaml"
 PICTURES = "pictures"
 # A folder with the record, the text and the pictures of the analyze stage.

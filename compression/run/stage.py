@@ -38,6 +38,15 @@ class Finished(Mapping[str, StageRecord]):
         """The stage that left the newest network: the one that the next stage works on."""
         return self.records[self._newest]
 
+    @property
+    def lineage(self) -> list[StageRecord]:
+        """The stages that the newest network was made by, in order: that network's own stage is the last."""
+        if self.network is self.records["dense"]:
+            return [self.network]
+        names = list(self.records)
+        until = names.index(self._newest) + 1
+        return [self.records[name] for name in names[:until] if name != "dense_export"]
+
     def add(self, stage: "Stage", record: StageRecord) -> None:
         """Note that ``stage`` is finished."""
         self.records[stage.name] = record

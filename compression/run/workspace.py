@@ -1,4 +1,4 @@
-"""The environment of a running run: the lock of its folder, the error for a full disk, and silenced libraries."""
+"""The environment of a running run: its folder's lock, its log, the error for a full disk, silenced libraries."""
 
 import logging
 import warnings
@@ -19,14 +19,17 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def workspace(context: Context) -> Iterator[None]:
-    """Lock the run's folder, keep the obtained stages locked until the end, and report a full disk in one line."""
+    """Lock the run's folder and the obtained stages until the end, end the log, report a full disk in one line."""
     root = context.store.root
     finished = False
     with disk_full_in_one_line([root, context.run_dir], advice=make_room_advice(root)):
         try:
             with _locked(context.run_dir):
-                yield
-                finished = True
+                try:
+                    yield
+                    finished = True
+                finally:
+                    context.log.close(finished=finished)
         finally:
             context.store.release(finished=finished)
 

@@ -18,6 +18,7 @@ EXTRAS = {
     "joblib": "joblib",
     "lightning": "train",
     "matplotlib": "train",
+    "mlflow": "mlflow",
     "omegaconf": "train",
     "onnx": "onnx",
     "onnxruntime": "onnx",

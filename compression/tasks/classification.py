@@ -63,14 +63,15 @@ class Classification(LightningModule):
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size)
         return losses["loss"]
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Log cross-entropy and accuracy on a batch of validation images."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Log cross-entropy and accuracy on a batch of validation images, and return its logits for callbacks."""
         images, labels = batch
         logits = self(images)
         self.val_accuracy(logits, labels)
         size = len(labels)
         self.log("val/loss", cross_entropy(logits.float(), labels), batch_size=size, sync_dist=True)
         self.log("val/accuracy", self.val_accuracy, batch_size=size, prog_bar=True)
+        return logits
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer, and the schedule that changes its learning rate at every update."""

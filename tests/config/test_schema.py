@@ -25,7 +25,7 @@ RANGES = {
     "analysis=all": "analysis=all: must be one of basic, full, none",
     "name=a/b": "name=a/b: must be a folder name: letters, digits and . _ - =",
     "name=..": "name=..: must be a folder name: letters, digits and . _ - =",
-    "name=store": "name=store: must be another one: it is reserved, for the folder of finished stages",
+    "name=store": "name=store: must be another one: it is reserved, for a folder of all runs",
     "name=''": "name=: must be a folder name: letters, digits and . _ - =",
     "training.epochs=0": "training.epochs=0: must be an integer >= 1",
     "training.optimizer.lr=0": "training.optimizer.lr=0: must be a number > 0",

@@ -3,18 +3,18 @@
 import json
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from board import board
 from finished_sweep import SMALL
 from runs import compose_config, run_here
 
-from compression.reporting.hparams import make_hparams, make_row
-from compression.run.training.loggers import log_row
+from compression.reporting.hparams import make_row
+from compression.run.job_log.folder_logs import TensorBoardLog
+from compression.run.job_log.job_log import Result
+from compression.run.job_log.make_log import make_job, make_log
 from compression.sweep.jobs import Job, read_sweep
 from compression.sweep.report.sweep_report import aggregate
 
@@ -48,7 +48,7 @@ def add_small_dense(folder: Path, *, like: Path) -> None:
     shutil.copytree(like, folder / job.name)
     (folder / job.name / "metrics.json").write_text(json.dumps(metrics))
     config = compose_config(*SMALL)
-    log_row(SimpleNamespace(config=config, run_dir=folder / job.name), make_hparams(asdict(config)), make_row(metrics))
+    make_log(config, folder / job.name).write_row(Result(make_row(metrics)))
     aggregate(folder)
 
 
@@ -86,7 +86,8 @@ def test_every_job_has_one_row_with_all_numbers_and_its_curves(outputs: Path) ->
     assert {key: narrow[key] for key in ("drop_points", "dense_bytes")} == pytest.approx(
         {key: alone[key] for key in ("drop_points", "dense_bytes")}
     )
-    assert {asked["sparsity"] for asked, _ in rows.values()} == {0.5, 0.7, "null"}
+    own = compose_config(*SMALL).target_sparsity
+    assert {asked["sparsity"] for asked, _ in rows.values()} == {0.0, 0.5, 0.7, own}
     differing = {one["name"] for one in columns["hparamInfos"] if one.get("differs")}
     assert {"sparsity", "strategy.name"} <= differing
     assert "seed" not in differing
@@ -118,9 +119,10 @@ def test_tensorboard_shows_a_thousand_rows(outputs: Path, tmp_path: Path) -> Non
     config = compose_config(*SMALL)
     started = time.perf_counter()
     for index in range(1000):
-        one: Any = SimpleNamespace(config=config, run_dir=tmp_path / "outputs" / f"job{index:04}")
+        job = make_job(config, tmp_path / "outputs" / f"job{index:04}")
         metrics["compressed"]["accuracy"] = index / 1000
-        log_row(one, make_hparams(asdict(config) | {"sparsity": index / 1000}), make_row(metrics))
+        one = replace(job, settings={**job.settings, "sparsity": index / 1000})
+        TensorBoardLog(one).write_row(Result(make_row(metrics)))
     written = time.perf_counter()
     with board(tmp_path / "outputs", num_rows=1000) as running:
         read = time.perf_counter()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from compression.reporting import figures
 from compression.reporting.figures import DPI, save_figure
-from compression.reporting.figures.filters import DARKEST, LIGHT, draw_filters
+from compression.reporting.figures.filters import DARKEST, LIGHT, draw_filters, draw_kernels
 from compression.reporting.figures.layer_sparsity import draw_layer_sparsity
 from compression.reporting.figures.pruning_history import draw_pruning_history
 from compression.reporting.figures.sensitivity_curves import (
@@ -417,3 +417,29 @@ def test_labels_are_spread_out():
     assert spread_out([5, 5, 5], gap=1, low=0, high=10) == [4, 5, 6]
     assert spread_out([10, 10], gap=1, low=0, high=10) == [9, 10]
     assert spread_out([3, 3, 3], gap=9, low=0, high=10) == [0, 5, 10]
+
+
+def test_kernels_of_several_networks_share_one_scale(tmp_path):
+    dense = torch.full((4, 3, 3, 3), 1.0)
+    half, gone = dense * 0.5, dense.clone()
+    gone[1:] = 0
+    figure = draw_kernels(dense, others=[("half", half), ("gone", gone), ("fewer", dense[:2])], title="first layer")
+    assert len(figure.axes) == 4
+    captions = [axes.get_title(loc="left") for axes in figure.axes]
+    assert captions == [
+        "dense\n4 filters",
+        "half\n4 filters",
+        "gone\n4 filters, 75.0 % of the weights pruned",
+        "fewer\n2 filters",
+    ]
+    place = {"filter_index": 3, "row": 1, "column": 1, "side": 3, "columns": 2}
+    first, second, third, _ = figure.axes
+    assert dot(first, **place) == (1, 1, 1)
+    assert dot(second, **place) == pytest.approx((DARKEST + (1 - DARKEST) * 0.75,) * 3, abs=1e-4)
+    assert dot(third, **place) == (0, 0, 0)
+    save_figure(figure, tmp_path / "kernels.png")
+
+
+def test_kernels_need_the_same_input_channels():
+    with pytest.raises(ValueError, match="grey has 1 input channels; allowed: 3"):
+        draw_kernels(torch.ones(2, 3, 3, 3), others=[("grey", torch.ones(2, 1, 3, 3))], title="t")

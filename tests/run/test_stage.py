@@ -24,3 +24,16 @@ def test_the_newest_network_comes_from_the_last_stage_that_left_one():
     assert made.network is small
     assert list(made) == ["dense", "sensitivity", "compact"]
     assert (made["sensitivity"], made.get("prune"), len(made)) == (table, None, 3)
+
+
+def test_the_lineage_ends_with_the_newest_network():
+    made = Finished()
+    records = {name: SimpleNamespace(id=name) for name in ("dense", "sensitivity", "prune", "compact", "dense_export")}
+    made.add(stage("dense", leaves_network=always), records["dense"])
+    made.add(stage("sensitivity"), records["sensitivity"])
+    # Without compression, the network comes from the dense stage alone.
+    assert made.lineage == [records["dense"]]
+    made.add(stage("prune", leaves_network=always), records["prune"])
+    made.add(stage("compact"), records["compact"])
+    made.add(stage("dense_export"), records["dense_export"])
+    assert made.lineage == [records[name] for name in ("dense", "sensitivity", "prune")]

@@ -7,19 +7,21 @@ import pytest
 from compression.run.workspace import workspace
 
 
-def context(tmp_path, released):
+def context(tmp_path, released, closed=None):
+    closed = [] if closed is None else closed
     store = SimpleNamespace(root=tmp_path / "store", release=lambda *, finished: released.append(finished))
-    return SimpleNamespace(store=store, run_dir=tmp_path / "run")
+    log = SimpleNamespace(close=lambda *, finished: closed.append(finished))
+    return SimpleNamespace(store=store, run_dir=tmp_path / "run", log=log)
 
 
-def test_stages_are_released_as_finished_only_without_an_error(tmp_path):
-    released = []
-    with workspace(context(tmp_path, released)):
+def test_stages_and_the_log_end_as_finished_only_without_an_error(tmp_path):
+    released, closed = [], []
+    with workspace(context(tmp_path, released, closed)):
         assert (tmp_path / "run" / ".lock").exists()
-        assert not released
-    with pytest.raises(KeyError), workspace(context(tmp_path, released)):
+        assert not released + closed
+    with pytest.raises(KeyError), workspace(context(tmp_path, released, closed)):
         raise KeyError
-    assert released == [True, False]
+    assert released == closed == [True, False]
 
 
 def test_a_second_run_in_the_same_folder_waits_and_logs_it(tmp_path, caplog):

@@ -1,6 +1,7 @@
-"""Picture of the filters of the first convolution before and after pruning, with pruned weights in black."""
+"""Pictures of the filters of the first convolution, in several networks, with pruned weights in black."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,25 +26,67 @@ def draw_filters(before: Tensor, *, after: Tensor, title: str) -> Figure:
     not in ``before``, or, if the shapes differ, all that are exactly zero in ``after``. Raises ValueError for weights
     without four dimensions.
     """
-    for name, weight in (("before", before), ("after", after)):
-        if weight.dim() != 4:
-            raise ValueError(f"{name} has the shape {list(weight.shape)}; allowed: [O, I, kH, kW]")
-    before, after = (torch.nan_to_num(weight.detach().float().cpu(), 0.0, 0.0, 0.0) for weight in (before, after))
-    pruned = after == 0
-    if after.shape == before.shape:
-        pruned &= before != 0
-    values = [_to_colours(before), _to_colours(after)]
-    # A dot is black only if every weight that it shows is pruned.
-    holes = pruned if pruned.shape[1] == 3 else pruned.all(dim=1, keepdim=True)
-    largest = max((float(value.abs().max()) for value in values if value.numel()), default=0.0) or 1.0
-    shades = [DARKEST + (1 - DARKEST) * (value / largest + 1) / 2 for value in values]
-    shades[1] = shades[1].masked_fill(holes, 0.0)
-    columns = min(16, 2 ** math.ceil(math.log2(max(len(before), 1)) / 2))
-    grids = [_arrange(shade.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy(), columns) for shade in shades]
-    captions = [f"before, {_count(before)}", f"after, {_count(after)}"]
-    if pruned.any():
-        captions[1] += f", {percent(float(pruned.float().mean()))} of the weights pruned"
-    return _compose(grids, captions=captions, title=title, key=_describe(before.shape[1], largest))
+    before, after = _check("before", before), _check("after", after)
+    pruned = _find_pruned(after, before)
+    largest = _find_largest([before, after])
+    columns = _choose_columns(before)
+    grids = [_draw_grid(before, None, largest, columns), _draw_grid(after, pruned, largest, columns)]
+    captions = [f"before, {_count(before)}", f"after, {_count(after)}{_share(pruned)}"]
+    key = _describe(before.shape[1], largest)
+    return _compose(grids, captions=captions, title=title, key=key)
+
+
+def draw_kernels(dense: Tensor, *, others: Sequence[tuple[str, Tensor]], title: str) -> Figure:
+    """Return a picture of the filters of one convolution in several networks: the dense one first.
+
+    ``others`` are (caption, weight). Weights and colours are as in ``draw_filters``; all grids share one scale.
+    Raises ValueError for weights without four dimensions, and for input channels that differ.
+    """
+    dense = _check("dense", dense)
+    named = [(caption, _check(caption, weight)) for caption, weight in others]
+    for caption, weight in named:
+        if weight.shape[1] != dense.shape[1]:
+            raise ValueError(f"{caption} has {weight.shape[1]} input channels; allowed: {dense.shape[1]}")
+    largest = _find_largest([dense, *(weight for _, weight in named)])
+    columns = _choose_columns(dense)
+    grids, captions = [_draw_grid(dense, None, largest, columns)], [f"dense\n{_count(dense)}"]
+    for caption, weight in named:
+        pruned = _find_pruned(weight, dense)
+        grids.append(_draw_grid(weight, pruned, largest, columns))
+        captions.append(f"{caption}\n{_count(weight)}{_share(pruned)}")
+    return _compose(grids, captions=captions, title=title, key=_describe(dense.shape[1], largest))
+
+
+def _check(name: str, weight: Tensor) -> Tensor:
+    if weight.dim() != 4:
+        raise ValueError(f"{name} has the shape {list(weight.shape)}; allowed: [O, I, kH, kW]")
+    return torch.nan_to_num(weight.detach().float().cpu(), 0.0, 0.0, 0.0)
+
+
+def _find_pruned(weight: Tensor, before: Tensor) -> Tensor:
+    pruned = weight == 0
+    return pruned & (before != 0) if weight.shape == before.shape else pruned
+
+
+def _find_largest(weights: Sequence[Tensor]) -> float:
+    values = [_to_colours(weight) for weight in weights]
+    return max((float(value.abs().max()) for value in values if value.numel()), default=0.0) or 1.0
+
+
+def _choose_columns(weight: Tensor) -> int:
+    return min(16, int(2 ** math.ceil(math.log2(max(len(weight), 1)) / 2)))
+
+
+def _draw_grid(weight: Tensor, pruned: Tensor | None, largest: float, columns: int) -> np.ndarray:
+    shade = DARKEST + (1 - DARKEST) * (_to_colours(weight) / largest + 1) / 2
+    if pruned is not None:
+        # A dot is black only if every weight that it shows is pruned.
+        shade = shade.masked_fill(pruned if pruned.shape[1] == 3 else pruned.all(dim=1, keepdim=True), 0.0)
+    return _arrange(shade.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy(), columns)
+
+
+def _share(pruned: Tensor) -> str:
+    return f", {percent(float(pruned.float().mean()))} of the weights pruned" if pruned.any() else ""
 
 
 def _to_colours(weight: Tensor) -> Tensor:
@@ -63,15 +106,20 @@ def _arrange(filters: np.ndarray, columns: int) -> np.ndarray:
     return canvas
 
 
-def _compose(grids: list[np.ndarray], *, captions: list[str], title: str, key: str) -> Figure:
+def _compose(grids: Sequence[np.ndarray], *, captions: Sequence[str], title: str, key: str) -> Figure:
     # Axes are placed by hand, so that a dot of the grid is a dot of the picture and all lines are equally wide.
     tall, wide = max(grid.shape[0] for grid in grids) / _DOTS, max(3.2, grids[0].shape[1] / _DOTS)
-    width, height = 2 * wide + 0.3, tall + 1.15
+    columns = 2 if len(grids) in (2, 4) else min(3, len(grids))
+    rows = math.ceil(len(grids) / columns)
+    head = 0.15 + 0.16 * max(caption.count("\n") + 1 for caption in captions)
+    width, height = columns * wide + (columns - 1) * 0.3, rows * (tall + head) + 0.84
     figure = Figure(figsize=(width, height))
     figure.text(0, 1 - 0.1 / height, title, fontsize=TITLE, va="top")
     for index, (grid, caption) in enumerate(zip(grids, captions, strict=True)):
+        row, column = divmod(index, columns)
         size = grid.shape[1] / _DOTS / width, grid.shape[0] / _DOTS / height
-        axes = figure.add_axes((index * (wide + 0.3) / width, 1 - 0.65 / height - size[1], *size))
+        top = 1 - (0.34 + row * (tall + head) + head) / height
+        axes = figure.add_axes((column * (wide + 0.3) / width, top - size[1], *size))
         axes.imshow(grid, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
         axes.set_title(caption, fontsize=TEXT, loc="left", pad=4)

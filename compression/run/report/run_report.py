@@ -5,19 +5,20 @@ import logging
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from compression.artifact import read_contents
 from compression.config.schema import MEASURING
 from compression.quantization.plan import Plan, describe_arithmetic
 from compression.reporting import provenance
+from compression.reporting.byte_shares import parts_to_markdown
 from compression.reporting.failure_rows import failures_to_markdown
 from compression.reporting.figures import save_figure
-from compression.reporting.hparams import make_hparams, make_row
+from compression.reporting.hparams import make_row
 from compression.reporting.metrics import flatten, make_metrics
 from compression.reporting.pruning_steps import TARGET_NAMES, make_history
 from compression.reporting.pruning_steps import to_markdown as history_markdown
@@ -31,13 +32,16 @@ from compression.reporting.result_table import (
     to_markdown,
     to_rich,
 )
+from compression.reporting.run_card import make_model_card
 from compression.run.context import Context
+from compression.run.job_log.job_log import Result
 from compression.run.names import (
     ARTIFACT,
     DENSE_ONNX,
     DENSE_WEIGHTS,
     FAILURES,
     METRICS,
+    MODEL_CARD,
     ONNX,
     PICTURES,
     PRUNING_HISTORY,
@@ -45,11 +49,11 @@ from compression.run.names import (
     WEIGHTS,
 )
 from compression.run.report.analysis_files import copy_analysis, find_groups
+from compression.run.report.file_bytes import with_byte_parts
 from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.report.run_html import write_histories, write_run_html
 from compression.run.report.run_pictures import draw_pruning
 from compression.run.stage import Finished
-from compression.run.training.loggers import close_logger, log_row, make_logger
 from compression.run.training.teaching import describe_distillation
 from compression.stage_store.store import StageRecord
 from compression.system.files import write_atomic
@@ -64,7 +68,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     records = {name: record for name, record in made.items() if name != "dense_export"}
     metrics = make_metrics(
         run=_describe_run(context, records),
-        evaluated=with_nonzero_macs(context, records["evaluate"].results),
+        evaluated=with_byte_parts(with_nonzero_macs(context, records["evaluate"].results), _list_artifacts(made)),
         pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
         compaction=records["compact"].results if "compact" in records else None,
         quantization=_describe_quantization(records),
@@ -82,9 +86,10 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     markdown = f"# {title}\n\n{to_markdown(rows)}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
+    markdown += parts_to_markdown(metrics["compressed"]["bytes"], metrics["dense"]["bytes"])
     markdown += _describe_distillation(metrics)
     # A run that only found finished stages has its pictures already.
-    reported = records["evaluate"].reused and any(context.run_dir.glob("*/summary"))
+    reported = all(records[name].reused for name in MEASURING if name in records) and context.log.has_summary()
     figures: dict[str, Figure] = {}
     if "prune" in records:
         timed = metrics["timing"]["steps"]
@@ -101,11 +106,14 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / REPORT, markdown.encode())
+    card = make_model_card(read_contents(context.run_dir / ARTIFACT), metrics)
+    write_atomic(context.run_dir / MODEL_CARD, card.encode())
     write_histories(context.run_dir, _list_histories(records))
     write_run_html(context.run_dir)
+    result = _make_result(context, metrics, markdown)
     if not reported:
-        _log_summary(context, metrics, markdown, figures)
-    log_row(context, make_hparams(asdict(context.config)), make_row(metrics))
+        context.log.write_summary(result)
+    context.log.write_row(result)
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else 100).print(to_rich(rows, title))
     for line in describe_left_out(metrics):
@@ -131,6 +139,10 @@ def _gather_files(context: Context, made: Finished) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _list_artifacts(made: Finished) -> dict[str, Path]:
+    return {"dense": made["dense_export"].path / ARTIFACT, "compressed": made["export"].path / ARTIFACT}
 
 
 def _stage_seconds(made: Finished) -> dict[str, float]:
@@ -226,11 +238,13 @@ def _dense_step(metrics: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _log_summary(context: Context, metrics: Mapping[str, Any], markdown: str, figures: Mapping[str, Figure]) -> None:
-    logger = make_logger(context, "summary")
-    logger.log_metrics(flatten({key: metrics[key] for key in ("dense", "compressed", "improvement")}), step=0)
-    if isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_text("result", markdown)
-        for name, figure in figures.items():
-            logger.experiment.add_figure(name, figure)
-    close_logger(logger)
+def _make_result(context: Context, metrics: Mapping[str, Any], markdown: str) -> Result:
+    """Return the result for the run's log. The pictures are all those in the run's folder, whoever drew them."""
+    drawn = (path for folder in (PICTURES, FAILURES) for path in sorted((context.run_dir / folder).glob("*.png")))
+    return Result(
+        row=make_row(metrics),
+        numbers=flatten({key: metrics[key] for key in ("dense", "compressed", "improvement")}),
+        report=markdown,
+        pictures={path.stem: path for path in drawn},
+        files=[context.run_dir / name for name in (METRICS, REPORT, MODEL_CARD)],
+    )

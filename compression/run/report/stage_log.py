@@ -1,7 +1,6 @@
 """The line that a run prints after each stage, and the curves of stages that were found finished."""
 
 import logging
-import shutil
 
 import torch
 
@@ -9,7 +8,6 @@ from compression.quantization.plan import describe_arithmetic
 from compression.reporting.pruning_steps import TARGET_NAMES
 from compression.run.building.network_files import plan_of
 from compression.run.context import Context
-from compression.run.training.loggers import close_logger, has_step, make_logger
 from compression.stage_store.store import StageRecord
 
 log = logging.getLogger(__name__)
@@ -37,24 +35,12 @@ def log_stage(context: Context, name: str, record: StageRecord) -> None:
 
 
 def replay_history(context: Context, record: StageRecord) -> None:
-    """Log the curves of a stage that was found finished, so that this run's logger has all curves.
-
-    The folder may hold a part of them already, if this run was killed in the stage and another run finished it.
-    """
-    rows = record.results.get("history")
-    if not rows:
-        return
-    logger = make_logger(context, record.key.stage)
-    if has_step(logger, int(rows[-1]["update"])):
-        return
-    if logger.log_dir is not None:
-        # Without this, the first points would appear twice.
-        shutil.rmtree(logger.log_dir, ignore_errors=True)
-    for row in rows:
-        logger.log_metrics({key: value for key, value in row.items() if key != "update"}, step=int(row["update"]))
-    for update, sparsity in record.results.get("sparsity_steps", []):
-        logger.log_metrics(sparsity, step=update)
-    close_logger(logger)
+    """Log the curves of a stage that was found finished, so that this run's log has all curves."""
+    rows = record.results.get("history") or []
+    points = [(int(row["update"]), {key: value for key, value in row.items() if key != "update"}) for row in rows]
+    if points:
+        steps = [(int(update), sparsity) for update, sparsity in record.results.get("sparsity_steps", [])]
+        context.log.replay(record.key.stage, [*points, *steps])
 
 
 def _arithmetic(record: StageRecord) -> str:

@@ -1,5 +1,6 @@
 """The export stages: the dense and the compressed model, written as an artifact and as ONNX."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from torch import nn
 
 import compression
 from compression.artifact import save_artifact
+from compression.callbacks.class_counts import ClassCounts
 from compression.callbacks.export_after_validation import ExportCallback
 from compression.config.rules import result_settings
 from compression.core.counting import count_layer_weights, model_sparsity
@@ -19,36 +21,52 @@ from compression.run.stage import Finished
 from compression.run.training.task import validate
 from compression.stage_store.store import Made, StageKey, StageRecord
 
-VERSION = 5
+VERSION = 6
 
 
 def obtain_dense_export(context: Context, made: Finished) -> StageRecord:
     """Return the files of the dense model."""
-    return _obtain(context, made["dense"], made["dense"])
+    return _obtain(context, made["dense"], made["dense"], lineage=[made["dense"]])
 
 
 def obtain_exported(context: Context, made: Finished) -> StageRecord:
     """Return the files of the newest network. They record the size of the dense model, to compute ratios."""
-    return _obtain(context.student, made.network, made["dense"])
+    return _obtain(context.student, made.network, made["dense"], lineage=made.lineage)
 
 
-def _obtain(context: Context, parent: StageRecord, dense_model: StageRecord) -> StageRecord:
+def _obtain(
+    context: Context, parent: StageRecord, dense_model: StageRecord, *, lineage: Sequence[StageRecord]
+) -> StageRecord:
     inputs = {
         "storage": result_settings(context.config.storage),
         "strategy": _strategy_name(context, parent),
         "arithmetic": context.machine.identity,
     }
     key = StageKey("export", VERSION, inputs, parents=(parent.id, dense_model.id))
-    return context.store.obtain(key, partial(_export, context, parent, dense_model))
+    return context.store.obtain(key, partial(_export, context, parent, dense_model, lineage))
 
 
-def _export(context: Context, parent: StageRecord, dense_model: StageRecord, folder: Path) -> Made:
-    dense_bytes = (dense_model.path / WEIGHTS).stat().st_size
-    export = ExportCallback(partial(_write, context, parent, dense_bytes, folder))
-    return Made({"val_accuracy": validate(context, load_network(context, parent), callbacks=[export])})
+def _export(
+    context: Context, parent: StageRecord, dense_model: StageRecord, lineage: Sequence[StageRecord], folder: Path
+) -> Made:
+    counts = ClassCounts(context.data.num_classes)
+
+    def write(model: nn.Module) -> None:
+        known = {
+            "dense_bytes": (dense_model.path / WEIGHTS).stat().st_size,
+            "data": describe_data(context),
+            "seed": context.config.seed,
+            "stages": [record.key.stage for record in lineage],
+            # Counts, and not fractions: accuracy, its interval and that of each class follow from them exactly.
+            "validation": {"correct": counts.hits.tolist(), "images": counts.totals.tolist()},
+        }
+        _write(context, parent, known, folder, model)
+
+    callbacks = [counts, ExportCallback(write)]
+    return Made({"val_accuracy": validate(context, load_network(context, parent), callbacks=callbacks)})
 
 
-def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path, model: nn.Module) -> None:
+def _write(context: Context, parent: StageRecord, known: Mapping[str, Any], folder: Path, model: nn.Module) -> None:
     # Imported late, so that onnx and onnxscript do not delay the first epoch, nor a run whose exports are finished.
     from compression.runtimes.onnx_export import export_onnx
 
@@ -58,8 +76,8 @@ def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path
         "strategy": _strategy_name(context, parent),
         "sparsity": model_sparsity(model, count_layer_weights(context.build_model(pretrained=False))),
         "versions": {"compression": compression.__version__, "torch": torch.__version__},
+        **known,
     }
-    info["dense_bytes"] = dense_bytes
     if parent.key.stage != "dense" and context.config.distillation.teaches:
         info["distillation"] = context.config.distillation.name
     save_artifact(
@@ -81,6 +99,16 @@ def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path
         mean=images.mean,
         std=images.std,
     )
+
+
+def describe_data(context: Context) -> dict[str, Any]:
+    """Return the facts about the images that a file carries: name, fingerprint (16 hex digits), number of images."""
+    images = context.data.images
+    return {
+        "name": images.name,
+        "fingerprint": context.data.fingerprint[:16],
+        "images": {"train": len(images.train), "val": len(images.val), "test": len(images.test)},
+    }
 
 
 def _strategy_name(context: Context, parent: StageRecord) -> str:

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from torch import Tensor
 
 from compression.callbacks.best_weights import BestWeights
+from compression.callbacks.curve_replay import CurveReplay
 from compression.callbacks.epoch_history import History
 from compression.callbacks.epoch_seed import EpochSeed
 from compression.callbacks.exact_forms import ExactForms
@@ -23,7 +24,6 @@ from compression.run.context import Context
 from compression.run.ranks import is_helper
 from compression.run.training.checkpoint_io import AtomicCheckpointIO
 from compression.run.training.ddp import ddp_settings, helpers_join, wait_for_helpers
-from compression.run.training.loggers import close_logger, make_logger
 from compression.stage_store.store import RESUME, make_room_advice
 from compression.system.disk import check_room
 from compression.system.turns import join_queue
@@ -87,12 +87,16 @@ def fit(
     # Measured for float32 on CPUs only.
     measured = context.machine.device.type == "cpu" and context.machine.precision == "32-true"
     forms = [ExactForms(context.example())] if measured else []
-    logger = make_logger(context, stage)
+    if not is_helper():
+        # Curves that a killed attempt logged may lack points. Those of the checkpoint are logged again.
+        context.log.restart(stage)
+    logger = context.log.open(stage)
+    recording = [best, history, CurveReplay(history), progress, save_last]
     trainer = make_trainer(
         context,
         max_epochs=num_epochs,
         logger=logger,
-        callbacks=[EpochSeed(context.config.seed, stage), *forms, *callbacks, best, history, progress, save_last],
+        callbacks=[EpochSeed(context.config.seed, stage), *forms, *callbacks, *recording],
         gradient_clip_val=context.config.training.gradient_clip,
         **(ddp_settings(context.machine.device, devices) if devices > 1 else {}),
     )
@@ -100,7 +104,7 @@ def fit(
     train, val = context.data.train_batches(devices=devices), context.data.val_batches()
     with helpers_join(folder, threads=context.machine.threads) if devices > 1 else nullcontext():
         trainer.fit(task, train, val, ckpt_path=resume_from, weights_only=True)
-    close_logger(logger)
+    logger.finalize("success")
     if is_helper():
         raise TrainingJoined
     if devices > 1:

@@ -4,9 +4,7 @@ A job writes its row when it ends. Only the sweep knows its wall time, the dense
 the batch size of its latency.
 """
 
-import io
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from compression.reporting.hparams import ROW, keep_numbers
 from compression.sweep.jobs import FINISHED
 from compression.sweep.report.job_table import AXIS
 from compression.sweep.report.records import RUN, SEED
-from compression.system.files import write_atomic
 
 
 def update_hparams(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -41,7 +38,9 @@ def _replace_metrics(place: Path, metrics: Mapping[str, float]) -> None:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    files = sorted(place.glob("events.out.tfevents.*"))
+    from compression.reporting.event_files import PATTERN, empty_files, replace_events
+
+    files = sorted(place.glob(PATTERN))
     try:
         events = list(LegacyEventFileLoader(str(files[-1])).Load()) if files else []
     except tf.errors.NotFoundError:
@@ -53,32 +52,10 @@ def _replace_metrics(place: Path, metrics: Mapping[str, float]) -> None:
     if settings and {one.tag: one.simple_value for event in events for one in _list_values(event)} != {
         one.tag: one.simple_value for one in wanted.value
     }:
-        files.append(place / f"events.out.tfevents.{time.time_ns()}")
-        write_atomic(files[-1], _to_records([*settings, Event(wall_time=events[-1].wall_time, summary=wanted)]))
-    _empty(files[:-1])
-
-
-def _empty(files: Sequence[Path]) -> None:
-    """Empty the last of ``files`` and remove the others.
-
-    A running TensorBoard moves on to the next file when the current one has no more events, but not when it is gone.
-    """
-    for file in files[:-1]:
-        file.unlink(missing_ok=True)
-    for file in files[-1:]:
-        if file.stat().st_size:
-            file.write_bytes(b"")
+        replace_events(place, [*settings, Event(wall_time=events[-1].wall_time, summary=wanted)])
+    else:
+        empty_files(files[:-1])
 
 
 def _list_values(event: Any) -> list[Any]:
     return [value for value in event.summary.value if value.HasField("simple_value")]
-
-
-def _to_records(events: Iterable[Any]) -> bytes:
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    stream = io.BytesIO()
-    writer = RecordWriter(stream)
-    for event in events:
-        writer.write(event.SerializeToString())
-    return stream.getvalue()

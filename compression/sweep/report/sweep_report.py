@@ -16,6 +16,7 @@ from rich.text import Text
 from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
 from compression.sweep.jobs import STATUSES
+from compression.sweep.report.board_pictures import update_pictures
 from compression.sweep.report.fronts import Front, make_fronts
 from compression.sweep.report.hparams_rows import update_hparams
 from compression.sweep.report.job_table import define_columns, is_varying, make_rows, to_csv
@@ -83,14 +84,17 @@ class SweepResult:
 def aggregate(folder: Path) -> SweepResult:
     """Write ``results.csv``, ``results.json``, ``summary.yaml``, both reports and pictures, even if jobs failed.
 
-    The jobs' rows in TensorBoard are updated to agree with the table. Raises ``InputError`` if the folder has no jobs.
+    The jobs' rows in TensorBoard are updated to agree with the table, and the pictures are shown there too. Raises
+    ``InputError`` if the folder has no jobs.
     """
     result = make_result(read_records(Path(folder)))
     answer = result.answer
     rows, columns = make_rows(answer), define_columns(answer)
     folder = answer.sweep.folder
-    for name, figure in draw_sweep(answer, fronts=dict(result.fronts), picks=result.picks).items():
-        save_figure(figure, folder / PICTURES / f"{name}.png")
+    figures = draw_sweep(answer, fronts=dict(result.fronts), picks=result.picks)
+    pictures = {name: folder / PICTURES / f"{name}.png" for name in figures}
+    for name, figure in figures.items():
+        save_figure(figure, pictures[name])
     summary = make_summary(result)
     document = {"columns": columns, "varying": [key for key in columns if is_varying(key)], "jobs": rows, **summary}
     write_atomic(folder / "results.csv", to_csv(rows, columns=list(columns)).encode())
@@ -100,6 +104,7 @@ def aggregate(folder: Path) -> SweepResult:
     write_atomic(folder / "report.md", to_markdown(result, columns).encode())
     write_html(result)
     update_hparams(folder, rows)
+    update_pictures(answer.sweep, pictures)
     return result
 
 

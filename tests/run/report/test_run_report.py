@@ -12,3 +12,13 @@ def test_the_export_is_counted_once_without_compression(tmp_path):
     assert list(metrics["run"]["stages"]) == ["dense", "export"]
     assert metrics["run"]["stages"]["export"] == export.parent.name.rpartition("-")[2]
     assert (tmp_path / "run" / "model.onnx").read_bytes() == (tmp_path / "run" / "dense.onnx").read_bytes()
+
+
+def test_report_and_metrics_have_the_bytes_by_purpose(tmp_path):
+    run_here(*TINY, "strategy=oneshot_l1", "training.epochs=1", run_dir=tmp_path / "run", output_dir=tmp_path)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    for side in ("dense", "compressed"):
+        assert sum(metrics[side]["bytes"]["parts"].values()) == metrics[side]["bytes"]["artifact"]
+    assert "## Bytes of model.cmp" in (tmp_path / "run" / "report.md").read_text()
+    card = (tmp_path / "run" / "model_card.md").read_text()
+    assert f"{metrics['compressed']['bytes']['artifact']:,} bytes" in card

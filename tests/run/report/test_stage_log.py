@@ -7,8 +7,8 @@ import pytest
 from runs import TINY, compose_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from compression.run.job_log.make_log import make_log
 from compression.run.report.stage_log import replay_history
-from compression.run.training.loggers import close_logger, make_logger
 from compression.stage_store.store import StageKey, StageRecord
 
 ROWS = [{"epoch": epoch, "update": 10 * epoch, "lr": 0.1, "val/accuracy": epoch / 4} for epoch in (1, 2, 3)]
@@ -37,14 +37,15 @@ def logged(request, tmp_path):
     """The context of a run with a configured logger, and a function that reads a curve from its folder."""
     config = compose_config(*TINY, f"logger={request.param}")
     curve = {"tensorboard": tensorboard_curve, "csv": csv_curve}[request.param]
-    return SimpleNamespace(config=config, run_dir=tmp_path), lambda name: curve(tmp_path, name)
+    context = SimpleNamespace(config=config, run_dir=tmp_path, log=make_log(config, tmp_path))
+    return context, lambda name: curve(tmp_path, name)
 
 
 def log(context, rows):
-    logger = make_logger(context, "prune")
+    logger = context.log.open("prune")
     for row in rows:
         logger.log_metrics({"val/accuracy": row["val/accuracy"]}, step=row["update"])
-    close_logger(logger)
+    logger.finalize("success")
 
 
 WHOLE = [(10, 0.25), (20, 0.5), (30, 0.75)]

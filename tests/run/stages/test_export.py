@@ -8,6 +8,7 @@ import torch
 from runs import WIDE, compose_config
 
 from compression.artifact import load_artifact, read_contents
+from compression.core.file_facts import read_facts
 from compression.run.context import make_context
 from compression.run.pipeline import run_stages
 from compression.run.stages.export import obtain_dense_export
@@ -28,6 +29,22 @@ def test_the_artifact_describes_its_model(exported):
     assert (info["strategy"], info["sparsity"]) == ("none", 0)
     assert info["dense_bytes"] == (exported["dense"].path / "model.safetensors").stat().st_size
     assert "distillation" not in info
+
+
+def test_the_artifact_notes_the_facts_that_are_known_at_export(exported):
+    folder = exported["export"].path
+    info = read_contents(folder / "model.cmp").card.info
+    facts = read_facts(info, num_classes=10)
+    assert facts.data.name == "digits"
+    assert facts.data.images == {"train": 1293, "val": 144, "test": 360}
+    assert exported["dense"].record["key"]["inputs"]["data"]["fingerprint"].startswith(facts.data.fingerprint)
+    assert facts.seed == 42
+    assert facts.stages == ["dense"]
+    assert sum(facts.validation.images) == 144
+    assert facts.validation.accuracy == pytest.approx(exported["export"].results["val_accuracy"])
+    # No time and no machine: the same stages give the same bytes.
+    known = {"strategy", "sparsity", "versions", "dense_bytes", "data", "seed", "stages", "validation"}
+    assert set(info) == known
 
 
 def test_the_artifact_and_the_onnx_file_compute_the_same(exported):

@@ -1,7 +1,6 @@
 """Rows of TensorBoard's HParams table against the sweep's table, without training."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 from runs import TINY, compose_config
@@ -9,7 +8,8 @@ from sweep_folders import make_metrics
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from compression.reporting.hparams import make_row
-from compression.run.training.loggers import log_row
+from compression.run.job_log.job_log import Result
+from compression.run.job_log.make_log import make_log
 from compression.sweep.report.sweep_report import aggregate
 
 OWN = make_metrics(val=0.97, accuracy=0.96, dense_bytes=2**21, dense_val=0.975, dense=0.97, milliseconds=0.25)
@@ -17,10 +17,7 @@ OWN = make_metrics(val=0.97, accuracy=0.96, dense_bytes=2**21, dense_val=0.975, 
 
 def log_job(folder, name, metrics):
     """Write the row that the job's process would write."""
-    config = compose_config(*TINY)
-    log_row(
-        SimpleNamespace(config=config, run_dir=folder.path / name), {"seed": 42, "sparsity": 0.5}, make_row(metrics)
-    )
+    make_log(compose_config(*TINY, "sparsity=0.5"), folder.path / name).write_row(Result(make_row(metrics)))
 
 
 def read_row(folder, name):

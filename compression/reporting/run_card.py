@@ -1,0 +1,230 @@
+"""The model card of a run, ``model_card.md``: what the model is, how good, how fast, how made, and what was not tested.
+
+Its sections follow Model Cards for Model Reporting (Mitchell et al. 2019, arXiv:1810.03993).
+"""
+
+import html
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from compression.artifact import Contents
+from compression.core.file_facts import read_facts
+from compression.core.proportion import wilson_interval
+from compression.core.sizes import format_size
+from compression.quantization.plan import describe_plain_file
+from compression.reporting.byte_shares import PARTS
+from compression.reporting.metrics import is_imitation
+
+# Rows of the table of classes; with more classes, the worst are shown.
+MOST_CLASSES = 20
+
+
+def make_model_card(contents: Contents, metrics: Mapping[str, Any]) -> str:
+    """Return the card of a run's artifact in Markdown, from the file and the document of ``metrics.json``."""
+    sections = [
+        _describe_model(contents, metrics),
+        _describe_data(contents, metrics),
+        _describe_accuracy(metrics),
+        _describe_size(metrics),
+        _describe_speed(metrics),
+        _describe_making(metrics),
+        _describe_limits(metrics),
+    ]
+    return "\n".join(line for section in sections for line in section).rstrip("\n") + "\n"
+
+
+def _describe_model(contents: Contents, metrics: Mapping[str, Any]) -> Iterator[str]:
+    card, run, compressed = contents.card, metrics["run"], metrics["compressed"]
+    names, size = card.class_names, card.input.size
+    yield from (f"# Model card: {_plain(run['name'])}", "")
+    yield f"`model.cmp` is an image classifier. It names one of {len(names):,} classes for an RGB image of"
+    yield from (f"{size}x{size} pixels.", "")
+    shown = ", ".join(map(_plain, names[:MOST_CLASSES])) + (", ..." if len(names) > MOST_CLASSES else "")
+    arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
+    yield from _table(
+        ("", ""),
+        [
+            ("architecture", f"`{card.architecture.target}`{', with channels removed' * card.architecture.compacted}"),
+            ("arithmetic", arithmetic or describe_plain_file(None)),
+            ("parameters", f"{compressed['parameters']:,}, of them {compressed['nonzero_parameters']:,} not zero"),
+            ("multiply-accumulates per image", f"{compressed['macs']:,}"),
+            ("classes", shown),
+        ],
+    )
+
+
+def _describe_data(contents: Contents, metrics: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("## Data", "")
+    facts = read_facts(contents.card.info, num_classes=len(contents.card.class_names)).data
+    rows = [("data set", f"`{metrics['run']['data']}`")]
+    if facts is not None:
+        words = {"train": "training images", "val": "held-out training images", "test": "test images"}
+        rows += [(words.get(part, _plain(part)), f"{count:,}") for part, count in facts.images.items()]
+    rows.append(("fingerprint (SHA-256 of the images)", f"`{metrics['run']['data_settings'].get('fingerprint', '-')}`"))
+    yield from _table(("", ""), rows)
+    yield "Held-out training images chose the best epoch and the settings; test images were read once, at the end."
+    yield ""
+
+
+def _describe_accuracy(metrics: Mapping[str, Any]) -> Iterator[str]:
+    dense, compressed = metrics["dense"], metrics["compressed"]
+    yield from (f"## Accuracy on {compressed['test_images']:,} test images", "")
+    modes = metrics.get("failure_modes") or {}
+    balanced = [_balanced(side, modes.get(name)) for name, side in (("dense", dense), ("compressed", compressed))]
+    rows = [
+        ("accuracy (95 % interval)", *(_accuracy(side) for side in (dense, compressed))),
+        ("balanced accuracy", *balanced),
+        ("worst class", *(_worst(side) for side in (dense, compressed))),
+    ]
+    yield from _table(("", "dense", "this model"), rows)
+    if modes.get("change"):
+        yield from (_plain(modes["change"]["verdict"]), "")
+    recalls = [(name, value) for name, value in compressed["accuracy_per_class"].items() if value is not None]
+    recalls.sort(key=lambda one: one[1])
+    more = f" (the worst {MOST_CLASSES} of {len(recalls):,})" if len(recalls) > MOST_CLASSES else ""
+    before = dense["accuracy_per_class"]
+    yield from _table(
+        (f"class, worst first{more}", "dense", "this model", "change, points"),
+        [
+            (_plain(name), _percent(before.get(name)), _percent(value), _points(before.get(name), value))
+            for name, value in recalls[:MOST_CLASSES]
+        ],
+    )
+
+
+def _describe_size(metrics: Mapping[str, Any]) -> Iterator[str]:
+    num_bytes, whole = metrics["compressed"]["bytes"], metrics["dense"]["bytes"]["safetensors"]
+    total = num_bytes["artifact"]
+    yield from ("## Size", "")
+    yield f"{total:,} bytes ({format_size(total)}): {whole / total:.2f} times smaller than the dense model in float32"
+    yield from (f"({whole:,} bytes).", "")
+    rows = [(PARTS[key], f"{count:,}", f"{100 * count / total:.1f} %") for key, count in num_bytes["parts"].items()]
+    yield from _table(("part", "bytes", "share"), rows)
+    yield f"Formula S = nonzero x bits + 4 x channels + 3 x nonzero: {num_bytes['formula']:,} bytes."
+    yield ""
+
+
+def _describe_speed(metrics: Mapping[str, Any]) -> Iterator[str]:
+    timing = metrics["timing"]
+    yield from ("## Speed", "")
+    rows = [
+        (
+            _engine(entry["engine"], metrics),
+            str(entry["batch_size"]),
+            _milliseconds(entry["dense"]["latency_ms"]),
+            _milliseconds(entry["compressed"]["latency_ms"]),
+            f"{entry['speedup_over_best_dense']['median']:.2f}x ({entry['best_dense_engine']})",
+        )
+        for entry in timing["latency"]
+    ]
+    header = ("engine", "batch", "dense, ms (p10 to p90)", "this model, ms", "over the fastest dense engine")
+    yield from _table(header, rows)
+    machine = _timed_on(metrics)
+    yield f"Machine: {_plain(machine.get('processor', 'not known'))}, {timing['threads']} threads,"
+    yield from (f"{_plain(machine.get('system', 'not known'))}.", "")
+
+
+def _describe_making(metrics: Mapping[str, Any]) -> Iterator[str]:
+    run, made = metrics["run"], metrics["provenance"]
+    yield from ("## How it was made", "", "```sh", shlex.join(["python", *made["command"]]), "```", "")
+    yield f"Strategy {run['strategy']}, seed {run['seed']}, commit {made.get('git_commit') or 'not known'},"
+    yield from (f"{', '.join(f'{key} {value}' for key, value in _versions(made))}.", "")
+    seconds, epochs = metrics["timing"]["stage_seconds"], run["epochs"]
+    rows = [
+        (
+            stage,
+            f"`{name}`",
+            str(epochs.get(stage, "-")),
+            _percent(run["val_accuracy"].get(stage)),
+            _seconds(seconds, stage),
+        )
+        for stage, name in run["stages"].items()
+    ]
+    yield from _table(("stage", "id", "epochs", "accuracy on held-out images", "seconds"), rows)
+
+
+def _describe_limits(metrics: Mapping[str, Any]) -> Iterator[str]:
+    run, quantization = metrics["run"], metrics["quantization"]
+    yield from ("## Limits", "")
+    yield "- Tested only on the test images above. Other cameras, other lighting and other sources were not tested."
+    yield "- An image of none of the classes gets one of their names all the same."
+    # Only a full analysis compares layers, and it tests damaged images too.
+    if (metrics.get("failure_modes") or {}).get("layers") is None:
+        yield "- Damaged images (noise, blur, contrast, JPEG) were not tested."
+        yield "  `python -m compression analyze` tests them."
+    yield f"- All numbers are of one seed ({run['seed']}). Another seed gives other numbers."
+    yield "- Speed holds for the machine, the engines and the number of threads above, and for no other."
+    for engine, reason in metrics["timing"]["left_out"].items():
+        yield f"- Engine {engine} was not timed: {_plain(reason)}."
+    if quantization is not None:
+        parity = quantization["parity"]
+        yield f"- The accuracy is that of the integers executed by {parity['engine']}; it names the same class as the "
+        yield f"  simulation for {100 * parity['agreement']:.2f} % of the test images. Other engines were not compared."
+    yield ""
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'---|' * len(header)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
+
+
+def _plain(text: Any) -> str:
+    """Return text from data without a meaning in Markdown, HTML or a table."""
+    return html.escape(" ".join(str(text).split()), quote=False).replace("|", "\\|").replace("`", "'")
+
+
+def _accuracy(side: Mapping[str, Any]) -> str:
+    total = side["test_images"]
+    low, high = wilson_interval(round(side["accuracy"] * total), total)
+    return f"{_percent(side['accuracy'])} ({100 * low:.2f} to {100 * high:.2f})"
+
+
+def _balanced(side: Mapping[str, Any], analyzed: Mapping[str, Any] | None) -> str:
+    """Return the mean accuracy of classes, with its interval if the run was analyzed."""
+    recalls = [value for value in side["accuracy_per_class"].values() if value is not None]
+    text = _percent(sum(recalls) / len(recalls))
+    if analyzed is None:
+        return text
+    found = analyzed["balanced_accuracy"]
+    return f"{text} ({100 * found['low']:.2f} to {100 * found['high']:.2f})"
+
+
+def _worst(side: Mapping[str, Any]) -> str:
+    recalls = {name: value for name, value in side["accuracy_per_class"].items() if value is not None}
+    name = min(recalls, key=lambda one: recalls[one])
+    return f"{_plain(name)}, {_percent(recalls[name])}"
+
+
+def _percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _points(before: float | None, after: float) -> str:
+    return "-" if before is None else f"{100 * (after - before):+.2f}"
+
+
+def _engine(name: str, metrics: Mapping[str, Any]) -> str:
+    return f"{name} (simulation)" if is_imitation(name, quantized=metrics["quantization"] is not None) else name
+
+
+def _milliseconds(latency: Mapping[str, float]) -> str:
+    return f"{latency['median']:.3g} ({latency['p10']:.3g} to {latency['p90']:.3g})"
+
+
+def _timed_on(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the machine of the measurement, which a reused stage may have made on another day."""
+    made = metrics["provenance"]
+    machine: Mapping[str, Any] = made["stages"].get("evaluate", made).get("machine") or {}
+    return machine
+
+
+def _versions(made: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    software = made.get("software") or {}
+    yield from ((key, software[key]) for key in ("python", "torch", "onnxruntime") if key in software)
+
+
+def _seconds(seconds: Mapping[str, float], stage: str) -> str:
+    return f"{seconds[stage]:.1f}" if stage in seconds else "-"

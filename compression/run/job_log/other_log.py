@@ -1,0 +1,29 @@
+"""The log of a logger that this package does not know, e.g. Comet: one record per stage, named after it."""
+
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+
+from compression.run.job_log.folder_logs import SUMMARY
+from compression.run.job_log.job_log import JobLog, Result
+
+
+class OtherLog(JobLog):
+    """Any Lightning logger that takes ``save_dir`` and ``name``."""
+
+    def open(self, stage: str) -> Logger:
+        """Return a Lightning logger with the stage as a part of its name."""
+        logger: Logger = instantiate(
+            dict(self.job.logger), save_dir=str(self.job.folder), name=f"{self.job.name}-{stage}"
+        )
+        return logger
+
+    def last_step(self, stage: str) -> int:
+        """Return -1: what the logger has is not known."""
+        del stage
+        return -1
+
+    def write_summary(self, result: Result) -> None:
+        """Log the numbers of the result at step 0."""
+        logger = self.open(SUMMARY)
+        logger.log_metrics(dict(result.numbers), step=0)
+        logger.finalize("success")
