@@ -27,8 +27,7 @@ def make_spread_spec(rows: Sequence[SpreadRow], *, title: str) -> dict[str, Any]
         for row in rows
         for model, (low, middle, high) in (("dense", row.dense), ("compressed", row.compressed))
     ]
-    limits = [limit for row in rows for low, _, high in (row.dense, row.compressed) for limit in (low, high)]
-    domain = pad_domain(limits, log=True)
+    domain = pad_domain([limit for row in rows for limit in (*row.dense, *row.compressed)], log=True)
     spec["data"] = [{"name": "values", "values": values}]
     spec["scales"] = [
         {"name": "x", "type": "log", "domain": domain, "range": "width"},
