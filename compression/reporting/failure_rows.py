@@ -29,7 +29,7 @@ def list_failure_rows(failures: Mapping[str, Any] | None) -> Iterator[Cells]:
         "  worst class",
         _describe_class(dense["worst_class"]),
         _describe_class(compressed["worst_class"]),
-        f"{_cut(payers[0]['name'])} {100 * payers[0]['change']:+.2f} points" if payers else "",
+        f"{_cut(payers[0]['name'])}: {100 * payers[0]['change']:+.2f} points" if payers else "",
     )
     places = ("layer with the largest error", "  the second", "  the third")
     for place, layer in zip(places, failures["layers"] or [], strict=False):
