@@ -75,7 +75,7 @@ def serve(kind: str, overrides: list[str], num_batches: int, connection: Connect
 
 
 class Loop:
-    """A loop in a process of its own, which runs a round whenever it is asked to."""
+    """A loop in a separate process, which runs a round whenever it is asked to."""
 
     def __init__(self, kind: str, overrides: list[str], num_batches: int) -> None:
         spawn = multiprocessing.get_context("spawn")
