@@ -52,7 +52,7 @@ class Predictions:
     @cached_property
     def finite(self) -> NDArray[np.bool_]:
         """Whether all logits of an image are finite: [N]."""
-        return np.isfinite(self.logits).all(axis=1)
+        return np.asarray(np.isfinite(self.logits).all(axis=1))
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:

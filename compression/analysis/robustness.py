@@ -85,8 +85,10 @@ def lower_contrast(pixels: Tensor, *, strength: int) -> Tensor:
 
 def compress_as_jpeg(pixels: Tensor, *, strength: int) -> Tensor:
     """Return ``pixels: [B, 3, H, W]`` (0 to 1) after they were written and read as JPEG."""
-    levels = (pixels * 255).round().to(torch.uint8).cpu().contiguous()
-    damaged: Tensor = functional.jpeg(levels, JPEG[strength - 1])
+    levels = (pixels * 255).round().to(torch.uint8).cpu()
+    # By Pillow, because torchvision's own codec is deprecated.
+    pictures = [functional.jpeg(functional.to_pil_image(one), JPEG[strength - 1]) for one in levels]
+    damaged = torch.stack([functional.pil_to_tensor(one) for one in pictures])
     return damaged.to(pixels.device).float() / 255
 
 

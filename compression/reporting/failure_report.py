@@ -35,7 +35,7 @@ def _headline(name: str, models: Mapping[str, Mapping[str, Any]]) -> Iterator[st
     yield title
     yield "=" * len(title)
     # The model in question comes first; the one it is compared with below it.
-    for label, model in reversed(models.items()):
+    for label, model in reversed(list(models.items())):
         prefix = f"{_shorten(label, _NAME)}: " if len(models) > 1 else ""
         yield f"{prefix}accuracy {_interval(model['accuracy'])} on {model['test_images']:,} test images"
         yield f"  average class {_interval(model['balanced_accuracy'])}, macro F1 {model['macro_f1']:.3f}"
@@ -86,9 +86,9 @@ def _describe_confidence(confidence: Mapping[str, Any]) -> Iterator[str]:
         yield f"  errors with confidence above 0.9: {confidence['errors_above_0.9']:,} of {confidence['errors']:,}"
     yield f"  expected calibration error {confidence['ece']:.4f} ({len(confidence['bins'])} bins)"
     if confidence["temperature"] is not None:
-        limit = ", a limit of the search" if confidence["temperature_at_limit"] else ""
-        temperature = f"temperature {confidence['temperature']:.2f}{limit}, fitted on held-out training images"
-        yield f"  {confidence['ece_scaled']:.4f} after scaling ({temperature})"
+        limit = "a limit of the search, " if confidence["temperature_at_limit"] else ""
+        temperature = f"temperature {confidence['temperature']:.2f} ({limit}fitted on held-out images)"
+        yield f"  with {temperature}: {confidence['ece_scaled']:.4f}"
 
 
 def _describe_change(change: Mapping[str, Any] | None, before: str) -> Iterator[str]:

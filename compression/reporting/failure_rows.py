@@ -15,19 +15,21 @@ def list_failure_rows(failures: Mapping[str, Any] | None) -> Iterator[Cells]:
     """Yield the rows of the table from ``failure_modes`` of ``metrics.json``; none without an analysis."""
     if failures is None:
         return
+    change, payers = failures["change"]["accuracy"], failures["change"]["classes"]
     dense, compressed = failures["dense"], failures["compressed"]
-    change = failures["change"]["accuracy"]
     yield (
         "  95 % interval",
-        *(_interval(side["accuracy"]) for side in (dense, compressed)),
+        _interval(dense["accuracy"]),
+        _interval(compressed["accuracy"]),
         f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f} points",
     )
-    shares = [side["balanced_accuracy"]["value"] for side in (dense, compressed)]
-    yield ("  balanced accuracy", *map(_percent, shares), f"{100 * (shares[1] - shares[0]):+.2f} points")
+    before, after = dense["balanced_accuracy"]["value"], compressed["balanced_accuracy"]["value"]
+    yield ("  balanced accuracy", _percent(before), _percent(after), f"{100 * (after - before):+.2f} points")
     yield (
         "  worst class",
-        *(_describe_class(side["worst_class"]) for side in (dense, compressed)),
-        _describe_payer(failures),
+        _describe_class(dense["worst_class"]),
+        _describe_class(compressed["worst_class"]),
+        f"{_cut(payers[0]['name'])}: {100 * payers[0]['change']:+.2f} points" if payers else "",
     )
     places = ("layer with the largest error", "  the second", "  the third")
     for place, layer in zip(places, failures["layers"] or [], strict=False):
@@ -59,12 +61,6 @@ def failures_to_markdown(
 
 def _describe_class(one: Mapping[str, Any]) -> str:
     return f"{_cut(one['name'])}, {_percent(one['recall'])}"
-
-
-def _describe_payer(failures: Mapping[str, Any]) -> str:
-    """Return the class that lost most, e.g. ``cat -8.0 points``; empty if no class lost."""
-    payers = failures["change"]["classes"]
-    return f"{_cut(payers[0]['name'])} {100 * payers[0]['change']:+.2f} points" if payers else ""
 
 
 def _interval(share: Mapping[str, float]) -> str:

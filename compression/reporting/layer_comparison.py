@@ -32,9 +32,9 @@ def compare_layers(
     """
     if _describe(dense) != _describe(compressed):
         return None
-    networks = [_fold(dense).to(device), _fold(compressed).to(device)]
     reasons = dict.fromkeys(equalized, "equalization rescaled its channels")
-    return measure_layer_errors(*networks, batches, incomparable=reasons)
+    first, second = _fold(dense).to(device), _fold(compressed).to(device)
+    return measure_layer_errors(first, second, batches, incomparable=reasons)
 
 
 def worst_layers(rows: Iterable[Mapping[str, Any]] | None, *, most: int = 3) -> list[dict[str, Any]] | None:

@@ -239,8 +239,8 @@ def read_measured(document: Any) -> Measured:
         latencies=_pick_latencies(timing.latency, quantized=found.quantization is not None),
         steps=found.pruning_history,
         command=found.provenance.command,
-        failures=found.failure_modes and found.failure_modes.compressed,
-        dense_failures=found.failure_modes and found.failure_modes.dense,
+        failures=found.failure_modes.compressed if found.failure_modes else None,
+        dense_failures=found.failure_modes.dense if found.failure_modes else None,
     )
 
 

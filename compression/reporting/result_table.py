@@ -95,11 +95,12 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         _percent(compressed["accuracy"]),
         f"{points:+.2f} points",
     )
-    yield from (Row(*cells) for cells in list_failure_rows(metrics.get("failure_modes")))
     quantization = metrics["quantization"]
     if quantization is not None:
         agreement = f"{100 * quantization['parity']['agreement']:.2f} % the same class"
         yield Row("  the same, simulated", "", _percent(compressed["accuracy_simulated"]), agreement)
+    yield from (Row(*cells) for cells in list_failure_rows(metrics.get("failure_modes")))
+    if quantization is not None:
         yield Row("arithmetic", "float32", *quantization["arithmetic"].split(", ", 1))
     yield Row("sparsity of weights", _percent(dense["sparsity"]), _percent(compressed["sparsity"]), "")
     yield Row(

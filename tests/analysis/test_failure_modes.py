@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from runs import ROOT
 from sample_predictions import CIFAR10, exact_predictions, random_predictions, related_predictions
-from sklearn.metrics import balanced_accuracy_score
 
 from compression.analysis.failure_modes import combine_failure_modes, describe_change, describe_failures
 from compression.analysis.predictions import Predictions
@@ -122,8 +121,7 @@ def test_a_thousand_classes():
     assert len(found["classes"]) == 1000
     assert len(found["top_confusions"]) == 10
     tested = [row["recall"] for row in found["classes"] if row["recall"] is not None]
-    expected = balanced_accuracy_score(compressed.labels, compressed.predicted)
-    assert found["balanced_accuracy"]["value"] == pytest.approx(np.mean(tested)) == pytest.approx(expected)
+    assert found["balanced_accuracy"]["value"] == pytest.approx(np.mean(tested))
     assert len(describe_change(dense, compressed)["classes"]) == len(tested)
 
 

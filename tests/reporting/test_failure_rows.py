@@ -24,7 +24,7 @@ def test_rows_by_hand(failures):
     assert list(list_failure_rows(failures)) == [
         ("  95 % interval", "95.00 to 99.00 %", "95.00 to 99.00 %", "-3.00 to +0.50 points"),
         ("  balanced accuracy", "97.00 %", "95.00 %", "-2.00 points"),
-        ("  worst class", "cat, 90.00 %", "dog, 90.00 %", "dog -8.00 points"),
+        ("  worst class", "cat, 90.00 %", "dog, 90.00 %", "dog: -8.00 points"),
     ]
 
 

@@ -25,6 +25,7 @@ def test_keys_are_stable(evaluated):
         "pruning_history",
         "compaction",
         "quantization",
+        "failure_modes",
         "timing",
         "provenance",
     ]

@@ -5,8 +5,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from compression.reporting.figures.style import ACCENT, AFTER, SMALL, TEXT, TITLE, remove_frame
+from compression.reporting.figures.style import ACCENT, AFTER, HALO, SMALL, TEXT, TITLE, remove_frame
 
 _WIDTH, _HEIGHT = 9.6, 4.4
 
@@ -44,26 +45,28 @@ def _draw_histogram(axes: Axes, confidence: Mapping[str, Any], *, kind: str, col
         text += f", {confidence['errors_above_0.9']:,} above 0.9"
     axes.set_title(text, fontsize=TEXT, loc="left", pad=4)
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.06 * max([*counts, 1]))
-    axes.locator_params(axis="y", integer=True, nbins=5)
+    top = 1.06 * max([*counts, 1])
+    axes.set_yticks([tick for tick in MaxNLocator(5, integer=True).tick_values(0, top) if tick <= top])
+    axes.set_ylim(0, top)
     axes.set_ylabel("images", fontsize=TEXT)
 
 
 def _draw_reliability(axes: Axes, confidence: Mapping[str, Any]) -> None:
     remove_frame(axes)
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.9, linestyle="--", zorder=1)
-    axes.text(0.04, 0.07, "perfectly calibrated", rotation=45, fontsize=SMALL, transform_rotates_text=True)
-    _draw_bins(axes, confidence["bins"], colour=AFTER, marker="o", label=f"as trained: error {confidence['ece']:.3f}")
+    style: dict[str, Any] = {"rotation": 45, "transform_rotates_text": True, "ha": "center", "va": "center"}
+    axes.text(0.33, 0.27, "perfectly calibrated", fontsize=SMALL, path_effects=HALO, **style)
+    _draw_bins(axes, confidence["bins"], colour=AFTER, marker="o", label=f"as trained: {confidence['ece']:.3f}")
     if confidence["bins_scaled"] is not None:
-        label = f"temperature {confidence['temperature']:.2f}: error {confidence['ece_scaled']:.3f}"
+        label = f"temperature {confidence['temperature']:.2f}: {confidence['ece_scaled']:.3f}"
         _draw_bins(axes, confidence["bins_scaled"], colour=ACCENT, marker="s", label=label, hollow=True)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.set_title("Reliability; larger marks: more images", fontsize=TEXT, loc="left", pad=4)
     axes.set_xlabel("mean confidence of the bin", fontsize=TEXT)
     axes.set_ylabel("share of right predictions", fontsize=TEXT)
-    axes.legend(
-        fontsize=SMALL, frameon=False, loc="upper left", title="expected calibration error", title_fontsize=SMALL
-    )
+    legend = axes.legend(fontsize=SMALL, frameon=False, loc="upper left", title="expected calibration error")
+    legend.set_alignment("left")
+    legend.get_title().set_fontsize(SMALL)
 
 
 def _draw_bins(
@@ -76,7 +79,7 @@ def _draw_bins(
     axes.scatter(
         x,
         y,
-        s=[14 + 60 * row["images"] / most for row in rows],
+        s=[4 + 70 * row["images"] / most for row in rows],
         marker=marker,
         facecolor="white" if hollow else colour,
         edgecolor=colour,

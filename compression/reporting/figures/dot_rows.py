@@ -28,7 +28,8 @@ def place_rows(
     tall = row_height * len(names)
     figure = Figure(figsize=(left + sum(panels) + sum(gaps), _TOP + tall + _BOTTOM))
     width, height = figure.get_size_inches()
-    axes, at = [], left
+    axes: list[Axes] = []
+    at = left
     for panel, gap in zip(panels, gaps, strict=True):
         one = figure.add_axes((at / width, _BOTTOM / height, panel / width, tall / height))
         remove_frame(one)
@@ -36,7 +37,7 @@ def place_rows(
         one.set_ylim(len(names) - 0.5, -0.5)
         one.set_yticks(range(len(names)), names if not axes else [""] * len(names))
         one.tick_params(axis="y", length=0)
-        one.grid(axis="x", color="#ececec", linewidth=0.8)
+        one.grid(color="#ececec", linewidth=0.8)
         one.set_axisbelow(True)
         axes.append(one)
         at += panel + gap
@@ -62,7 +63,7 @@ def write_above(axes: Axes, text: str, *, x: float, align: str = "left", colour:
         xycoords="axes fraction",
         xytext=(0, 5),
         textcoords="offset points",
-        ha=align,  # type: ignore[arg-type]
+        ha=align,
         va="bottom",
         fontsize=SMALL,
         color=colour,

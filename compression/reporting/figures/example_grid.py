@@ -14,7 +14,7 @@ from compression.reporting.figures.style import ACCENT, SMALL
 
 DOTS = 120
 # Dots of the picture: the box of an image, the space right of it, the height of a caption.
-_BOX, _SPACE, _CAPTION = 112, 40, 48
+_BOX, _SPACE, _CAPTION = 96, 56, 52
 CELL_WIDTH, CELL_HEIGHT = (_BOX + _SPACE) / DOTS, (_BOX + _CAPTION) / DOTS
 
 
@@ -42,22 +42,22 @@ def draw_grid(figure: Figure, examples: Sequence[Example], *, columns: int, left
         canvas[down : down + fitted.shape[0], x : x + fitted.shape[1]] = fitted
         lines = [(example.wrong, ACCENT), (example.right, "black")]
         for line, (text, colour) in enumerate(lines if example.wrong_first else lines[::-1]):
-            place = (x, y + _BOX + 5 + 17 * line)
-            axes.text(*place, text, fontsize=SMALL, color=colour, va="top")
+            axes.text(x, y + _BOX + 16 + 17 * line, text, fontsize=SMALL, color=colour)
     # A dot of the canvas is a dot of the picture, so pixels stay sharp squares.
     axes.imshow(canvas, interpolation="nearest", aspect="auto")
+    axes.set(xticks=[], yticks=[])
     axes.set_axis_off()
 
 
 def fit_image(image: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
     """Return the image [H, W, 1 or 3] as RGB whose longer side is at most ``side``.
 
-    Small images grow by a whole factor without smoothing. Large images shrink.
+    Small images grow by a whole factor without smoothing, if that nearly fills the box. Others are interpolated.
     """
     rgb = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
     longest = max(rgb.shape[:2])
-    if longest <= side:
-        factor = side // longest
+    factor = side // longest
+    if factor * longest >= 0.8 * side:
         return rgb.repeat(factor, axis=0).repeat(factor, axis=1)
     size = (max(1, round(rgb.shape[1] * side / longest)), max(1, round(rgb.shape[0] * side / longest)))
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR))
@@ -70,5 +70,5 @@ def caption(word: str, name: str, *, confidence: float | None = None) -> str:
 
 
 def write_confidence(confidence: float) -> str:
-    """Return the confidence with two digits; below 1 it is never rounded to 1.00."""
-    return "0.99+" if 0.995 <= confidence < 1 else f"{confidence:.2f}"
+    """Return the confidence with two digits, or three from 0.99 on; below 1 it is never rounded to 1."""
+    return f"{confidence:.2f}" if confidence < 0.99 or confidence == 1 else f"{min(confidence, 0.999):.3f}"

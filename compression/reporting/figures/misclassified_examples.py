@@ -37,7 +37,7 @@ def draw_misclassified_examples(
     ]
     columns = min(_COLUMNS, max(len(examples), 4))
     rows = math.ceil(len(examples) / columns)
-    figure = Figure(figsize=(columns * CELL_WIDTH + 0.2, rows * CELL_HEIGHT + 0.7))
+    figure = Figure(figsize=(columns * CELL_WIDTH + 0.2, rows * CELL_HEIGHT + 0.65))
     height = figure.get_size_inches()[1]
     left = 0.1 / figure.get_size_inches()[0]
     shown = "all" if len(examples) == errors else f"the {len(examples)} most confident"

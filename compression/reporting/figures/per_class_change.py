@@ -25,15 +25,16 @@ def draw_per_class_change(change: Mapping[str, Any], *, names: tuple[str, str] =
     figure, [axes] = place_rows(labels, title=title, row_height=0.25, gaps=(2.1,))
     axes.axvline(0, color="black", linewidth=0.9, zorder=1)
     # A line below the row of all images, because the others are parts of it.
-    axes.axhline(0.5, color="#d0d0d0", linewidth=0.8, zorder=1)
+    axes.axhline(0.5, color="black", linewidth=0.6, zorder=1)
     for place, row in enumerate(rows):
         sure = row["p_corrected"] < SIGNIFICANCE
         colour = (ACCENT if row["change"] < 0 else AFTER) if sure else INK
         axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=1.6, zorder=2)
-        style = {"marker": "o", "markersize": 5.5, "markerfacecolor": colour if sure else "white"}
+        style: dict[str, Any] = {"marker": "o", "markersize": 5.5, "markerfacecolor": colour if sure else "white"}
         axes.plot([100 * row["change"]], [place], color=colour, zorder=3, **style)
-    limit = max(100 * max(abs(row["low"]), abs(row["high"])) for row in rows)
-    axes.set_xlim(-1.04 * limit, 1.04 * limit)
+    low, high = 100 * min(row["low"] for row in rows), 100 * max(row["high"] for row in rows)
+    margin = 0.05 * (max(high, 0) - min(low, 0))
+    axes.set_xlim(min(low, 0) - margin, max(high, 0) + margin)
     write_above(axes, "● more than chance, ○ chance can explain it", x=0, colour="black")
     write_column(axes, [_write_points(row["change"]) for row in rows], heading="points", inches=0.55, colour="black")
     write_column(axes, [f"{row['worsened']:,}" for row in rows], heading="now wrong", inches=1.25)

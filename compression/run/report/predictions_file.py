@@ -25,7 +25,7 @@ def write_predictions(
     path: Path, *, test: tuple[Mapping[str, Tensor], Tensor], held_out: tuple[Mapping[str, Tensor], Tensor]
 ) -> None:
     """Write logits by model, each float32 ``[N, C]``, and labels, int64 ``[N]``, of test and held-out images."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for prefix, (logits, labels) in (("", test), ("val_", held_out)):
         tensors |= {f"{prefix}{name}": logits[name].contiguous() for name in SIDES}
         tensors[f"{prefix}labels"] = labels

@@ -18,7 +18,7 @@ def cells(figure):
 def test_counts_by_hand():
     figure = draw_confusion_matrix(MATRIX, class_names=NAMES, model="compressed")
     assert cells(figure) == {(0, 0): "8", (0, 1): "2", (1, 1): "2999", (1, 2): "1"}
-    assert figure.texts[0].get_text() == "Compressed: images by true and predicted class"
+    assert figure.texts[0].get_text() == "Images by true and predicted class, compressed"
 
 
 def test_shares_by_hand():
@@ -47,16 +47,33 @@ def test_any_number_of_classes(classes, normalized):
     assert overlaps(figure) == []
 
 
-def test_the_worst_classes_and_a_column_of_others():
-    # Class i of 30 has 30 - i of 30 images right; the others are predicted as class 0 (class 0 has no error).
-    matrix = np.zeros((30, 30), int)
-    matrix[np.arange(30), np.arange(30)] = 30 - np.arange(30)
-    matrix[:, 0] += np.arange(30)
+def test_the_worst_classes_and_what_they_are_mistaken_for():
+    # Class i of 30 has 30 - i of 30 images right; one error is class 29, or class 28 for class 29, the others class 0.
+    matrix = np.diag(30 - np.arange(30))
+    matrix[1:, 0] += np.arange(29)
+    matrix[1:29, 29] += 1
+    matrix[29, 28] += 1
     figure = draw_confusion_matrix(matrix, class_names=[f"c{i}" for i in range(30)])
     rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert rows == [f"c{i}" for i in range(29, 9, -1)]
-    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == [*rows, "others"]
-    assert cells(figure)[0, 20] == "29"
+    columns = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert columns[:4] == ["own class", "c0", "c29", "c28"]
+    assert columns[-1] == "others"
+    found = cells(figure)
+    assert (found[0, 0], found[0, 1], found[0, 3], found[1, 2]) == ("1", "28", "1", "1")
+
+
+def test_other_predictions_are_counted_together():
+    # Each class of 40 is mistaken for 30 others, once for each.
+    matrix = 5 * np.eye(40, dtype=int)
+    for row in range(40):
+        matrix[row, (row + 1 + np.arange(30)) % 40] += 1
+    figure = draw_confusion_matrix(matrix, class_names=[f"c{i}" for i in range(40)])
+    for row in range(20):
+        counts = [int(text) for (place, _), text in cells(figure).items() if place == row]
+        assert sum(counts) == 35
+    # They are not one class, so they have no shade.
+    assert to_hex(figure.axes[0].images[0].get_array()[0, -1]) == "#ffffff"
 
 
 def test_a_perfect_model_and_odd_names():

@@ -21,8 +21,10 @@ def test_small_images_grow_by_a_whole_factor():
     assert fitted[0].tolist() == [[10] * 3, [10] * 3, [20] * 3, [20] * 3]
 
 
-@pytest.mark.parametrize(("shape", "expected"), [((200, 100, 3), (50, 25, 3)), ((100, 500, 1), (10, 50, 3))])
-def test_large_images_shrink(shape, expected):
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((200, 100, 3), (50, 25, 3)), ((100, 500, 1), (10, 50, 3)), ((30, 30, 3), (50, 50, 3))]
+)
+def test_other_images_fill_the_box(shape, expected):
     fitted = fit_image(np.full(shape, 7, np.uint8), side=50)
     assert fitted.shape == expected
     assert (fitted == 7).all()
@@ -33,7 +35,7 @@ def test_captions_fit_their_cell():
     assert caption("true:", "cat") == "true: cat"
     assert caption("", "cat", confidence=1.0) == "cat 1.00"
     assert len(caption("now", "a very long name of a class", confidence=0.5)) <= 22
-    assert write_confidence(0.9999) == "0.99+"
+    assert [write_confidence(one) for one in (0.9, 0.994, 0.99999, 1.0)] == ["0.90", "0.994", "0.999", "1.00"]
 
 
 @pytest.mark.parametrize("num", [1, 4, 7])
@@ -46,5 +48,5 @@ def test_images_are_placed_row_by_row(num):
     canvas = axes.images[0].get_array()
     for i in range(num):
         x, y = axes.texts[2 * i].get_position()
-        assert canvas[y - 10, x].tolist() == [20 * i] * 3
+        assert canvas[y - 20, x].tolist() == [20 * i] * 3
         assert axes.texts[2 * i].get_text() == f"w{i} 0.95"

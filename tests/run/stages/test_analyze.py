@@ -71,6 +71,7 @@ def test_removed_channels_are_named(shared):
     assert layers["classifier"]["snr_db"] is not None
 
 
+@pytest.mark.slow
 def test_a_student_has_no_layers_to_compare(shared):
     command = f"distillation=logit {STUDENT} distillation.epochs=1 strategy=none runtime.engines=[eager] analysis=full"
     record = record_of(shared(command)["analyze"])

@@ -3,7 +3,7 @@ import random
 import pytest
 from figure_texts import overlaps
 
-from compression.reporting.figures.leaderboard import MAX_ROWS, LeaderboardRow, draw_leaderboard
+from compression.reporting.figures.leaderboard_rows import MAX_ROWS, LeaderboardRow, draw_leaderboard
 
 
 def rows(num, *, timed=True):
@@ -34,7 +34,7 @@ def test_rows_by_hand():
     texts = [[text.get_text() for text in axes.texts] for axes in figure.axes]
     assert texts[0] == ["95.00", "90.00", "%", "○ dense   ◆ front: no job is better in both"]
     assert texts[1] == ["8.00 MiB", "300.0 KiB", "file"]
-    assert texts[2] == ["", "0.5", "ms"]
+    assert texts[2] == ["", "0.500", "ms"]
     assert accuracy.get_xlabel() == "validation accuracy, %"
     assert [line.get_xdata()[0] for line in size.lines] == [8 * 2**20, 300 * 1024]
     assert len(latency.lines) == 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from compression.reporting.figures.class_labels import label_class
 from compression.reporting.figures.dot_rows import place_rows, write_above, write_column
@@ -13,7 +13,8 @@ from compression.reporting.figures.style import AFTER, INK, TEXT, draw_nothing
 
 MAX_ROWS = 30
 _KIB, _MIB = 2**10, 2**20
-_PANEL, _GAP = 2.3, 0.95
+# Inches: a panel, the ends of its columns of numbers, and the space after them.
+_PANEL, _ENDS, _SPACE = 2.3, (0.55, 0.8, 0.5), 0.25
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,24 @@ def draw_leaderboard(rows: Sequence[LeaderboardRow], *, title: str, accuracy: st
         title=title,
         row_height=0.24,
         panels=[_PANEL] * (2 + timed),
-        gaps=[_GAP] * (2 + timed),
+        gaps=[end + _SPACE for end in _ENDS[: 2 + timed]],
     )
-    _draw_dots(panels[0], shown, [100 * row.accuracy for row in shown], write="{:.2f}".format, heading="%")
+    _draw_dots(
+        panels[0], shown, [100 * row.accuracy for row in shown], write="{:.2f}".format, heading="%", end=_ENDS[0]
+    )
     widths = [(place, row) for place, row in enumerate(shown) if row.half_width]
     for place, row in widths:
         ends = [100 * (row.accuracy + sign * (row.half_width or 0)) for sign in (-1, 1)]
         panels[0].plot(ends, [place, place], color=INK if row.dense else AFTER, linewidth=1.4, zorder=2)
+    low, high = panels[0].get_xlim()
+    panels[0].set_xticks([tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high])
     panels[0].set_xlabel(f"{accuracy}, %" + ("; line: 95 % interval" if widths else ""), fontsize=TEXT)
-    _draw_dots(panels[1], shown, [row.bytes for row in shown], write=_write_bytes, heading="file")
+    _draw_dots(panels[1], shown, [row.bytes for row in shown], write=_write_bytes, heading="file", end=_ENDS[1])
     _use_log_axis(panels[1], [row.bytes for row in shown], _write_bytes)
     panels[1].set_xlabel("file on disk, log scale", fontsize=TEXT)
     if timed:
         times = [row.latency_ms for row in shown]
-        _draw_dots(panels[2], shown, times, write="{:.3g}".format, heading="ms")
+        _draw_dots(panels[2], shown, times, write=_write_time, heading="ms", end=_ENDS[2])
         panels[2].set_xlim(0, 1.05 * max(time for time in times if time is not None))
         panels[2].set_xlabel("latency, ms", fontsize=TEXT)
     marks = ["○ dense"] * any(row.dense for row in shown)
@@ -83,6 +88,7 @@ def _draw_dots(
     *,
     write: Callable[[float], str],
     heading: str,
+    end: float,
 ) -> None:
     for place, (row, value) in enumerate(zip(rows, values, strict=True)):
         if value is not None:
@@ -99,7 +105,7 @@ def _draw_dots(
             )
     axes.margins(x=0.08)
     texts = ["" if value is None else write(value) for value in values]
-    write_column(axes, texts, heading=heading, inches=0.75, colour="black")
+    write_column(axes, texts, heading=heading, inches=end, colour="black")
 
 
 def _use_log_axis(axes: Axes, values: Sequence[int], write: Callable[[float], str]) -> None:
@@ -117,3 +123,7 @@ def _write_bytes(value: float) -> str:
     if value >= _MIB:
         return f"{value / _MIB:.2f} MiB"
     return f"{value / _KIB:.1f} KiB" if value >= _KIB else f"{value:.0f} B"
+
+
+def _write_time(value: float) -> str:
+    return f"{value:#.3g}".removesuffix(".")
