@@ -23,8 +23,7 @@ def describe_notes(card: ModelCard) -> dict[str, str]:
 
 def _describe(key: str, facts: FileFacts, names: list[str]) -> dict[str, str]:
     if key == "data" and facts.data is not None:
-        words = {"train": "training", "val": "held-out", "test": "test"}
-        images = ", ".join(f"{count:,} {words.get(part, part)}" for part, count in facts.data.images.items())
+        images = ", ".join(f"{count:,} {part}" for part, count in facts.data.parts.items())
         return {key: f"{facts.data.name}, fingerprint {facts.data.fingerprint}; images: {images or 'not known'}"}
     if key == "stages" and facts.stages:
         return {key: ", ".join(facts.stages)}

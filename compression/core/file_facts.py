@@ -13,6 +13,7 @@ from compression.core.json_record import Whole, convert_record
 
 _NumImages = Annotated[int, Meta(ge=0, le=1 << 62)]
 _T = TypeVar("_T")
+_PARTS = {"train": "training", "val": "held-out training", "test": "test"}
 
 
 class DataFacts(Struct, frozen=True):
@@ -21,6 +22,12 @@ class DataFacts(Struct, frozen=True):
     name: str
     fingerprint: str
     images: dict[str, _NumImages] = {}
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The number of images by part in words: training, held-out training and test images first."""
+        first = {words: self.images[part] for part, words in _PARTS.items() if part in self.images}
+        return first | {part: count for part, count in self.images.items() if part not in _PARTS}
 
 
 class Validation(Struct, frozen=True):

@@ -15,6 +15,7 @@ from compression.core.sizes import format_size
 from compression.quantization.plan import describe_plain_file
 from compression.reporting.byte_shares import PARTS
 from compression.reporting.metrics import is_imitation
+from compression.reporting.result_table import format_speedup
 
 # Rows of the table of classes; with more classes, the worst are shown.
 MOST_CLASSES = 20
@@ -59,8 +60,7 @@ def _describe_data(contents: Contents, metrics: Mapping[str, Any]) -> Iterator[s
     facts = read_facts(contents.card.info, num_classes=len(contents.card.class_names)).data
     rows = [("data set", f"`{metrics['run']['data']}`")]
     if facts is not None:
-        words = {"train": "training images", "val": "held-out training images", "test": "test images"}
-        rows += [(words.get(part, _plain(part)), f"{count:,}") for part, count in facts.images.items()]
+        rows += [(f"{_plain(part)} images", f"{count:,}") for part, count in facts.parts.items()]
     rows.append(("fingerprint (SHA-256 of the images)", f"`{metrics['run']['data_settings'].get('fingerprint', '-')}`"))
     yield from _table(("", ""), rows)
     yield "Held-out training images chose the best epoch and the settings; test images were read once, at the end."
@@ -114,7 +114,7 @@ def _describe_speed(metrics: Mapping[str, Any]) -> Iterator[str]:
             str(entry["batch_size"]),
             _milliseconds(entry["dense"]["latency_ms"]),
             _milliseconds(entry["compressed"]["latency_ms"]),
-            f"{entry['speedup_over_best_dense']['median']:.2f}x ({entry['best_dense_engine']})",
+            f"{format_speedup(entry['speedup_over_best_dense'])} ({entry['best_dense_engine']})",
         )
         for entry in timing["latency"]
     ]

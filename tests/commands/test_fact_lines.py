@@ -28,7 +28,7 @@ def test_facts_are_in_words():
     )
     assert lines == {
         "strategy": "gmp",
-        "data": "digits, fingerprint 0123456789abcdef; images: 1,200 training, 8 held-out",
+        "data": "digits, fingerprint 0123456789abcdef; images: 1,200 training, 8 held-out training",
         "stages": "dense, prune",
         # 6 of 8; classes with 3/4, 2/2 and 1/2.
         "validation": "75.00 % of 8 held-out training images (95 % interval 40.93 to 92.85 %), balanced 75.00 %",

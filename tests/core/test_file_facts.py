@@ -19,6 +19,7 @@ def test_the_facts_of_a_run():
         ["dense", "prune"],
         Validation([1, 2, 0], [2, 2, 0]),
     )
+    assert DataFacts("x", "y", {"test": 3, "other": 4, "train": 5}).parts == {"training": 5, "test": 3, "other": 4}
     # By hand: 3 of 4 images, classes with 1/2 and 2/2, and a class without images.
     assert facts.validation.accuracy == 0.75
     assert facts.validation.recalls == {0: 0.5, 1: 1.0}

@@ -60,7 +60,7 @@ def test_the_card_states_the_facts(contents, metrics):
         "| worst class | dog, 96.00 % | dog, 96.00 % |",
         "| cat | 100.00 % | 97.00 % | -3.00 |",
         "| weights: values | 524,288 | 50.0 % |",
-        "| eager | 1 | 5 (5 to 5) | 4 (4 to 4) | 1.25x (eager) |",
+        "| eager | 1 | 5 (5 to 5) | 4 (4 to 4) | 1.25x faster (eager) |",
         # The machine that measured, with no meaning in a table.
         "Machine: Fast \\| CPU, 2 threads,",
         "python train.py strategy=gmp 'data.root=my images'",
