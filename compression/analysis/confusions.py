@@ -56,7 +56,7 @@ def top_confusions(matrix: NDArray[np.int64], *, limit: int) -> list[Confusion]:
 def choose_groups(
     groups: Mapping[str, Sequence[str]] | None, *, class_names: Sequence[str]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return ``groups``, or CIFAR-10's animals and vehicles if there are none and the class names are its ten.
+    """Return ``groups``, or CIFAR-10's animals and vehicles if it is empty and the class names are its ten.
 
     Raises ``InputError`` for a group that names an unknown class, and for a class in two groups. Classes may be in no
     group.

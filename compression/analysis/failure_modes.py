@@ -191,7 +191,7 @@ def _describe_groups(
 
 
 def _describe_confidence(predictions: Predictions, held_out: Predictions | None) -> dict[str, Any]:
-    """Return mean confidence of ``right`` and ``wrong`` predictions (null if there is none), ``errors_above_0.9``.
+    """Return mean confidence of ``right`` and ``wrong`` predictions (null without any), ``errors_above_0.9``.
 
     And ``ece`` with its ``bins``; ``temperature``, ``temperature_at_limit``, ``ece_scaled`` and ``bins_scaled`` (null
     without held-out images); ``histogram``: the ``edges`` of equal bins, and numbers of ``right`` and ``wrong`` images.

@@ -119,7 +119,7 @@ def _describe_layers(layers: Sequence[Mapping[str, Any]] | None) -> Iterator[str
         return
     yield "Layers with the largest output error (signal-to-noise ratio; lower is worse)"
     for row in layers[:MAX_LAYERS]:
-        value = "no error" if row["snr_db"] is None else f"{row['snr_db']:.1f} dB"
+        value = row.get("reason", "no error") if row["snr_db"] is None else f"{row['snr_db']:.1f} dB"
         yield f"  {_shorten(row['name'], 50):<50}  {value}"
 
 

@@ -1,5 +1,6 @@
 """Chart of accuracy against a cost: every configuration, the front, the dense models and baselines."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,13 +64,15 @@ def make_cost_spec(
     x_domain = pad_domain(xs, log=log)
     ticks = {"values": list_log_ticks(*x_domain)} if log else {"tickCount": 5}
     kept = sorted((point for point in points if point.id in set(front)), key=lambda point: point.x)
-    spec = frame(bottom=66 if len(groups) > 1 else 44, height=290 if len(groups) > 1 else 268)
+    spec = frame(right=24, bottom=66 if len(groups) > 1 else 44, height=290 if len(groups) > 1 else 268)
     spec["signals"] = list(SIGNALS)
     spec["data"] = [
         {"name": "points", "values": [_describe(point) for point in points]},
         {"name": "front", "values": [{"x": point.x, "y": max(point.y, low)} for point in kept]},
         {"name": "dense", "values": [{"x": x, "y": y} for x, y in dense]},
     ]
+    y_domain = pad_domain([low, max(ys)])
+    spec["data"].append({"name": "notes", "values": _place_notes(points, x_domain, y_domain, spec["height"], log)})
     spec["scales"] = [
         {
             "name": "x",
@@ -81,7 +84,7 @@ def make_cost_spec(
         {
             "name": "y",
             "type": "linear",
-            "domain": pad_domain([low, max(ys)]),
+            "domain": y_domain,
             "range": "height",
             "zero": False,
             "clamp": True,
@@ -116,7 +119,25 @@ def _describe(point: CostPoint) -> dict[str, Any]:
     row["tip"] = {"title": point.name, **(point.facts or {})}
     if point.half_width:
         row |= {"low": point.y - point.half_width, "high": point.y + point.half_width}
-    return row | ({"note": point.note} if point.note else {})
+    return row
+
+
+def _place_notes(
+    points: Sequence[CostPoint], x_domain: Sequence[float], y_domain: Sequence[float], height: float, log: bool
+) -> list[dict[str, Any]]:
+    """Return the notes with their heights in pixels, below their points and apart from each other."""
+    # Imported late: the module imports matplotlib.
+    from compression.reporting.figures.style import spread_out
+
+    middle = math.sqrt(math.prod(x_domain)) if log else sum(x_domain) / 2
+    low, high = y_domain
+    noted = [point for point in points if point.note]
+    wanted = [height * (high - max(point.y, low)) / (high - low) + 13 for point in noted]
+    places = spread_out(wanted, gap=13, low=6, high=height - 6)
+    return [
+        {"id": point.id, "x": point.x, "at": at, "note": point.note, "align": "right" if point.x > middle else "left"}
+        for point, at in zip(noted, places, strict=True)
+    ]
 
 
 def _mark_dense() -> list[dict[str, Any]]:
@@ -147,8 +168,14 @@ def _mark_points(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
     colour = {"scale": "colour", "field": "group"}
     size = 55 if count <= 60 else 30
     at = {"x": {"scale": "x", "field": "x"}, "y": {"scale": "y", "field": "y"}}
-    interval = {"y": {"scale": "y", "field": "low"}, "y2": {"scale": "y", "field": "high"}, "x": at["x"]}
-    interval |= {"stroke": colour, "opacity": opacity, "strokeWidth": {"signal": "isValid(datum.low) ? 1 : 0"}}
+    interval = {
+        "x": at["x"],
+        "y": {"scale": "y", "field": "low"},
+        "y2": {"scale": "y", "field": "high"},
+        "stroke": colour,
+        "strokeWidth": {"signal": "isValid(datum.low) ? 1 : 0"},
+        "opacity": opacity,
+    }
     symbol = {
         **at,
         "shape": {"scale": "shape", "field": "group"},
@@ -159,11 +186,17 @@ def _mark_points(count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
         "strokeWidth": [{"test": IS_POINTED, "value": 2}, {"value": 0}],
         "tooltip": {"field": "tip"},
     }
-    left = {"signal": "scale('x', datum.x) > width / 2 ? 'right' : 'left'"}
-    aside = {"signal": "scale('x', datum.x) > width / 2 ? -7 : 7"}
-    note = {**at, "text": {"field": "note"}, "align": left, "dx": aside, "dy": {"value": 12}, "opacity": opacity}
+    note = {
+        "x": at["x"],
+        "y": {"field": "at"},
+        "dx": {"signal": "datum.align === 'right' ? -7 : 7"},
+        "align": {"field": "align"},
+        "baseline": {"value": "middle"},
+        "text": {"field": "note"},
+        "opacity": [{"test": IS_SHOWN, "value": 1}, {"value": FADED}],
+    }
     texts = [
-        {"type": "text", "from": {"data": "points"}, "interactive": False, "encode": {"update": one}}
+        {"type": "text", "from": {"data": "notes"}, "interactive": False, "encode": {"update": one}}
         for one in (note | HALO, note)
     ]
     rules = {"type": "rule", "from": {"data": "points"}, "interactive": False, "encode": {"update": interval}}

@@ -19,8 +19,8 @@ def embed_picture(path: Path, *, title: str, description: str) -> Picture | None
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
     except (OSError, SyntaxError, ValueError):
         return None
     stream = io.BytesIO()

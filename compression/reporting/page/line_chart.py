@@ -9,6 +9,7 @@ from compression.reporting.page.chart_style import (
     INK,
     NUMBER,
     ORANGE,
+    WIDTH,
     colour_groups,
     frame,
     make_axis,
@@ -44,7 +45,7 @@ def make_line_spec(
     named = len(series) <= MAX_NAMED
     longest = max((len(one.name) for one in series), default=0) if named else 0
     right = min(14 + 6.3 * longest, 150) if named else 14
-    spec = frame(right=right, **({} if width is None else {"width": width}))
+    spec = frame(right=right, width=width or WIDTH)
     xs, ys = zip(*(point for one in series for point in one.points), strict=True)
     domain = pad_domain(ys)
     spec["signals"] = list(SIGNALS)

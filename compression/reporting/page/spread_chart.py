@@ -27,8 +27,7 @@ def make_spread_spec(rows: Sequence[SpreadRow], *, title: str) -> dict[str, Any]
         for row in rows
         for model, (low, middle, high) in (("dense", row.dense), ("compressed", row.compressed))
     ]
-    limits = [one[key] for one in values for key in ("low", "high") if isinstance(one[key], (int, float))]
-    domain = pad_domain([float(one) for one in limits], log=True)
+    domain = pad_domain([limit for row in rows for limit in (*row.dense, *row.compressed)], log=True)
     spec["data"] = [{"name": "values", "values": values}]
     spec["scales"] = [
         {"name": "x", "type": "log", "domain": domain, "range": "width"},

@@ -62,7 +62,7 @@ class JobLog(ABC):
 
     @abstractmethod
     def last_step(self, stage: str) -> int:
-        """Return the last update with a logged value of the stage; -1 if there is none."""
+        """Return the last update with a logged value of the stage; -1 without any."""
 
     def restart(self, stage: str) -> None:  # noqa: B027 - a log in files overrides it
         """Remove the stage's curves, if this log can: the training logs them again."""

@@ -33,7 +33,7 @@ def make_job(config: Config, run_dir: Path) -> Job:
         output_dir=Path(config.output_dir),
         logger=config.logger,
         settings=make_hparams(asdict(config)) | {"sparsity": config.target_sparsity},
-        # A job is a process of its own, which only the place of its folder connects with its sweep.
+        # A job is a separate process. Only the place of its folder connects it with its sweep.
         sweep=run_dir.parent if (run_dir.parent / SWEEP_RECORD).is_file() else None,
         overwrite=config.overwrite,
     )

@@ -100,7 +100,7 @@ class TrackedLog(JobLog):
 
 
 def _recall(path: Path, job: Job) -> Identity | None:
-    """Return the identity in ``path``; None if there is none, if it is damaged, or if its settings are others."""
+    """Return the identity in ``path``; None if it is missing or damaged, or if its settings differ."""
     try:
         identity = convert_record(msgspec.json.decode(path.read_bytes()), Identity)
     except (OSError, msgspec.DecodeError, InputError):

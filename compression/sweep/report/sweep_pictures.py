@@ -193,7 +193,7 @@ def list_varied(answer: Answer) -> list[str]:
 
 
 def find_floor(answer: Answer) -> float | None:
-    """Return the accuracy in percent below which all collapsed models are drawn alike; None if there are none."""
+    """Return the accuracy in percent below which all collapsed models are drawn alike; None without any."""
     return _find_floor([100 * one.score.mean for one in answer.configurations])
 
 
