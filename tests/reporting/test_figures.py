@@ -419,22 +419,24 @@ def test_labels_are_spread_out():
     assert spread_out([3, 3, 3], gap=9, low=0, high=10) == [0, 5, 10]
 
 
-def test_kernels_of_several_networks_share_one_scale(tmp_path):
+def test_kernels_of_several_networks_have_the_scale_of_the_dense_one(tmp_path):
     dense = torch.full((4, 3, 3, 3), 1.0)
     half, gone = dense * 0.5, dense.clone()
     gone[1:] = 0
-    figure = draw_kernels(dense, others=[("half", half), ("gone", gone), ("fewer", dense[:2])], title="first layer")
+    others = [("half", half), ("gone", gone), ("fewer", 3 * dense[:2])]
+    figure = draw_kernels(dense, others=others, title="first layer")
     assert len(figure.axes) == 4
     captions = [axes.get_title(loc="left") for axes in figure.axes]
     assert captions == [
         "dense\n4 filters",
         "half\n4 filters",
-        "gone\n4 filters, 75.0 % of the weights pruned",
+        "gone\n4 filters, 75.0 % of their weights pruned",
         "fewer\n2 filters",
     ]
     place = {"filter_index": 3, "row": 1, "column": 1, "side": 3, "columns": 2}
-    first, second, third, _ = figure.axes
-    assert dot(first, **place) == (1, 1, 1)
+    first, second, third, last = figure.axes
+    assert dot(first, **place) == dot(last, **place | {"filter_index": 1}) == (1, 1, 1)
+    assert "-1 to 1 and beyond" in words(figure)
     assert dot(second, **place) == pytest.approx((DARKEST + (1 - DARKEST) * 0.75,) * 3, abs=1e-4)
     assert dot(third, **place) == (0, 0, 0)
     save_figure(figure, tmp_path / "kernels.png")

@@ -39,22 +39,25 @@ def draw_filters(before: Tensor, *, after: Tensor, title: str) -> Figure:
 def draw_kernels(dense: Tensor, *, others: Sequence[tuple[str, Tensor]], title: str) -> Figure:
     """Return a picture of the filters of one convolution in several networks: the dense one first.
 
-    ``others`` are (caption, weight). Weights and colours are as in ``draw_filters``; all grids share one scale.
-    Raises ValueError for weights without four dimensions, and for input channels that differ.
+    ``others`` are (caption, weight). Weights and colours are as in ``draw_filters``, but the scale is that of the dense
+    model: values beyond its largest magnitude look like it. So one network with large weights does not make the others
+    pale. Raises ValueError for weights without four dimensions, and for input channels that differ.
     """
     dense = _check("dense", dense)
     named = [(caption, _check(caption, weight)) for caption, weight in others]
     for caption, weight in named:
         if weight.shape[1] != dense.shape[1]:
             raise ValueError(f"{caption} has {weight.shape[1]} input channels; allowed: {dense.shape[1]}")
-    largest = _find_largest([dense, *(weight for _, weight in named)])
+    largest = _find_largest([dense])
     columns = _choose_columns(dense)
     grids, captions = [_draw_grid(dense, None, largest, columns)], [f"dense\n{_count(dense)}"]
     for caption, weight in named:
         pruned = _find_pruned(weight, dense)
         grids.append(_draw_grid(weight, pruned, largest, columns))
-        captions.append(f"{caption}\n{_count(weight)}{_share(pruned)}")
-    return _compose(grids, captions=captions, title=title, key=_describe(dense.shape[1], largest))
+        captions.append(f"{caption}\n{_count(weight)}{_share(pruned, whose='their')}")
+    beyond = any(_find_largest([weight]) > largest for _, weight in named)
+    key = _describe(dense.shape[1], largest, note=" and beyond" if beyond else "")
+    return _compose(grids, captions=captions, title=title, key=key)
 
 
 def _check(name: str, weight: Tensor) -> Tensor:
@@ -78,15 +81,15 @@ def _choose_columns(weight: Tensor) -> int:
 
 
 def _draw_grid(weight: Tensor, pruned: Tensor | None, largest: float, columns: int) -> np.ndarray:
-    shade = DARKEST + (1 - DARKEST) * (_to_colours(weight) / largest + 1) / 2
+    shade = DARKEST + (1 - DARKEST) * ((_to_colours(weight) / largest).clamp(-1, 1) + 1) / 2
     if pruned is not None:
         # A dot is black only if every weight that it shows is pruned.
         shade = shade.masked_fill(pruned if pruned.shape[1] == 3 else pruned.all(dim=1, keepdim=True), 0.0)
     return _arrange(shade.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy(), columns)
 
 
-def _share(pruned: Tensor) -> str:
-    return f", {percent(float(pruned.float().mean()))} of the weights pruned" if pruned.any() else ""
+def _share(pruned: Tensor, *, whose: str = "the") -> str:
+    return f", {percent(float(pruned.float().mean()))} of {whose} weights pruned" if pruned.any() else ""
 
 
 def _to_colours(weight: Tensor) -> Tensor:
@@ -131,8 +134,8 @@ def _count(weight: Tensor) -> str:
     return "1 filter" if len(weight) == 1 else f"{len(weight):,} filters"
 
 
-def _describe(channels: int, largest: float) -> str:
-    scale = f"dark to bright: -{largest:.2g} to {largest:.2g}; black: pruned"
+def _describe(channels: int, largest: float, *, note: str = "") -> str:
+    scale = f"dark to bright: -{largest:.2g} to {largest:.2g}{note}; black: pruned"
     if channels == 3:
         return f"{scale}\nred, green and blue of a dot: its weights for these input channels, each black if pruned"
     return scale if channels == 1 else f"{scale}\neach dot: the mean over {channels:,} input channels"
