@@ -80,7 +80,7 @@ class Loop:
     def __init__(self, kind: str, overrides: list[str], num_batches: int) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=serve, args=(kind, overrides, num_batches, theirs), daemon=True)
+        self._process = spawn.Process(target=serve, args=(kind, overrides, num_batches, theirs))
         self._process.start()
         self._connection.recv()
 
