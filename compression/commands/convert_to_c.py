@@ -36,20 +36,15 @@ def convert_to_c(
         raise InputError(f"--optimize {options.optimize!r} is unknown; allowed: {', '.join(OPTIMIZE)}")
     check_folder(folder)
     pixels, origin = _choose_images(artifact, options.images, run_folder)
-    try:
-        model = make_c_model(
-            artifact.model,
-            shape=(3, artifact.image_size, artifact.image_size),
-            class_names=artifact.class_names,
-            mean=artifact.mean,
-            std=artifact.std,
-            vector=options.vector,
-            optimize="size" if options.optimize == "size" else "speed",
-        )
-    except InputError as error:
-        if artifact.plan is None:
-            raise
-        raise InputError(f"--to c: this quantized network has no C form ({error}); allowed: float files") from error
+    model = make_c_model(
+        artifact.model,
+        shape=(3, artifact.image_size, artifact.image_size),
+        class_names=artifact.class_names,
+        mean=artifact.mean,
+        std=artifact.std,
+        vector=options.vector,
+        optimize="size" if options.optimize == "size" else "speed",
+    )
     mean, std = (tuple(values) for values in (artifact.mean, artifact.std))
     normalized = normalize(pixels, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
     with torch.inference_mode():

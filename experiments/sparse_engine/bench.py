@@ -6,7 +6,8 @@
 Every file is one network of the same architecture. Its label is NAME. ``--dense`` is the ONNX file of the dense
 network, by default ``dense.onnx`` beside the first file; onnxruntime and, if installed, openvino run it. ``--int8`` is
 the W8A8 file of the same network. Each engine and file takes its turn in every round. The CPU time of the process is
-measured beside the wall time. ``DIR`` gets results.json, results.md and speedup.png.
+measured beside the wall time. Files in integers may be among them. ``DIR`` gets results.json, results.md and
+speedup.png.
 """
 
 import argparse
@@ -26,7 +27,6 @@ import torch
 from matplotlib.figure import Figure
 
 from compression.artifact import Artifact, load_artifact
-from compression.core.counting import count_macs, count_nonzero_macs, model_sparsity
 from compression.reporting.figures import save_figure
 from compression.reporting.figures.style import AFTER, BEFORE, SMALL, TEXT, TITLE, remove_frame
 from compression.reporting.provenance import describe_machine, describe_software
@@ -60,27 +60,34 @@ def measure_both_clocks(
     return {name: {"wall": records[name], "cpu_ms": statistics.median(cpu[name])} for name in predictors}
 
 
-def describe_file(artifact: Artifact) -> dict[str, float]:
-    """Return sparsity and MAC density (fractions), and the largest error of the sparse engine against eager.
+def describe_file(artifact: Artifact, path: Path) -> dict[str, float]:
+    """Return sparsity and MAC density against the dense network, from the run's record, and the largest error.
 
-    The error is relative to the largest logit, over 64 random images.
+    The error is of the sparse engine against eager, relative to the largest logit, over 64 random images.
+    Eager simulates integers.
     """
+    metrics = json.loads((path.parent / "metrics.json").read_text())
     model, size = artifact.model, artifact.image_size
     images = np.random.default_rng(SEED).standard_normal((64, 3, size, size), dtype=np.float32)
-    with torch.inference_mode():
-        exact = model.double().eval()(torch.from_numpy(images).double()).numpy()
-    model.float()
     eager = EagerRuntime().load(model, threads=1)(images)
     sparse = make_runtime("sparse").load(model, threads=1)(images)
     assert (eager.std(axis=0) > 0).any(), "the output does not depend on the input, so no error would show"
-    largest = float(np.abs(exact).max())
-    return {
-        "sparsity": model_sparsity(model),
-        "mac_density": count_nonzero_macs(model, size) / count_macs(model, size),
+    largest = float(np.abs(eager).max())
+    found = {
+        "sparsity": metrics["compressed"]["sparsity"],
+        "integers": artifact.plan is not None,
+        "mac_density": metrics["compressed"]["nonzero_macs"] / metrics["dense"]["macs"],
+        "accuracy": metrics["compressed"]["accuracy"],
+        "dense_accuracy": metrics["dense"]["accuracy"],
         "error_against_eager": float(np.abs(sparse - eager).max()) / largest,
-        "error_against_float64": float(np.abs(sparse - exact).max()) / largest,
-        "error_of_eager_against_float64": float(np.abs(eager - exact).max()) / largest,
     }
+    if artifact.plan is None:
+        with torch.inference_mode():
+            exact = model.double().eval()(torch.from_numpy(images).double()).numpy()
+        model.float()
+        found["error_against_float64"] = float(np.abs(sparse - exact).max()) / largest
+        found["error_of_eager_against_float64"] = float(np.abs(eager - exact).max()) / largest
+    return found
 
 
 def measure_build_seconds(artifact: Artifact) -> dict[str, float]:
@@ -149,10 +156,14 @@ def to_markdown(document: dict[str, Any]) -> str:
     """Return the tables: files, and latencies."""
     machine = document["machine"]
     lines = [f"Machine: {machine['processor']}, {machine['cores']} cores. Compiler: {document['compiler']}.", ""]
-    lines += ["| file | sparsity | MAC density | error against eager | build, s | open, s |", "|---|" + "---:|" * 5]
+    lines += [
+        "| file | accuracy | sparsity | MAC density | error against eager | build, s | open, s |",
+        "|---|" + "---:|" * 6,
+    ]
     for label, one in document["files"].items():
-        counts = f"{100 * one['sparsity']:.2f} % | {one['mac_density']:.3f} | {one['error_against_eager']:.1e}"
-        lines.append(f"| {label} | {counts} | {one['seconds']['build']:.2f} | {one['seconds']['open']:.2f} |")
+        shares = f"{100 * one['accuracy']:.2f} % | {100 * one['sparsity']:.2f} % | {one['mac_density']:.3f}"
+        seconds = f"{one['seconds']['build']:.2f} | {one['seconds']['open']:.2f}"
+        lines.append(f"| {label} | {shares} | {one['error_against_eager']:.1e} | {seconds} |")
     kinds = list(document["rows"][0]["speedup"])
     header = ["threads", "batch", "engine", "file", "wall, ms (p10 to p90)", "CPU, ms"]
     header += [f"over the best {kind} engine" for kind in kinds]
@@ -167,16 +178,18 @@ def to_markdown(document: dict[str, Any]) -> str:
 
 
 def draw_speedup(document: dict[str, Any]) -> Figure:
-    """Return a picture of speed-up over the fastest dense engine against sparsity, a line per threads and batch."""
+    """Return a picture of speed-up over the fastest dense engine against MACs left, a line per threads and batch."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     remove_frame(axes)
     settings = sorted({(row["batch_size"], row["threads"]) for row in document["rows"]})
     for batch_size, threads in settings:
         points = sorted(
-            (100 * document["files"][row["file"]]["sparsity"], row["speedup"]["dense"])
+            (100 * document["files"][row["file"]]["mac_density"], row["speedup"]["dense"])
             for row in document["rows"]
-            if row["engine"] == "sparse" and (row["batch_size"], row["threads"]) == (batch_size, threads)
+            if row["engine"] == "sparse"
+            and not document["files"][row["file"]]["integers"]
+            and (row["batch_size"], row["threads"]) == (batch_size, threads)
         )
         at, ratios = [x for x, _ in points], [ratio for _, ratio in points]
         medians = [ratio["median"] for ratio in ratios]
@@ -193,9 +206,13 @@ def draw_speedup(document: dict[str, Any]) -> Figure:
             label=f"batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}",
         )
     axes.axhline(1, color=BEFORE, linewidth=1, zorder=0)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.invert_xaxis()
     axes.set_ylim(bottom=0)
     axes.set_title("Sparse engine over the fastest dense FP32 engine", fontsize=TITLE, loc="left")
-    axes.set_xlabel("sparsity of weights, % (bars: 10th to 90th percentile of rounds)", fontsize=TEXT)
+    axes.set_xlabel("MACs left, % (bars: 10th to 90th percentile of rounds)", fontsize=TEXT)
     axes.set_ylabel("times faster", fontsize=TEXT)
     axes.legend(fontsize=SMALL, frameon=False)
     return figure
@@ -221,7 +238,10 @@ def main() -> None:
         "compiler": " ".join(find_compiler()),
         "repeats": given.repeats,
         "break_even_of_the_model": BREAK_EVEN,
-        "files": {label: {**describe_file(one), "seconds": measure_build_seconds(one)} for label, one in files.items()},
+        "files": {
+            label: {**describe_file(one, paths[label]), "seconds": measure_build_seconds(one)}
+            for label, one in files.items()
+        },
         "rows": [],
     }
     for threads in given.threads:

@@ -21,6 +21,7 @@ import tempfile
 import warnings
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -73,23 +74,46 @@ def serve(kind: str, overrides: list[str], num_batches: int, connection: Connect
         connection.send((spent.wall, spent.cpu))
 
 
-def measure(overrides: list[str], *, num_batches: int, batch: int, rounds: int) -> dict[str, Any]:
-    """Return images per second of every kind of loop. Each has its own process; they run in turn."""
-    spawn, connections, processes = multiprocessing.get_context("spawn"), {}, []
-    for kind in KINDS:
-        connections[kind], theirs = spawn.Pipe()
-        process = spawn.Process(target=serve, args=(kind, overrides, num_batches, theirs))
-        process.start()
-        processes.append(process)
-        connections[kind].recv()
-    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
+class Loop:
+    """A loop in a process of its own, which runs a round whenever it is asked to."""
+
+    def __init__(self, kind: str, overrides: list[str], num_batches: int) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._connection, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=serve, args=(kind, overrides, num_batches, theirs), daemon=True)
+        self._process.start()
+        self._connection.recv()
+
+    def run(self) -> tuple[float, float]:
+        """Return the (wall, CPU) seconds of a round."""
+        self._connection.send(True)
+        wall, cpu = self._connection.recv()
+        return wall, cpu
+
+    def end(self) -> None:
+        """End the process."""
+        self._connection.send(False)
+        self._process.join()
+
+
+def measure(
+    overrides: list[str], *, kinds: list[str], num_batches: int, batch: int, rounds: int, apart: bool
+) -> dict[str, Any]:
+    """Return images per second of each kind of loop. Each has its own process; they run in turn.
+
+    If they are ``apart``, each round has a new process, so that one loop is in memory at a time.
+    """
+    make = {kind: partial(Loop, kind, overrides, num_batches) for kind in kinds}
+    loops = {} if apart else {kind: start() for kind, start in make.items()}
+    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
-        for kind, connection in connections.items():
-            connection.send(True)
-            found[kind].append(connection.recv())
-    for connection, process in zip(connections.values(), processes, strict=True):
-        connection.send(False)
-        process.join()
+        for kind in kinds:
+            loop = loops.get(kind) or make[kind]()
+            found[kind].append(loop.run())
+            if apart:
+                loop.end()
+    for loop in loops.values():
+        loop.end()
     images = num_batches * batch
     row: dict[str, Any] = {}
     for kind, spent in found.items():
@@ -107,9 +131,11 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--models", nargs="*", default=list(MODELS))
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=KINDS, help="plain and ours among them")
     parser.add_argument("--batch", type=int, nargs="*", default=[128, 512])
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--images", type=int, default=2048, help="images per round")
+    parser.add_argument("--apart", action="store_true", help="one process at a time, for large batches")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     # Every process inherits this. Spinning threads of OpenMP would take the time of the workers of the plain loop.
@@ -126,7 +152,7 @@ def main() -> None:
                         *(f"output_dir={outputs}", "trainer.accelerator=cpu"),
                     ]
                     num_batches = max(2, args.images // batch)
-                    row = measure(overrides, num_batches=num_batches, batch=batch, rounds=args.rounds)
+                    row = measure(overrides, kinds=args.kinds, num_batches=num_batches, batch=batch, rounds=args.rounds)
                     rows.append({"model": name, "batch": batch, "threads": threads, **row})
                     shown = {key: round(value["wall"]) for key, value in row.items() if "wall" in value}
                     print(name, batch, threads, shown, round(row["ours over plain"]["median"], 2), flush=True)

@@ -1,9 +1,12 @@
 """Operations merged into the convolution before them: scales of batch norm, limits of ReLU, sums of residuals.
 
-Rounding is merged into the scaling of integer sums before it.
+Rounding is merged into what computes the values that are rounded, and the scaling of integer sums into the convolution
+that computes them.
 """
 
 from dataclasses import replace
+
+import numpy as np
 
 from compression.runtimes.sparse.program import Binary, Convolution, Map, Operation, Program, Rescale, Unary
 
@@ -21,6 +24,8 @@ def _merge_(program: Program, operation: Operation) -> bool:
         return _merge_limits_(program, operation)
     if isinstance(operation, Unary) and operation.function == "round":
         return _merge_rounding_(program, operation)
+    if isinstance(operation, Rescale):
+        return _merge_units_(program, operation)
     if isinstance(operation, Binary) and operation.function == "add":
         same = operation.other.shape == operation.source.shape
         return same and _merge_sum_(program, operation)
@@ -35,12 +40,13 @@ def _is_scale(operation: Operation) -> bool:
         and operation.window.kernel == operation.window.stride == (1, 1)
         and operation.window.padding == (0, 0)
         and operation.added is None
+        and operation.units is None
     )
 
 
 def _merge_scale_(program: Program, scale: Operation) -> bool:
     before = _sole_producer(program, scale.source)
-    if not isinstance(before, Convolution) or before.is_limited or before.added is not None:
+    if not isinstance(before, Convolution) or not _is_plain(before):
         return False
     assert isinstance(scale, Convolution)
     factor = scale.weight[:, 0, 0, 0]
@@ -51,6 +57,7 @@ def _merge_scale_(program: Program, scale: Operation) -> bool:
         bias=before.bias * factor + scale.bias,
         low=scale.low,
         high=scale.high,
+        step=scale.step,
     )
     _replace_(program, before, scale, merged)
     return True
@@ -58,7 +65,7 @@ def _merge_scale_(program: Program, scale: Operation) -> bool:
 
 def _merge_limits_(program: Program, relu: Unary) -> bool:
     before = _sole_producer(program, relu.source)
-    if not isinstance(before, (Convolution, Binary, Rescale)) or (isinstance(before, Rescale) and before.step):
+    if not isinstance(before, (Convolution, Binary, Rescale)) or before.step:
         return False
     low, high = max(before.low, relu.low), min(before.high, relu.high)
     if low > high:
@@ -69,10 +76,27 @@ def _merge_limits_(program: Program, relu: Unary) -> bool:
 
 def _merge_rounding_(program: Program, rounding: Unary) -> bool:
     before = _sole_producer(program, rounding.source)
-    if not isinstance(before, Rescale) or before.step or before.is_limited:
+    if not isinstance(before, (Convolution, Binary, Rescale)) or before.step:
         return False
-    merged = replace(before, target=rounding.target, step=rounding.slope, low=rounding.low, high=rounding.high)
+    # A product with a positive number keeps the order of floats, so limits before it are limits of the products.
+    step = np.float32(rounding.slope)
+    low = max(float(np.float32(before.low) * step), rounding.low)
+    high = min(float(np.float32(before.high) * step), rounding.high)
+    if low > high:
+        return False
+    merged = replace(before, target=rounding.target, step=rounding.slope, low=low, high=high)
     _replace_(program, before, rounding, merged)
+    return True
+
+
+def _merge_units_(program: Program, rescale: Rescale) -> bool:
+    before = _sole_producer(program, rescale.source)
+    if not isinstance(before, Convolution) or rescale.bias is not None or not _is_plain(before):
+        return False
+    merged = replace(
+        before, target=rescale.target, units=rescale.units, low=rescale.low, high=rescale.high, step=rescale.step
+    )
+    _replace_(program, before, rescale, merged)
     return True
 
 
@@ -82,11 +106,19 @@ def _merge_sum_(program: Program, addition: Binary) -> bool:
     terms = sorted(addition.sources, key=lambda value: produced.get(id(value), -1))
     earlier, later = terms
     before = _sole_producer(program, later)
-    if earlier is later or not isinstance(before, Convolution) or before.is_limited or before.added is not None:
+    if earlier is later or not isinstance(before, Convolution) or not _is_plain(before):
         return False
-    merged = replace(before, target=addition.target, added=earlier, low=addition.low, high=addition.high)
+    merged = replace(
+        before, target=addition.target, added=earlier, low=addition.low, high=addition.high, step=addition.step
+    )
     _replace_(program, before, addition, merged)
     return True
+
+
+def _is_plain(convolution: Convolution) -> bool:
+    """Return whether the results of ``convolution`` are its sums, with nothing done to them."""
+    nothing = convolution.added is None and convolution.units is None
+    return nothing and not convolution.is_limited and not convolution.step
 
 
 def _sole_producer(program: Program, value: Map) -> Operation | None:

@@ -8,8 +8,9 @@ from torch import Tensor, fx, nn
 from compression.core.errors import InputError, first_line
 from compression.core.tracing import trace
 from compression.runtimes.sparse.fusing import fuse_
-from compression.runtimes.sparse.handlers import Call, check_modules, find_handler
-from compression.runtimes.sparse.integer_handlers import find_integer_handler
+from compression.runtimes.sparse.handlers.call import Call
+from compression.runtimes.sparse.handlers.integers import find_integer_handler
+from compression.runtimes.sparse.handlers.registry import check_modules, find_handler
 from compression.runtimes.sparse.program import Map, Program
 
 

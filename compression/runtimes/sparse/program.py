@@ -41,12 +41,17 @@ class Integers:
 
 @dataclass(kw_only=True, eq=False)
 class Operation:
-    """An operation with one source and one target. Results are limited to [low, high]."""
+    """An operation with one source and one target. Results are limited to [low, high].
+
+    With a ``step`` above 0, results are multiplied by it, then limited, then rounded, halves to even. Only
+    convolutions, binary operations and rescaling have one.
+    """
 
     source: Map
     target: Map
     low: float = -INFINITY
     high: float = INFINITY
+    step: float = 0.0
 
     @property
     def sources(self) -> tuple[Map, ...]:
@@ -73,7 +78,8 @@ class Window:
 class Convolution(Operation):
     """A convolution or linear layer. ``weight: [O, I, kH, kW]`` (I: of one group), ``bias: [O]``, float64.
 
-    ``added`` is a map of the target's shape that is added to the result before it is limited.
+    ``added`` is a map of the target's shape that is added to the result before it is limited. ``units: [O]``, float32,
+    are what sums of integers are multiplied with before that; a convolution with units adds nothing.
     """
 
     weight: NDArray[np.float64]
@@ -81,6 +87,7 @@ class Convolution(Operation):
     window: Window
     groups: int = 1
     added: Map | None = None
+    units: NDArray[np.float32] | None = None
 
     @property
     def sources(self) -> tuple[Map, ...]:
@@ -135,13 +142,11 @@ class Binary(Operation):
 class Rescale(Operation):
     """Sums of integers multiplied by ``units: [C]``, float32.
 
-    With a ``step`` above 0, the results are then multiplied by it, limited and rounded, halves to even. If the source
-    has more channels than the target, each sum is in equally many parts, one after the other. They are added in double
-    precision, with ``bias: [C]`` in steps of a unit.
+    If the source has more channels than the target, each sum is in equally many parts, one after the other. They are
+    added in double precision, with ``bias: [C]`` in steps of a unit.
     """
 
     units: NDArray[np.float32]
-    step: float = 0.0
     bias: NDArray[np.float64] | None = None
 
 

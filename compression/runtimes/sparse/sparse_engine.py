@@ -11,7 +11,7 @@ from compression.core.tracing import trace
 from compression.runtimes.cpu_features import CpuFeatures, read_cpu_features
 from compression.runtimes.runtime import Predictor
 from compression.runtimes.sparse.compiler import load_kernels
-from compression.runtimes.sparse.handlers import check_modules
+from compression.runtimes.sparse.handlers.registry import check_modules
 from compression.runtimes.sparse.lowering import lower_graph
 from compression.runtimes.sparse.sparse_network import SparseNetwork
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compression.core.errors import InputError
 from compression.core.sizes import format_size
-from compression.runtimes.sparse.encoding import Encoded, encode
+from compression.runtimes.sparse.encoding.encode import Encoded, encode
 from compression.runtimes.sparse.program import Program
 
 _ALIGNMENT = 64

@@ -4,7 +4,8 @@ import pytest
 from torch import nn
 
 from compression.runtimes.sparse.cost_model import is_depthwise, weight_picoseconds
-from compression.runtimes.sparse.encoding import CONVOLUTION, DEPTHWISE, encode
+from compression.runtimes.sparse.encoding.encode import encode
+from compression.runtimes.sparse.encoding.records import CONVOLUTION, DEPTHWISE
 from compression.runtimes.sparse.lowering import lower
 
 

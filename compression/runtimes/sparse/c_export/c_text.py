@@ -10,7 +10,7 @@ _PLAIN = frozenset(map(chr, range(0x20, 0x7F))) - set('"\\?')
 # What the C standard promises for one string.
 LONGEST_STRING = 4095
 _LINE = 110
-_TYPES = {"f4": "float", "i4": "int32_t", "i2": "int16_t", "u1": "uint8_t"}
+_TYPES = {"f8": "double", "f4": "float", "i4": "int32_t", "i2": "int16_t", "u1": "uint8_t"}
 
 
 def quote(text: str) -> str:
@@ -36,6 +36,12 @@ def format_float(value: float) -> str:
     return "0.0f" if value == 0 and not np.signbit(value) else f"{_shorten(float(value).hex())}f"
 
 
+def format_double(value: float) -> str:
+    """Return ``value``, which must be finite, as C text that gives exactly this number."""
+    assert np.isfinite(value), value
+    return "0.0" if value == 0 and not np.signbit(value) else _shorten(float(value).hex())
+
+
 def _shorten(text: str) -> str:
     mantissa, exponent = text.split("p")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}"
@@ -48,7 +54,7 @@ def type_name(values: NDArray[np.generic]) -> str:
 
 def format_values(values: NDArray[np.generic]) -> str:
     """Return the elements of ``values: [N]`` as lines of a C initialiser."""
-    convert = format_float if values.dtype.kind == "f" else str
+    convert = {"f8": format_double, "f4": format_float}.get(values.dtype.str[1:], str)
     return wrap(convert(value) for value in values.tolist())
 
 

@@ -14,7 +14,7 @@ from compression.runtimes.sparse.c_export.c_text import (
     type_name,
 )
 from compression.runtimes.sparse.c_export.table_members import CTables
-from compression.runtimes.sparse.encoding import CONVOLUTION, OPERATION
+from compression.runtimes.sparse.encoding.records import CONVOLUTION, OPERATION
 
 _KINDS = ("IMPORT", "EXPORT", "CONVOLUTION", "MAXIMUM", "POOL", "UNARY", "BINARY", "COPY", "DEPTHWISE", "PACK")
 

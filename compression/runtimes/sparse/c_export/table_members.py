@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compression.runtimes.sparse.encoding import (
+from compression.runtimes.sparse.encoding.encode import Encoded
+from compression.runtimes.sparse.encoding.records import (
     CONVOLUTION,
     DEPTHWISE,
     MAXIMUM,
     PACK,
     PACK_NOTHING,
     POOL,
-    Encoded,
+    RESCALE,
 )
 
 Array = NDArray[np.generic]
@@ -20,19 +21,21 @@ Array = NDArray[np.generic]
 SHORT_OFFSETS, LISTED_WEIGHTS = 1, 2
 MOST_LISTED = 256
 
-_FLOATS = ("weights", "bias")
+_TYPES = {"weights": "<f4", "bias": "<f4", "units": "<f4"}
 _TABLES = {
     CONVOLUTION: ("weights", "offsets", "starts", "bias", "tile_table"),
-    DEPTHWISE: ("weights", "starts", "bias", "piece_table"),
+    DEPTHWISE: ("weights", "bias", "piece_table"),
     MAXIMUM: ("offsets", "tile_table"),
     POOL: ("weights", "offsets", "starts"),
     PACK: ("piece_table",),
 }
+# Fields that are -1 where there is no such table.
+_OPTIONAL = {CONVOLUTION: ("units",), DEPTHWISE: ("units", "starts", "offsets"), RESCALE: ("units", "bias")}
 
 
 @dataclass
 class Members:
-    """Typed arrays one after the other, each at a multiple of 4 bytes. Equal arrays are kept once."""
+    """Typed arrays one after the other, each at a multiple of 4 bytes, or 8 for doubles. Equal arrays are kept once."""
 
     arrays: list[Array] = field(default_factory=list)
     size: int = 0
@@ -43,6 +46,7 @@ class Members:
         values = np.concatenate([values, np.zeros(-values.nbytes % 4 // values.itemsize, values.dtype)])
         key = values.dtype.str, values.tobytes()
         if key not in self._known:
+            self.size += -self.size % values.itemsize
             self._known[key] = self.size
             self.arrays.append(values)
             self.size += values.nbytes
@@ -68,7 +72,7 @@ def make_members(encoded: Encoded, *, small: bool) -> CTables:
     operations, members, longest = encoded.operations.copy(), Members(), 1
     read = _Reader(encoded)
     for op in operations:
-        tables = {name: read.table(int(op[name]), is_float=name in _FLOATS) for name in tables_of(op)}
+        tables = {name: read.table(int(op[name]), _type_of(op, name)) for name in tables_of(op)}
         if small and op["kind"] == CONVOLUTION:
             longest = max(longest, _narrow(op, tables))
         for name, values in tables.items():
@@ -87,7 +91,13 @@ def tables_of(op: NDArray[np.void] | np.void) -> tuple[str, ...]:
     """Return the fields of an operation that hold places of tables."""
     names = _TABLES.get(int(op["kind"]), ())
     packs = op["kind"] in (CONVOLUTION, MAXIMUM) and op["pack"] != PACK_NOTHING
-    return (*names, "piece_table") if packs else names
+    wanted = (*names, *(["piece_table"] if packs else []))
+    return (*wanted, *(name for name in _OPTIONAL.get(int(op["kind"]), ()) if op[name] >= 0))
+
+
+def _type_of(op: np.void, name: str) -> str:
+    # Sums in parts are added in double precision, with their bias.
+    return "<f8" if (op["kind"], name) == (RESCALE, "bias") else _TYPES.get(name, "<i4")
 
 
 class _Reader:
@@ -98,9 +108,9 @@ class _Reader:
         places = {int(op[name]) for op in encoded.operations for name in tables_of(op)}
         self.ends = dict(zip(sorted(places), [*sorted(places)[1:], len(self.data)], strict=True))
 
-    def table(self, place: int, *, is_float: bool) -> Array:
-        """Return the table at ``place`` with the zeros that fill it up."""
-        return self.data[place : self.ends[place]].view("<f4" if is_float else "<i4")
+    def table(self, place: int, dtype: str) -> Array:
+        """Return the table of ``dtype`` at ``place`` with the zeros that fill it up."""
+        return self.data[place : self.ends[place]].view(dtype)
 
 
 def _narrow(op: np.void, tables: dict[str, Array]) -> int:

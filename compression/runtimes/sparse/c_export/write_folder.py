@@ -19,10 +19,9 @@ from compression.runtimes.sparse.c_export.model_text import (
     write_tables,
 )
 from compression.runtimes.sparse.c_export.table_members import make_members
-from compression.runtimes.sparse.encoding import encode
-from compression.runtimes.sparse.handlers import check_modules
+from compression.runtimes.sparse.encoding.encode import encode
+from compression.runtimes.sparse.handlers.registry import check_modules
 from compression.runtimes.sparse.lowering import lower_graph
-from compression.runtimes.sparse.program import Operation, Rescale, Unary
 
 Optimize = Literal["size", "speed"]
 # Floats in a vector. ``auto`` is what SSE and NEON have, which compilers use without flags.
@@ -41,26 +40,18 @@ def make_c_model(
 ) -> CModel:
     """Return the tables and facts of ``model`` for images of ``shape``, channels, height and width.
 
-    Raises InputError for a network that the sparse engine cannot run or that computes in integers, and for a class name
-    that C cannot hold.
+    Raises InputError for a network that the sparse engine cannot run and for a class name that C cannot hold.
     """
     check_class_names(class_names)
     graph = trace(model).cpu()
     check_modules(graph)
     width = VECTORS[vector]
     program = lower_graph(graph, shape=shape)
-    if any(map(_has_integers, program.operations)):
-        raise InputError("the C export has no kernels for integers")
     encoded = encode(program, vector=width, lanes=1)
     if encoded.classes != len(class_names):
         raise InputError(f"the network has {encoded.classes} logits for {len(class_names)} class names")
     tables = make_members(encoded, small=optimize == "size")
     return CModel(tables, encoded.arena_bytes, shape, class_names, mean, std, width)
-
-
-def _has_integers(operation: Operation) -> bool:
-    rounds = isinstance(operation, Unary) and operation.function in ("round", "scale")
-    return rounds or isinstance(operation, Rescale)
 
 
 def check_folder(folder: Path) -> None:

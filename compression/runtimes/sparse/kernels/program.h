@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* All places are in bytes: in the arena for values, in the tables for constants. Python writes the same layout
- * (OPERATION in encoding.py). */
+ * (OPERATION in encoding/records.py). */
 typedef struct {
     int64_t kind;
     int64_t width; /* floats in a vector */
@@ -15,17 +15,19 @@ typedef struct {
     int64_t source_plane, target_plane; /* from one channel to the next */
     int64_t tiles, tile_table;
     int64_t weights, offsets, starts, bias;
+    int64_t units; /* what sums are multiplied with, or -1 */
     int64_t pack, pack_width, pieces, piece_table; /* how a source is laid out again before it is read */
     int64_t packed, packed_plane;
     int64_t size, function;
+    int64_t columns, stride; /* of a depthwise convolution of rows */
     float low, high; /* limits of the result; infinite if there are none */
-    float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0, or a factor */
+    float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0, or the factor before a rounding */
 } Operation;
 
 enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE };
 enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU, ROUND, SCALE };
 enum { ADD, MULTIPLY };
-enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES };
+enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES, DEPTHWISE_ROWS };
 enum { PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE };
 
 /* Up to 8 vectors of one output channel: where each is read and written, relative to the plane. */

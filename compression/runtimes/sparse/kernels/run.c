@@ -96,7 +96,7 @@ static void unary(const Operation *op, char *arena)
 #define LOOP(name) \
     case name: for (int64_t i = 0; i < op->size; i++) target[i] = apply(name, op->slope, source[i]); break;
     switch (op->function) {
-    case RELU: JOIN(limit, VECTOR)(op, arena); break;
+    case RELU: JOIN(limit_values, VECTOR)(op, arena); break;
     case ROUND: JOIN(round_values, VECTOR)(op, arena); break;
     case SCALE: JOIN(scale_values, VECTOR)(op, arena); break;
     LOOP(SIGMOID)
@@ -124,7 +124,7 @@ static void binary(const Operation *op, char *arena)
             for (int64_t lane = 0; lane < op->width; lane++) {
                 float x = source[i + lane], y = other[lane];
                 x = op->function == ADD ? x + y : x * y;
-                target[i + lane] = at_most1(op->high, at_least1(op->low, x));
+                target[i + lane] = finish1(x, op->slope, op->low, op->high);
             }
     }
 }

@@ -7,7 +7,8 @@ from compression.runtimes.sparse.c_export.table_members import (
     Members,
     make_members,
 )
-from compression.runtimes.sparse.encoding import CONVOLUTION, encode
+from compression.runtimes.sparse.encoding.encode import encode
+from compression.runtimes.sparse.encoding.records import CONVOLUTION
 from compression.runtimes.sparse.program import Convolution, Map, Program, Window
 
 

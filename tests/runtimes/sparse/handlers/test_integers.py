@@ -20,9 +20,9 @@ from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Activation, Bits, Plan
 from compression.quantization.post_training import Calibration, quantized
 from compression.runtimes.cpu_features import read_cpu_features
-from compression.runtimes.sparse.integer_handlers import EXACT, split_sums
+from compression.runtimes.sparse.handlers.integers import EXACT, split_sums
 from compression.runtimes.sparse.lowering import lower
-from compression.runtimes.sparse.program import Rescale
+from compression.runtimes.sparse.program import Convolution, Rescale
 from compression.runtimes.sparse.sparse_engine import VECTORS, SparseRuntime, choose_vector
 
 BUILDABLE = [vector for vector in VECTORS if vector <= choose_vector(read_cpu_features())]
@@ -175,9 +175,10 @@ def test_small_layers_are_summed_at_once(images: Tensor) -> None:
     model = pruned("residual", images)
     plan = plan_of(model)
     network = to_integers(model, rounding(model, plan, [(images, None)]), plan)
-    found = [op for op in lower(network, shape=(3, 20, 20)).operations if isinstance(op, Rescale)]
-    assert [op.bias for op in found] == [None] * 3
-    # Rounding is part of scaling for all but the last layer, whose results are logits.
+    operations = lower(network, shape=(3, 20, 20)).operations
+    assert not any(isinstance(op, Rescale) for op in operations)
+    found = [op for op in operations if isinstance(op, Convolution) and op.units is not None]
+    # Rounding is part of all but the last layer, whose results are logits.
     assert [op.step > 0 for op in found] == [True, True, False]
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from compression.core.errors import InputError
-from compression.runtimes.sparse import encoding
 from compression.runtimes.sparse.compiler import KERNELS
-from compression.runtimes.sparse.encoding import OPERATION, encode, spread_planes
+from compression.runtimes.sparse.encoding import records
+from compression.runtimes.sparse.encoding.builder import spread_planes
+from compression.runtimes.sparse.encoding.encode import encode
+from compression.runtimes.sparse.encoding.records import OPERATION
 from compression.runtimes.sparse.program import Convolution, Map, Program, Window
 
 
@@ -25,11 +27,11 @@ def test_the_structures_are_those_of_the_c_header() -> None:
     constants = re.findall(r"enum \{ ([^}]*) \};", text)
     for group in (*constants[:1], *constants[3:]):
         for number, name in enumerate(group.split(", ")):
-            assert getattr(encoding, name) == number
+            assert getattr(records, name) == number
     functions, merges = ([name.lower() for name in group.split(", ")] for group in constants[1:3])
-    assert functions == list(encoding.FUNCTIONS)
+    assert functions == list(records.FUNCTIONS)
     # "add" and "multiply" of Python.
-    assert merges == list(encoding.MERGES)
+    assert merges == list(records.MERGES)
 
 
 def test_only_weights_that_are_not_zero_are_stored() -> None:

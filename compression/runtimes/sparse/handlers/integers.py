@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compression.core.selection import HoldsIntegers, RoundsActivations
-from compression.runtimes.sparse.handlers import Call, Handler
+from compression.runtimes.sparse.handlers.call import Call, Handler
 from compression.runtimes.sparse.program import Convolution, Integers, Map, Rescale, Unary, Window
 
 # Sums of integers below this bound are exact in float32.

@@ -1,0 +1,1 @@
+"""From a program to the tables that the compiled kernels walk."""
