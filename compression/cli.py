@@ -138,7 +138,7 @@ def predict(
 
     found = command.find_images(images)
     if not skip_corrupt:
-        command.refuse_faults(found)
+        command.refuse_faults(found, remedy="repair or remove them, or pass --skip-corrupt")
     artifact = _load(file, allow_import, max_bytes)
     predictor = command.make_predictor(artifact, engine=engine.value, threads=threads or _count_cores())
     faults = found.faults if skip_corrupt else None
@@ -171,7 +171,7 @@ def data(
         bool, typer.Option("--allow-nested", help="As data.allow_nested: class folders may hold only folders.")
     ] = False,
     picture: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Contact sheet to write; default: NAME_images.png here.")
+        Path | None, typer.Option(metavar="OUT", help="Contact sheet to write; default: NAME_sheet.png here.")
     ] = None,
 ) -> None:
     """Print what a folder of images holds, what is passed over and what a run refuses, and draw a contact sheet.
@@ -181,7 +181,7 @@ def data(
     from compression.commands.describe_data import Choices, describe_data
 
     choices = Choices(include or (), exclude or (), group_pattern, allow_nested)
-    default = Path(f"{Path(root).expanduser().resolve().name or 'root'}_images.png")
+    default = Path(f"{Path(root).expanduser().resolve().name or 'root'}_sheet.png")
     found = describe_data(root, choices=choices, picture=picture or default)
     typer.echo(found.text)
     if found.refused:

@@ -17,7 +17,7 @@ from compression.core.errors import InputError, printable
 from compression.data.decode import read_image
 from compression.data.image_formats import EXTENSIONS, is_image
 from compression.data.normalization import normalize
-from compression.data.options import shorten
+from compression.data.options import count_noun, shorten
 from compression.data.walk_folder import walk_folder
 from compression.runtimes.engines import ENGINES, check_engine, load_ready, make_runtime
 from compression.runtimes.runtime import Predictor
@@ -83,12 +83,11 @@ def find_images(paths: Sequence[Path]) -> FoundImages:
     return found
 
 
-def refuse_faults(found: FoundImages) -> None:
-    """Raise InputError with the first three files that cannot be used, if there are any."""
+def refuse_faults(found: FoundImages, *, remedy: str = "repair or remove them") -> None:
+    """Raise InputError with the first three paths that cannot be used and the ``remedy``, if there are any."""
     if found.faults:
         shown = shorten([f"{path} ({reason})" for path, reason in found.faults.items()], limit=3)
-        noun = "path" if len(found.faults) == 1 else "paths"
-        raise InputError(f"{len(found.faults)} {noun} that cannot be used: {shown}; repair or remove them")
+        raise InputError(f"{count_noun(len(found.faults), 'path')} that cannot be used: {shown}; {remedy}")
 
 
 def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes: Sequence[int] = (1,)) -> Predictor:

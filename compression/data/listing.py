@@ -10,7 +10,7 @@ from compression.data.folder_levels import refuse_extra_level
 from compression.data.folder_parts import find_parts
 from compression.data.image_formats import list_extensions
 from compression.data.name_forms import explain_lookalike, find_lookalike
-from compression.data.options import shorten
+from compression.data.options import count_noun, shorten
 from compression.data.path_patterns import PathPatterns
 from compression.data.walk_folder import PassedOver, Walk, list_subfolders, walk_folder
 
@@ -69,9 +69,8 @@ def refuse_faults(listing: FolderListing, *, remedy: str = "") -> None:
     if listing.faults:
         found = shorten([f"{path} ({reason})" for path, reason in listing.faults.items()], limit=3)
         remedy = remedy or "repair or remove them, or set data.skip_corrupt=true to leave them out"
-        num = len(listing.faults)
-        noun = "path that cannot be used" if num == 1 else "paths that cannot be used"
-        raise InputError(f"data.root={listing.root}: {num} {noun}: {found}; {remedy}")
+        num = count_noun(len(listing.faults), "path")
+        raise InputError(f"data.root={listing.root}: {num} that cannot be used: {found}; {remedy}")
 
 
 def _last(path: str) -> str:
