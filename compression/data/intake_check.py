@@ -18,7 +18,7 @@ _MANY, _MANY_SHARE = 3, 0.02
 _HARM = {
     ("train", "test"): ", so test accuracy {verb} too high",
     ("train", "val"): ", so validation accuracy {verb} too high",
-    ("val", "test"): "",
+    ("val", "test"): ", so test accuracy {verb} too high",
 }
 
 

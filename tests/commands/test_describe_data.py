@@ -63,7 +63,9 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path, monkeypatch):
         "                 hidden files and folders: 1",
         "                 folders of thumbnails and of systems: 1",
     ]
-    assert "warning: 1 test image also in train" in blocks[3]
+    # A run takes this image of train for val.
+    copied = "Train/a/1.jpg = TEST/a/copy.jpg"
+    assert blocks[3] == f"warning: 1 test image also in val, so test accuracy is too high: {copied}"
     assert blocks[4] == (
         "a run refuses 2 paths that cannot be used, unless data.skip_corrupt=true:\n"
         "  Train/b/dead.png: dead link\n"

@@ -14,6 +14,8 @@ from compression.core.errors import InputError
 from compression.data.image_folder import ImageFolder
 from compression.data.image_formats import EXTENSIONS
 
+AVIF = ".avif" in EXTENSIONS
+
 
 def rows(split):
     labels = split.labels.tolist()
@@ -188,13 +190,14 @@ def test_formats_that_came_later_are_read(write_folder):
     frames = [Image.new("RGB", (9, 9), colour) for colour in ((250, 0, 0), (0, 0, 250))]
     frames[0].save(home / "anim.gif", save_all=True, append_images=frames[1:])
     Image.new("RGB", (9, 9), (0, 250, 0)).save(home / "photo.jfif", format="JPEG", quality=95)
-    if ".avif" in EXTENSIONS:
+    if AVIF:
         Image.new("RGB", (9, 9), (240, 240, 0)).save(home / "new.avif", quality=95)
     data = ImageFolder(root=str(root), val_fraction=0.01).load(0)
     images = torch.cat([data.train.images, data.val.images])
-    flat = [tuple(image[:, 5, 5].tolist()) for image in images if image.float().std(dim=(1, 2)).max() == 0]
-    assert (250, 0, 0) in flat
-    assert len(flat) == (3 if ".avif" in EXTENSIONS else 2)
+    flat = [image.float().mean(dim=(1, 2)) for image in images if image.float().std(dim=(1, 2)).max() < 2]
+    # JPEG and AVIF do not store exact values.
+    found = {tuple((colour > 128).tolist()) for colour in flat}
+    assert found == {(True, False, False), (False, True, False), *([(True, True, False)] if AVIF else [])}
 
 
 def test_an_image_under_two_labels_is_refused_unless_allowed(split_folder):
@@ -224,12 +227,12 @@ def test_a_file_that_cannot_be_read_is_damaged(split_folder, monkeypatch):
     real = Path.read_bytes
 
     def refuse(path):
-        if path.name == "003.png" and path.parent.name == "dog":
+        if path.name == "013.png" and path.parent.name == "dog":
             raise PermissionError(13, "Permission denied")
         return real(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(InputError, match=r"1 damaged image: train/dog/003.png \(cannot be read: Permission denied\)"):
+    with pytest.raises(InputError, match=r"1 damaged image: train/dog/013.png \(cannot be read: Permission denied\)"):
         ImageFolder(root=str(split_folder)).load(0)
     data = ImageFolder(root=str(split_folder), skip_corrupt=True).load(0)
     assert len(data.train) + len(data.val) == 39

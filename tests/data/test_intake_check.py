@@ -31,7 +31,7 @@ def test_images_in_two_parts_are_paired():
     assert intake.list_warnings() == (
         "2 test images also in train, so test accuracy is too high: b = t, a = u",
         "1 val image also in train, so validation accuracy is too high: a = v",
-        "1 test image also in val: v = u",
+        "1 test image also in val, so test accuracy is too high: v = u",
     )
 
 
