@@ -126,19 +126,66 @@ def predict(
     ] = None,
     engine: Annotated[Engine, typer.Option(help="Engine that runs the model.")] = Engine.eager,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
+    skip_corrupt: Annotated[
+        bool,
+        typer.Option("--skip-corrupt", help="Go on past damaged files and dead links; the exit code is then 1."),
+    ] = False,
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = _MAX_BYTES,
 ) -> None:
     """Print the most probable class of each image, and its probability."""
     from compression.commands import predict_images as command
 
-    paths = command.list_images(images)
+    found = command.find_images(images)
+    if not skip_corrupt:
+        command.refuse_faults(found, remedy="repair or remove them, or pass --skip-corrupt")
     artifact = _load(file, allow_import, max_bytes)
     predictor = command.make_predictor(artifact, engine=engine.value, threads=threads or _count_cores())
-    predictions = list(command.predict_images(artifact, paths, predictor=predictor))
+    faults = found.faults if skip_corrupt else None
+    predictions = list(command.predict_images(artifact, found.paths, predictor=predictor, faults=faults))
     typer.echo(command.format_predictions(predictions, class_names=artifact.class_names))
     if csv is not None:
         command.write_csv(csv, predictions, class_names=artifact.class_names)
+    if found.faults:
+        typer.echo(command.format_faults(found), err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def data(
+    root: Annotated[str, typer.Argument(metavar="ROOT|digits|cifar10", help="Folder of class folders, or a dataset.")],
+    include: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Only files like this, e.g. '*.jpg'; as data.include. May be repeated."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN", help="No files like this, e.g. '*_mask.png'; as data.exclude. May be repeated."
+        ),
+    ] = None,
+    group_pattern: Annotated[
+        str | None, typer.Option("--group-pattern", metavar="REGEX", help="As data.group_pattern, e.g. '(part\\d+)_'.")
+    ] = None,
+    allow_nested: Annotated[
+        bool, typer.Option("--allow-nested", help="As data.allow_nested: class folders may hold only folders.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Contact sheet to write; default: NAME_sheet.png here.")
+    ] = None,
+) -> None:
+    """Print what a folder of images holds, what is passed over and what a run refuses, and draw a contact sheet.
+
+    The exit code is 1 if a run refuses the folder.
+    """
+    from compression.commands.describe_data import Choices, describe_data
+
+    choices = Choices(include or (), exclude or (), group_pattern, allow_nested)
+    default = Path(f"{Path(root).expanduser().resolve().name or 'root'}_sheet.png")
+    found = describe_data(root, choices=choices, picture=picture or default)
+    typer.echo(found.text)
+    if found.refused:
+        raise typer.Exit(1)
 
 
 @app.command()

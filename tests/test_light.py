@@ -54,6 +54,7 @@ def answers(tmp_path_factory):
         "compare": ["compare", pruned, integers, "--measure"],
         "storage": ["storage", pruned],
         "analyze": ["analyze", pruned, "--data", str(folder)],
+        "data": ["data", str(folder)],
         "report": ["report", str(folder)],
         "recommend": ["recommend", str(folder)],
         "status": ["status", str(folder)],
@@ -96,7 +97,7 @@ def test_a_command_of_the_light_set_runs(answers, command, shown):
         ("onnx", "onnx"),
         ("onnxruntime", "onnx"),
         ("openvino", "openvino"),
-        *((command, "train") for command in ("compare", "storage", "analyze", "report", "recommend")),
+        *((command, "train") for command in ("compare", "storage", "analyze", "data", "report", "recommend")),
         *(
             (command, "train")
             for command in ("status", "store ls", "store gc", "store verify", "sensitivity", "search")

@@ -13,7 +13,7 @@ from compression.core.errors import InputError
 from compression.data.base import Split
 from compression.data.image_folder import FileImages
 from compression.data.image_scan import decode_files
-from compression.data.listing import FolderListing, list_folder
+from compression.data.listing import FolderListing, list_folder, refuse_faults
 from compression.data.options import shorten
 
 # Bytes of pixels that are kept in memory at most, as in data.resident_limit_mib.
@@ -26,7 +26,9 @@ def load_root(root: Path, artifact: Artifact) -> LabelledImages:
     ``root/val``, if it exists, holds the held-out images. Class folders are matched to the model's classes by name.
     """
     try:
-        listing = list_folder(root)
+        # Class folders that hold only folders are fine here: their names must be those of the model's classes.
+        listing = list_folder(root, allow_nested=True)
+        refuse_faults(listing, remedy="repair or remove them")
     except InputError as error:
         raise InputError(str(error).replace("data.root=", "--data ", 1)) from error
     order = match_classes(listing.class_names, artifact.class_names, source=f"--data {root}")
@@ -38,7 +40,7 @@ def load_root(root: Path, artifact: Artifact) -> LabelledImages:
         test=relabel(_read(listing, test, artifact), order),
         held_out=relabel(_read(listing, held_out, artifact), order) if held_out else None,
         groups={},
-        origin=f"{len(test):,} images of {root if listing.parts is None else root / 'test'}",
+        origin=f"{len(test):,} images of {root if listing.parts is None else root / listing.part_folders['test']}",
         notes=notes,
     )
 

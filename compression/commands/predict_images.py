@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compression.artifact import Artifact
-from compression.core.errors import InputError
-from compression.data.decode import EXTENSIONS, read_image
+from compression.core.errors import InputError, printable
+from compression.data.decode import read_image
+from compression.data.image_formats import EXTENSIONS, is_image
 from compression.data.normalization import normalize
+from compression.data.options import count_noun, shorten
+from compression.data.walk_folder import walk_folder
 from compression.runtimes.engines import ENGINES, check_engine, load_ready, make_runtime
 from compression.runtimes.runtime import Predictor
 from compression.system.files import write_atomic
@@ -33,31 +37,57 @@ class Prediction:
         return int(self.probabilities.argmax())
 
 
-def list_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the given image files, and the images at any depth of the given folders: sorted, hidden ones left out.
+@dataclass(frozen=True)
+class FoundImages:
+    """Paths of images, and the reasons for those that cannot be used: dead links, loops, damage."""
 
-    Raises InputError for a path that does not exist, has no image extension, or is a folder without images.
+    paths: list[Path]
+    faults: dict[str, str]
+
+
+def list_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the given image files, and the images of the given folders as ``find_images`` finds them.
+
+    Raises InputError for a path that does not exist or has no image extension, for a folder without images, and for
+    dead links, loops of links and unreadable folders inside a folder.
     """
-    images: list[Path] = []
+    found = find_images(paths)
+    refuse_faults(found)
+    return found.paths
+
+
+def find_images(paths: Sequence[Path]) -> FoundImages:
+    """Return the given image files, and the images at any depth of the given folders, sorted.
+
+    Links are followed, and hidden files and thumbnail folders passed over, as in training. Raises InputError for a path
+    that does not exist or has no image extension, and for a folder without images.
+    """
+    found = FoundImages([], {})
     allowed = ", ".join(extension.removeprefix(".") for extension in EXTENSIONS)
     for path in paths:
         if path.is_dir():
-            found = [file for file in sorted(path.rglob("*")) if _is_visible_image(file, root=path)]
-            if not found:
-                raise InputError(f"{path} holds no images; allowed: {allowed}")
-            images += found
+            walk = walk_folder(path)
+            found.faults.update({f"{path}/{name}": reason for name, reason in sorted(walk.faults.items())})
+            if not walk.images and not walk.faults:
+                unread = ", ".join(f"{num:,} {kind}" for kind, num in walk.passed_over.unread.most_common(3))
+                but = f" but {unread}, which is not read" if unread else ""
+                raise InputError(f"{path} holds no images{but}; allowed: {allowed}")
+            found.paths.extend(sorted(path / name for name in walk.images))
         elif not path.exists():
-            raise InputError(f"{path} does not exist; allowed: image files and folders of them")
-        elif path.suffix.lower() not in EXTENSIONS:
+            kind = "is a dead link" if path.is_symlink() else "does not exist"
+            raise InputError(f"{path} {kind}; allowed: image files and folders of them")
+        elif not is_image(path.name):
             raise InputError(f"{path} is not an image; allowed: {allowed}")
         else:
-            images.append(path)
-    return images
+            found.paths.append(path)
+    return found
 
 
-def _is_visible_image(file: Path, *, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return not hidden and file.suffix.lower() in EXTENSIONS and file.is_file()
+def refuse_faults(found: FoundImages, *, remedy: str = "repair or remove them") -> None:
+    """Raise InputError with the first three paths that cannot be used and the ``remedy``, if there are any."""
+    if found.faults:
+        shown = shorten([f"{path} ({reason})" for path, reason in found.faults.items()], limit=3)
+        raise InputError(f"{count_noun(len(found.faults), 'path')} that cannot be used: {shown}; {remedy}")
 
 
 def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes: Sequence[int] = (1,)) -> Predictor:
@@ -87,16 +117,34 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes
 
 
 def predict_images(
-    artifact: Artifact, paths: Sequence[Path], *, predictor: Predictor, batch_size: int = 64
+    artifact: Artifact,
+    paths: Sequence[Path],
+    *,
+    predictor: Predictor,
+    batch_size: int = 64,
+    faults: dict[str, str] | None = None,
 ) -> Iterator[Prediction]:
-    """Yield a prediction for every image, in order. Raises InputError that names a damaged file."""
+    """Yield a prediction for every image, in order.
+
+    Raises InputError that names a damaged file. With ``faults``, damaged files are added there with the reason instead,
+    and have no prediction.
+    """
     mean, std = (tuple(values) for values in (artifact.mean, artifact.std))
     for start in range(0, len(paths), batch_size):
-        chunk = paths[start : start + batch_size]
-        images = torch.stack([read_image(path, image_size=artifact.image_size) for path in chunk])
+        read: list[tuple[Path, Tensor]] = []
+        for path in paths[start : start + batch_size]:
+            try:
+                read.append((path, read_image(path, image_size=artifact.image_size)))
+            except InputError as error:
+                if faults is None:
+                    raise
+                faults[str(path)] = str(error).removeprefix(f"{path}: ").partition(";")[0]
+        if not read:
+            continue
+        images = torch.stack([image for _, image in read])
         normalized = normalize(images, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
         logits = torch.from_numpy(predictor(normalized.contiguous().numpy()))
-        for path, row in zip(chunk, logits.softmax(dim=1).numpy(), strict=True):
+        for (path, _), row in zip(read, logits.softmax(dim=1).numpy(), strict=True):
             yield Prediction(path, row)
 
 
@@ -117,3 +165,10 @@ def format_predictions(predictions: Sequence[Prediction], *, class_names: Sequen
 
     rows = [(str(one.path), class_names[one.best], f"{one.probabilities[one.best]:.3f}") for one in predictions]
     return format_table(("file", "class", "probability"), rows=rows, right=(2,))
+
+
+def format_faults(found: FoundImages) -> str:
+    """Return a line for each file that has no prediction, and their number."""
+    lines = [f"left out: {printable(path)}: {printable(reason)}" for path, reason in found.faults.items()]
+    total = len(lines)
+    return "\n".join([*lines, f"{total:,} without a prediction"])

@@ -75,7 +75,8 @@ class ImageData:
     """A loaded data set.
 
     ``image_size`` is height and width in pixels. ``mean`` and ``std`` per channel are on the 0..1 scale. ``warnings``
-    are the findings of the intake check, one line each.
+    are the findings of the intake check, one line each. ``shapes`` says how wide to high the originals are, and what
+    happens to those that are not square.
     """
 
     name: str
@@ -88,6 +89,7 @@ class ImageData:
     test: Split
     class_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    shapes: str = ""
 
     @property
     def num_classes(self) -> int:

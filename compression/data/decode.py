@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from compression.core.errors import InputError
-
-EXTENSIONS: tuple[str, ...] = IMG_EXTENSIONS
+from compression.data.image_facts import Facts, read_facts
+from compression.data.image_formats import FORMATS, list_extensions
 
 # Part of the cache key of decoded images. Increase it when a change of this file changes the decoded pixels.
 DECODE_VERSION = 1
@@ -43,11 +42,17 @@ def decode_image(content: bytes, *, image_size: int) -> np.ndarray:
 
     Resizing is bilinear and antialiased. The camera's orientation tag is applied, transparency is dropped, and 16-bit
     grey is scaled to 8 bits. A JPEG that is much larger than needed is first decoded at 1/2, 1/4 or 1/8 of its size.
-    Raises ``DamagedImageError`` for content that cannot be decoded.
+    Of several pictures in one file, the first counts. Raises ``DamagedImageError`` for content that cannot be decoded.
     """
+    return decode_with_facts(content, image_size=image_size)[0]
+
+
+def decode_with_facts(content: bytes, *, image_size: int) -> tuple[np.ndarray, Facts]:
+    """Return what ``decode_image`` does, and a row of ``FACTS`` about the original."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return _to_array(image, image_size)
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            facts = read_facts(image)
+            return _to_array(image, image_size), facts
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DamagedImageError("cannot identify image" if "BytesIO" in reason else reason) from error
@@ -101,8 +106,3 @@ def read_file(path: Path | str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def list_extensions() -> str:
-    """Return the file extensions that count as images, separated by spaces, for a message."""
-    return " ".join(EXTENSIONS)

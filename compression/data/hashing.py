@@ -4,12 +4,24 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from compression.data.decode import read_file
-
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class FileHashes:
+    """SHA-256 of N files, in hex.
+
+    ``digests`` are those of each file's content, "" for a file that cannot be read. ``fingerprint`` covers names, sizes
+    and contents of all. ``unreadable`` maps the index of a file to the reason.
+    """
+
+    digests: list[str]
+    fingerprint: str
+    unreadable: dict[int, str]
 
 
 def count_threads() -> int:
@@ -28,20 +40,28 @@ def map_chunks(function: Callable[[int, int], Result], length: int, *, chunk: in
         return list(threads.map(lambda span: function(*span), spans))
 
 
-def hash_files(root: Path, names: Sequence[str]) -> tuple[list[str], str]:
-    """Return (SHA-256 of each file's content, SHA-256 over all names, sizes and contents), in hex.
-
-    ``names`` are relative to ``root``; the path of ``root`` is not part of the hash. Raises ``InputError`` for a file
-    that cannot be read.
-    """
+def hash_files(root: Path, names: Sequence[str]) -> FileHashes:
+    """Return the hashes of files. ``names`` are relative to ``root``; the path of ``root`` is not part of any hash."""
     folder = str(root)
 
-    def hash_chunk(start: int, stop: int) -> list[tuple[str, int]]:
-        contents = [read_file(f"{folder}/{name}") for name in names[start:stop]]
-        return [(hashlib.sha256(content).hexdigest(), len(content)) for content in contents]
+    def hash_file(name: str) -> tuple[str, int, str]:
+        try:
+            content = Path(f"{folder}/{name}").read_bytes()
+        except OSError as error:
+            return "", 0, describe_read_error(error)
+        return hashlib.sha256(content).hexdigest(), len(content), ""
+
+    def hash_chunk(start: int, stop: int) -> list[tuple[str, int, str]]:
+        return [hash_file(name) for name in names[start:stop]]
 
     hashed = [item for items in map_chunks(hash_chunk, len(names), chunk=256) for item in items]
     whole = hashlib.sha256()
-    for name, (digest, size) in zip(names, hashed, strict=True):
-        whole.update(f"{name}\0{size}\0{digest}\n".encode())
-    return [digest for digest, _ in hashed], whole.hexdigest()
+    for name, (digest, size, why) in zip(names, hashed, strict=True):
+        whole.update(f"{name}\0{size}\0{'unreadable' if why else digest}\n".encode())
+    unreadable = {index: why for index, (_, _, why) in enumerate(hashed) if why}
+    return FileHashes([digest for digest, _, _ in hashed], whole.hexdigest(), unreadable)
+
+
+def describe_read_error(error: OSError) -> str:
+    """Return why a file cannot be read, without its name."""
+    return f"cannot be read: {error.strerror or error}"

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import psutil
@@ -14,12 +16,17 @@ from compression.core.errors import InputError
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData, Split
 from compression.data.decode import read_image
-from compression.data.hashing import hash_files
+from compression.data.equal_images import refuse_conflicts
+from compression.data.folder_intake import inspect_folder
+from compression.data.grouped_splits import split_grouped
+from compression.data.hashing import FileHashes, hash_files
+from compression.data.image_facts import describe_aspects
 from compression.data.image_scan import Decoded, decode_files
-from compression.data.intake_check import Intake, inspect_images, refuse_damaged
-from compression.data.listing import FolderListing, check_can_split, list_folder
+from compression.data.intake_check import Intake, refuse_damaged
+from compression.data.listing import FolderListing, check_can_split, list_folder, refuse_faults
 from compression.data.normalization import measure_normalization
 from compression.data.options import Triple, check_bool, check_fraction, check_int
+from compression.data.path_patterns import PathPatterns, check_group_pattern, check_patterns, find_groups
 from compression.data.splits import order_by_content, order_by_seed, split_stratified
 
 
@@ -37,16 +44,38 @@ class FileImages:
         return read_image(self.paths[index], image_size=self.image_size)
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A folder after one pass over its images. ``parts`` has the rows of ``listing`` in train, val and test."""
+
+    listing: FolderListing
+    decoded: Decoded
+    parts: Mapping[str, Tensor]
+    intake: Intake
+
+
 class ImageFolder(Dataset):
     """Images under ``root/{train,test[,val]}/<class>``, or under ``root/<class>``.
 
     In the second case ``test_fraction`` of the images become the test part. Which ones depends on their content alone,
     not on names or the seed. ``resident=auto`` keeps all pixels in memory if they fit in ``resident_limit_mib`` (MiB)
-    and in half of the machine's memory. Otherwise images are decoded at each use. ``skip_corrupt`` leaves damaged
-    images out instead of raising an error.
+    and in half of the machine's memory. Otherwise images are decoded at each use.
+
+    ``include`` and ``exclude`` are glob patterns on the path inside ``root``. Images for which the first group of the
+    regular expression ``group_pattern`` is equal stay together in every split. ``skip_corrupt`` leaves damaged images
+    and dead links out instead of raising an error. ``allow_conflicts`` accepts equal images in two classes,
+    ``allow_nested`` class folders that hold only folders.
     """
 
     name = "image_folder"
+    added: ClassVar[Mapping[str, Any]] = {
+        **Dataset.added,
+        "include": None,
+        "exclude": None,
+        "group_pattern": None,
+        "allow_conflicts": False,
+        "allow_nested": False,
+    }
 
     def __init__(
         self,
@@ -61,7 +90,12 @@ class ImageFolder(Dataset):
         std: Triple | None = None,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        include: list[str] | None = None,
+        exclude: list[str] | None = None,
+        group_pattern: str | None = None,
         skip_corrupt: bool = False,
+        allow_conflicts: bool = False,
+        allow_nested: bool = False,
         resident: bool | str = "auto",
         resident_limit_mib: int = 4096,
     ) -> None:
@@ -81,17 +115,25 @@ class ImageFolder(Dataset):
             raise InputError(f"data.resident={resident}: allowed is auto, true or false")
         self.root = Path(root).expanduser()
         self.test_fraction = check_fraction("test_fraction", test_fraction)
+        self.patterns = PathPatterns(check_patterns("include", include), check_patterns("exclude", exclude))
+        self.group_pattern = check_group_pattern(group_pattern)
         self.skip_corrupt = check_bool("skip_corrupt", skip_corrupt)
+        self.allow_conflicts = check_bool("allow_conflicts", allow_conflicts)
+        self.allow_nested = check_bool("allow_nested", allow_nested)
         self.resident = resident
         self.resident_limit_mib = check_int("resident_limit_mib", resident_limit_mib, minimum=1)
 
     @cached_property
     def _listing(self) -> FolderListing:
-        return list_folder(self.root)
+        return list_folder(self.root, patterns=self.patterns, allow_nested=self.allow_nested)
 
     @cached_property
-    def _hashes(self) -> tuple[list[str], str]:
+    def _hashes(self) -> FileHashes:
         return hash_files(self.root, self._listing.names)
+
+    @cached_property
+    def _groups(self) -> list[str] | None:
+        return None if self.group_pattern is None else find_groups(self._listing.names, self.group_pattern)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -101,48 +143,67 @@ class ImageFolder(Dataset):
     def check(self) -> None:
         """Raise ``InputError`` for any problem of folders, names and class sizes. Opens no image."""
         super().check()
-        check_can_split(self._listing)
+        if not self.skip_corrupt:
+            refuse_faults(self._listing)
+        check_can_split(self._listing, groups=self._groups)
 
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of the names, sizes and content of all images under ``root``."""
-        return self._hashes[1]
+        return self._hashes.fingerprint
 
     def load(self, seed: int, *, cache_dir: Path | None = None) -> ImageData:
         """Return the images in the parts train, val and test.
 
-        Decodes every image once, or reads decoded images from ``cache_dir``. Raises ``InputError`` for damaged images
-        unless ``skip_corrupt`` is set, and for a class that has no readable image left in some part.
+        Decodes every image once, or reads decoded images from ``cache_dir``. Raises ``InputError`` as ``examine`` does.
         """
-        self.check()
-        listing, keep = self._listing, self._is_resident()
-        decoded = decode_files(
-            self.root,
-            listing.names,
-            image_size=self.image_size,
-            keep=keep,
-            fingerprint=self.fingerprint(),
-            cache_dir=cache_dir,
-        )
-        if not self.skip_corrupt:
-            refuse_damaged(self.root, {listing.names[i]: why for i, why in decoded.damaged.items()})
-        parts = self._divide(decoded, seed)
-        intake = self._inspect(decoded, parts)
+        found = self.examine(seed, cache_dir=cache_dir)
+        decoded, parts = found.decoded, found.parts
         mean, std = self.mean, self.std
         if mean is None or std is None:
             measured = measure_normalization(
                 decoded.pixel_sums[parts["train"].numpy()], pixels_per_image=self.image_size**2
             )
             mean, std = mean or measured[0], std or measured[1]
+        shapes = describe_aspects(decoded.facts)
         return ImageData(
             name=self.name,
-            class_names=listing.class_names,
+            class_names=self.class_names,
             image_size=self.image_size,
             mean=mean,
             std=std,
             class_groups=self.class_groups,
-            warnings=intake.list_warnings(),
+            warnings=found.intake.list_warnings(),
+            shapes=shapes if shapes == "square" else f"{shapes}, centre squares",
             **{part: self._make_split(decoded, rows) for part, rows in parts.items()},
         )
+
+    def examine(self, seed: int, *, cache_dir: Path | None = None) -> Examined:
+        """Return the decoded images, their parts, and what was found about them.
+
+        Raises ``InputError`` for damaged images unless ``skip_corrupt`` is set, for equal images in two classes unless
+        ``allow_conflicts`` is set, and for a class that has no readable image left in some part.
+        """
+        self.check()
+        decoded = decode_files(
+            self.root,
+            self._listing.names,
+            image_size=self.image_size,
+            keep=self._is_resident(),
+            fingerprint=self.fingerprint(),
+            cache_dir=cache_dir,
+        )
+        if not self.skip_corrupt:
+            refuse_damaged(self.root, {self._listing.names[i]: why for i, why in decoded.damaged.items()})
+        parts = self._divide(decoded, seed)
+        intake = inspect_folder(
+            *(self._listing, decoded, parts),
+            digests=self._hashes.digests,
+            groups=self._groups,
+            pixels_per_image=self.image_size**2,
+        )
+        if not self.allow_conflicts:
+            refuse_conflicts(self.root, intake.conflicts)
+        return Examined(self._listing, decoded, parts, intake)
 
     def _is_resident(self) -> bool:
         if isinstance(self.resident, bool):
@@ -154,7 +215,7 @@ class ImageFolder(Dataset):
         listing = self._listing
         rows = [i for i in range(len(listing.names)) if i not in decoded.damaged]
         if listing.parts is None:
-            order = order_by_content([self._hashes[0][i] for i in rows], [listing.names[i] for i in rows])
+            order = order_by_content([self._hashes.digests[i] for i in rows], [listing.names[i] for i in rows])
             train, test = self._split(rows, fraction=self.test_fraction, order=order)
             parts = {"train": train, "test": test}
         else:
@@ -168,7 +229,11 @@ class ImageFolder(Dataset):
 
     def _split(self, rows: list[int], *, fraction: float, order: Tensor) -> tuple[list[int], list[int]]:
         labels = torch.tensor([self._listing.labels[i] for i in rows])
-        first, second = split_stratified(labels, fraction=fraction, order=order)
+        if self._groups is None:
+            first, second = split_stratified(labels, fraction=fraction, order=order)
+        else:
+            groups = [self._groups[i] for i in rows]
+            first, second = split_grouped(labels, groups=groups, fraction=fraction, order=order)
         return [rows[i] for i in first.tolist()], [rows[i] for i in second.tolist()]
 
     def _check_classes_left(self, parts: Mapping[str, list[int]]) -> None:
@@ -180,17 +245,6 @@ class ImageFolder(Dataset):
                         f"data.root={self.root}: class {name} has no readable image left for {part}; "
                         "allowed is at least one in every part"
                     )
-
-    def _inspect(self, decoded: Decoded, parts: Mapping[str, Tensor]) -> Intake:
-        listing, test = self._listing, set(parts["test"].tolist())
-        rows = sorted(i for part in parts.values() for i in part.tolist())
-        return inspect_images(
-            names=[listing.names[i] for i in rows],
-            digests=[self._hashes[0][i] for i in rows],
-            class_of=[listing.class_names[listing.labels[i]] for i in rows],
-            is_test=[i in test for i in rows],
-            damaged={listing.names[i]: why for i, why in decoded.damaged.items()},
-        )
 
     def _make_split(self, decoded: Decoded, rows: Tensor) -> Split:
         labels = torch.from_numpy(np.array(self._listing.labels, np.int64)[rows.numpy()])

@@ -1,4 +1,4 @@
-"""One pass over all image files: pixel sums, damaged files and, if wanted, all pixels, with a cache on disk."""
+"""One pass over all image files: sums, facts, thumbnails, damaged files and, if wanted, pixels, cached on disk."""
 
 import hashlib
 import json
@@ -15,13 +15,17 @@ import PIL
 from msgspec import Struct
 
 from compression.core.json_record import convert_record
-from compression.data.decode import DECODE_VERSION, DamagedImageError, decode_image, read_file
-from compression.data.hashing import map_chunks
+from compression.data.decode import DECODE_VERSION, DamagedImageError, decode_with_facts
+from compression.data.hashing import describe_read_error, map_chunks
+from compression.data.image_facts import FACTS
 from compression.data.normalization import sum_pixels
+from compression.data.thumbnails import SIDE, make_thumbnails
 
 log = logging.getLogger(__name__)
 
 _STALE_SECONDS = 24 * 3600
+# Arrays of every pass; with pixels, the cache also has `images`.
+_ARRAYS = ("pixel_sums", "facts", "thumbnails")
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,15 @@ class Decoded:
     """Result of a pass over N image files.
 
     ``pixel_sums`` are int64 ``[N, 3, 2]`` from ``sum_pixels``. ``images`` are uint8 ``[N, 3, H, W]``, or None if pixels
-    are not kept. Rows of damaged files are zero. ``damaged`` maps a file's index to the reason.
+    are not kept. ``facts`` are rows of ``FACTS``, ``thumbnails`` those of ``make_thumbnails``, uint8 ``[N, 16, 16]``.
+    Rows of damaged files are zero. ``damaged`` maps a file's index to the reason.
     """
 
     pixel_sums: np.ndarray
     images: np.ndarray | None
     damaged: Mapping[int, str]
+    facts: np.ndarray
+    thumbnails: np.ndarray
 
 
 class _Record(Struct):
@@ -76,23 +83,29 @@ def _shape(names: Sequence[str], size: int) -> tuple[int, int, int, int]:
 def _decode(root: Path, names: Sequence[str], size: int, images: np.ndarray | None) -> Decoded:
     log.info("decoding %d images of %s", len(names), root)
     pixel_sums = np.zeros((len(names), 3, 2), np.int64)
+    facts = np.zeros(len(names), FACTS)
+    thumbnails = np.zeros((len(names), SIDE, SIDE), np.uint8)
 
     def decode_chunk(start: int, stop: int) -> dict[int, str]:
         damaged = {}
         block = np.zeros(_shape(names[start:stop], size), np.uint8)
         for row, name in enumerate(names[start:stop]):
-            content = read_file(f"{root}/{name}")
             try:
-                block[row] = decode_image(content, image_size=size)
+                content = Path(f"{root}/{name}").read_bytes()
+                block[row], facts[start + row] = decode_with_facts(content, image_size=size)
             except DamagedImageError as error:
                 damaged[start + row] = str(error)
+            except OSError as error:
+                damaged[start + row] = describe_read_error(error)
         pixel_sums[start:stop] = sum_pixels(block)
+        thumbnails[start:stop] = make_thumbnails(block)
         if images is not None:
             images[start:stop] = block
         return damaged
 
     found = map_chunks(decode_chunk, len(names), chunk=32)
-    return Decoded(pixel_sums, images, {i: reason for part in found for i, reason in part.items()})
+    damaged = {i: reason for part in found for i, reason in part.items()}
+    return Decoded(pixel_sums, images, damaged, facts, thumbnails)
 
 
 def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
@@ -100,11 +113,14 @@ def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
         record = convert_record(json.loads((folder / "record.json").read_text()), _Record)
         if any(_hash_file(folder / name) != checksum for name, checksum in record.sha256.items()):
             return None
-        if not {"pixel_sums.npy", *(["images.npy"] if keep else [])} <= record.sha256.keys():
+        # An earlier version kept neither facts nor thumbnails.
+        wanted = {f"{name}.npy" for name in (*_ARRAYS, *(["images"] if keep else []))}
+        if not wanted <= record.sha256.keys():
             return None
         # Map the file, so that memory holds only the rows that are copied out of it.
         images = np.load(folder / "images.npy", mmap_mode="r") if keep else None
-        return Decoded(np.load(folder / "pixel_sums.npy"), images, record.damaged)
+        pixel_sums, facts, thumbnails = (np.load(folder / f"{name}.npy") for name in _ARRAYS)
+        return Decoded(pixel_sums, images, record.damaged, facts, thumbnails)
     except (OSError, ValueError, RecursionError):
         return None
 
@@ -123,7 +139,8 @@ def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep
         decoded = _decode(root, names, size, images)
         if images is not None:
             images.flush()
-        np.save(scratch / "pixel_sums.npy", decoded.pixel_sums)
+        for name in _ARRAYS:
+            np.save(scratch / f"{name}.npy", getattr(decoded, name))
         arrays = sorted(scratch.glob("*.npy"))
         record = {
             "sha256": {path.name: _hash_file(path) for path in arrays},

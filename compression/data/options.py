@@ -104,6 +104,11 @@ def check_group_members(groups: Mapping[str, tuple[str, ...]], class_names: Sequ
             seen[member] = group
 
 
+def count_noun(num: int, noun: str) -> str:
+    """Return e.g. ``1 image`` or ``1,200 images``."""
+    return f"{num:,} {noun}" + ("" if num == 1 else "s")
+
+
 def shorten(names: Sequence[str], *, limit: int = 12) -> str:
     """Return the first ``limit`` names joined by commas, and the number of the others, for a message of one line."""
     rest = len(names) - limit

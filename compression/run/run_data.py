@@ -14,6 +14,7 @@ from compression.core.seeding import derive_seed
 from compression.data.base import Dataset, ImageData
 from compression.data.batch_size import find_batch_size
 from compression.data.batches import Batches
+from compression.data.intake_line import describe_data
 from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD
 from compression.data.subsets import take_spread
 from compression.run.ranks import local_rank
@@ -21,7 +22,11 @@ from compression.run.ranks import local_rank
 log = logging.getLogger(__name__)
 
 # Settings that say where images are and how they reach the device. They change no computed value.
-_NOT_IN_IDENTITY = ("root", "num_workers", "resident", "resident_limit_mib", "class_groups", "batch_size")
+_NOT_IN_IDENTITY = (
+    *("root", "num_workers", "resident", "resident_limit_mib", "class_groups", "batch_size"),
+    # What these let in or leave out shows in the fingerprint of the files.
+    *("include", "exclude", "allow_conflicts", "allow_nested"),
+)
 # Keys of the group ``data`` that only give other groups their defaults: the stem of models, the length of trainings.
 DEFAULTS_OF_OTHERS = ("stem", "schedule")
 
@@ -65,6 +70,7 @@ class RunData:
     def images(self) -> ImageData:
         """Images and labels in three parts; read from disk at the first access."""
         images = self.dataset.load(self.seed, cache_dir=self.cache_dir)
+        log.info("data  %s", describe_data(images, mirrored=self.dataset.augment.horizontal_flip))
         for warning in images.warnings:
             log.warning("data  %s", warning)
         return images

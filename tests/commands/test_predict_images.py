@@ -2,7 +2,10 @@ import csv
 from importlib.util import find_spec
 
 import pytest
+from PIL import Image
 from small_files import ALLOW, run
+
+from compression.data.image_formats import EXTENSIONS
 
 
 def test_predict_prints_a_table_and_writes_probabilities(folder, tmp_path):
@@ -38,7 +41,7 @@ def test_predict_with_a_family(folder):
     assert len(result.stdout.splitlines()) == 3
 
 
-IMAGES = "jpg, jpeg, png, ppm, bmp, pgm, tif, tiff, webp"
+IMAGES = ", ".join(extension[1:] for extension in EXTENSIONS)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,67 @@ def test_custom_code_needs_allow_import(folder):
         "'colour_net'; allow it with allow=['colour_net'], "
         "on the command line --allow-import colour_net\n"
     )
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A folder with two images, links to one of them and to a folder, two damaged files and two bad links."""
+    home = tmp_path / "mixed"
+    (home / "@eaDir").mkdir(parents=True)
+    away = tmp_path / "away"
+    away.mkdir()
+    for path, colour in ((home / "b.png", (0, 0, 255)), (away / "r.gif", (255, 0, 0)), (home / "@eaDir" / "t.png", 0)):
+        Image.new("RGB", (20, 30), colour).save(path)
+    (home / "link.png").symlink_to(home / "b.png")
+    (home / "more").symlink_to(away)
+    (home / "loop").symlink_to(home)
+    (home / "dead.png").symlink_to("nowhere")
+    for name in ("broken.png", "a.jpg"):
+        (home / name).write_bytes(b"hello")
+    return home
+
+
+def test_skip_corrupt_goes_on_and_the_exit_code_says_so(folder, mixed, tmp_path):
+    arguments = ("predict", folder / "own.cmp", mixed, *ALLOW)
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"error: 2 paths that cannot be used: {mixed}/dead.png (dead link), {mixed}/loop (link to a folder around it); "
+        "repair or remove them, or pass --skip-corrupt\n"
+    )
+    out = tmp_path / "out.csv"
+    result = run(*arguments, "--skip-corrupt", "--csv", out)
+    assert result.exit_code == 1
+    assert [line.split()[:2] for line in result.stdout.splitlines()[1:]] == [
+        [str(mixed / "b.png"), "blue"],
+        [str(mixed / "link.png"), "blue"],
+        [str(mixed / "more" / "r.gif"), "red"],
+    ]
+    assert len(out.read_text().splitlines()) == 4
+    assert result.stderr.splitlines() == [
+        f"left out: {mixed}/dead.png: dead link",
+        f"left out: {mixed}/loop: link to a folder around it",
+        f"left out: {mixed}/a.jpg: not a readable image (cannot identify image)",
+        f"left out: {mixed}/broken.png: not a readable image (cannot identify image)",
+        "4 without a prediction",
+    ]
+
+
+def test_skip_corrupt_without_damage_succeeds(folder):
+    result = run("predict", folder / "own.cmp", folder / "images", *ALLOW, "--skip-corrupt")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_an_image_given_twice_is_predicted_twice(folder):
+    image = folder / "images" / "b.png"
+    result = run("predict", folder / "own.cmp", image, image, *ALLOW)
+    assert len(result.stdout.splitlines()) == 3
+
+
+def test_a_folder_of_formats_that_are_not_read_names_them(folder, tmp_path):
+    (tmp_path / "x.tga").write_bytes(b"x")
+    result = run("predict", folder / "own.cmp", tmp_path, *ALLOW)
+    assert result.stderr.startswith(f"error: {tmp_path} holds no images but 1 tga, which is not read; allowed: jpg")
+    (tmp_path / "gone.png").symlink_to("nowhere")
+    result = run("predict", folder / "own.cmp", tmp_path / "gone.png", *ALLOW)
+    assert result.stderr.startswith(f"error: {tmp_path}/gone.png is a dead link; allowed")

@@ -3,7 +3,6 @@ import os
 
 import pytest
 
-from compression.core.errors import InputError
 from compression.data import hashing
 from compression.data.hashing import count_threads, hash_files, map_chunks
 
@@ -18,14 +17,14 @@ def write(root, files):
 
 
 def whole_of(root, files):
-    return hash_files(write(root, files), list(files))[1]
+    return hash_files(write(root, files), list(files)).fingerprint
 
 
 def test_by_hand(tmp_path):
-    parts, whole = hash_files(write(tmp_path, FILES), list(FILES))
+    found = hash_files(write(tmp_path, FILES), list(FILES))
     first, second = (hashlib.sha256(content).hexdigest() for content in FILES.values())
-    assert parts == [first, second]
-    assert whole == hashlib.sha256(f"a.png\0005\0{first}\nb/c.png\0000\0{second}\n".encode()).hexdigest()
+    assert (found.digests, found.unreadable) == ([first, second], {})
+    assert found.fingerprint == hashlib.sha256(f"a.png\0005\0{first}\nb/c.png\0000\0{second}\n".encode()).hexdigest()
 
 
 def test_hash_covers_names_and_contents_but_not_the_root(tmp_path):
@@ -38,13 +37,21 @@ def test_hash_covers_names_and_contents_but_not_the_root(tmp_path):
 
 def test_more_files_than_one_chunk(tmp_path):
     names = [f"{k}" for k in range(300)]
-    parts, _ = hash_files(write(tmp_path, {name: name.encode() for name in names}), names)
-    assert parts == [hashlib.sha256(name.encode()).hexdigest() for name in names]
+    found = hash_files(write(tmp_path, {name: name.encode() for name in names}), names)
+    assert found.digests == [hashlib.sha256(name.encode()).hexdigest() for name in names]
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.png"):
-        hash_files(tmp_path, ["nowhere.png"])
+def test_a_file_that_cannot_be_read_has_a_reason_and_counts_in_the_fingerprint(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    write(tmp_path, FILES)
+    found = hash_files(tmp_path, [*FILES, "folder.png", "nowhere.png"])
+    assert found.digests[2:] == ["", ""]
+    assert found.unreadable == {
+        2: "cannot be read: Is a directory",
+        3: "cannot be read: No such file or directory",
+    }
+    assert found.fingerprint != hash_files(tmp_path, list(FILES)).fingerprint
+    assert found.fingerprint != whole_of(tmp_path, {**FILES, "empty.png": b"", "none.png": b""})
 
 
 @pytest.mark.parametrize(("length", "spans"), [(0, []), (3, [(0, 3)]), (4, [(0, 4)]), (9, [(0, 4), (4, 8), (8, 9)])])

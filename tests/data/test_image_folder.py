@@ -1,4 +1,7 @@
+import inspect
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,9 @@ from torchvision.transforms.v2 import functional
 
 from compression.core.errors import InputError
 from compression.data.image_folder import ImageFolder
+from compression.data.image_formats import EXTENSIONS
+
+AVIF = ".avif" in EXTENSIONS
 
 
 def rows(split):
@@ -136,7 +142,7 @@ def test_warns_of_repeats_and_imbalance(write_folder):
     shutil.copy(root / "train" / "cat" / "005.png", root / "test" / "cat" / "copy.png")
     warnings = ImageFolder(root=str(root)).load(0).warnings
     assert warnings == (
-        "1 test images are in train too, so test accuracy is too high: train/cat/005.png = test/cat/copy.png",
+        "1 test image also in train, so test accuracy is too high: train/cat/005.png = test/cat/copy.png",
         "heavy imbalance: 60 training images of cat, 4 of dog (15.0 to 1)",
     )
 
@@ -176,3 +182,115 @@ def test_groups_are_checked_against_the_folders(split_folder):
         ImageFolder(root=str(split_folder), class_groups={"birds": ["owl"]}).check()
     data = ImageFolder(root=str(split_folder), class_groups={"pets": ["cat", "dog"]}).load(0)
     assert data.class_groups == {"pets": ("cat", "dog")}
+
+
+def test_formats_that_came_later_are_read(write_folder):
+    root = write_folder({"train/a": 3, "train/b": 3, "test/a": 1, "test/b": 1})
+    home = root / "train" / "a"
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ((250, 0, 0), (0, 0, 250))]
+    frames[0].save(home / "anim.gif", save_all=True, append_images=frames[1:])
+    Image.new("RGB", (9, 9), (0, 250, 0)).save(home / "photo.jfif", format="JPEG", quality=95)
+    if AVIF:
+        Image.new("RGB", (9, 9), (240, 240, 0)).save(home / "new.avif", quality=95)
+    data = ImageFolder(root=str(root), val_fraction=0.01).load(0)
+    images = torch.cat([data.train.images, data.val.images])
+    flat = [image.float().mean(dim=(1, 2)) for image in images if image.float().std(dim=(1, 2)).max() < 2]
+    # JPEG and AVIF do not store exact values.
+    found = {tuple((colour > 128).tolist()) for colour in flat}
+    assert found == {(True, False, False), (False, True, False), *([(True, True, False)] if AVIF else [])}
+
+
+def test_an_image_under_two_labels_is_refused_unless_allowed(split_folder):
+    shutil.copy(split_folder / "train" / "cat" / "004.png", split_folder / "train" / "dog" / "copy.png")
+    with pytest.raises(
+        InputError, match=r"1 image with the content of .*: train/cat/004.png = train/dog/copy.png; rem"
+    ):
+        ImageFolder(root=str(split_folder)).load(0)
+    data = ImageFolder(root=str(split_folder), allow_conflicts=True).load(0)
+    assert len(data.train) + len(data.val) == 41
+    assert data.warnings[0].startswith("1 image with the content of an image of another class")
+
+
+def test_skip_corrupt_leaves_links_out_too(split_folder):
+    (split_folder / "train" / "cat" / "dead.png").symlink_to("nowhere")
+    (split_folder / "train" / "cat" / "loop").symlink_to(split_folder)
+    with pytest.raises(InputError, match="2 paths that cannot be used"):
+        ImageFolder(root=str(split_folder)).check()
+    data = ImageFolder(root=str(split_folder), skip_corrupt=True).load(0)
+    assert len(data.train) + len(data.val) == 40
+    assert data.warnings == (
+        "2 paths left out: train/cat/dead.png (dead link), train/cat/loop (link to a folder around it)",
+    )
+
+
+def test_a_file_that_cannot_be_read_is_damaged(split_folder, monkeypatch):
+    real = Path.read_bytes
+
+    def refuse(path):
+        if path.name == "013.png" and path.parent.name == "dog":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match=r"1 damaged image: train/dog/013.png \(cannot be read: Permission denied\)"):
+        ImageFolder(root=str(split_folder)).load(0)
+    data = ImageFolder(root=str(split_folder), skip_corrupt=True).load(0)
+    assert len(data.train) + len(data.val) == 39
+
+
+def test_an_eps_file_with_another_name_starts_no_program(split_folder, monkeypatch):
+    monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("started a program"))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("started a program"))
+    text = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    (split_folder / "train" / "cat" / "page.tif").write_bytes(text)
+    with pytest.raises(InputError, match=r"1 damaged image: train/cat/page.tif \(cannot identify image\)"):
+        ImageFolder(root=str(split_folder)).load(0)
+
+
+def test_patterns_change_the_files_and_the_fingerprint(write_folder):
+    root = write_folder({"a": 6, "b": 6})
+    first = ImageFolder(root=str(root)).fingerprint()
+    shutil.copy(root / "a" / "001.png", root / "a" / "001_mask.png")
+    assert ImageFolder(root=str(root)).fingerprint() != first
+    dataset = ImageFolder(root=str(root), exclude=["*_mask.png"])
+    assert dataset.fingerprint() == first
+    data = dataset.load(0)
+    assert len(data.train) + len(data.val) + len(data.test) == 12
+
+
+def test_groups_stay_on_one_side_of_every_split(write_folder):
+    root = write_folder({"a": 24, "b": 16})
+    for name in "ab":
+        for index, path in enumerate(sorted((root / name).iterdir())):
+            path.rename(path.with_name(f"part{index // 4}_{index}.png"))
+    for seed in range(3):
+        dataset = ImageFolder(root=str(root), group_pattern=r"(\w/part\d+)_", val_fraction=0.25)
+        found = dataset.examine(seed)
+        homes = {}
+        for part, rows in found.parts.items():
+            for row in rows.tolist():
+                homes.setdefault(found.listing.names[row].partition("_")[0], set()).add(part)
+        assert len(homes) == 10
+        assert all(len(parts) == 1 for parts in homes.values())
+        assert {part: len(rows) for part, rows in found.parts.items()} == {"train": 24, "val": 8, "test": 8}
+    with pytest.raises(InputError, match="class a, b has fewer than 3 groups"):
+        ImageFolder(root=str(root), group_pattern=r"^(\w)/").check()
+
+
+def test_groups_that_folders_divide_are_told(write_folder):
+    root = write_folder({"train/a": 4, "train/b": 4, "test/a": 2, "test/b": 2})
+    pattern = r"(\w/00\d)\.png"
+    data = ImageFolder(root=str(root), group_pattern=pattern).load(0)
+    assert data.warnings == ("4 groups of data.group_pattern with images in two parts: a/000, a/001, b/000 and 1 more",)
+
+
+def test_shapes_are_those_of_the_originals(write_folder, split_folder):
+    assert ImageFolder(root=str(split_folder)).load(0).shapes == "square"
+    root = write_folder({"a": 5, "b": 5}, size=(40, 20), name="wide")
+    Image.new("RGB", (10, 20)).save(root / "a" / "high.png")
+    assert ImageFolder(root=str(root)).load(0).shapes == "1:2 to 2:1, centre squares"
+
+
+def test_added_arguments_are_at_their_defaults():
+    defaults = {name: one.default for name, one in inspect.signature(ImageFolder).parameters.items()}
+    assert {name: defaults[name] for name in ImageFolder.added} == ImageFolder.added

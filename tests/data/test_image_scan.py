@@ -1,7 +1,9 @@
+import json
 import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from compression.data import image_scan as module
 from compression.data.hashing import hash_files
@@ -19,13 +21,13 @@ def folder(write_folder):
 @pytest.fixture
 def count_decodes(monkeypatch):
     calls = []
-    real = module.decode_image
-    monkeypatch.setattr(module, "decode_image", lambda *args, **kw: (calls.append(1), real(*args, **kw))[1])
+    real = module.decode_with_facts
+    monkeypatch.setattr(module, "decode_with_facts", lambda *args, **kw: (calls.append(1), real(*args, **kw))[1])
     return calls
 
 
 def decode(folder, cache_dir=None, *, keep=True, size=8):
-    fingerprint = hash_files(folder.root, folder.names)[1]
+    fingerprint = hash_files(folder.root, folder.names).fingerprint
     return decode_files(
         folder.root,
         folder.names,
@@ -39,6 +41,8 @@ def decode(folder, cache_dir=None, *, keep=True, size=8):
 def assert_equal(one, other):
     assert np.array_equal(one.pixel_sums, other.pixel_sums)
     assert np.array_equal(one.images, other.images)
+    assert np.array_equal(one.facts, other.facts)
+    assert np.array_equal(one.thumbnails, other.thumbnails)
     assert one.damaged == other.damaged
 
 
@@ -81,7 +85,7 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["images.npy", "pixel_sums.npy", "record.json"])
+@pytest.mark.parametrize("name", ["images.npy", "pixel_sums.npy", "facts.npy", "thumbnails.npy", "record.json"])
 @pytest.mark.parametrize("harm", [truncate, flip_a_bit, lambda path: path.unlink()])
 def test_damaged_cache_is_rebuilt(folder, tmp_path, name, harm):
     expected = decode(folder, tmp_path)
@@ -119,4 +123,28 @@ def test_stopped_pass_leaves_no_cache_and_old_scratch_is_removed(folder, tmp_pat
     (stale / "images.npy").write_bytes(b"x")
     os.utime(stale, (0, 0))
     decode(folder, tmp_path / "cache")
-    assert sorted(path.name for path in home.iterdir()) == ["images.npy", "pixel_sums.npy", "record.json"]
+    assert sorted(path.name for path in home.iterdir()) == [
+        *("facts.npy", "images.npy", "pixel_sums.npy", "record.json", "thumbnails.npy")
+    ]
+
+
+def test_a_cache_of_an_earlier_version_without_facts_is_remade(folder, tmp_path, count_decodes):
+    expected = decode(folder, tmp_path)
+    (path,) = tmp_path.glob("*/record.json")
+    record = json.loads(path.read_text())
+    del record["sha256"]["facts.npy"], record["sha256"]["thumbnails.npy"]
+    path.write_text(json.dumps(record))
+    assert_equal(decode(folder, tmp_path), expected)
+    assert len(count_decodes) == 140
+
+
+def test_facts_and_thumbnails_are_those_of_each_file(write_folder):
+    root = write_folder({"a": 1, "b": 1}, size=(8, 6))
+    Image.new("L", (30, 10), 90).save(root / "b" / "grey.jpg")
+    listing = list_folder(root)
+    (root / "a" / "000.png").unlink()
+    found = decode(listing)
+    assert found.damaged == {0: "cannot be read: No such file or directory"}
+    assert found.facts.tolist() == [(0, 0, b"", b"", 0), (8, 6, b"PNG", b"RGB", 0), (30, 10, b"JPEG", b"L", 0)]
+    assert found.thumbnails[0].max() == 0
+    assert np.unique(found.thumbnails[2]).tolist() == [90]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 from runs import TINY, compose_config
 
@@ -22,3 +24,18 @@ def test_the_schedule_of_digits_is_a_default_of_other_groups_and_no_part_of_the_
     identity = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path).data.identity
     assert not {"schedule", "stem", "num_workers"} & set(identity)
     assert {"_target_", "image_size", "fingerprint", "batch_size"} <= set(identity)
+
+
+def test_a_run_prints_a_line_about_its_data(tmp_path, caplog):
+    context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path)
+    with caplog.at_level("INFO"):
+        assert len(context.data.images.test) == 360
+    lines = [record.message for record in caplog.records if record.message.startswith("data  ")]
+    assert lines == ["data  10 classes: 3 183, 1 182, ... 8 174; train 1,293, val 144, test 360"]
+
+
+def test_keys_that_choose_files_are_not_in_the_identity(tmp_path):
+    context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path)
+    chosen = {"include": ["*.jpg"], "exclude": ["*.png"], "allow_conflicts": True, "allow_nested": True}
+    other = replace(context.data, settings={**context.data.settings, **chosen})
+    assert other.identity == context.data.identity
