@@ -61,15 +61,21 @@ def _is_visible_image(file: Path, *, root: Path) -> bool:
 
 
 def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes: Sequence[int] = (1,)) -> Predictor:
-    """Return a function from normalized images [B, 3, H, W] to logits [B, C]. Raises InputError.
+    """Return a function from normalized images [B, C, H, W] to logits [B, C]. Raises InputError.
 
     ``engine`` is a name in ``ENGINES``. An engine that reads ONNX gets a temporary file of the model. Batches of
     ``batch_sizes`` need no more preparation.
     """
     check_engine(engine, key="--engine")
     if not ENGINES[engine].reads_onnx:
-        size = artifact.image_size
-        return load_ready(engine, artifact.model, threads=threads, image_size=size, batch_sizes=batch_sizes)
+        return load_ready(
+            engine,
+            artifact.model,
+            threads=threads,
+            image_size=artifact.image_size,
+            channels=artifact.channels,
+            batch_sizes=batch_sizes,
+        )
 
     from compression.runtimes.onnx_export import export_onnx
 
@@ -82,6 +88,7 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes
             class_names=artifact.class_names,
             mean=artifact.mean,
             std=artifact.std,
+            preparation=artifact.preparation,
         )
         return make_runtime(engine).load(path, threads=threads)
 
@@ -90,11 +97,11 @@ def predict_images(
     artifact: Artifact, paths: Sequence[Path], *, predictor: Predictor, batch_size: int = 64
 ) -> Iterator[Prediction]:
     """Yield a prediction for every image, in order. Raises InputError that names a damaged file."""
-    mean, std = (tuple(values) for values in (artifact.mean, artifact.std))
+    size, preparation = artifact.image_size, artifact.preparation
     for start in range(0, len(paths), batch_size):
         chunk = paths[start : start + batch_size]
-        images = torch.stack([read_image(path, image_size=artifact.image_size) for path in chunk])
-        normalized = normalize(images, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+        images = torch.stack([read_image(path, image_size=size, preparation=preparation) for path in chunk])
+        normalized = normalize(images, mean=artifact.mean, std=artifact.std)
         logits = torch.from_numpy(predictor(normalized.contiguous().numpy()))
         for path, row in zip(chunk, logits.softmax(dim=1).numpy(), strict=True):
             yield Prediction(path, row)

@@ -19,7 +19,7 @@ from compression.run.stage import Finished
 from compression.run.training.task import validate
 from compression.stage_store.store import Made, StageKey, StageRecord
 
-VERSION = 5
+VERSION = 6
 
 
 def obtain_dense_export(context: Context, made: Finished) -> StageRecord:
@@ -67,7 +67,7 @@ def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path
         model,
         architecture=describe_architecture(context, compacted=is_compacted(parent)),
         class_names=images.class_names,
-        input={"size": images.image_size, "mean": images.mean, "std": images.std},
+        input=context.data.input_spec,
         plan=plan_of(parent),
         codec=context.config.storage.codec,
         fold_bn=context.config.storage.fold_bn,
@@ -80,6 +80,7 @@ def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path
         class_names=images.class_names,
         mean=images.mean,
         std=images.std,
+        preparation=context.data.dataset.preparation,
     )
 
 
