@@ -277,6 +277,9 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int 
         model.load_state_dict(_decode(contents, max_bytes=max_bytes))
         return model
 
+    channels = architecture.kwargs.get("in_channels", 3)
+    if channels != contents.card.input.channels:
+        raise ArtifactError(f"damaged: a network of {channels} channels for {contents.card.input.channels} of an image")
     # The model is first built on the meta device, so that a hostile file cannot allocate more than its own tensors.
     try:
         model = _build(architecture, allow=(), device="meta")

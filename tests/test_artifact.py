@@ -346,6 +346,8 @@ def test_a_file_of_another_architecture_is_refused(tmp_path):
         ("input", {"mean": "abc"}, "mean='abc': must be a list"),
         ("input", {"channels": 1}, "mean=.* must have one number per channel, 1"),
         ("input", {"channels": 2}, "channels=2"),
+        ("input", {"channels": 1, "mean": [0.5], "std": [1]}, "damaged: a network of 3 channels for 1 of an image"),
+        ("architecture", {"kwargs": {"in_channels": 1}}, "damaged: a network of 1 channels for 3 of an image"),
     ],
 )
 def test_hostile_headers_are_refused(mobilenet, tmp_path, part, changes, message):

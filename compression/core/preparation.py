@@ -6,6 +6,7 @@ from typing import Any, Literal
 Fit = Literal["crop", "pad", "stretch"]
 FITS: tuple[Fit, ...] = ("crop", "pad", "stretch")
 COLOUR_NAMES = {1: "grey", 3: "RGB"}
+FIT_WORDS: dict[Fit, str] = {"crop": "centre square", "pad": "padded", "stretch": "stretched"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,5 @@ class Preparation:
 
     def describe_fit(self) -> str:
         """Return in words what happens to an image that is not square."""
-        if self.fit == "pad":
-            return "padded on " + " ".join(map(str, self.background or (0, 0, 0)))
-        return "stretched" if self.fit == "stretch" else "centre square"
+        ground = f" on {' '.join(map(str, self.background or (0, 0, 0)))}" if self.fit == "pad" else ""
+        return f"{FIT_WORDS[self.fit]}{ground}"
