@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from compression.core.container import is_container, read_container, write_container
 from compression.core.errors import ArtifactError, InputError, first_line
 from compression.core.model_card import Architecture, ModelCard
+from compression.core.preparation import Preparation
 from compression.core.selection import device_of
 from compression.core.tracing import trace
 from compression.core.widths import fit_widths_
@@ -56,6 +57,16 @@ class Artifact:
     def image_size(self) -> int:
         """Height and width of an input image, in pixels."""
         return self.card.input.size
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of an input image: 3 for RGB, 1 for grey."""
+        return self.card.input.channels
+
+    @property
+    def preparation(self) -> Preparation:
+        """How an image file becomes the pixels of an input image."""
+        return self.card.input.preparation
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -127,7 +138,8 @@ def save_artifact(
 
     - ``architecture``: {"target", "kwargs", "num_classes"}, the call that builds the model. With "compacted" true, the
       model has lost channels.
-    - ``input``: {"size", "mean", "std"} of the input images.
+    - ``input``: {"size", "mean", "std"} of the input images; also "channels", "fit", "background", "value_range" where
+      they differ from those of ``Preparation()``.
     - ``plan``: the plan of a quantized network; ``model`` is then the integer network.
     - ``codec``: auto, or a codec name of ``storage.codec_registry``.
     - ``fold_bn``: store a copy of ``model`` with batch norm folded into the layers before it. The copy is equivalent up
@@ -265,6 +277,9 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int 
         model.load_state_dict(_decode(contents, max_bytes=max_bytes))
         return model
 
+    channels = architecture.kwargs.get("in_channels", 3)
+    if channels != contents.card.input.channels:
+        raise ArtifactError(f"damaged: a network of {channels} channels for {contents.card.input.channels} of an image")
     # The model is first built on the meta device, so that a hostile file cannot allocate more than its own tensors.
     try:
         model = _build(architecture, allow=(), device="meta")
@@ -329,14 +344,18 @@ def _check_widths(model: nn.Module, contents: Contents) -> None:
 
     Raises ArtifactError if they do not, or if the logits have another shape than ``[1, num_classes]``.
     """
-    size, num_classes = contents.card.input.size, contents.card.architecture.num_classes
+    size, channels, num_classes = (
+        contents.card.input.size,
+        contents.card.input.channels,
+        contents.card.architecture.num_classes,
+    )
     if size > MAX_CHECKED_SIZE:
         # On the meta device only shapes are computed, so a file cannot require the memory of a huge image. Images of
         # usual size use real tensors, which is faster.
         model = copy.deepcopy(model).to("meta")
     try:
         with torch.inference_mode():
-            logits = model.eval()(torch.zeros(1, 3, size, size, device=device_of(model)))
+            logits = model.eval()(torch.zeros(1, channels, size, size, device=device_of(model)))
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(f"damaged: its layers do not fit each other: {first_line(error)}") from error
     if logits.shape != (1, num_classes):

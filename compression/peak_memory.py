@@ -33,7 +33,7 @@ class PeakMemory:
 
 
 def measure_peak_memory(
-    path: Path | str, *, image_size: int, batch_size: int, threads: int, allow: Sequence[str] = ()
+    path: Path | str, *, image_size: int, batch_size: int, threads: int, allow: Sequence[str] = (), channels: int = 3
 ) -> PeakMemory:
     """Load and run ``path`` in a new process and return its peak memory.
 
@@ -41,7 +41,8 @@ def measure_peak_memory(
     architecture may be imported from, as in `load_artifact`. Raises InputError when the file cannot be loaded.
     """
     command = [sys.executable, "-m", "compression.peak_memory", str(path)]
-    command += ["--image-size", str(image_size), "--batch", str(batch_size), "--threads", str(threads)]
+    command += ["--image-size", str(image_size), "--channels", str(channels)]
+    command += ["--batch", str(batch_size), "--threads", str(threads)]
     for package in allow:
         command += ["--allow-import", package]
     # The child gets the search path of this process, so that it also finds a user's own model.
@@ -59,13 +60,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m compression.peak_memory")
     parser.add_argument("file", type=Path)
     parser.add_argument("--image-size", type=int, required=True)
+    parser.add_argument("--channels", type=int, default=3)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--allow-import", action="append", default=[])
     arguments = parser.parse_args()
 
     size = arguments.image_size
-    images = np.zeros((arguments.batch, 3, size, size), dtype=np.float32)
+    images = np.zeros((arguments.batch, arguments.channels, size, size), dtype=np.float32)
     start = _prepare(arguments.file, threads=arguments.threads, allow=arguments.allow_import)
     gc.collect()
     baseline = psutil.Process().memory_info().rss

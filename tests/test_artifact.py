@@ -342,9 +342,12 @@ def test_a_file_of_another_architecture_is_refused(tmp_path):
         ("architecture", {"surprise": 1}, "architecture.surprise is not a known key"),
         ("input", {"size": 0}, "input.size=0: must be an integer >= 1"),
         ("input", {"std": [0, 1, 1]}, "std="),
-        ("input", {"mean": [0.5]}, "mean=.* must be a list of length >= 3"),
+        ("input", {"mean": [0.5]}, "mean=.* must have one number per channel, 3"),
         ("input", {"mean": "abc"}, "mean='abc': must be a list"),
-        ("input", {"channels": 1}, "channels=1"),
+        ("input", {"channels": 1}, "mean=.* must have one number per channel, 1"),
+        ("input", {"channels": 2}, "channels=2"),
+        ("input", {"channels": 1, "mean": [0.5], "std": [1]}, "damaged: a network of 3 channels for 1 of an image"),
+        ("architecture", {"kwargs": {"in_channels": 1}}, "damaged: a network of 1 channels for 3 of an image"),
     ],
 )
 def test_hostile_headers_are_refused(mobilenet, tmp_path, part, changes, message):

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ import yaml
 from PIL import Image
 from runs import ROOT, compose_config
 
+from compression.core.preparation import Fit, Preparation
+from compression.data.decode import read_image
 from compression.models.resnet18 import resnet18
 from compression.reporting.metrics import make_metrics
 from compression.runtimes.onnx_export import export_onnx
@@ -59,6 +62,21 @@ def test_the_onnxruntime_snippet_is_short_and_runs(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = names[model(images.permute(2, 0, 1)[None]).argmax()]
     assert done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_pixels_page_prepares_images_as_predict_does(tmp_path: Path, fit: Fit, channels: int) -> None:
+    [source] = blocks("docs/pixels.md", "python")
+    scope: dict[str, Any] = {}
+    exec(source, scope)
+    for size in ((40, 25), (25, 40), (10, 10), (300, 2)):
+        pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "x.png")
+        how = Preparation(channels=channels, fit=fit, background=(9, 99, 199))
+        expected = read_image(tmp_path / "x.png", image_size=16, preparation=how).numpy()
+        found = scope["prepare"](tmp_path / "x.png", size=16, channels=channels, fit=fit, background=how.background)
+        assert np.array_equal(np.asarray(found).reshape(16, 16, channels).transpose(2, 0, 1), expected)
 
 
 def test_the_model_on_the_models_page_runs() -> None:

@@ -18,11 +18,11 @@ from compression.commands.labelled_images import LabelledImages, find_images, ma
 from compression.commands.predict_images import make_predictor
 from compression.core.accuracy import collect_logits
 from compression.core.errors import InputError
+from compression.core.preparation import COLOUR_NAMES
 from compression.data.base import Split
 from compression.data.batches import Batches
 from compression.data.hashing import count_threads
 from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD, normalize
-from compression.data.options import Triple
 from compression.data.subsets import read_pixels, take_spread
 from compression.system.extras import require_packages
 
@@ -54,6 +54,12 @@ def check_analysis(file: ComparedFile, against: ComparedFile | None, folder: Pat
             raise InputError(
                 f"--against {against.path} reads images of {sizes[1]}x{sizes[1]} pixels, {file.path} of "
                 f"{sizes[0]}x{sizes[0]}; allowed: files of the same image size"
+            )
+        ours, its = (one.artifact.preparation for one in (file, against))
+        if (ours.channels, ours.fit) != (its.channels, its.fit):
+            words = [f"{COLOUR_NAMES[one.channels]} images, {one.describe_fit()}" for one in (its, ours)]
+            raise InputError(
+                f"--against {against.path} reads {words[0]}, {file.path} {words[1]}; allowed: files of the same input"
             )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,8 +139,8 @@ def _read(split: Split, how: Analyzing, *, artifact: Artifact | None = None) -> 
     """Return batches of the images: normalized as ``artifact`` wants them, or pixels on the 0..1 scale."""
     return Batches(
         split=split,
-        mean=UNCHANGED_MEAN if artifact is None else _triple(artifact.mean),
-        std=UNCHANGED_STD if artifact is None else _triple(artifact.std),
+        mean=UNCHANGED_MEAN if artifact is None else artifact.mean,
+        std=UNCHANGED_STD if artifact is None else artifact.std,
         batch_size=how.batch_size,
         device="cpu",
         num_workers=count_threads() if how.num_workers is None else how.num_workers,
@@ -142,8 +148,7 @@ def _read(split: Split, how: Analyzing, *, artifact: Artifact | None = None) -> 
 
 
 def _from_pixels(model: Model, artifact: Artifact) -> Model:
-    mean, std = _triple(artifact.mean), _triple(artifact.std)
-    return lambda pixels: model(normalize(pixels, mean=mean, std=std))
+    return lambda pixels: model(normalize(pixels, mean=artifact.mean, std=artifact.std))
 
 
 def _compare_layers(dense: Artifact, compressed: Artifact, split: Split, how: Analyzing) -> list[dict[str, Any]] | None:
@@ -176,8 +181,3 @@ def _summarize(
         yield record["change"]["verdict"]
     yield ""
     yield f"in {folder}: {', '.join(written)}"
-
-
-def _triple(values: tuple[float, ...]) -> Triple:
-    first, second, third = values
-    return first, second, third

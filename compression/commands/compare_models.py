@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compression.artifact import Artifact
 from compression.commands.compared_file import ComparedFile
 from compression.commands.predict_images import make_predictor, predict_images
 from compression.commands.text_table import format_table
 from compression.core.errors import InputError
+from compression.core.preparation import COLOUR_NAMES
 from compression.reporting.result_table import format_speedup
 from compression.runtimes.engines import ENGINES
 from compression.runtimes.measure import LatencyRecord, compare_rounds, measure_alternating
@@ -69,7 +71,7 @@ def compare_files(
 def _describe(files: Sequence[ComparedFile]) -> Iterator[Row]:
     yield _row("architecture", files, lambda file: file.artifact.card.architecture.target.rpartition(".")[2])
     yield _row("classes", files, lambda file: str(len(file.artifact.class_names)))
-    yield _row("input", files, lambda file: f"{file.artifact.image_size}x{file.artifact.image_size}")
+    yield _row("input", files, lambda file: _describe_input(file.artifact))
     yield _row("arithmetic", files, lambda file: file.arithmetic)
     yield _row("parameters", files, lambda file: f"{file.counts['parameters']:,}")
     yield _row("non-zero parameters", files, lambda file: f"{file.counts['nonzero']:,}")
@@ -117,8 +119,8 @@ def _load_engines(files: Sequence[ComparedFile], how: Measuring, notes: list[str
 
 def _measure(files: Sequence[ComparedFile], loaded: Mapping[str, Sequence[Predictor]], how: Measuring) -> Iterator[Row]:
     flat = [predict for predictors in loaded.values() for predict in predictors]
-    sizes = [file.artifact.image_size for file in files] * len(loaded)
-    found = measure_latency(flat, image_sizes=sizes, how=how, seed=0)
+    shapes = [(file.artifact.channels, *[file.artifact.image_size] * 2) for file in files] * len(loaded)
+    found = measure_latency(flat, image_shapes=shapes, how=how, seed=0)
     records = {engine: found[index * len(files) :][: len(files)] for index, engine in enumerate(loaded)}
     where = f"batch {how.batch_size}, {how.threads} thread{'s' if how.threads > 1 else ''}"
     for engine, own in records.items():
@@ -140,21 +142,21 @@ def _against_first(records: Sequence[LatencyRecord]) -> Iterator[Row]:
 
 
 def measure_latency(
-    predictors: Sequence[Predictor], *, image_sizes: Sequence[int], how: Measuring, seed: int
+    predictors: Sequence[Predictor], *, image_shapes: Sequence[tuple[int, ...]], how: Measuring, seed: int
 ) -> list[LatencyRecord]:
-    """Return one latency record per predictor, all timed in turns, each on random images of the size it needs."""
+    """Return one latency record per predictor, all timed in turns, each on random images of its shape [C, H, W]."""
     batches = {
-        size: np.random.default_rng(seed).standard_normal((how.batch_size, 3, size, size), dtype=np.float32)
-        for size in image_sizes
+        shape: np.random.default_rng(seed).standard_normal((how.batch_size, *shape), dtype=np.float32)
+        for shape in image_shapes
     }
 
     def on_own(predict: Predictor, batch: NDArray[np.float32]) -> Predictor:
         return lambda _: predict(batch)
 
     own = {
-        str(i): on_own(one, batches[size]) for i, (one, size) in enumerate(zip(predictors, image_sizes, strict=True))
+        str(i): on_own(one, batches[shape]) for i, (one, shape) in enumerate(zip(predictors, image_shapes, strict=True))
     }
-    records = measure_alternating(own, batch=batches[image_sizes[0]], warmup=how.warmup, repeats=how.repeats)
+    records = measure_alternating(own, batch=batches[image_shapes[0]], warmup=how.warmup, repeats=how.repeats)
     return [records[name] for name in own]
 
 
@@ -182,6 +184,11 @@ def _agreement(files: Sequence[ComparedFile], predictors: Sequence[Predictor], i
 
 def _row(name: str, files: Sequence[ComparedFile], show: Callable[[ComparedFile], str]) -> Row:
     return (name, *(show(file) for file in files))
+
+
+def _describe_input(artifact: Artifact) -> str:
+    size = f"{artifact.image_size}x{artifact.image_size}"
+    return f"{size} {COLOUR_NAMES[artifact.channels]}" if artifact.channels != 3 else size
 
 
 def _or_dash(value: float | None, form: str) -> str:

@@ -57,13 +57,13 @@ class ComparedFile:
     @cached_property
     def counts(self) -> dict[str, int | float]:
         """Parameters, sparsity relative to the dense architecture (0 to 1), and MACs per image, also without zeros."""
-        model = self.artifact.model
+        model, size, channels = self.artifact.model, self.artifact.image_size, self.artifact.channels
         return {
             "parameters": count_parameters(model),
             "nonzero": count_nonzero_parameters(model),
             "sparsity": model_sparsity(model, self.whole),
-            "macs": count_macs(model, self.artifact.image_size),
-            "nonzero_macs": count_nonzero_macs(model, self.artifact.image_size),
+            "macs": count_macs(model, size, channels=channels),
+            "nonzero_macs": count_nonzero_macs(model, size, channels=channels),
         }
 
 

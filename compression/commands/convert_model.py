@@ -93,6 +93,7 @@ def convert_file(
             class_names=artifact.class_names,
             mean=artifact.mean,
             std=artifact.std,
+            preparation=artifact.preparation,
         )
         return Converted(output, _label(to, artifact.plan), num_bytes)
     contents = read_contents(path)

@@ -38,15 +38,15 @@ def convert_to_c(
     pixels, origin = _choose_images(artifact, options.images, run_folder)
     model = make_c_model(
         artifact.model,
-        shape=(3, artifact.image_size, artifact.image_size),
+        shape=(artifact.channels, artifact.image_size, artifact.image_size),
         class_names=artifact.class_names,
         mean=artifact.mean,
         std=artifact.std,
+        preparation=artifact.preparation,
         vector=options.vector,
         optimize="size" if options.optimize == "size" else "speed",
     )
-    mean, std = (tuple(values) for values in (artifact.mean, artifact.std))
-    normalized = normalize(pixels, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+    normalized = normalize(pixels, mean=artifact.mean, std=artifact.std)
     with torch.inference_mode():
         logits = artifact.model.eval()(normalized).numpy()
     if not np.isfinite(logits).all():
@@ -70,16 +70,17 @@ def _choose_images(artifact: Artifact, given: Path | None, run_folder: Path) -> 
     size = artifact.image_size
     if given is not None:
         paths = list_images([given])[:NUM_IMAGES]
-        return torch.stack([read_image(path, image_size=size) for path in paths]), f"{len(paths)} of the given images"
+        pixels = [read_image(path, image_size=size, preparation=artifact.preparation) for path in paths]
+        return torch.stack(pixels), f"{len(paths)} of the given images"
     seed = _find_digits(run_folder)
     # The digits come with scikit-learn, which conversions do not need otherwise.
     if seed is not None and find_spec("sklearn") is not None:
         from compression.data.digits import Digits
 
         # The test part is the same for any seed.
-        test = Digits(image_size=size).load(seed).test.images
+        test = Digits(image_size=size, channels=artifact.channels).load(seed).test.images
         return torch.stack([test[index] for index in range(NUM_IMAGES)]), "test images of the run (digits)"
-    noise = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, 3, size, size), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, artifact.channels, size, size), dtype=np.uint8)
     return torch.from_numpy(noise), "seeded noise, because no images were given"
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from compression.commands.labelled_images import DATASETS
 from compression.commands.text_table import format_table
 from compression.core.errors import printable
+from compression.core.preparation import Preparation
 from compression.data.base import ImageData
 from compression.data.image_facts import count_kinds, describe_aspects, find_aspects, write_aspect
 from compression.data.intake_check import Intake, describe_missed
@@ -84,7 +85,6 @@ def _as_array(images: object) -> NDArray[np.uint8]:
 
 
 def _describe_folder(given: str, choices: Choices, picture: Path) -> Description:
-    from compression.data.decode import read_image
     from compression.data.image_folder import ImageFolder
 
     root = Path(given).expanduser()
@@ -108,10 +108,7 @@ def _describe_folder(given: str, choices: Choices, picture: Path) -> Description
     every = np.sort(np.concatenate([rows.numpy() for rows in found.parts.values()]))
     chosen = _choose_rows(of_rows[every], listing.class_names)
     files = {name: [root / listing.names[every[row]] for row in rows] for name, rows in chosen.items()}
-    examples = {
-        name: [read_image(file, image_size=_SHEET_SIDE).permute(1, 2, 0).numpy() for file in some]
-        for name, some in files.items()
-    }
+    examples = {name: [_read_tile(file, dataset.preparation) for file in some] for name, some in files.items()}
     _write_sheet(picture, examples, labels, listing.class_names)
     refusals = _list_refusals(intake)
     text = _format(
@@ -163,6 +160,13 @@ def _write_counts(counts: Mapping[str, int]) -> str:
     ranked = sorted(counts.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{kind} {count:,}" for kind, count in ranked[:6])
     return shown + (f" and {len(ranked) - 6} more kinds" if len(ranked) > 6 else "")
+
+
+def _read_tile(file: Path, preparation: Preparation) -> NDArray[np.uint8]:
+    from compression.data.decode import read_image
+
+    tile: NDArray[np.uint8] = read_image(file, image_size=_SHEET_SIDE, preparation=preparation).permute(1, 2, 0).numpy()
+    return tile
 
 
 def _list_refusals(intake: Intake) -> list[str]:

@@ -54,12 +54,18 @@ def _list_rows(listing: FolderListing, part: str) -> list[int]:
 def _read(listing: FolderListing, rows: Sequence[int], artifact: Artifact) -> Split:
     """Return the images of ``rows``: in memory if they fit there, else decoded at each use."""
     size, names = artifact.image_size, [listing.names[row] for row in rows]
-    keep = len(rows) * 3 * size**2 <= min(_RESIDENT_BYTES, psutil.virtual_memory().total // 2)
-    decoded = decode_files(listing.root, names, image_size=size, keep=keep, fingerprint="")
+    keep = len(rows) * artifact.channels * size**2 <= min(_RESIDENT_BYTES, psutil.virtual_memory().total // 2)
+    try:
+        decoded = decode_files(
+            listing.root, names, image_size=size, keep=keep, fingerprint="", preparation=artifact.preparation
+        )
+    except InputError as error:
+        raise InputError(str(error).replace("data.root=", "--data ", 1)) from error
     if decoded.damaged:
         found = shorten([f"{names[index]} ({reason})" for index, reason in decoded.damaged.items()], limit=3)
         raise InputError(f"--data {listing.root}: {len(decoded.damaged)} damaged images, to repair or remove: {found}")
     labels = torch.from_numpy(np.array(listing.labels, np.int64)[list(rows)])
     if decoded.images is not None:
         return Split(torch.from_numpy(decoded.images), labels)
-    return Split(FileImages([f"{listing.root}/{name}" for name in names], image_size=size), labels)
+    paths = [f"{listing.root}/{name}" for name in names]
+    return Split(FileImages(paths, image_size=size, preparation=artifact.preparation), labels)

@@ -11,6 +11,7 @@ from compression.artifact import Contents, read_contents
 from compression.commands.fact_lines import describe_notes
 from compression.commands.sparse_cost import describe_sparse_cost
 from compression.commands.text_table import format_table
+from compression.core.preparation import COLOUR_NAMES
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import describe_arithmetic
 from compression.reporting.byte_shares import bits_of, count_formula, count_shares, list_weights
@@ -58,12 +59,13 @@ def _summarize(contents: Contents, *, path: Path) -> str:
     architecture = card.architecture
     arguments = {"num_classes": architecture.num_classes, **architecture.kwargs}
     names = ", ".join(card.class_names[:10]) + (", ..." if len(card.class_names) > 10 else "")
-    size = card.input.size
+    size, preparation = card.input.size, card.input.preparation
+    numbers = f"mean {_numbers(card.input.mean)}, std {_numbers(card.input.std)}"
     lines = {
         "file": str(path),
         "architecture": f"{architecture.target}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})",
         "classes": f"{len(card.class_names)}: {names}",
-        "input": f"RGB {size}x{size}, mean {_numbers(card.input.mean)}, std {_numbers(card.input.std)}",
+        "input": f"{COLOUR_NAMES[preparation.channels]} {size}x{size}, {preparation.describe_fit()}, {numbers}",
         **describe_notes(card),
     }
     if contents.plan is not None:

@@ -87,7 +87,9 @@ def _build_dataset(settings: RunSettings, artifact: Artifact, *, num_workers: in
         raise InputError(f"{key}: {settings.target} is not a dataset of this package; allowed: --data with a folder")
     arguments: dict[str, Any] = {name: one for name, one in settings.arguments.items() if name != "augment"}
     # The model reads images as its file says, whatever the configuration was.
+    prepared = artifact.preparation.to_json()
     arguments |= {"image_size": artifact.image_size, "mean": artifact.mean, "std": artifact.std}
+    arguments |= prepared if settings.target == _FOLDER else {"channels": artifact.channels}
     if num_workers is not None:
         arguments["num_workers"] = num_workers
     module, _, name = settings.target.rpartition(".")

@@ -91,15 +91,21 @@ def refuse_faults(found: FoundImages, *, remedy: str = "repair or remove them") 
 
 
 def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes: Sequence[int] = (1,)) -> Predictor:
-    """Return a function from normalized images [B, 3, H, W] to logits [B, C]. Raises InputError.
+    """Return a function from normalized images [B, C, H, W] to logits [B, C]. Raises InputError.
 
     ``engine`` is a name in ``ENGINES``. An engine that reads ONNX gets a temporary file of the model. Batches of
     ``batch_sizes`` need no more preparation.
     """
     check_engine(engine, key="--engine")
     if not ENGINES[engine].reads_onnx:
-        size = artifact.image_size
-        return load_ready(engine, artifact.model, threads=threads, image_size=size, batch_sizes=batch_sizes)
+        return load_ready(
+            engine,
+            artifact.model,
+            threads=threads,
+            image_size=artifact.image_size,
+            channels=artifact.channels,
+            batch_sizes=batch_sizes,
+        )
 
     from compression.runtimes.onnx_export import export_onnx
 
@@ -112,6 +118,7 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes
             class_names=artifact.class_names,
             mean=artifact.mean,
             std=artifact.std,
+            preparation=artifact.preparation,
         )
         return make_runtime(engine).load(path, threads=threads)
 
@@ -129,12 +136,12 @@ def predict_images(
     Raises InputError that names a damaged file. With ``faults``, damaged files are added there with the reason instead,
     and have no prediction.
     """
-    mean, std = (tuple(values) for values in (artifact.mean, artifact.std))
+    size, preparation = artifact.image_size, artifact.preparation
     for start in range(0, len(paths), batch_size):
         read: list[tuple[Path, Tensor]] = []
         for path in paths[start : start + batch_size]:
             try:
-                read.append((path, read_image(path, image_size=artifact.image_size)))
+                read.append((path, read_image(path, image_size=size, preparation=preparation)))
             except InputError as error:
                 if faults is None:
                     raise
@@ -142,7 +149,7 @@ def predict_images(
         if not read:
             continue
         images = torch.stack([image for _, image in read])
-        normalized = normalize(images, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+        normalized = normalize(images, mean=artifact.mean, std=artifact.std)
         logits = torch.from_numpy(predictor(normalized.contiguous().numpy()))
         for (path, _), row in zip(read, logits.softmax(dim=1).numpy(), strict=True):
             yield Prediction(path, row)

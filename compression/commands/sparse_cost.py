@@ -18,12 +18,12 @@ def describe_sparse_cost(path: Path, *, max_bytes: int | None) -> str:
     """
     try:
         artifact = load_artifact(path, allow=(), max_bytes=max_bytes)
-        size = artifact.image_size
-        lower(artifact.model, shape=(3, size, size))
+        size, channels = artifact.image_size, artifact.channels
+        lower(artifact.model, shape=(channels, size, size))
     except InputError as error:
         return f"engine sparse: cost not known: {str(error).removeprefix('engine sparse: ')}"
-    left = count_nonzero_macs(artifact.model, size)
-    total = sum(layer_macs(artifact.model, torch.zeros(1, 3, size, size)).values())
+    left = count_nonzero_macs(artifact.model, size, channels=channels)
+    total = sum(layer_macs(artifact.model, torch.zeros(1, channels, size, size)).values())
     density = left / total
     verdict = (
         f"below {BREAK_EVEN:g}, so it should be faster than dense engines"

@@ -38,6 +38,7 @@ class TrainingConfig(Section):
     label_smoothing: float = checked(0.0, within("[0, 1)"))
     gradient_clip: float | None = checked(None, allow(lambda clip: clip > 0, "> 0, or null for none"))
     early_epoch: int = 1
+    freeze_epochs: int = checked(0, at_least(0), added=True)
 
     def check(self, at: str) -> None:
         """Raise ``InputError`` for learning rates or an early epoch that do not fit."""
@@ -46,6 +47,8 @@ class TrainingConfig(Section):
         require(isinstance(lr, (int, float)) and lr > 0, f"{at}.optimizer.lr", lr, "a number > 0")
         require(0 <= self.min_lr <= lr, f"{at}.min_lr", self.min_lr, f"in [0, {at}.optimizer.lr={lr}]")
         require(1 <= early <= self.epochs, f"{at}.early_epoch", early, f"in [1, {at}.epochs={self.epochs}]")
+        frozen = self.freeze_epochs
+        require(frozen <= self.epochs, f"{at}.freeze_epochs", frozen, f"in [0, {at}.epochs={self.epochs}]")
 
 
 @dataclass

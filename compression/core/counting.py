@@ -20,23 +20,24 @@ def count_nonzero_parameters(model: nn.Module) -> int:
     return sum(int(value.count_nonzero()) for value in learned_values(model))
 
 
-def count_macs(model: nn.Module, image_size: int) -> int:
-    """Return the MACs for one image of ``image_size`` x ``image_size`` pixels.
+def count_macs(model: nn.Module, image_size: int, *, channels: int = 3) -> int:
+    """Return the MACs for one image of ``image_size`` x ``image_size`` pixels with ``channels`` values each.
 
     Zero weights count like any other, because an engine for dense networks computes them too.
     """
     with evaluating(model), FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.zeros(1, 3, image_size, image_size, device=device_of(model)))
+        model(torch.zeros(1, channels, image_size, image_size, device=device_of(model)))
     return int(counter.get_total_flops()) // 2
 
 
-def count_nonzero_macs(model: nn.Module, image_size: int) -> int:
+def count_nonzero_macs(model: nn.Module, image_size: int, *, channels: int = 3) -> int:
     """Return the MACs for one image of the convolution and linear weights that are not zero.
 
     This is the work left for an engine that skips zeros. ``image_size`` is in pixels.
     """
     left = 0
-    for name, macs in layer_macs(model, torch.zeros(1, 3, image_size, image_size, device=device_of(model))).items():
+    example = torch.zeros(1, channels, image_size, image_size, device=device_of(model))
+    for name, macs in layer_macs(model, example).items():
         # By layer, because a weight that two layers share has one name only.
         weight = layer_weights(model.get_submodule(name.rpartition(".")[0]))["weight"]
         left += macs // weight.numel() * int(weight.count_nonzero())
@@ -68,7 +69,7 @@ def model_sparsity(model: nn.Module, dense: Mapping[str, int] | None = None) -> 
 def layer_macs(model: nn.Module, example: Tensor) -> dict[str, int]:
     """Return the MACs for one image by convolution and linear weight.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``. Each weight is used once at every position of its layer's
+    ``example: [B, C, H, W]`` is an input of ``model``. Each weight is used once at every position of its layer's
     output. The layers are in the order in which they ran; a layer that ran several times counts at its last run.
     """
     macs: dict[str, int] = {}

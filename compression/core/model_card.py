@@ -7,8 +7,12 @@ from msgspec import Meta, Struct, structs
 
 from compression.core.errors import InputError
 from compression.core.json_record import Count, Finite, convert_record
+from compression.core.preparation import COLOUR_NAMES, Fit, Preparation
 
-_ByChannel = Annotated[list[Finite], Meta(min_length=3, max_length=3)]
+_ByChannel = Annotated[list[Finite], Meta(min_length=1, max_length=3)]
+_Level = Annotated[int, Meta(ge=0, le=255)]
+# Fields of the input that files of earlier versions do not have. At their defaults they are not written.
+_ADDED = {"fit": "crop", "background": None, "value_range": None}
 
 
 class Architecture(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,17 +30,41 @@ class Architecture(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """The input: RGB images of ``size`` x ``size`` pixels in [0, 1], normalized by ``(x - mean) / std`` per channel."""
+    """The input: RGB or grey images of ``size`` x ``size`` pixels in [0, 1], ``(x - mean) / std`` per channel.
+
+    ``fit``, ``background`` and ``value_range`` say how an image file becomes these pixels; see ``Preparation``.
+    """
 
     size: Annotated[int, Meta(ge=1, le=1 << 16)]
     mean: _ByChannel
     std: _ByChannel
-    channels: Annotated[int, Meta(ge=3, le=3)] = 3
+    channels: Annotated[int, Meta(ge=1, le=3)] = 3
+    fit: Fit = "crop"
+    background: Annotated[list[_Level], Meta(min_length=3, max_length=3)] | None = None
+    value_range: Annotated[list[Finite], Meta(min_length=2, max_length=2)] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError unless every ``std`` is above 0."""
+        """Raise InputError unless numbers fit the channels, every ``std`` is above 0 and the range rises."""
+        if self.channels not in COLOUR_NAMES:
+            raise InputError(f"channels={self.channels}: must be 1 or 3")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels:
+                raise InputError(f"{name}={values!r:.80}: must have one number per channel, {self.channels}")
         if not min(self.std) > 0:
             raise InputError(f"std={self.std!r:.80}: must be numbers above 0")
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            raise InputError(f"value_range={self.value_range!r:.80}: must rise")
+
+    @property
+    def preparation(self) -> Preparation:
+        """How an image file becomes the pixels of the input."""
+        background, span = self.background, self.value_range
+        return Preparation(
+            channels=self.channels,
+            fit=self.fit,
+            background=None if background is None else (background[0], background[1], background[2]),
+            value_range=None if span is None else (span[0], span[1]),
+        )
 
 
 class ModelCard(Struct, frozen=True):
@@ -56,8 +84,9 @@ class ModelCard(Struct, frozen=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as plain containers."""
-        parts = {"architecture": structs.asdict(self.architecture), "input": structs.asdict(self.input)}
-        return structs.asdict(self) | parts
+        given = structs.asdict(self.input)
+        written = {key: value for key, value in given.items() if key not in _ADDED or value != _ADDED[key]}
+        return structs.asdict(self) | {"architecture": structs.asdict(self.architecture), "input": written}
 
     @classmethod
     def from_json(cls, content: Any) -> "ModelCard":

@@ -23,7 +23,7 @@ def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def resize_images(images: Tensor, *, size: int, chunk: int = 1024) -> Tensor:
-    """Return uint8 ``images: [N, 3, H, W]`` resized to ``[N, 3, size, size]``, bilinear and antialiased.
+    """Return uint8 ``images: [N, C, H, W]`` resized to ``[N, C, size, size]``, bilinear and antialiased.
 
     Works on ``chunk`` images at a time to limit memory. Returns ``images`` itself if the size is right already.
     """
@@ -33,12 +33,25 @@ def resize_images(images: Tensor, *, size: int, chunk: int = 1024) -> Tensor:
     return torch.cat(parts)
 
 
+def to_grey(images: Tensor, *, chunk: int = 1024) -> Tensor:
+    """Return uint8 ``images: [N, 3, H, W]`` as grey ``[N, 1, H, W]``, with the luma and the rounding of Pillow.
+
+    ``(19595 R + 38470 G + 7471 B + 32768) / 65536``, rounded down. Works on ``chunk`` images at a time.
+    """
+    weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32).view(1, 3, 1, 1)
+    parts = [(part * weights).sum(1, keepdim=True, dtype=torch.int32) for part in images.split(chunk)]
+    return torch.cat([((part + 32768) >> 16).to(torch.uint8) for part in parts])
+
+
 def assemble(dataset: Dataset, *, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> ImageData:
     """Return ``ImageData`` of the arrays, with the options of ``dataset``.
 
-    ``train`` and ``test`` are (images: uint8 ``[N, 3, H, W]``, labels: int64 ``[N]``). Holds out a validation part of
+    ``train`` and ``test`` are (images: uint8 ``[N, 3, H, W]``, labels: int64 ``[N]``); with ``dataset.channels`` 1 the
+    images become grey. Holds out a validation part of
     the training images by ``seed``, resizes all images, and measures mean and std unless ``dataset`` gives them.
     """
+    if dataset.channels == 1:
+        train, test = ((to_grey(images), labels) for images, labels in (train, test))
     images, labels = train
     order = order_by_seed(len(labels), seed, "val")
     rest, val = split_stratified(labels, fraction=dataset.val_fraction, order=order)

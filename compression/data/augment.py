@@ -46,7 +46,7 @@ def flip_where(images: Tensor, *, flipped: Tensor) -> Tensor:
 def random_colour_jitter(images: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
     """Return images with random brightness, contrast and saturation.
 
-    Each image draws three factors, uniform in [max(0, 1 - strength), 1 + strength]. ``images: [B, 3, H, W]`` are uint8,
+    Each image draws three factors, uniform in [max(0, 1 - strength), 1 + strength]. ``images: [B, C, H, W]`` are uint8,
     or float32 on the 0..1 scale; the result is float32 on the 0..1 scale.
     """
     low = max(0.0, 1.0 - strength)
@@ -57,8 +57,8 @@ def random_colour_jitter(images: Tensor, *, strength: float, generator: torch.Ge
 def adjust_colour(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
     """Return images with the three factors applied in this order, as in torchvision.
 
-    Each factor is float32 ``[B]``. Values are clamped to 0..1 after each factor. ``images: [B, 3, H, W]`` are uint8, or
-    float32 on the 0..1 scale; the result is float32 on the 0..1 scale.
+    Each factor is float32 ``[B]``. Values are clamped to 0..1 after each factor. ``images: [B, C, H, W]`` are uint8, or
+    float32 on the 0..1 scale; the result is float32 on the 0..1 scale. Saturation does not change grey images (C = 1).
     """
     values = images if images.is_floating_point() else images.to(torch.float32) / 255
     values = (values * brightness.view(-1, 1, 1, 1)).clamp_(0, 1)
@@ -67,6 +67,8 @@ def adjust_colour(images: Tensor, brightness: Tensor, contrast: Tensor, saturati
 
 
 def _grey(values: Tensor) -> Tensor:
+    if values.shape[1] == 1:
+        return values
     red, green, blue = values.split(1, dim=1)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
@@ -109,8 +111,19 @@ class Augment:
                 raise InputError(f"data.augment.{key}: no such key; allowed are {', '.join(known)}")
         return cls(**options)  # type: ignore[arg-type]
 
+    def describe(self) -> str:
+        """Return what happens to training images, such as ``shifted by up to 4 pixels, flipped left to right``."""
+        parts = []
+        if self.crop_padding:
+            parts.append(f"shifted by up to {self.crop_padding} pixels")
+        if self.horizontal_flip:
+            parts.append("flipped left to right")
+        if self.colour_jitter:
+            parts.append(f"colours changed by up to {100 * self.colour_jitter:g} %")
+        return ", ".join(parts) or "unchanged"
+
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the augmented batch of ``images: [B, 3, H, W]``.
+        """Return the augmented batch of ``images: [B, C, H, W]``.
 
         uint8 stays uint8 unless colours change; then the result is float32 on the 0..1 scale.
         """

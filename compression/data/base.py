@@ -9,21 +9,23 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from compression.core.preparation import Fit, Preparation
 from compression.data.augment import Augment
 from compression.data.hashing import count_threads
 from compression.data.options import (
-    Triple,
+    PerChannel,
+    check_channels,
     check_fraction,
     check_group_members,
     check_groups,
     check_int,
     check_int_or_auto,
-    check_triple,
+    check_per_channel,
 )
 
 
 class ImageSource(Protocol):
-    """A sequence of images made on demand: ``source[i]`` is a uint8 tensor ``[3, H, W]``."""
+    """A sequence of images made on demand: ``source[i]`` is a uint8 tensor ``[C, H, W]``."""
 
     def __len__(self) -> int: ...
 
@@ -32,7 +34,7 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a data set: images (uint8 ``[N, 3, H, W]`` or an ``ImageSource``) and labels (int64 ``[N]``)."""
+    """One part of a data set: images (uint8 ``[N, C, H, W]`` or an ``ImageSource``) and labels (int64 ``[N]``)."""
 
     images: Tensor | ImageSource
     labels: Tensor
@@ -82,8 +84,8 @@ class ImageData:
     name: str
     class_names: tuple[str, ...]
     image_size: int
-    mean: Triple
-    std: Triple
+    mean: PerChannel
+    std: PerChannel
     train: Split
     val: Split
     test: Split
@@ -102,14 +104,15 @@ class Dataset(ABC):
 
     Arguments are plain yaml values and are checked at once; a bad value raises ``InputError``. ``val_fraction`` of the
     training images is held out for validation. If ``mean`` or ``std`` (0..1 scale) is null, it is measured on the
-    remaining training images. ``num_workers=auto`` uses the cores that this process may use, at most 16.
+    remaining training images. ``channels=1`` makes the images grey. ``num_workers=auto`` uses the cores that this
+    process may use, at most 16.
 
     ``added`` has the default of every argument that came after people kept stages. At this value the argument is left
     out of the keys of stages, so that earlier stages are still found.
     """
 
     name: str
-    added: ClassVar[Mapping[str, Any]] = {}
+    added: ClassVar[Mapping[str, Any]] = {"channels": 3}
 
     def __init__(
         self,
@@ -118,10 +121,11 @@ class Dataset(ABC):
         batch_size: int | str = 128,
         num_workers: int | str = "auto",
         val_fraction: float = 0.1,
-        mean: Triple | None = None,
-        std: Triple | None = None,
+        mean: PerChannel | None = None,
+        std: PerChannel | None = None,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        channels: int = 3,
     ) -> None:
         self.image_size = check_int("image_size", image_size, minimum=8, maximum=2048)
         # Batch norm cannot train on a batch of one image: it has no variance.
@@ -129,10 +133,29 @@ class Dataset(ABC):
         workers = check_int_or_auto("num_workers", num_workers, minimum=0)
         self.num_workers = workers if isinstance(workers, int) else count_threads()
         self.val_fraction = check_fraction("val_fraction", val_fraction)
-        self.mean = check_triple("mean", mean)
-        self.std = check_triple("std", std, positive=True)
+        self.channels = check_channels(channels)
+        self.mean = check_per_channel("mean", mean, channels=self.channels)
+        self.std = check_per_channel("std", std, channels=self.channels, positive=True)
         self.augment = Augment.parse(augment)
         self.class_groups = check_groups(class_groups)
+
+    @property
+    def fit(self) -> Fit:
+        """What happens to images that are not square: crop, pad or stretch, never auto."""
+        return "crop"
+
+    @property
+    def preparation(self) -> Preparation:
+        """How an image file becomes pixels like those of this data set."""
+        return Preparation(channels=self.channels, fit=self.fit)
+
+    @property
+    def decided(self) -> Mapping[str, Any]:
+        """Arguments that images decide, as they stand in the keys of stages in place of the configured ones.
+
+        None leaves an argument out of the keys.
+        """
+        return {}
 
     @property
     @abstractmethod

@@ -11,11 +11,11 @@ from compression.core.seeding import make_generator
 from compression.data.augment import Augment
 from compression.data.base import ImageData, ImageSource, Split
 from compression.data.normalization import normalize
-from compression.data.options import Triple
+from compression.data.options import PerChannel
 
 
 class Batches:
-    """Iterable of (images: float32 ``[B, 3, H, W]``, normalized, channels-last; labels: int64 ``[B]``).
+    """Iterable of (images: float32 ``[B, C, H, W]``, normalized, channels-last; labels: int64 ``[B]``).
 
     ``set_epoch(e)`` selects the epoch; Lightning calls it through ``sampler``. Every pass over one epoch gives the same
     batches. Images in memory and images streamed from files give equal batches, for any ``num_workers`` (worker
@@ -33,8 +33,8 @@ class Batches:
         self,
         *,
         split: Split,
-        mean: Triple,
-        std: Triple,
+        mean: PerChannel,
+        std: PerChannel,
         batch_size: int,
         device: torch.device | str,
         augment: Augment | None = None,
@@ -119,7 +119,7 @@ class _Plan:
 
 
 class _Stack(Dataset[Tensor]):
-    """Data set of complete batches, uint8 ``[B, 3, H, W]``, so that a worker sends one tensor per batch."""
+    """Data set of complete batches, uint8 ``[B, C, H, W]``, so that a worker sends one tensor per batch."""
 
     def __init__(self, images: ImageSource) -> None:
         self.images = images

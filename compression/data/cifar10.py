@@ -5,7 +5,7 @@ import os
 import socket
 import tarfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from compression.core.errors import InputError
 from compression.data.arrays import assemble, hash_arrays
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData
-from compression.data.options import Triple
+from compression.data.options import PerChannel
 
 # Seconds. A server that never answers must be reported before the user gives up on the command.
 CONNECT_SECONDS = 8.0
@@ -36,6 +36,10 @@ CLASS_NAMES = (
 )
 
 
+# The usual normalization of its three channels, on the 0..1 scale.
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
 class Cifar10(Dataset):
     """50,000 training and 10,000 test images of 32x32 pixels, downloaded into ``root`` if absent."""
 
@@ -49,11 +53,15 @@ class Cifar10(Dataset):
         batch_size: int | str = 128,
         num_workers: int | str = "auto",
         val_fraction: float = 0.1,
-        mean: Triple | None = (0.4914, 0.4822, 0.4465),
-        std: Triple | None = (0.2470, 0.2435, 0.2616),
+        mean: PerChannel | None = MEAN,
+        std: PerChannel | None = STD,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        channels: int = 3,
     ) -> None:
+        if channels == 1:
+            # The usual numbers are of three channels; those of grey images are measured.
+            mean, std = _unless(mean, MEAN), _unless(std, STD)
         super().__init__(
             image_size=image_size,
             batch_size=batch_size,
@@ -63,6 +71,7 @@ class Cifar10(Dataset):
             std=std,
             augment=augment,
             class_groups=class_groups,
+            channels=channels,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
             raise InputError(f"data.root={root}: allowed is the path of a folder")
@@ -122,3 +131,7 @@ def _limit_connect_time() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
+
+
+def _unless(given: PerChannel | None, usual: PerChannel) -> PerChannel | None:
+    return None if isinstance(given, Sequence) and tuple(given) == usual else given

@@ -13,35 +13,50 @@ import torch
 from torch import Tensor
 
 from compression.core.errors import InputError
+from compression.core.preparation import Colour, Fit, Preparation
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData, Split
-from compression.data.decode import read_image
+from compression.data.decode import RGB_CENTRE, read_image
 from compression.data.equal_images import refuse_conflicts
 from compression.data.folder_intake import inspect_folder
 from compression.data.grouped_splits import split_grouped
 from compression.data.hashing import FileHashes, hash_files
 from compression.data.image_facts import describe_aspects
+from compression.data.image_headers import Headers, read_headers
 from compression.data.image_scan import Decoded, decode_files
 from compression.data.intake_check import Intake, refuse_damaged
 from compression.data.listing import FolderListing, check_can_split, list_folder, refuse_faults
 from compression.data.normalization import measure_normalization
-from compression.data.options import Triple, check_bool, check_fraction, check_int
+from compression.data.options import (
+    AUTO,
+    PerChannel,
+    check_background,
+    check_bool,
+    check_fit,
+    check_fraction,
+    check_int,
+    check_value_range,
+)
 from compression.data.path_patterns import PathPatterns, check_group_pattern, check_patterns, find_groups
 from compression.data.splits import order_by_content, order_by_seed, split_stratified
 
+# Images whose longer side is on average this many times the shorter one are padded by default.
+PADDED_ASPECT = 1.1
+
 
 class FileImages:
-    """Images decoded from their files at each access; ``source[i]`` is uint8 ``[3, image_size, image_size]``."""
+    """Images decoded from their files at each access; ``source[i]`` is uint8 ``[C, image_size, image_size]``."""
 
-    def __init__(self, paths: list[str], *, image_size: int) -> None:
+    def __init__(self, paths: list[str], *, image_size: int, preparation: Preparation = RGB_CENTRE) -> None:
         self.paths = paths
         self.image_size = image_size
+        self.preparation = preparation
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int, /) -> Tensor:
-        return read_image(self.paths[index], image_size=self.image_size)
+        return read_image(self.paths[index], image_size=self.image_size, preparation=self.preparation)
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,10 @@ class ImageFolder(Dataset):
     regular expression ``group_pattern`` is equal stay together in every split. ``skip_corrupt`` leaves damaged images
     and dead links out instead of raising an error. ``allow_conflicts`` accepts equal images in two classes,
     ``allow_nested`` class folders that hold only folders.
+
+    ``fit=auto`` pads if the mean of longer by shorter side is above 1.1 among the training images (of at most 1,000 of
+    them, spread evenly; of all parts, if the parts are divided here), and else cuts out the centre square.
+    ``background``, ``channels`` and ``value_range`` are those of ``Preparation``.
     """
 
     name = "image_folder"
@@ -75,6 +94,7 @@ class ImageFolder(Dataset):
         "group_pattern": None,
         "allow_conflicts": False,
         "allow_nested": False,
+        "value_range": None,
     }
 
     def __init__(
@@ -86,8 +106,8 @@ class ImageFolder(Dataset):
         num_workers: int | str = "auto",
         val_fraction: float = 0.1,
         test_fraction: float = 0.2,
-        mean: Triple | None = None,
-        std: Triple | None = None,
+        mean: PerChannel | None = None,
+        std: PerChannel | None = None,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
         include: list[str] | None = None,
@@ -98,6 +118,10 @@ class ImageFolder(Dataset):
         allow_nested: bool = False,
         resident: bool | str = "auto",
         resident_limit_mib: int = 4096,
+        channels: int = 3,
+        fit: str = AUTO,
+        background: str | Colour | None = "white",
+        value_range: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(
             image_size=image_size,
@@ -108,6 +132,7 @@ class ImageFolder(Dataset):
             std=std,
             augment=augment,
             class_groups=class_groups,
+            channels=channels,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
             raise InputError(f"data.root={root}: allowed is the path of a folder")
@@ -122,6 +147,9 @@ class ImageFolder(Dataset):
         self.allow_nested = check_bool("allow_nested", allow_nested)
         self.resident = resident
         self.resident_limit_mib = check_int("resident_limit_mib", resident_limit_mib, minimum=1)
+        self.given_fit = check_fit(fit)
+        self.background = check_background(background)
+        self.value_range = check_value_range(value_range)
 
     @cached_property
     def _listing(self) -> FolderListing:
@@ -134,6 +162,38 @@ class ImageFolder(Dataset):
     @cached_property
     def _groups(self) -> list[str] | None:
         return None if self.group_pattern is None else find_groups(self._listing.names, self.group_pattern)
+
+    @cached_property
+    def _headers(self) -> Headers:
+        names, parts = self._listing.names, self._listing.parts
+        if parts is not None:
+            names = tuple(name for name, part in zip(names, parts, strict=True) if part == "train")
+        return read_headers(self.root, names)
+
+    @property
+    def fit(self) -> Fit:
+        """What happens to images that are not square; ``auto`` is decided by the formats of the images."""
+        if self.given_fit is not None:
+            return self.given_fit
+        return "pad" if self._headers.mean_aspect > PADDED_ASPECT else "crop"
+
+    @property
+    def preparation(self) -> Preparation:
+        """How an image file becomes pixels."""
+        return Preparation(
+            channels=self.channels, fit=self.fit, background=self.background, value_range=self.value_range
+        )
+
+    @property
+    def decided(self) -> Mapping[str, Any]:
+        """Return ``fit`` unless it is crop, and ``background`` if some image shows it.
+
+        Earlier versions cropped every image and dropped transparency. Stages made that way keep their keys.
+        """
+        fit, ground = self.fit, None if self.background is None else list(self.background)
+        if fit == "pad":
+            return {"fit": fit, "background": ground or "black"}
+        return {"fit": None if fit == "crop" else fit, "background": ground if self._headers.transparent else None}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -165,6 +225,7 @@ class ImageFolder(Dataset):
             )
             mean, std = mean or measured[0], std or measured[1]
         shapes = describe_aspects(decoded.facts)
+        shapes = shapes if shapes == "square" else f"{shapes}, {self.preparation.describe_fit()}"
         return ImageData(
             name=self.name,
             class_names=self.class_names,
@@ -173,7 +234,7 @@ class ImageFolder(Dataset):
             std=std,
             class_groups=self.class_groups,
             warnings=found.intake.list_warnings(),
-            shapes=shapes if shapes == "square" else f"{shapes}, centre squares",
+            shapes=shapes,
             **{part: self._make_split(decoded, rows) for part, rows in parts.items()},
         )
 
@@ -191,6 +252,7 @@ class ImageFolder(Dataset):
             keep=self._is_resident(),
             fingerprint=self.fingerprint(),
             cache_dir=cache_dir,
+            preparation=self.preparation,
         )
         if not self.skip_corrupt:
             refuse_damaged(self.root, {self._listing.names[i]: why for i, why in decoded.damaged.items()})
@@ -208,7 +270,7 @@ class ImageFolder(Dataset):
     def _is_resident(self) -> bool:
         if isinstance(self.resident, bool):
             return self.resident
-        needed = len(self._listing.names) * 3 * self.image_size**2
+        needed = len(self._listing.names) * self.channels * self.image_size**2
         return needed <= min(self.resident_limit_mib * 2**20, psutil.virtual_memory().total // 2)
 
     def _divide(self, decoded: Decoded, seed: int) -> dict[str, Tensor]:
@@ -251,4 +313,4 @@ class ImageFolder(Dataset):
         if decoded.images is not None:
             return Split(torch.from_numpy(decoded.images[rows.numpy()]), labels)
         paths = [f"{self.root}/{self._listing.names[i]}" for i in rows.tolist()]
-        return Split(FileImages(paths, image_size=self.image_size), labels)
+        return Split(FileImages(paths, image_size=self.image_size, preparation=self.preparation), labels)

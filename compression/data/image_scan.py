@@ -15,7 +15,15 @@ import PIL
 from msgspec import Struct
 
 from compression.core.json_record import convert_record
-from compression.data.decode import DECODE_VERSION, DamagedImageError, decode_with_facts
+from compression.core.preparation import Preparation
+from compression.data.decode import (
+    DECODE_VERSION,
+    RGB_CENTRE,
+    DamagedImageError,
+    UnscaledImageError,
+    decode_with_facts,
+    refuse_unscaled,
+)
 from compression.data.hashing import describe_read_error, map_chunks
 from compression.data.image_facts import FACTS
 from compression.data.normalization import sum_pixels
@@ -27,12 +35,15 @@ _STALE_SECONDS = 24 * 3600
 # Arrays of every pass; with pixels, the cache also has `images`.
 _ARRAYS = ("pixel_sums", "facts", "thumbnails")
 
+# Channels, height and width of a decoded image.
+Shape = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Decoded:
     """Result of a pass over N image files.
 
-    ``pixel_sums`` are int64 ``[N, 3, 2]`` from ``sum_pixels``. ``images`` are uint8 ``[N, 3, H, W]``, or None if pixels
+    ``pixel_sums`` are int64 ``[N, C, 2]`` from ``sum_pixels``. ``images`` are uint8 ``[N, C, H, W]``, or None if pixels
     are not kept. ``facts`` are rows of ``FACTS``, ``thumbnails`` those of ``make_thumbnails``, uint8 ``[N, 16, 16]``.
     Rows of damaged files are zero. ``damaged`` maps a file's index to the reason.
     """
@@ -57,42 +68,48 @@ def decode_files(
     keep: bool,
     fingerprint: str,
     cache_dir: Path | None = None,
+    preparation: Preparation = RGB_CENTRE,
 ) -> Decoded:
     """Decode all files with several threads, or read the result of an earlier pass from ``cache_dir``.
 
     ``keep=True`` also returns the pixels. ``fingerprint`` is the hash of the files' content; it identifies the cache. A
-    missing, truncated or altered cache is rebuilt.
+    missing, truncated or altered cache is rebuilt. Raises ``InputError`` if the range of some images is unknown.
     """
+    shape = (preparation.channels, image_size, image_size)
     if cache_dir is None:
-        images = np.empty(_shape(names, image_size), np.uint8) if keep else None
-        return _decode(root, names, image_size, images)
-    identity = f"{fingerprint}/{image_size}/{DECODE_VERSION}/{PIL.__version__}"
+        images = np.empty((len(names), *shape), np.uint8) if keep else None
+        return _decode(root, names, shape, images, preparation)
+    how = json.dumps(preparation.to_json(), sort_keys=True)
+    identity = f"{fingerprint}/{image_size}/{how}/{DECODE_VERSION}/{PIL.__version__}"
     folder = cache_dir / hashlib.sha256(identity.encode()).hexdigest()[:32]
     cached = _read_cache(folder, keep=keep)
     if cached is None:
-        _write_cache(folder, root, names, image_size, keep)
+        _write_cache(folder, root, names, shape, keep, preparation)
         cached = _read_cache(folder, keep=keep)
         assert cached is not None, folder
     return cached
 
 
-def _shape(names: Sequence[str], size: int) -> tuple[int, int, int, int]:
-    return (len(names), 3, size, size)
-
-
-def _decode(root: Path, names: Sequence[str], size: int, images: np.ndarray | None) -> Decoded:
+def _decode(
+    root: Path, names: Sequence[str], shape: Shape, images: np.ndarray | None, preparation: Preparation
+) -> Decoded:
     log.info("decoding %d images of %s", len(names), root)
-    pixel_sums = np.zeros((len(names), 3, 2), np.int64)
+    pixel_sums = np.zeros((len(names), shape[0], 2), np.int64)
     facts = np.zeros(len(names), FACTS)
     thumbnails = np.zeros((len(names), SIDE, SIDE), np.uint8)
+    unscaled: dict[str, UnscaledImageError] = {}
 
     def decode_chunk(start: int, stop: int) -> dict[int, str]:
         damaged = {}
-        block = np.zeros(_shape(names[start:stop], size), np.uint8)
+        block = np.zeros((stop - start, *shape), np.uint8)
         for row, name in enumerate(names[start:stop]):
             try:
                 content = Path(f"{root}/{name}").read_bytes()
-                block[row], facts[start + row] = decode_with_facts(content, image_size=size)
+                block[row], facts[start + row] = decode_with_facts(
+                    content, image_size=shape[1], preparation=preparation
+                )
+            except UnscaledImageError as error:
+                unscaled[name] = error
             except DamagedImageError as error:
                 damaged[start + row] = str(error)
             except OSError as error:
@@ -104,6 +121,7 @@ def _decode(root: Path, names: Sequence[str], size: int, images: np.ndarray | No
         return damaged
 
     found = map_chunks(decode_chunk, len(names), chunk=32)
+    refuse_unscaled(root, unscaled)
     damaged = {i: reason for part in found for i, reason in part.items()}
     return Decoded(pixel_sums, images, damaged, facts, thumbnails)
 
@@ -125,7 +143,9 @@ def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
         return None
 
 
-def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep: bool) -> None:
+def _write_cache(
+    folder: Path, root: Path, names: Sequence[str], shape: Shape, keep: bool, preparation: Preparation
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale(folder)
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder) as temporary:
@@ -133,10 +153,10 @@ def _write_cache(folder: Path, root: Path, names: Sequence[str], size: int, keep
         images = None
         if keep:
             images = np.lib.format.open_memmap(
-                scratch / "images.npy", mode="w+", dtype=np.uint8, shape=_shape(names, size)
+                scratch / "images.npy", mode="w+", dtype=np.uint8, shape=(len(names), *shape)
             )
             _claim(scratch / "images.npy")
-        decoded = _decode(root, names, size, images)
+        decoded = _decode(root, names, shape, images, preparation)
         if images is not None:
             images.flush()
         for name in _ARRAYS:

@@ -4,8 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from compression.core.errors import InputError
+from compression.core.preparation import COLOURS, FITS, Colour, Fit
 
-Triple = tuple[float, float, float]
+# One number per channel of an image: three, or one for grey.
+PerChannel = tuple[float, ...]
+AUTO = "auto"
 
 
 def _refuse(name: str, value: object, allowed: str) -> InputError:
@@ -54,15 +57,24 @@ def check_bool(name: str, value: object) -> bool:
     return value
 
 
-def check_triple(name: str, value: object, *, positive: bool = False) -> Triple | None:
-    """Return one float per colour channel, or None for null; raise ``InputError`` for anything else.
+def check_channels(value: object) -> int:
+    """Return ``channels`` if it is 3 (RGB) or 1 (grey); raise ``InputError`` otherwise."""
+    if isinstance(value, bool) or value not in (1, 3):
+        raise _refuse("channels", value, "3 (RGB) or 1 (grey)")
+    assert isinstance(value, int)
+    return value
+
+
+def check_per_channel(name: str, value: object, *, channels: int, positive: bool = False) -> PerChannel | None:
+    """Return one float for each of ``channels``, or None for null; raise ``InputError`` for anything else.
 
     With ``positive`` every number must be above 0.
     """
     if value is None:
         return None
-    allowed = "null or three " + ("numbers above 0" if positive else "numbers")
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 3:
+    count = {1: "a list of one number", 3: "three numbers"}[channels]
+    allowed = f"null or {count}{' above 0' if positive else ''}"
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != channels:
         raise _refuse(name, value, allowed)
     numbers = []
     for item in value:
@@ -71,7 +83,45 @@ def check_triple(name: str, value: object, *, positive: bool = False) -> Triple 
         if positive and item <= 0:
             raise _refuse(name, value, allowed)
         numbers.append(float(item))
-    return (numbers[0], numbers[1], numbers[2])
+    return tuple(numbers)
+
+
+def check_fit(value: object) -> Fit | None:
+    """Return ``fit`` if it is crop, pad or stretch, or None for auto; raise ``InputError`` otherwise."""
+    if value == AUTO:
+        return None
+    for fit in FITS:
+        if value == fit:
+            return fit
+    raise _refuse("fit", value, f"one of {AUTO}, {', '.join(FITS)}")
+
+
+def check_background(value: object) -> Colour | None:
+    """Return ``background`` as levels (0 to 255) of red, green and blue, or None for null.
+
+    Allowed are null, a name in ``COLOURS`` and three integers; raises ``InputError`` for anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and value in COLOURS:
+        return COLOURS[value]
+    if not isinstance(value, str) and isinstance(value, Sequence) and len(value) == 3:
+        red, green, blue = value
+        if all(isinstance(level, int) and not isinstance(level, bool) and 0 <= level <= 255 for level in value):
+            return red, green, blue
+    raise _refuse("background", value, f"null, {', '.join(COLOURS)} or [red, green, blue], each from 0 to 255")
+
+
+def check_value_range(value: object) -> tuple[float, float] | None:
+    """Return ``value_range`` as (low, high), or None for null; raise ``InputError`` unless low is below high."""
+    if value is None:
+        return None
+    if not isinstance(value, str) and isinstance(value, Sequence) and len(value) == 2:
+        low, high = value
+        numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in value)
+        if numbers and math.isfinite(low) and math.isfinite(high) and low < high:
+            return float(low), float(high)
+    raise _refuse("value_range", value, "null or [low, high], two numbers that rise")
 
 
 def check_groups(value: object) -> dict[str, tuple[str, ...]]:

@@ -32,7 +32,7 @@ def take_spread(split: Split, num_images: int) -> Split:
 
 
 def read_pixels(split: Split, indices: Sequence[int]) -> NDArray[np.uint8]:
-    """Return the images at ``indices`` as uint8 ``[N, H, W, 3]``, as pictures have them."""
+    """Return the images at ``indices`` as uint8 ``[N, H, W, C]``, as pictures have them."""
     if not indices:
         return np.empty((0, 1, 1, 3), np.uint8)
     images: NDArray[np.uint8] = torch.stack([split.images[index].cpu() for index in indices]).numpy()

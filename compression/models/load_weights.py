@@ -2,7 +2,8 @@
 
 import pickle
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from compression.core.errors import InputError, first_line
+from compression.models.input_channels import sum_over_inputs
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 # Errors that the two readers raise for a damaged file, or for a file that would run code.
@@ -84,6 +86,52 @@ def load_weights_(model: nn.Module, weights: Mapping[str, Tensor], *, source: st
     if problems:
         raise InputError(f"weights of {str(source)!r} do not fit the model: {'; '.join(problems)}")
     model.load_state_dict(weights, strict=False)
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Weights that fit a model: its own tensors where the file has none, the file's everywhere else.
+
+    ``new`` names the tensors that stay the model's own, those of its head. ``summed`` names the weights that were
+    summed over their input channels. Both are empty if the file fits as it is.
+    """
+
+    weights: Mapping[str, Tensor]
+    new: tuple[str, ...] = ()
+    summed: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the weights are another network than the file's, so that they need training."""
+        return bool(self.new or self.summed)
+
+
+def adapt_weights(
+    weights: Mapping[str, Tensor], model: nn.Module, *, head: Collection[str], other_classes: bool = False
+) -> Adapted:
+    """Return ``weights`` with the model's own head if that differs, and with the stem summed for grey images.
+
+    ``head`` names the tensors of ``model`` whose shape depends on the number of classes. All of them stay the model's
+    own if any is missing in ``weights`` or has another shape, or with ``other_classes``. A weight of 3 input channels
+    becomes the sum over them where the model has one. Other differences stay, for ``load_weights_`` to refuse.
+    """
+    own = model.state_dict()
+    given = dict(weights)
+    new = tuple(name for name in own if name in head)
+    if not other_classes and all(name in given and given[name].shape == own[name].shape for name in new):
+        new = ()
+    summed = tuple(
+        name
+        for name, value in own.items()
+        if name in given and value.ndim == 4 and value.shape[1] == 1 and _has_three_inputs(given[name], value)
+    )
+    given |= {name: own[name] for name in new}
+    given |= {name: sum_over_inputs(given[name]) for name in summed}
+    return Adapted(given, new, summed)
+
+
+def _has_three_inputs(given: Tensor, wanted: Tensor) -> bool:
+    return given.shape == (wanted.shape[0], 3, *wanted.shape[2:])
 
 
 def _shorten(names: list[str], *, limit: int = 3) -> str:

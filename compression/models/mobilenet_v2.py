@@ -7,6 +7,7 @@ from torchvision import models
 
 from compression.core.errors import InputError
 from compression.models.imagenet import check_fraction, check_num_classes, check_stem, load_imagenet_
+from compression.models.input_channels import set_input_channels_
 
 # Table 2 of the paper: expansion t, channels c, repeats n, stride s of the first repeat.
 SETTING = (
@@ -27,8 +28,9 @@ def mobilenet_v2(
     dropout: float = 0.2,
     stem: str = "cifar",
     pretrained: bool = False,
+    in_channels: int = 3,
 ) -> nn.Module:
-    """Return MobileNetV2: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
+    """Return MobileNetV2: ``[B, in_channels, H, W]`` to ``logits: [B, num_classes]``.
 
     ``width_mult`` in (0, 16] scales the number of channels. ``stem="cifar"`` sets the first two strides of 2 to 1, so
     that 32x32 images reach the head at 4x4. Every weight keeps its shape, so ``pretrained=True`` works with either
@@ -52,4 +54,5 @@ def mobilenet_v2(
         cast(nn.Conv2d, net.features[0][0]).stride = (1, 1)
     if pretrained:
         load_imagenet_(net, models.MobileNet_V2_Weights.IMAGENET1K_V2, without="classifier.")
+    set_input_channels_(net, "features.0.0", channels=in_channels, pretrained=pretrained)
     return net

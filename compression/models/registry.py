@@ -1,5 +1,6 @@
 """Models built from a dotted name; only allowed modules are imported."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -27,6 +28,7 @@ def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], all
     wrong ``kwargs``, and for a result that is not a module.
     """
     factory = _import_target(target, allow=allow)
+    _check_input_channels(target, factory, kwargs)
     try:
         model = factory(num_classes=num_classes, **kwargs)
     except TypeError as error:
@@ -34,6 +36,21 @@ def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], all
     if not isinstance(model, nn.Module):
         raise InputError(f"model {target} returned {type(model).__name__}; allowed: a torch.nn.Module")
     return model
+
+
+def _check_input_channels(target: str, factory: Callable[..., Any], kwargs: Mapping[str, Any]) -> None:
+    if "in_channels" not in kwargs:
+        return
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        # Some callables of C have no signature. The call itself will tell.
+        return
+    if not any(one.name == "in_channels" or one.kind is one.VAR_KEYWORD for one in parameters):
+        raise InputError(
+            f"model {target} takes no argument in_channels, which data.channels={kwargs['in_channels']} needs; "
+            "allowed: data.channels=3, or a model with this argument"
+        )
 
 
 def _import_target(target: str, *, allow: Sequence[str]) -> Callable[..., Any]:

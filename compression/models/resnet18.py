@@ -6,10 +6,18 @@ from torchvision import models
 from compression.core.errors import InputError
 from compression.core.widths import fit_widths_
 from compression.models.imagenet import check_num_classes, check_stem, load_imagenet_
+from compression.models.input_channels import set_input_channels_
 
 
-def resnet18(*, num_classes: int, width_mult: float = 1.0, stem: str = "cifar", pretrained: bool = False) -> nn.Module:
-    """Return ResNet-18: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
+def resnet18(
+    *,
+    num_classes: int,
+    width_mult: float = 1.0,
+    stem: str = "cifar",
+    pretrained: bool = False,
+    in_channels: int = 3,
+) -> nn.Module:
+    """Return ResNet-18: ``[B, in_channels, H, W]`` to ``logits: [B, num_classes]``.
 
     ``width_mult`` in (0, 1] scales the channels of every layer, rounded to a multiple of 8. ``stem="cifar"`` is a 3x3
     convolution of stride 1 without max pooling. ImageNet weights exist only for the other stem and the full width, so
@@ -35,6 +43,7 @@ def resnet18(*, num_classes: int, width_mult: float = 1.0, stem: str = "cifar", 
         _narrow_(net, width_mult)
     if pretrained:
         load_imagenet_(net, models.ResNet18_Weights.IMAGENET1K_V1, without="fc.")
+    set_input_channels_(net, "conv1", channels=in_channels, pretrained=pretrained)
     return net
 
 

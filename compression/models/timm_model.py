@@ -13,10 +13,13 @@ from compression.system.extras import require_packages
 REFUSED = ("cache_dir", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict")
 
 
-def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """Return timm's model ``name``: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
+def timm_model(
+    *, name: str, num_classes: int, pretrained: bool = False, in_channels: int = 3, **kwargs: Any
+) -> nn.Module:
+    """Return timm's model ``name``: ``[B, in_channels, H, W]`` to ``logits: [B, num_classes]``.
 
-    ``kwargs`` are passed to ``timm.create_model``. Raises ``InputError`` if timm is not installed, for a name that timm
+    ``kwargs`` are passed to ``timm.create_model``; ``in_channels`` is timm's ``in_chans``, and timm sums pretrained
+    weights over channels by itself. Raises ``InputError`` if timm is not installed, for a name that timm
     does not know, for an argument that is refused or unknown, and if pretrained weights cannot be downloaded.
     """
     check_num_classes(num_classes)
@@ -30,6 +33,8 @@ def timm_model(*, name: str, num_classes: int, pretrained: bool = False, **kwarg
     refused = sorted(set(kwargs) & set(REFUSED))
     if refused:
         raise InputError(f"model.{refused[0]} is not allowed for timm models; use model.weights=FILE")
+    if in_channels != 3:
+        kwargs["in_chans"] = in_channels
     try:
         net: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **kwargs)
     except TypeError as error:

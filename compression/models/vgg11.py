@@ -6,6 +6,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from compression.core.errors import InputError
 from compression.models.imagenet import check_fraction, check_num_classes, check_stem, load_imagenet_
+from compression.models.input_channels import set_input_channels_
 
 HEADS = ("compact", "torchvision")
 
@@ -19,8 +20,9 @@ def vgg11(
     dropout: float = 0.5,
     stem: str = "cifar",
     pretrained: bool = False,
+    in_channels: int = 3,
 ) -> nn.Module:
-    """Return VGG-11: ``[B, 3, H, W]`` to ``logits: [B, num_classes]``.
+    """Return VGG-11: ``[B, in_channels, H, W]`` to ``logits: [B, num_classes]``.
 
     ``head="compact"`` is a global average pool, dropout and one linear layer. ``head="torchvision"`` is the original
     head of three linear layers (120 million weights). ``stem="cifar"`` leaves out the first max pool.
@@ -54,6 +56,7 @@ def vgg11(
         weights = models.VGG11_BN_Weights if batch_norm else models.VGG11_Weights
         without = "classifier.6." if head == "torchvision" else "classifier."
         load_imagenet_(net, weights.IMAGENET1K_V1, without=without)
+    set_input_channels_(net, "features.0", channels=in_channels, pretrained=pretrained)
     return net
 
 

@@ -68,8 +68,13 @@ class Context:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """The description that rebuilds the network: target, keyword arguments, number of classes."""
+        """The description that rebuilds the network: target, keyword arguments, number of classes.
+
+        Grey images add ``in_channels``. Three channels are the default of every model, so they add nothing.
+        """
         kwargs = {key: value for key, value in self.config.model.items() if key not in ("_target_", "weights")}
+        if self.data.channels != 3:
+            kwargs["in_channels"] = self.data.channels
         return {"target": self.config.model["_target_"], "kwargs": kwargs, "num_classes": self.data.num_classes}
 
     @property
@@ -90,9 +95,9 @@ class Context:
         )
 
     def example(self, device: torch.device | None = None) -> torch.Tensor:
-        """Return two black images, ``[2, 3, H, W]``: enough to run a network once."""
+        """Return two black images, ``[2, C, H, W]``: enough to run a network once."""
         size = self.data.image_size
-        return torch.zeros(2, 3, size, size, device=device)
+        return torch.zeros(2, self.data.channels, size, size, device=device)
 
 
 def make_dataset(config: Config) -> Dataset:

@@ -52,6 +52,18 @@ class RunData:
         return self.dataset.image_size
 
     @property
+    def channels(self) -> int:
+        """Number of channels of an image: 3 for RGB, 1 for grey."""
+        return self.dataset.channels
+
+    @property
+    def input_spec(self) -> dict[str, Any]:
+        """The description of the input for an artifact; reads the images for their mean and standard deviation."""
+        images = self.images
+        given = {"size": images.image_size, "mean": images.mean, "std": images.std}
+        return given | self.dataset.preparation.to_json()
+
+    @property
     def class_names(self) -> list[str]:
         """Names of the classes, in the order of their labels."""
         return list(self.dataset.class_names)
@@ -90,6 +102,7 @@ class RunData:
             num_classes=self.num_classes,
             device=self.device,
             num_images=len(self.images.train),
+            channels=self.channels,
         )
         log.info("data  batch size %d", found)
         return found
@@ -97,12 +110,14 @@ class RunData:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything about the data that changes results: file contents, splits, augmentation, batch size."""
-        ignored = {*_NOT_IN_IDENTITY, *DEFAULTS_OF_OTHERS}
+        decided = self.dataset.decided
+        ignored = {*_NOT_IN_IDENTITY, *DEFAULTS_OF_OTHERS, *decided}
         kept = {
             key: value
             for key, value in self.settings.items()
             if key not in ignored and not (key in self.dataset.added and value == self.dataset.added[key])
         }
+        kept |= {key: value for key, value in decided.items() if value is not None}
         return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
 
     def train_batches(self, *, devices: int = 1) -> Batches:

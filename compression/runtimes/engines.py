@@ -92,14 +92,16 @@ def make_runtime(name: str) -> Runtime:
     return runtime
 
 
-def load_ready(name: str, source: Any, *, threads: int, image_size: int, batch_sizes: Collection[int]) -> Predictor:
+def load_ready(
+    name: str, source: Any, *, threads: int, image_size: int, batch_sizes: Collection[int], channels: int = 3
+) -> Predictor:
     """Load ``source`` into the engine ``name``; batches of these sizes then need no more preparation.
 
-    ``image_size`` is in pixels. Raises InputError if the engine refuses the network, also where it would do so only at
-    the first batch.
+    ``image_size`` is in pixels, each of ``channels`` values. Raises InputError if the engine refuses the network, also
+    where it would do so only at the first batch.
     """
     predict = make_runtime(name).load(source, threads=threads)
     if ENGINES[name].compiles:
         for batch_size in batch_sizes:
-            predict(np.zeros((batch_size, 3, image_size, image_size), dtype=np.float32))
+            predict(np.zeros((batch_size, channels, image_size, image_size), dtype=np.float32))
     return predict

@@ -71,7 +71,7 @@ def measure_alternating(
 ) -> dict[str, LatencyRecord]:
     """Time every predictor once per round, in turns (A B A B ...), and return a record for each.
 
-    ``warmup`` rounds are not timed; ``repeats`` rounds are. ``batch: [B, 3, H, W]``. A turn begins with one or more
+    ``warmup`` rounds are not timed; ``repeats`` rounds are. ``batch: [B, C, H, W]``. A turn begins with one or more
     untimed calls until ``settle_seconds`` have passed, because caches still hold data of the previous engine, and
     threads of its pool still spin. ``clock`` returns seconds.
     """

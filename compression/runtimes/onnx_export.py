@@ -16,6 +16,7 @@ from onnxscript import opset18 as op
 from torch import nn
 
 from compression.core import quantize_ops  # noqa: F401 - registers the operators
+from compression.core.preparation import Preparation
 from compression.runtimes.onnx_metadata import write_with_metadata
 
 INPUT = "input"
@@ -30,20 +31,21 @@ def export_onnx(
     class_names: Sequence[str],
     mean: Sequence[float],
     std: Sequence[float],
+    preparation: Preparation | None = None,
 ) -> int:
     """Write ``model`` to ``path`` and return the size of the file in bytes.
 
-    The input is ``input: [batch, 3, image_size, image_size]``, normalized by mean and std. The output is
+    The input is ``input: [batch, C, image_size, image_size]``, normalized by mean and std per channel. The output is
     ``logits: [batch, num_classes]``. Any batch size works. Everything that ``model`` does not quantize is FP32, and
     batch norm is folded into convolutions. Quantized layers stand between QuantizeLinear and DequantizeLinear; signed
     activations are unsigned with the zero-point 128. The metadata holds ``class_names``, ``image_size``, ``mean`` and
-    ``std`` as JSON. Equal models give equal bytes.
+    ``std`` as JSON, and the fields of ``preparation``: how an image file becomes pixels. Equal models give equal bytes.
     """
     # With channels_last, global pooling would be exported as a mean and a permutation of its result.
     exported = copy.deepcopy(model).cpu().eval().to(memory_format=torch.contiguous_format)
     _write_to_new_tensors(exported)
     # Two images, because torch.export would treat a batch size of one as a constant.
-    images = torch.zeros(2, 3, image_size, image_size)
+    images = torch.zeros(2, len(mean), image_size, image_size)
     with _quiet():
         program = torch.onnx.export(
             exported,
@@ -66,6 +68,7 @@ def export_onnx(
         "image_size": image_size,
         "mean": list(mean),
         "std": list(std),
+        **(preparation or Preparation(channels=len(mean))).to_json(),
     }
     return write_with_metadata(proto, path, metadata)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compression.core.errors import InputError
 
-# images: [B, 3, H, W] float32, already normalized -> logits: [B, num_classes] float32
+# images: [B, C, H, W] float32, already normalized -> logits: [B, num_classes] float32
 Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 

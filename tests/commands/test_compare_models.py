@@ -124,8 +124,8 @@ def test_each_model_is_timed_on_images_of_the_size_it_needs():
     seen = []
     predictors = [lambda batch, name=name: seen.append((name, batch.shape)) for name in "ab"]
     how = Measuring(["eager"], batch_size=2, threads=1, warmup=0, repeats=1)
-    records = measure_latency(predictors, image_sizes=[8, 16], how=how, seed=0)
-    assert set(seen) == {("a", (2, 3, 8, 8)), ("b", (2, 3, 16, 16))}
+    records = measure_latency(predictors, image_shapes=[(3, 8, 8), (1, 16, 16)], how=how, seed=0)
+    assert set(seen) == {("a", (2, 3, 8, 8)), ("b", (2, 1, 16, 16))}
     assert [(record.batch_size, record.repeats) for record in records] == [(2, 1), (2, 1)]
 
 

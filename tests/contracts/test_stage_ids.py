@@ -61,13 +61,24 @@ def test_a_long_training_on_an_image_folder_keeps_its_id(tmp_path, image_folder)
     assert {name: found[name] for name in FOLDER} == FOLDER
 
 
+def test_a_fit_that_is_decided_to_crop_keeps_the_id_and_others_do_not(tmp_path, image_folder):
+    settings = ("data=image_folder", f"data.root={image_folder}", "data.batch_size=8", "model=mobilenet_v2")
+    settings = (*FIXED, *settings, "training.epochs=30", "training.label_smoothing=0.1", f"output_dir={tmp_path}")
+    found = [
+        ids(compose_config(*settings, *more), tmp_path / "run")["dense"]
+        for more in (["data.fit=crop"], ["data.background=black"], ["data.fit=pad"], ["data.fit=stretch"])
+    ]
+    assert found[:2] == [FOLDER["dense"]] * 2
+    assert len({*found}) == 3
+
+
 def test_an_added_argument_of_a_dataset_counts_only_where_it_differs_from_its_default(tmp_path, monkeypatch):
     config = compose_config(*FIXED, f"output_dir={tmp_path}")
     config.data["background"] = "white"
     context = make_context(compose_config(*FIXED, f"output_dir={tmp_path}"), tmp_path / "run")
     data = replace(context.data, settings=config.data)
     assert data.identity == context.data.identity | {"background": "white"}
-    monkeypatch.setattr(type(data.dataset), "added", {"background": "white"})
+    monkeypatch.setattr(type(data.dataset), "added", {"channels": 3, "background": "white"})
     assert replace(data).identity == context.data.identity
     config.data["background"] = "black"
     assert replace(data).identity == context.data.identity | {"background": "black"}

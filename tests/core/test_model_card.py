@@ -4,6 +4,7 @@ import pytest
 
 from compression.core.errors import InputError
 from compression.core.model_card import ModelCard
+from compression.core.preparation import Preparation
 
 
 def make(**changes):
@@ -42,6 +43,16 @@ def test_a_card_is_written_as_it_was_read():
     assert json.dumps(ModelCard.from_json(content).to_json()) == json.dumps(written)
 
 
+def test_the_preparation_of_files_is_written_where_it_differs():
+    plain = ModelCard.from_json(make())
+    assert plain.input.preparation == Preparation()
+    stated = {"channels": 1, "mean": [0.5], "std": [0.2], "fit": "pad", "background": [1, 2, 3], "value_range": [0, 9]}
+    card = ModelCard.from_json(make(**{f"input.{key}": value for key, value in stated.items()}))
+    assert card.to_json()["input"] == {"size": 32, **stated}
+    assert card.input.preparation == Preparation(1, "pad", (1, 2, 3), (0, 9))
+    assert card.input.preparation.to_json() == {key: stated[key] for key in Preparation().to_json()}
+
+
 def test_files_from_before_quantization_have_no_plan():
     assert ModelCard.from_json(make()).quantization is None
 
@@ -62,12 +73,18 @@ def test_files_from_before_quantization_have_no_plan():
         ({"class_names": ["one"]}, "class_names=['one']: must be 2 names"),
         ({"input.size": 0}, "input.size=0: must be an integer >= 1"),
         ({"input.size": 1 << 17}, "input.size=131072: must be an integer <= 65536"),
-        ({"input.channels": 1}, "input.channels=1: must be an integer >= 3"),
+        ({"input.channels": 0}, "input.channels=0: must be an integer >= 1"),
+        ({"input.channels": 2}, "input: channels=2: must be 1 or 3"),
+        ({"input.channels": 1}, "input: mean=[0.5, 0.4, 0.3]: must have one number per channel, 1"),
+        ({"input.fit": "zoom"}, "input.fit='zoom': "),
+        ({"input.background": [0, 0]}, "input.background=[0, 0]: must be a list of length >= 3"),
+        ({"input.background": [0, 0, 256]}, "input.background[2]=256: must be an integer <= 255"),
+        ({"input.value_range": [1, 1]}, "input: value_range=[1, 1]: must rise"),
         ({"input.std": [1, 1, 0]}, "input: std=[1, 1, 0]: must be numbers above 0"),
         ({"input.mean": [float("nan")] * 3}, "input.mean[0]=nan: must be a number >= "),
         ({"input.mean": [float("inf")] * 3}, "input.mean[0]=inf: must be a number <= "),
         ({"input.mean": [True] * 3}, "input.mean[0]=True: must be a number"),
-        ({"input.mean": [0.5]}, "input.mean=[0.5]: must be a list of length >= 3"),
+        ({"input.mean": [0.5]}, "input: mean=[0.5]: must have one number per channel, 3"),
         ({"input.mean": [0.5] * 4}, "input.mean=[0.5, 0.5, 0.5, 0.5]: must be a list of length <= 3"),
         ({"input.extra": 1}, "input.extra is not a known key"),
         ({"info": []}, "info=[]: must be a mapping"),

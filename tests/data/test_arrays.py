@@ -3,8 +3,9 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from compression.data.arrays import assemble, hash_arrays, resize_images
+from compression.data.arrays import assemble, hash_arrays, resize_images, to_grey
 from compression.data.digits import Digits
 
 
@@ -75,3 +76,12 @@ def test_a_given_normalization_is_kept():
     data = assemble(dataset, train=make_part(*range(20)), test=make_part(0), seed=3)
     assert data.mean == (0.1, 0.2, 0.3)
     assert data.std != (1, 1, 1)
+
+
+def test_grey_is_pillows_bit_for_bit():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
+    pixels[0] = np.arange(256).repeat(40 * 50 * 3 // 256 + 1)[: 40 * 50 * 3].reshape(40, 50, 3)
+    grey = to_grey(torch.from_numpy(pixels).permute(0, 3, 1, 2), chunk=2)
+    expected = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in pixels])
+    assert grey.shape == (3, 1, 40, 50)
+    assert np.array_equal(grey[:, 0].numpy(), expected)

@@ -109,3 +109,16 @@ def test_the_default_changes_nothing(images):
     state = generator.get_state()
     assert Augment()(images, generator) is images
     assert torch.equal(generator.get_state(), state)
+
+
+def test_saturation_leaves_grey_images_and_brightness_does_not():
+    images = torch.rand(2, 1, 4, 4)
+    ones = torch.ones(2)
+    assert torch.allclose(adjust_colour(images, ones, ones, torch.zeros(2)), images)
+    assert torch.allclose(adjust_colour(images, ones / 2, ones, ones), images / 2)
+
+
+def test_augmentation_is_described_in_words():
+    assert Augment().describe() == "unchanged"
+    words = "shifted by up to 4 pixels, flipped left to right, colours changed by up to 20 %"
+    assert Augment(crop_padding=4, horizontal_flip=True, colour_jitter=0.2).describe() == words

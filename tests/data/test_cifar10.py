@@ -138,3 +138,11 @@ def test_server_that_never_answers(tmp_path, monkeypatch):
 def test_root_that_cannot_be_created(tmp_path):
     (tmp_path / "file").write_text("")
     assert_refused(tmp_path / "file" / "below")
+
+
+def test_the_usual_normalization_is_of_three_channels_only():
+    settings = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
+    assert (Cifar10(**settings).mean, Cifar10(**settings).std) == ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+    grey = Cifar10(**settings, channels=1)
+    assert (grey.mean, grey.std) == (None, None)
+    assert Cifar10(mean=[0.5], channels=1).mean == (0.5,)

@@ -65,3 +65,10 @@ def test_fingerprint_is_the_hash_of_the_arrays():
 
 def test_check_finds_nothing():
     Digits(class_groups={"low": ["0", "1", "2"]}).check()
+
+
+def test_grey_digits_are_one_of_three_equal_channels():
+    colour, grey = (Digits(image_size=16, channels=channels).load(0) for channels in (3, 1))
+    assert grey.train.images.shape[1:] == (1, 16, 16)
+    assert torch.equal(grey.test.images, colour.test.images[:, :1])
+    assert (grey.mean, grey.std) == (colour.mean[:1], colour.std[:1])

@@ -155,7 +155,7 @@ def test_mixed_modes_and_sizes(write_folder):
     palette = Image.new("RGB", (200, 200), (5, 6, 7)).convert("P", palette=Image.Palette.ADAPTIVE)
     palette.save(home / "palette.bmp")
     Image.fromarray(np.full((1200, 1600, 3), 77, np.uint8)).save(home / "huge.webp", lossless=True)
-    data = ImageFolder(root=str(root), val_fraction=0.01).load(0)
+    data = ImageFolder(root=str(root), val_fraction=0.01, fit="crop", background=None).load(0)
     images = torch.cat([data.train.images, data.val.images])
     flat = {tuple(image[:, 5, 5].tolist()) for image in images if image.float().std(dim=(1, 2)).max() == 0}
     assert flat == {(100, 100, 100), (10, 20, 30), (5, 6, 7), (77, 77, 77)}
@@ -288,9 +288,94 @@ def test_shapes_are_those_of_the_originals(write_folder, split_folder):
     assert ImageFolder(root=str(split_folder)).load(0).shapes == "square"
     root = write_folder({"a": 5, "b": 5}, size=(40, 20), name="wide")
     Image.new("RGB", (10, 20)).save(root / "a" / "high.png")
-    assert ImageFolder(root=str(root)).load(0).shapes == "1:2 to 2:1, centre squares"
+    assert ImageFolder(root=str(root)).load(0).shapes == "1:2 to 2:1, padded on white"
 
 
 def test_added_arguments_are_at_their_defaults():
     defaults = {name: one.default for name, one in inspect.signature(ImageFolder).parameters.items()}
     assert {name: defaults[name] for name in ImageFolder.added} == ImageFolder.added
+
+
+def save_flat(path, size, colour, mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+@pytest.fixture
+def wide_folder(tmp_path):
+    """Black training images of 3:1 and square test images, two classes."""
+    for label, name in enumerate("ab"):
+        for index in range(4):
+            save_flat(tmp_path / "wide" / "train" / name / f"{index}.png", (48 + 4 * label + index, 16), (0, 0, 0))
+        save_flat(tmp_path / "wide" / "test" / name / "0.png", (16 + label, 16 + label), (0, 0, 0))
+    return tmp_path / "wide"
+
+
+def test_fit_is_decided_by_the_formats_of_training_images(wide_folder, split_folder):
+    assert ImageFolder(root=str(wide_folder)).fit == "pad"
+    assert ImageFolder(root=str(split_folder)).fit == "crop"
+    assert ImageFolder(root=str(wide_folder), fit="stretch").fit == "stretch"
+    shutil.rmtree(wide_folder / "train")
+    (wide_folder / "test").rename(wide_folder / "train")
+    shutil.copytree(wide_folder / "train", wide_folder / "test")
+    assert ImageFolder(root=str(wide_folder)).fit == "crop"
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_padded_grey_images_have_one_channel_and_white_bars(wide_folder, resident):
+    dataset = ImageFolder(root=str(wide_folder), image_size=16, channels=1, resident=resident, val_fraction=0.25)
+    data = dataset.load(0)
+    image = data.train.images[0]
+    assert image.shape == (1, 16, 16)
+    assert image[0, :, 0].tolist() == [255] * 5 + [0] * 5 + [255] * 6
+    # Eleven of sixteen rows are white in every training image.
+    assert data.mean == pytest.approx((11 / 16,))
+    assert len(data.std) == 1
+
+
+def test_what_is_decided_stands_in_stage_keys_only_where_it_changes_pixels(wide_folder, split_folder):
+    def decided(root, **options):
+        return dict(ImageFolder(root=str(root), **options).decided)
+
+    assert decided(split_folder) == decided(split_folder, fit="crop") == {"fit": None, "background": None}
+    assert decided(wide_folder, fit="crop") == {"fit": None, "background": None}
+    assert decided(wide_folder) == {"fit": "pad", "background": [255, 255, 255]}
+    assert decided(wide_folder, background=None) == {"fit": "pad", "background": "black"}
+    assert decided(wide_folder, fit="stretch", background="grey") == {"fit": "stretch", "background": None}
+    save_flat(split_folder / "train" / "cat" / "through.png", (32, 32), (1, 2, 3, 0), mode="RGBA")
+    assert decided(split_folder) == {"fit": None, "background": [255, 255, 255]}
+    assert decided(split_folder, background=None) == {"fit": None, "background": None}
+
+
+def test_transparent_images_lie_on_the_background(split_folder):
+    for side, name in ((32, "cat"), (33, "dog")):
+        save_flat(split_folder / "val" / name / "through.png", (side, side), (9, 9, 9, 0), mode="RGBA")
+    for background, level in (("white", 255), ([7, 7, 7], 7), (None, 9)):
+        data = ImageFolder(root=str(split_folder), background=background).load(0)
+        assert data.val.images.unique().tolist() == [level]
+
+
+def test_images_without_a_known_range_are_refused_with_the_range_of_all(split_folder, tmp_path):
+    for name, values in (("cat", (-0.5, 1.0)), ("dog", (0.0, 4.5))):
+        pixels = np.full((32, 32), values[0], np.float32)
+        pixels[0, 0] = values[1]
+        Image.fromarray(pixels).save(split_folder / "train" / name / "x.tif")
+    for options in ({}, {"skip_corrupt": True}):
+        with pytest.raises(InputError) as caught:
+            ImageFolder(root=str(split_folder), **options).load(0, cache_dir=tmp_path / "cache")
+        assert "2 images hold floats from -0.5 to 4.5 (first train/cat/x.tif)" in str(caught.value)
+        assert "allowed is data.value_range=[low, high]" in str(caught.value)
+    data = ImageFolder(root=str(split_folder), value_range=[-0.5, 4.5]).load(0, cache_dir=tmp_path / "cache")
+    assert sum(map(len, (data.train, data.val))) == 42
+
+
+def test_the_cache_knows_how_images_were_prepared(wide_folder, tmp_path):
+    levels = {
+        fit: ImageFolder(root=str(wide_folder), fit=fit)
+        .load(0, cache_dir=tmp_path / "cache")
+        .train.images.float()
+        .mean()
+        for fit in ("pad", "crop", "pad", "stretch")
+    }
+    assert levels["pad"] > 100
+    assert levels["crop"] == levels["stretch"] == 0

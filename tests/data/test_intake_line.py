@@ -19,9 +19,9 @@ def test_line_by_hand():
         train=make_part([1] * 7 + [0] * 2 + [2]),
         val=make_part([1]),
         test=make_part([1, 0, 2]),
-        shapes="1:2.7 to 2.7:1, centre squares",
+        shapes="1:2.7 to 2.7:1, padded on white",
     )
-    line = "3 classes: free 9, crack 3, pore 2; train 10, val 1, test 3; 1:2.7 to 2.7:1, centre squares"
+    line = "3 classes: free 9, crack 3, pore 2; train 10, val 1, test 3; 1:2.7 to 2.7:1, padded on white"
     assert describe_data(data) == line
     assert describe_data(data, mirrored=True) == f"{line}; mirrored in training"
 

@@ -21,6 +21,8 @@ from compression.data.image_folder import ImageFolder
         ("mean", [0.5], "null or three numbers"),
         ("mean", "0.5", "null or three numbers"),
         ("std", [0.5, 0.0, 0.5], "null or three numbers above 0"),
+        ("channels", 2, "3 (RGB) or 1 (grey)"),
+        ("channels", True, "3 (RGB) or 1 (grey)"),
         ("augment", 3, "a mapping with the keys crop_padding, horizontal_flip, colour_jitter"),
         ("augment", {"crop_padding": -1}, "an integer from 0"),
         ("augment", {"horizontal_flip": "yes"}, "true or false"),
@@ -76,3 +78,30 @@ def test_options_become_plain_typed_values():
 
 def test_augment_does_nothing_by_default():
     assert Augment.parse(None) == Augment(crop_padding=0, horizontal_flip=False, colour_jitter=0.0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("fit", "zoom", "one of auto, crop, pad, stretch"),
+        ("fit", True, "one of auto, crop, pad, stretch"),
+        ("background", "pink", "null, white, grey, black or [red, green, blue], each from 0 to 255"),
+        ("background", [0, 0, 256], "[red, green, blue], each from 0 to 255"),
+        ("background", [0, 0], "[red, green, blue], each from 0 to 255"),
+        ("value_range", [1, 1], "null or [low, high], two numbers that rise"),
+        ("value_range", [0, float("inf")], "null or [low, high], two numbers that rise"),
+        ("value_range", 255, "null or [low, high], two numbers that rise"),
+    ],
+)
+def test_bad_values_of_image_files_are_refused(option, value, allowed):
+    with pytest.raises(InputError) as caught:
+        ImageFolder(root="pictures", **{option: value})
+    assert str(caught.value).startswith(f"data.{option}={value}: allowed is ")
+    assert str(caught.value).endswith(allowed)
+
+
+def test_grey_images_have_one_number_for_mean_and_std():
+    dataset = Digits(channels=1, mean=[0.5], std=[0.25])
+    assert (dataset.mean, dataset.std) == ((0.5,), (0.25,))
+    with pytest.raises(InputError, match=r"data.mean=\[0.5, 0.5, 0.5\]: allowed is null or a list of one number"):
+        Digits(channels=1, mean=[0.5, 0.5, 0.5])

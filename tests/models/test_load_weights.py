@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from compression.core.errors import InputError
-from compression.models.load_weights import load_weights_, read_state_dict
+from compression.models.load_weights import adapt_weights, load_weights_, read_state_dict
 
 
 @pytest.fixture
@@ -112,3 +112,48 @@ def test_every_difference_is_named(state):
         "unexpected: extra0, extra1, extra2 and 2 more; "
         "of another shape: weight [1, 2] where the model has [1, 3]"
     )
+
+
+def make_body(num_classes, channels=3):
+    return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.Linear(4, num_classes))
+
+
+HEAD = ("2.weight", "2.bias")
+
+
+def test_a_head_of_other_classes_stays_the_models_own():
+    given, model = make_body(10).state_dict(), make_body(2)
+    adapted = adapt_weights(given, model, head=HEAD)
+    assert (adapted.new, adapted.summed, adapted.changed) == (HEAD, (), True)
+    own = {name: value.clone() for name, value in model.state_dict().items()}
+    load_weights_(model, adapted.weights, source="x")
+    for name, value in model.state_dict().items():
+        assert value.equal((own if name in HEAD else given)[name]), name
+
+
+def test_weights_that_fit_stay_as_they_are():
+    given = make_body(2).state_dict()
+    adapted = adapt_weights(given, make_body(2), head=HEAD)
+    assert not adapted.changed
+    assert_equal(dict(adapted.weights), given)
+    assert adapt_weights(given, make_body(2), head=HEAD, other_classes=True).new == HEAD
+
+
+def test_a_file_without_a_head_gets_one():
+    given = {name: value for name, value in make_body(2).state_dict().items() if name not in HEAD}
+    assert adapt_weights(given, make_body(2), head=HEAD).new == HEAD
+
+
+def test_a_stem_of_three_channels_is_summed_and_depthwise_weights_are_not():
+    given = make_body(2).state_dict()
+    adapted = adapt_weights(given, make_body(2, channels=1), head=HEAD)
+    assert (adapted.new, adapted.summed) == ((), ("0.weight",))
+    assert adapted.weights["0.weight"].equal(given["0.weight"].sum(1, keepdim=True))
+    assert adapted.weights["1.weight"].equal(given["1.weight"])
+
+
+def test_other_differences_are_left_to_be_refused():
+    model = make_body(2)
+    adapted = adapt_weights(nn.Sequential(nn.Conv2d(3, 8, 3)).state_dict(), model, head=HEAD)
+    with pytest.raises(InputError, match=r"missing: 1.weight, 1.bias; of another shape: 0.weight \[8, 3, 3, 3\]"):
+        load_weights_(model, adapted.weights, source="x")

@@ -89,3 +89,10 @@ def test_bad_targets_are_named(package, target, kwargs, message):
     with pytest.raises(InputError) as caught:
         build_model(target, num_classes=2, kwargs=kwargs, allow=[package])
     assert str(caught.value) == message
+
+
+def test_a_users_model_gets_in_channels_only_if_it_takes_it(package):
+    with pytest.raises(InputError, match=r"users_nets.Net takes no argument in_channels, which data.channels=1 needs"):
+        build_model(f"{package}.Net", num_classes=2, kwargs={"in_channels": 1}, allow=[package])
+    net = build_model("tiny_net.TinyNet", num_classes=2, kwargs={"in_channels": 1}, allow=["tiny_net"])
+    assert net.features[0].in_channels == 1

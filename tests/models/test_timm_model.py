@@ -43,3 +43,10 @@ def test_without_timm(monkeypatch):
     with pytest.raises(InputError) as caught:
         timm_model(name="resnet18", num_classes=3)
     assert str(caught.value) == 'timm is not installed: pip install "compression[timm]"'
+
+
+def test_grey_images_need_one_channel():
+    pytest.importorskip("timm")
+    net = timm_model(name="mobilenetv3_small_050", num_classes=3, in_channels=1).eval()
+    assert net.conv_stem.weight.shape[1] == 1
+    assert net(torch.zeros(2, 1, 32, 32)).shape == (2, 3)

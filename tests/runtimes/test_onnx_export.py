@@ -34,7 +34,8 @@ def test_onnx_file(network_onnx, metadata):
     assert [value.name for value in (*proto.graph.input, *proto.graph.output)] == ["input", "logits"]
     sizes = [dim.dim_param or dim.dim_value for dim in proto.graph.input[0].type.tensor_type.shape.dim]
     assert sizes == ["batch", 3, 32, 32]
-    assert {prop.key: json.loads(prop.value) for prop in proto.metadata_props} == metadata
+    prepared = {"channels": 3, "fit": "crop", "background": None, "value_range": None}
+    assert {prop.key: json.loads(prop.value) for prop in proto.metadata_props} == metadata | prepared
     assert "BatchNormalization" not in {node.op_type for node in proto.graph.node}
     assert not any(node.metadata_props or node.doc_string for node in proto.graph.node)
 

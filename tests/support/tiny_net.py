@@ -4,12 +4,12 @@ from torch import Tensor, nn
 
 
 class TinyNet(nn.Module):
-    """Two convolutions with batch norm, dropout and a linear head; ``[B, 3, H, W] -> [B, num_classes]``."""
+    """Two convolutions with batch norm, dropout and a linear head; ``[B, C, H, W] -> [B, num_classes]``."""
 
-    def __init__(self, *, num_classes: int, width: int = 8) -> None:
+    def __init__(self, *, num_classes: int, width: int = 8, in_channels: int = 3) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(3, width, 3, stride=4, padding=1, bias=False),
+            nn.Conv2d(in_channels, width, 3, stride=4, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=False),

@@ -40,14 +40,14 @@ def estimate_bytes(context: Context) -> int:
     Grids of 8 bits span each channel's range, so trained weights cost nearly the same bytes as initial ones.
     """
     model = context.build_model(pretrained=False).eval()
-    size, settings = context.data.image_size, context.config.quantization
+    size, channels, settings = context.data.image_size, context.data.channels, context.config.quantization
     plan = plan_for(context, model)
     calibration = Calibration(
         weights=partial(instantiate, settings.weights),
         activations=partial(instantiate, settings.activations) if settings.activations else None,
         num_batches=1,
     )
-    images = torch.randn((8, 3, size, size), generator=make_generator("estimate"))
+    images = torch.randn((8, channels, size, size), generator=make_generator("estimate"))
     batches: list[tuple[Tensor, Tensor]] = [(images, torch.zeros(8, dtype=torch.long))]
     made = quantized(model, plan, calibration, batches)
     state = integer_state(
@@ -60,7 +60,12 @@ def estimate_bytes(context: Context) -> int:
             network,
             architecture=describe_architecture(context, compacted=False),
             class_names=context.data.class_names,
-            input={"size": size, "mean": [0.0] * 3, "std": [1.0] * 3},
+            input={
+                "size": size,
+                "mean": [0.0] * channels,
+                "std": [1.0] * channels,
+                **context.data.dataset.preparation.to_json(),
+            },
             plan=made.plan,
             **asdict(context.config.storage),
         )

@@ -53,6 +53,11 @@ def _check_teacher(context: Context, dense_model: nn.Module) -> nn.Module:
         return dense_model
     net, card = read_given_teacher(context, given)
     size = context.data.image_size
+    if card is not None and card.input.channels != context.data.channels:
+        raise InputError(
+            f"distillation.teacher={given} reads images of {card.input.channels} channels, and data.channels is "
+            f"{context.data.channels}: must be the same"
+        )
     if card is not None and card.input.size != size:
         log.info("distillation  the teacher was trained on %d pixels and is given %d", card.input.size, size)
     try:

@@ -30,7 +30,10 @@ def _check_forward(context: Context, model: nn.Module) -> None:
         with torch.no_grad():
             logits = model.eval()(context.example())
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        raise InputError(f"model {target} does not run on data.image_size={size}: {_first_line(error)}") from error
+        channels = "" if context.data.channels == 3 else f" with data.channels={context.data.channels}"
+        raise InputError(
+            f"model {target} does not run on data.image_size={size}{channels}: {_first_line(error)}"
+        ) from error
     expected = (2, context.data.num_classes)
     if tuple(logits.shape) != expected:
         raise InputError(

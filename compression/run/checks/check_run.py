@@ -1,11 +1,12 @@
 """All checks of a run before training."""
 
+import logging
 import re
 
 from torch import nn
 
 from compression.core.errors import InputError
-from compression.run.building.given_weights import load_given_weights_
+from compression.run.building.given_weights import describe_start, find_head, load_given_weights_
 from compression.run.checks.check_distillation import check_distillation
 from compression.run.checks.check_engines import check_engines
 from compression.run.checks.check_model import check_model
@@ -14,6 +15,8 @@ from compression.run.checks.check_strategy import check_strategy
 from compression.run.context import Context
 from compression.storage.codec_registry import get_allowed
 from compression.system.extras import require_packages
+
+log = logging.getLogger(__name__)
 
 # Packages that a run imports only when it exports, evaluates or reports, which is after hours of training.
 _IMPORTED_LATE = ("onnx", "onnxscript", "onnxruntime", "tensorboard")
@@ -28,15 +31,31 @@ def check_run(context: Context) -> None:
     model = check_model(context)
     student = _check_student(context.student) if context.has_student else model
     for network in {id(model): model, id(student): student}.values():
-        check_engines(config.runtime.engines, network, image_size=context.data.image_size)
+        check_engines(
+            config.runtime.engines, network, image_size=context.data.image_size, channels=context.data.channels
+        )
     if config.strategy.prunes:
         check_strategy(context.student, student)
     if config.quantizes:
         check_quantization(context.student, student)
-    given = config.model.get("weights")
-    if given is not None:
-        load_given_weights_(model, given)
+    _check_weights(context, model)
     check_distillation(context, model, student)
+
+
+def _check_weights(context: Context, model: nn.Module) -> None:
+    """Load the given weights into ``model`` and log what becomes of them; check that a frozen body is a trained one."""
+    config = context.config
+    if config.model.get("weights") is not None:
+        log.info("dense  %s", describe_start(context, load_given_weights_(context, model)))
+    frozen = f"training.freeze_epochs={config.training.freeze_epochs}"
+    if config.training.freeze_epochs == 0:
+        return
+    if config.model.get("weights") is None and not config.model.get("pretrained"):
+        raise InputError(f"{frozen} would keep random weights: must be 0, or with model.weights or model.pretrained")
+    if config.trainer.devices > 1:
+        raise InputError(f"{frozen} contradicts trainer.devices={config.trainer.devices}: must be 0, or one device")
+    if not find_head(context, model):
+        raise InputError(f"{frozen} freezes all but the head, and no layer of the model depends on the classes")
 
 
 def _check_student(student: Context) -> nn.Module:

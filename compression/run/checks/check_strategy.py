@@ -17,6 +17,7 @@ from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.pruning.strategy import Strategy, protected_weights
 from compression.run.building.configured_sensitivity import configured_kind, needs_sensitivity, read_given_table
 from compression.run.building.configured_strategy import make_strategy
+from compression.run.building.given_weights import starts_from_weights
 from compression.run.context import Context
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,11 @@ def check_strategy(context: Context, model: nn.Module) -> None:
 
 
 def _check_start(context: Context) -> None:
-    """Raise ``InputError`` if the strategy returns to early weights, which given weights do not have."""
+    """Raise ``InputError`` if the strategy returns to early weights, and given weights replace training."""
     strategy = context.config.strategy
     given = context.config.model.get("weights")
+    if given is not None and starts_from_weights(context):
+        return
     for key, wanted in (("strategy.start", strategy.start), ("strategy.recovery.rewind", strategy.recovery.rewind)):
         if given is not None and wanted == "early":
             raise InputError(f"{key}=early contradicts model.weights={given}: there are no early weights; use initial")

@@ -18,7 +18,6 @@ def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, 
     """Write the model of a pruning step into ``folder``. A strategy on channels removes the pruned channels first."""
     model = context.build_model(pretrained=False)
     model.load_state_dict(weights)
-    images = context.data.images
     settings = context.config.strategy
     compacted = settings.compact and settings.removes_channels
     if compacted:
@@ -27,8 +26,8 @@ def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, 
         folder / STEPS / f"{step:02d}.cmp",
         model.eval(),
         architecture=describe_architecture(context, compacted=compacted),
-        class_names=images.class_names,
-        input={"size": images.image_size, "mean": images.mean, "std": images.std},
+        class_names=context.data.class_names,
+        input=context.data.input_spec,
         info={"step": step},
     )
 

@@ -47,7 +47,7 @@ def time_files(context: Context, loaded: Mapping[str, Artifact], folders: Mappin
     timing["latency"] = [
         entry
         for batch_size in settings.batch_sizes
-        for entry in _compare(context, timed, predictors, batch_size, loaded["dense"].image_size)
+        for entry in _compare(context, timed, predictors, batch_size, loaded["dense"])
     ]
     timing["left_out"] = {**left_out, **refused}
     return timing
@@ -68,6 +68,7 @@ def _peak_memory(
                 measure_peak_memory,
                 path / ARTIFACT,
                 image_size=loaded[name].image_size,
+                channels=loaded[name].channels,
                 batch_size=max(context.config.runtime.batch_sizes),
                 threads=context.machine.threads,
                 allow=context.allowed_imports,
@@ -92,6 +93,7 @@ def _load_engines(
                     source,
                     threads=context.machine.threads,
                     image_size=loaded[name].image_size,
+                    channels=loaded[name].channels,
                     batch_sizes=context.config.runtime.batch_sizes,
                 )
             except InputError as error:
@@ -108,10 +110,11 @@ def _compare(
     engines: Sequence[str],
     predictors: Mapping[tuple[str, str], Predictor],
     batch_size: int,
-    image_size: int,
+    dense_file: Artifact,
 ) -> list[dict[str, Any]]:
     generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
-    batch = generator.standard_normal((batch_size, 3, image_size, image_size), dtype=np.float32)
+    shape = (batch_size, dense_file.channels, dense_file.image_size, dense_file.image_size)
+    batch = generator.standard_normal(shape, dtype=np.float32)
     settings = context.config.runtime
     records = measure_alternating(
         {f"{engine}/{name}": predict for (engine, name), predict in predictors.items()},
@@ -152,10 +155,11 @@ def time_steps(context: Context, dense: nn.Module, steps: Sequence[Path]) -> dic
     }
     models["dense"] = dense
     batch_size, size = max(settings.batch_sizes), context.data.image_size
+    shape = (batch_size, context.data.channels, size, size)
     generator = np.random.default_rng(derive_seed(context.config.seed, "latency"))
     records = measure_alternating(
         {name: EagerRuntime().load(model, threads=context.machine.threads) for name, model in models.items()},
-        batch=generator.standard_normal((batch_size, 3, size, size), dtype=np.float32),
+        batch=generator.standard_normal(shape, dtype=np.float32),
         warmup=1,
         repeats=min(settings.repeats, STEP_REPEATS),
     )

@@ -83,10 +83,8 @@ def _measure_more(
 
 
 def _from_pixels(model: Model, artifact: Artifact) -> Model:
-    (red, green, blue), (red_std, green_std, blue_std) = artifact.mean, artifact.std
-
     def run(pixels: Tensor) -> Tensor:
-        return model(normalize(pixels, mean=(red, green, blue), std=(red_std, green_std, blue_std)))
+        return model(normalize(pixels, mean=artifact.mean, std=artifact.std))
 
     return run
 

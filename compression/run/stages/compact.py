@@ -33,7 +33,7 @@ def obtain_compacted(context: Context, made: Finished) -> StageRecord:
 
 def _compact(context: Context, parent: StageRecord, round_to: int, required: bool, folder: Path) -> Made:
     model = load_network(context, parent)
-    size = context.data.image_size
+    size, channels = context.data.image_size, context.data.channels
     try:
         compacted = compact(model, context.example(), round_to=round_to)
     except InputError as error:
@@ -52,7 +52,7 @@ def _compact(context: Context, parent: StageRecord, round_to: int, required: boo
             "channels": {name: list(change) for name, change in compacted.channels.items()},
             "difference": compacted.difference,
             "parameters": [count_parameters(model), count_parameters(small)],
-            "macs": [count_macs(model, size), count_macs(small, size)],
+            "macs": [count_macs(one, size, channels=channels) for one in (model, small)],
             "val_accuracy": val_accuracy,
         }
     )

@@ -1,11 +1,20 @@
-"""The dense stage: the baseline, trained or read from ``model.weights``."""
+"""The dense stage: the baseline, trained from random or given weights, or read from ``model.weights``."""
 
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Callback
+from torch import nn
+
+from compression.callbacks.frozen_body import FrozenBody
 from compression.config.rules import result_settings
-from compression.run.building.given_weights import hash_given_weights, load_given_weights_
+from compression.run.building.given_weights import (
+    find_head,
+    hash_given_weights,
+    load_given_weights_,
+    starts_from_weights,
+)
 from compression.run.building.network_files import save_tensors
 from compression.run.code_identity import user_code
 from compression.run.context import Context
@@ -30,18 +39,32 @@ def obtain_dense(context: Context, made: Finished) -> StageRecord:
         "seed": config.seed,
         "arithmetic": context.machine.identity,
     }
+    starts = starts_from_weights(context)
     if given is not None:
         inputs["weights"] = hash_given_weights(given)
-        make = partial(_take_weights, context, given)
+    if given is not None and not starts:
+        make = partial(_take_weights, context)
     else:
         inputs |= {"training": result_settings(config.training), "callbacks": config.callbacks or {}}
-        make = partial(train_from_scratch, context, "dense", num_epochs=config.training.epochs)
+        make = partial(
+            train_from_scratch,
+            context,
+            "dense",
+            num_epochs=config.training.epochs,
+            initialize=partial(load_given_weights_, context) if starts else None,
+            teach=partial(_freeze, context),
+        )
     return context.store.obtain(StageKey("dense", VERSION, inputs), make)
 
 
-def _take_weights(context: Context, given: str, folder: Path) -> Made:
+def _freeze(context: Context, model: nn.Module) -> list[Callback]:
+    num_epochs = context.config.training.freeze_epochs
+    return [FrozenBody(num_epochs, head=find_head(context, model))] if num_epochs else []
+
+
+def _take_weights(context: Context, folder: Path) -> Made:
     model = context.build_model(pretrained=False)
     save_tensors(model.state_dict(), folder / INITIAL)
-    load_given_weights_(model, given)
+    load_given_weights_(context, model)
     save_tensors(model.state_dict(), folder / WEIGHTS)
     return Made({"val_accuracy": validate(context, model), "best_epoch": 0, "history": []})

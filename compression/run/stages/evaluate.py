@@ -177,7 +177,7 @@ def _count(artifact: Artifact, whole: Mapping[str, int], logits: Tensor, labels:
         "layer_sparsity": layer_sparsity(model, whole),
         "parameters": count_parameters(model),
         "nonzero_parameters": count_nonzero_parameters(model),
-        "macs": count_macs(model, artifact.image_size),
+        "macs": count_macs(model, artifact.image_size, channels=artifact.channels),
     }
 
 

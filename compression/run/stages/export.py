@@ -85,7 +85,7 @@ def _write(context: Context, parent: StageRecord, known: Mapping[str, Any], fold
         model,
         architecture=describe_architecture(context, compacted=is_compacted(parent)),
         class_names=images.class_names,
-        input={"size": images.image_size, "mean": images.mean, "std": images.std},
+        input=context.data.input_spec,
         plan=plan_of(parent),
         codec=context.config.storage.codec,
         fold_bn=context.config.storage.fold_bn,
@@ -98,6 +98,7 @@ def _write(context: Context, parent: StageRecord, known: Mapping[str, Any], fold
         class_names=images.class_names,
         mean=images.mean,
         std=images.std,
+        preparation=context.data.dataset.preparation,
     )
 
 

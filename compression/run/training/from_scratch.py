@@ -24,7 +24,7 @@ def train_from_scratch(
     folder: Path,
     *,
     num_epochs: int,
-    initialize: Callable[[nn.Module], None] | None = None,
+    initialize: Callable[[nn.Module], object] | None = None,
     teach: Callable[[nn.Module], Sequence[Callback]] | None = None,
 ) -> Made:
     """Train the context's network from its initial weights, and write its weights into ``folder``.

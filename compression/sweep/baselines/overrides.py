@@ -128,10 +128,9 @@ def narrow_overrides(model: Mapping[str, Any], width: float) -> list[str]:
     if width == own_width(model):
         return []
     scratch = {"pretrained": "false", "weights": "null"}
-    return [
-        f"++model.{WIDTH}={width:g}",
-        *(f"model.{key}={value}" for key, value in scratch.items() if model.get(key)),
-    ]
+    dropped = [f"model.{key}={value}" for key, value in scratch.items() if model.get(key)]
+    # Random weights are not frozen.
+    return [f"++model.{WIDTH}={width:g}", *dropped, *(["training.freeze_epochs=0"] if dropped else [])]
 
 
 def own_width(model: Mapping[str, Any]) -> float | None:

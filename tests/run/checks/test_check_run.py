@@ -2,6 +2,8 @@ import sys
 
 import pytest
 from checks import check_command, refusal
+from safetensors.torch import save_file
+from tiny_net import TinyNet
 
 
 def test_the_error_about_a_student_names_the_students_key(tmp_path):
@@ -23,3 +25,39 @@ def test_a_missing_package_of_a_later_stage_is_refused(tmp_path, monkeypatch, pa
 
 def test_a_complete_configuration_passes(tmp_path):
     check_command(tmp_path, "strategy=oneshot_l1", "weight_bits=8", "activation_bits=8", "distillation=logit")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            "",
+            "training.freeze_epochs=1 would keep random weights: must be 0, or with model.weights or model.pretrained",
+        ),
+        ("trainer.devices=2 model.weights={}", "training.freeze_epochs=1 contradicts trainer.devices=2: must be 0"),
+    ],
+)
+def test_frozen_epochs_need_trained_weights_and_one_device(tmp_path, more, message):
+    save_file(TinyNet(num_classes=10, width=32).state_dict(), tmp_path / "given.safetensors")
+    more = more.format(tmp_path / "given.safetensors").split()
+    assert refusal(tmp_path, "strategy=none", "training.freeze_epochs=1", *more).startswith(message)
+
+
+def test_more_frozen_epochs_than_epochs_are_refused(tmp_path):
+    message = "training.freeze_epochs=5: must be in [0, training.epochs=3]"
+    assert refusal(tmp_path, "training.freeze_epochs=5") == message
+
+
+def test_what_becomes_of_given_weights_is_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    save_file(TinyNet(num_classes=4, width=32).state_dict(), tmp_path / "given.safetensors")
+    check_command(tmp_path, "strategy=none", f"model.weights={tmp_path}/given.safetensors")
+    assert "a new head for 10 classes (classifier.weight, classifier.bias)" in caplog.text
+
+
+def test_a_model_without_in_channels_is_refused_for_grey_images(tmp_path):
+    message = refusal(tmp_path, "model=custom", "model._target_=colour_net.Net", "data.channels=1")
+    assert message == (
+        "model colour_net.Net takes no argument in_channels, which data.channels=1 needs; "
+        "allowed: data.channels=3, or a model with this argument"
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compression.core.errors import InputError
+from compression.core.preparation import Preparation
 from compression.runtimes.sparse.c_export.c_text import (
     LONGEST_STRING,
     count_bytes,
@@ -30,6 +31,7 @@ class CModel:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     vector: int
+    preparation: Preparation
 
     @property
     def table_bytes(self) -> int:
@@ -69,6 +71,7 @@ def write_header(model: CModel) -> str:
     return f"""\
 /* A classifier of images. model_run reads one image [channels, height, width] and writes one logit per class. A value x
  * in [0, 1] of channel c is given as (x - model_mean[c]) / model_std[c].
+{_explain_pixels(model)}
  * It uses static memory, so one thread at a time may call it.
  */
 #ifndef MODEL_H
@@ -79,6 +82,8 @@ def write_header(model: CModel) -> str:
 #define MODEL_WIDTH {width}
 #define MODEL_INPUT_SIZE {channels * height * width}
 #define MODEL_NUM_CLASSES {len(model.class_names)}
+#define MODEL_FIT "{model.preparation.fit}"
+#define MODEL_BACKGROUND {{{", ".join(map(str, model.preparation.background or (0, 0, 0)))}}}
 #define MODEL_TABLE_BYTES {model.table_bytes}
 #define MODEL_MEMORY_BYTES {model.memory_bytes}
 
@@ -92,6 +97,24 @@ void model_run(const float image[MODEL_INPUT_SIZE], float logits[MODEL_NUM_CLASS
 
 #endif
 """
+
+
+def _explain_pixels(model: CModel) -> str:
+    """Return lines of a comment: how the program that calls the model makes its image."""
+    channels, height, width = model.shape
+    colour = "Channels are red, green and blue."
+    if channels == 1:
+        colour = "The channel is grey: 0.299 red + 0.587 green + 0.114 blue."
+    square = {
+        "crop": f"Cut the centre square out of a photograph, and resize it to {width} x {height} pixels.",
+        "pad": f"Resize a photograph so that its longer side has {width} pixels, and centre it on MODEL_BACKGROUND.",
+        "stretch": f"Resize a photograph to {width} x {height} pixels, whatever its format is.",
+    }[model.preparation.fit]
+    lines = [colour, square]
+    if model.preparation.value_range is not None:
+        low, high = model.preparation.value_range
+        lines.append(f"Values beyond 8 bits: {low:g} is 0 and {high:g} is 1.")
+    return "\n".join(f" * {line}" for line in lines)
 
 
 def write_source(model: CModel) -> str:

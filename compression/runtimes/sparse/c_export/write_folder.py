@@ -8,6 +8,7 @@ from typing import Literal
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.core.preparation import Preparation
 from compression.core.tracing import trace
 from compression.runtimes.sparse.c_export.check_text import TestImages, write_readme, write_test
 from compression.runtimes.sparse.c_export.kernel_text import flatten_kernels
@@ -35,10 +36,13 @@ def make_c_model(
     class_names: tuple[str, ...],
     mean: tuple[float, ...],
     std: tuple[float, ...],
+    preparation: Preparation | None = None,
     vector: str = "auto",
     optimize: Optimize = "speed",
 ) -> CModel:
     """Return the tables and facts of ``model`` for images of ``shape``, channels, height and width.
+
+    ``preparation`` says how an image file becomes such an image; model.h repeats it.
 
     Raises InputError for a network that the sparse engine cannot run and for a class name that C cannot hold.
     """
@@ -51,7 +55,8 @@ def make_c_model(
     if encoded.classes != len(class_names):
         raise InputError(f"the network has {encoded.classes} logits for {len(class_names)} class names")
     tables = make_members(encoded, small=optimize == "size")
-    return CModel(tables, encoded.arena_bytes, shape, class_names, mean, std, width)
+    preparation = preparation or Preparation(channels=shape[0])
+    return CModel(tables, encoded.arena_bytes, shape, class_names, mean, std, width, preparation)
 
 
 def check_folder(folder: Path) -> None:
