@@ -13,6 +13,8 @@ from compression.data.augment import Augment
 from compression.data.hashing import count_threads
 from compression.data.options import (
     Triple,
+    check_choice,
+    check_folds,
     check_fraction,
     check_group_members,
     check_groups,
@@ -102,12 +104,16 @@ class Dataset(ABC):
     training images is held out for validation. If ``mean`` or ``std`` (0..1 scale) is null, it is measured on the
     remaining training images. ``num_workers=auto`` uses the cores that this process may use, at most 16.
 
+    ``sampling`` is natural (every training image once an epoch) or balanced (every class equally often). With ``folds``
+    all images, those of the test part too, are divided into as many folds, the same for every seed; the images of
+    ``fold`` (from 1) are the test part.
+
     ``added`` has the default of every argument that came after people kept stages. At this value the argument is left
     out of the keys of stages, so that earlier stages are still found.
     """
 
     name: str
-    added: ClassVar[Mapping[str, Any]] = {}
+    added: ClassVar[Mapping[str, Any]] = {"sampling": "natural", "folds": None, "fold": None}
 
     def __init__(
         self,
@@ -120,6 +126,9 @@ class Dataset(ABC):
         std: Triple | None = None,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        sampling: str = "natural",
+        folds: int | None = None,
+        fold: int | None = None,
     ) -> None:
         self.image_size = check_int("image_size", image_size, minimum=8, maximum=2048)
         # Batch norm cannot train on a batch of one image: it has no variance.
@@ -131,6 +140,8 @@ class Dataset(ABC):
         self.std = check_triple("std", std, positive=True)
         self.augment = Augment.parse(augment)
         self.class_groups = check_groups(class_groups)
+        self.sampling = check_choice("sampling", sampling, "natural", "balanced")
+        self.folds = check_folds(folds, fold)
 
     @property
     @abstractmethod
@@ -140,6 +151,20 @@ class Dataset(ABC):
     def check(self) -> None:
         """Raise ``InputError`` for any problem that shows within seconds. Decodes no image."""
         check_group_members(self.class_groups, self.class_names)
+
+    @classmethod
+    def collect_added(cls) -> dict[str, Any]:
+        """Return ``added`` of this class and of the classes that it inherits from."""
+        return {key: value for one in reversed(cls.__mro__) for key, value in vars(one).get("added", {}).items()}
+
+    def count_images(self) -> tuple[int, ...]:
+        """Return the number of images of each class, in label order, without the test part if there is one.
+
+        Images that are held out for validation count too, so the numbers do not depend on the seed.
+        """
+        data = self.load(0)
+        labels = torch.cat([data.train.labels.cpu(), data.val.labels.cpu()])
+        return tuple(torch.bincount(labels, minlength=data.num_classes).tolist())
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -53,6 +53,9 @@ class Cifar10(Dataset):
         std: Triple | None = (0.2470, 0.2435, 0.2616),
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        sampling: str = "natural",
+        folds: int | None = None,
+        fold: int | None = None,
     ) -> None:
         super().__init__(
             image_size=image_size,
@@ -63,6 +66,9 @@ class Cifar10(Dataset):
             std=std,
             augment=augment,
             class_groups=class_groups,
+            sampling=sampling,
+            folds=folds,
+            fold=fold,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
             raise InputError(f"data.root={root}: allowed is the path of a folder")
@@ -80,6 +86,10 @@ class Cifar10(Dataset):
         """
         super().check()
         self._read(train=False)
+
+    def count_images(self) -> tuple[int, ...]:
+        """Return 5,000 for each class; with folds, the number over training and test images."""
+        return (6_000 if self.folds else 5_000,) * len(CLASS_NAMES)
 
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of all images and labels. Downloads them if absent."""

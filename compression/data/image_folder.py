@@ -14,6 +14,7 @@ from compression.core.errors import InputError
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData, Split
 from compression.data.decode import read_image
+from compression.data.folds import assign_folds, check_can_fold
 from compression.data.hashing import hash_files
 from compression.data.image_scan import Decoded, decode_files
 from compression.data.intake_check import Intake, inspect_images, refuse_damaged
@@ -61,6 +62,9 @@ class ImageFolder(Dataset):
         std: Triple | None = None,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        sampling: str = "natural",
+        folds: int | None = None,
+        fold: int | None = None,
         skip_corrupt: bool = False,
         resident: bool | str = "auto",
         resident_limit_mib: int = 4096,
@@ -74,6 +78,9 @@ class ImageFolder(Dataset):
             std=std,
             augment=augment,
             class_groups=class_groups,
+            sampling=sampling,
+            folds=folds,
+            fold=fold,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
             raise InputError(f"data.root={root}: allowed is the path of a folder")
@@ -102,6 +109,16 @@ class ImageFolder(Dataset):
         """Raise ``InputError`` for any problem of folders, names and class sizes. Opens no image."""
         super().check()
         check_can_split(self._listing)
+        if self.folds is not None:
+            labels = torch.tensor(self._listing.labels)
+            check_can_fold(labels, num_folds=self.folds[0], class_names=self.class_names)
+
+    def count_images(self) -> tuple[int, ...]:
+        """Return the number of files of each class, without those of a folder ``test``. Opens no image."""
+        listing = self._listing
+        joined = listing.parts is None or self.folds is not None
+        kept = [label for i, label in enumerate(listing.labels) if joined or (listing.parts or ())[i] != "test"]
+        return tuple(np.bincount(kept, minlength=len(listing.class_names)).tolist())
 
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of the names, sizes and content of all images under ``root``."""
@@ -140,7 +157,7 @@ class ImageFolder(Dataset):
             mean=mean,
             std=std,
             class_groups=self.class_groups,
-            warnings=intake.list_warnings(),
+            warnings=(*intake.list_warnings(), *self._describe_folds()),
             **{part: self._make_split(decoded, rows) for part, rows in parts.items()},
         )
 
@@ -153,8 +170,10 @@ class ImageFolder(Dataset):
     def _divide(self, decoded: Decoded, seed: int) -> dict[str, Tensor]:
         listing = self._listing
         rows = [i for i in range(len(listing.names)) if i not in decoded.damaged]
-        if listing.parts is None:
-            order = order_by_content([self._hashes[0][i] for i in rows], [listing.names[i] for i in rows])
+        order = order_by_content([self._hashes[0][i] for i in rows], [listing.names[i] for i in rows])
+        if self.folds is not None:
+            parts = self._divide_folds([rows[i] for i in order.tolist()])
+        elif listing.parts is None:
             train, test = self._split(rows, fraction=self.test_fraction, order=order)
             parts = {"train": train, "test": test}
         else:
@@ -165,6 +184,21 @@ class ImageFolder(Dataset):
             parts["train"], parts["val"] = self._split(parts["train"], fraction=self.val_fraction, order=order)
             self._check_classes_left(parts)
         return {part: torch.tensor(rows) for part, rows in parts.items()}
+
+    def _divide_folds(self, rows: list[int]) -> dict[str, list[int]]:
+        assert self.folds is not None
+        num, fold = self.folds
+        labels = torch.tensor([self._listing.labels[i] for i in rows])
+        folds = assign_folds(labels, num_folds=num, class_names=self.class_names).tolist()
+        chosen = {"train": [i for i, one in zip(rows, folds, strict=True) if one != fold]}
+        chosen["test"] = [i for i, one in zip(rows, folds, strict=True) if one == fold]
+        return {part: sorted(members) for part, members in chosen.items()}
+
+    def _describe_folds(self) -> list[str]:
+        parts = sorted(set(self._listing.parts or ()))
+        if self.folds is None or not parts:
+            return []
+        return [f"data.folds={self.folds[0]} divides all images, those in {' and '.join(parts)}: each is tested once"]
 
     def _split(self, rows: list[int], *, fraction: float, order: Tensor) -> tuple[list[int], list[int]]:
         labels = torch.tensor([self._listing.labels[i] for i in rows])

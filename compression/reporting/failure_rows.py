@@ -17,18 +17,19 @@ def list_failure_rows(failures: Mapping[str, Any] | None) -> Iterator[Cells]:
         return
     dense, compressed = failures["dense"], failures["compressed"]
     change = failures["change"]["accuracy"]
+    sides = (dense, compressed)
     yield (
         "  95 % interval",
-        *(_interval(side["accuracy"]) for side in (dense, compressed)),
+        *(_interval(side["accuracy"]) for side in sides),
         f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f} points",
     )
-    shares = [side["balanced_accuracy"]["value"] for side in (dense, compressed)]
-    yield ("  balanced accuracy", *map(_percent, shares), f"{100 * (shares[1] - shares[0]):+.2f} points")
-    yield (
-        "  worst class",
-        *(_describe_class(side["worst_class"]) for side in (dense, compressed)),
-        _describe_payer(failures),
-    )
+    shares = [side["balanced_accuracy"]["value"] for side in sides]
+    yield ("balanced accuracy", *map(_percent, shares), f"{100 * (shares[1] - shares[0]):+.2f} points")
+    yield ("  95 % interval", *(_interval(side["balanced_accuracy"]) for side in sides), "")
+    yield ("worst class", *(_describe_class(side["worst_class"]) for side in sides), _describe_payer(failures))
+    # A record of an earlier version may lack the interval.
+    if all("low" in side["worst_class"] for side in sides):
+        yield ("  95 % interval", *(_interval(side["worst_class"]) for side in sides), "")
     places = ("layer with the largest error", "  the second", "  the third")
     for place, layer in zip(places, failures["layers"] or [], strict=False):
         yield (place, "", f"{layer['name']}, {layer['snr_db']:.1f} dB", "")
@@ -43,12 +44,12 @@ def failures_to_markdown(
     """
     if failures is None:
         return ""
-    lines = ["", "## Failure modes", "", _escape(failures["change"]["verdict"]), ""]
+    lines = ["", "## Failure modes", "", escape_markdown(failures["change"]["verdict"]), ""]
     payers = failures["change"]["classes"]
     if payers:
         lines += ["| class that lost | change | 95 % interval | p, corrected |", "|---|---:|---:|---:|"]
         lines += [
-            f"| {_escape(one['name'])} | {100 * one['change']:+.2f} points | "
+            f"| {escape_markdown(one['name'])} | {100 * one['change']:+.2f} points | "
             f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f} | {one['p_corrected']:.3f} |"
             for one in payers
         ]
@@ -80,7 +81,7 @@ def _cut(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return ``text``, which may hold names of folders, without a meaning in Markdown or HTML."""
     text = printable(text)
     for char in "\\`*_{}[]<>|":

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from compression.config.rules import result_settings
+from compression.run.building.configured_loss import training_settings
 from compression.run.building.given_weights import hash_given_weights, load_given_weights_
 from compression.run.building.network_files import save_tensors
 from compression.run.code_identity import user_code
@@ -32,9 +32,11 @@ def obtain_dense(context: Context, made: Finished) -> StageRecord:
     }
     if given is not None:
         inputs["weights"] = hash_given_weights(given)
+        # Later stages choose by it.
+        inputs |= {} if context.monitor == "accuracy" else {"monitor": context.monitor}
         make = partial(_take_weights, context, given)
     else:
-        inputs |= {"training": result_settings(config.training), "callbacks": config.callbacks or {}}
+        inputs |= {"training": training_settings(context), "callbacks": config.callbacks or {}}
         make = partial(train_from_scratch, context, "dense", num_epochs=config.training.epochs)
     return context.store.obtain(StageKey("dense", VERSION, inputs), make)
 
@@ -44,4 +46,4 @@ def _take_weights(context: Context, given: str, folder: Path) -> Made:
     save_tensors(model.state_dict(), folder / INITIAL)
     load_given_weights_(model, given)
     save_tensors(model.state_dict(), folder / WEIGHTS)
-    return Made({"val_accuracy": validate(context, model), "best_epoch": 0, "history": []})
+    return Made({**validate(context, model).to_results(), "best_epoch": 0, "history": []})

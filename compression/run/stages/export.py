@@ -45,7 +45,7 @@ def _obtain(context: Context, parent: StageRecord, dense_model: StageRecord) -> 
 def _export(context: Context, parent: StageRecord, dense_model: StageRecord, folder: Path) -> Made:
     dense_bytes = (dense_model.path / WEIGHTS).stat().st_size
     export = ExportCallback(partial(_write, context, parent, dense_bytes, folder))
-    return Made({"val_accuracy": validate(context, load_network(context, parent), callbacks=[export])})
+    return Made(validate(context, load_network(context, parent), callbacks=[export]).to_results())
 
 
 def _write(context: Context, parent: StageRecord, dense_bytes: int, folder: Path, model: nn.Module) -> None:
