@@ -16,7 +16,7 @@ GAMMA = 2.0
 
 
 def _check_class_weights(value: Any, *, key: str) -> None:
-    allowed = "none, balanced, or numbers > 0 by class name, e.g. {cat: 1, dog: 5}"
+    allowed = "none, balanced, or a mapping of class names to numbers > 0"
     if not isinstance(value, Mapping):
         require(value in ("none", "balanced"), key, value, allowed)
         return

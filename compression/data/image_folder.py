@@ -189,7 +189,10 @@ class ImageFolder(Dataset):
         assert self.folds is not None
         num, fold = self.folds
         labels = torch.tensor([self._listing.labels[i] for i in rows])
-        folds = assign_folds(labels, num_folds=num, class_names=self.class_names).tolist()
+        digests = [self._hashes[0][i] for i in rows]
+        # Copies of an image are tested together, so that none is trained on and tested.
+        groups = digests if len(set(digests)) < len(digests) else None
+        folds = assign_folds(labels, num_folds=num, class_names=self.class_names, groups=groups).tolist()
         chosen = {"train": [i for i, one in zip(rows, folds, strict=True) if one != fold]}
         chosen["test"] = [i for i, one in zip(rows, folds, strict=True) if one == fold]
         return {part: sorted(members) for part, members in chosen.items()}
