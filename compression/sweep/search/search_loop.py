@@ -222,12 +222,10 @@ def read_objectives(metrics: Path) -> tuple[float, int]:
     """
     document = read_json(metrics)
     try:
-        run = document["run"]
+        run, compressed = document["run"], document["compressed"]
+        num_bytes, accuracy = int(compressed["bytes"]["artifact"]), float(run["val_accuracy"][find_validated(run)])
         monitor = run.get("monitor", "accuracy")
-        if monitor != "accuracy":
-            compressed = document["compressed"]
-            return float(compressed["val_scores"][monitor]), int(compressed["bytes"]["artifact"])
-        return float(run["val_accuracy"][find_validated(run)]), int(document["compressed"]["bytes"]["artifact"])
+        return (accuracy if monitor == "accuracy" else float(compressed["val_scores"][monitor])), num_bytes
     except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"damaged ({type(error).__name__}: {error!s:.80})") from error
 
