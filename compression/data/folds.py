@@ -41,11 +41,11 @@ def check_can_fold(
     labels: Tensor, *, num_folds: int, class_names: Sequence[str], groups: Sequence[str] | None = None
 ) -> None:
     """Raise ``InputError`` for a class with fewer images, or groups of images, than folds."""
+    counts = []
     for label, name in enumerate(class_names):
         rows = (labels == label).nonzero().flatten().tolist()
-        count = len(rows) if groups is None else len({groups[row] for row in rows})
-        if count < num_folds:
-            what = "images" if groups is None else "groups of images"
-            raise InputError(
-                f"data.folds={num_folds}: class {name} has {count} {what}; must be at most as many as each class has"
-            )
+        counts.append((len(rows) if groups is None else len({groups[row] for row in rows}), name))
+    count, name = min(counts, key=lambda one: one[0])
+    if count < num_folds:
+        what = "images" if groups is None else "groups of images"
+        raise InputError(f"data.folds={num_folds}: class {name} has {count} {what}; must be at most {count}")

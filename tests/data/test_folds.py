@@ -38,7 +38,7 @@ def test_groups_stay_together():
 
 
 def test_a_class_with_fewer_images_than_folds_is_refused():
-    with pytest.raises(InputError, match=r"data.folds=6: class fray has 5 images; must be at most"):
+    with pytest.raises(InputError, match=r"data.folds=6: class fray has 5 images; must be at most 5"):
         assign_folds(LABELS, num_folds=6, class_names=NAMES)
     with pytest.raises(InputError, match=r"data.folds=2: class a has 1 groups of images"):
         assign_folds(torch.zeros(4, dtype=torch.int64), num_folds=2, class_names=("a",), groups=["x"] * 4)
