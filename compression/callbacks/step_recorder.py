@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from compression.callbacks.best_weights import BestWeights
+from compression.core.class_scores import Validated
 from compression.core.masks import MaskSet
 
 Weights = Mapping[str, Tensor]
@@ -15,17 +16,18 @@ Weights = Mapping[str, Tensor]
 class StepRecorder(Callback):
     """One row per pruning step: step, update, sparsity, accuracy before and after recovery.
 
-    ``measure`` returns the validation accuracy of a network as a fraction (0 to 1). ``write(step, weights)`` gets the
-    best weights of each step. If the accuracy after recovery is below ``lowest``, ``stopped`` becomes True and pruning
-    ends. If ``lowest`` is given, ``accepted`` is (weights, masks, row) of the last step that was accurate enough, or
-    None if there is no such step.
+    ``measure`` returns the validation accuracy of a network as a fraction (0 to 1), with the monitored score if that is
+    another one; rows then have ``score_before`` and ``score_after`` too. ``write(step, weights)`` gets the best weights
+    of each step. If the monitored score after recovery is below ``lowest``, ``stopped`` becomes True and pruning ends.
+    If ``lowest`` is given, ``accepted`` is (weights, masks, row) of the last step that was good enough, or None if
+    there is no such step.
     """
 
     def __init__(
         self,
         best: BestWeights,
         *,
-        measure: Callable[[nn.Module], float],
+        measure: Callable[[nn.Module], Validated],
         write: Callable[[int, Weights], None],
         lowest: float | None = None,
     ) -> None:
@@ -49,13 +51,15 @@ class StepRecorder(Callback):
         """
         self.best.restart()
         if pruning:
+            before = self.measure(net)
             self.rows.append(
                 {
                     "step": step,
                     "update": update,
                     "sparsity": masks.sparsity,
-                    "accuracy_before": self.measure(net),
+                    "accuracy_before": before.accuracy,
                     "accuracy_after": None,
+                    **({} if before.score is None else {"score_before": before.score, "score_after": None}),
                 }
             )
 
@@ -73,11 +77,14 @@ class StepRecorder(Callback):
         if not self.unfinished:
             return
         row, weights = self.rows[-1], self.best.weights or _copy(net.state_dict())
-        row["accuracy_after"] = self.best.accuracy if self.best.weights else self.measure(net)
+        after = self.best.validated if self.best.weights else self.measure(net)
+        row["accuracy_after"] = after.accuracy
+        if after.score is not None:
+            row["score_after"] = after.score
         self.write(row["step"], weights)
         if self.lowest is None:
             return
-        if row["accuracy_after"] < self.lowest:
+        if after.monitored < self.lowest:
             self.stopped = True
         else:
             self.accepted = (weights, _copy(masks), row)

@@ -8,6 +8,27 @@ from omegaconf import DictConfig, OmegaConf
 from compression.config.quantization_schema import FULL_PRECISION
 from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 
+# Keys that later versions added, with the defaults that have no effect. There they are left out, so that folder names
+# from before these keys existed stay valid.
+LATER = {
+    "data.allow_conflicts": False,
+    "data.allow_nested": False,
+    "data.background": "white",
+    "data.channels": 3,
+    "data.exclude": None,
+    "data.fit": "auto",
+    "data.fold": None,
+    "data.folds": None,
+    "data.group_pattern": None,
+    "data.include": None,
+    "data.sampling": "natural",
+    "data.value_range": None,
+    "training.class_weights": "none",
+    "training.focal_gamma": 2.0,
+    "training.freeze_epochs": 0,
+    "training.loss": "cross_entropy",
+    "training.monitor": "auto",
+}
 # Keys that change where or how often a run is made, but never its result.
 NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan", "baselines", "store_max_bytes")
 
@@ -66,6 +87,10 @@ def digest(root: DictConfig) -> str:
     # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.
     if isinstance(plain["sparsity"], float):
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
+    for key, default in LATER.items():
+        section, _, name = key.partition(".")
+        if plain[section].get(name, default) == default:
+            plain[section].pop(name, None)
     # Folder names from before these keys existed must stay valid.
     if plain["trainer"]["devices"] == 1:
         del plain["trainer"]["devices"]

@@ -11,6 +11,7 @@ from compression.config.distillation_schema import DistillationConfig
 from compression.config.quantization_schema import BITS, BITS_ALLOWED, FULL_PRECISION, LOW_BITS, QuantizationConfig
 from compression.config.rules import Section, allow, at_least, check_section, checked, each, one_of, require, within
 from compression.config.strategy_schema import StrategyConfig
+from compression.config.training_schema import TrainingConfig
 from compression.core.errors import InputError
 from compression.core.sizes import ALLOWED as SIZES
 from compression.core.sizes import parse_size
@@ -25,30 +26,6 @@ STAGES = (
 # The stages that measure the files of a run. Their ids depend on the machine, and no other stage is made from them.
 MEASURING = ("evaluate", "analyze")
 SPARSITY_DIGITS = 9
-
-
-@dataclass
-class TrainingConfig(Section):
-    """Dense training: the optimizer, its cosine schedule, and the loss."""
-
-    epochs: int = checked(MISSING, at_least(1))
-    optimizer: Any = MISSING
-    min_lr: float = MISSING
-    warmup: float = checked(0.0, within("[0, 1)", "a fraction of all updates, in"))
-    label_smoothing: float = checked(0.0, within("[0, 1)"))
-    gradient_clip: float | None = checked(None, allow(lambda clip: clip > 0, "> 0, or null for none"))
-    early_epoch: int = 1
-    freeze_epochs: int = checked(0, at_least(0), added=True)
-
-    def check(self, at: str) -> None:
-        """Raise ``InputError`` for learning rates or an early epoch that do not fit."""
-        require(isinstance(self.optimizer, dict), f"{at}.optimizer", self.optimizer, "a mapping with _target_ and lr")
-        lr, early = self.optimizer.get("lr"), self.early_epoch
-        require(isinstance(lr, (int, float)) and lr > 0, f"{at}.optimizer.lr", lr, "a number > 0")
-        require(0 <= self.min_lr <= lr, f"{at}.min_lr", self.min_lr, f"in [0, {at}.optimizer.lr={lr}]")
-        require(1 <= early <= self.epochs, f"{at}.early_epoch", early, f"in [1, {at}.epochs={self.epochs}]")
-        frozen = self.freeze_epochs
-        require(frozen <= self.epochs, f"{at}.freeze_epochs", frozen, f"in [0, {at}.epochs={self.epochs}]")
 
 
 @dataclass
@@ -146,6 +123,7 @@ class Config(Section):
             self._check_sparsity("sparsity", self.sparsity)
         self._check_bits()
         self._check_distillation()
+        self._check_balance()
         require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, mlflow, tensorboard, wandb")
         if (package := _LOGGER_PACKAGES.get(self.logger.get("_target_", ""))) is not None:
             require_packages(package)
@@ -197,6 +175,14 @@ class Config(Section):
             raise InputError(
                 f"distillation={self.distillation.name} has nothing to train with {given}: must have a strategy with "
                 "recovery, quantization=qat, or a student, distillation/student=NAME"
+            )
+
+    def _check_balance(self) -> None:
+        sampling = self.data.get("sampling") if isinstance(self.data, dict) else None
+        if sampling == "balanced" and self.training.class_weights == "balanced":
+            raise InputError(
+                "data.sampling=balanced contradicts training.class_weights=balanced: together they count rare classes "
+                "twice; must be one of them"
             )
 
     @property

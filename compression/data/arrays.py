@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from compression.data.base import Dataset, ImageData, Split
+from compression.data.folds import assign_folds
 from compression.data.normalization import measure_normalization, sum_pixels
 from compression.data.splits import order_by_seed, split_stratified
 
@@ -47,9 +48,12 @@ def assemble(dataset: Dataset, *, train: tuple[Tensor, Tensor], test: tuple[Tens
     """Return ``ImageData`` of the arrays, with the options of ``dataset``.
 
     ``train`` and ``test`` are (images: uint8 ``[N, 3, H, W]``, labels: int64 ``[N]``); with ``dataset.channels`` 1 the
-    images become grey. Holds out a validation part of
-    the training images by ``seed``, resizes all images, and measures mean and std unless ``dataset`` gives them.
+    images become grey. Holds out a validation part of the training images by ``seed``, resizes all images, and measures
+    mean and std unless ``dataset`` gives them. With folds, one of them is the test part, and all other images are for
+    training.
     """
+    if dataset.folds is not None:
+        train, test = _divide_folds(dataset, torch.cat([train[0], test[0]]), torch.cat([train[1], test[1]]))
     if dataset.channels == 1:
         train, test = ((to_grey(images), labels) for images, labels in (train, test))
     images, labels = train
@@ -81,3 +85,12 @@ def assemble(dataset: Dataset, *, train: tuple[Tensor, Tensor], test: tuple[Tens
         test=parts[2],
         class_groups=dataset.class_groups,
     )
+
+
+def _divide_folds(
+    dataset: Dataset, images: Tensor, labels: Tensor
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    assert dataset.folds is not None
+    num, fold = dataset.folds
+    is_test = assign_folds(labels, num_folds=num, class_names=dataset.class_names) == fold
+    return (images[~is_test], labels[~is_test]), (images[is_test], labels[is_test])

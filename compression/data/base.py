@@ -15,6 +15,8 @@ from compression.data.hashing import count_threads
 from compression.data.options import (
     PerChannel,
     check_channels,
+    check_choice,
+    check_folds,
     check_fraction,
     check_group_members,
     check_groups,
@@ -107,12 +109,16 @@ class Dataset(ABC):
     remaining training images. ``channels=1`` makes the images grey. ``num_workers=auto`` uses the cores that this
     process may use, at most 16.
 
+    ``sampling`` is natural (every training image once an epoch) or balanced (every class equally often). With ``folds``
+    all images, those of the test part too, are divided into as many folds, the same for every seed; the images of
+    ``fold`` (from 1) are the test part.
+
     ``added`` has the default of every argument that came after people kept stages. At this value the argument is left
     out of the keys of stages, so that earlier stages are still found.
     """
 
     name: str
-    added: ClassVar[Mapping[str, Any]] = {"channels": 3}
+    added: ClassVar[Mapping[str, Any]] = {"sampling": "natural", "folds": None, "fold": None, "channels": 3}
 
     def __init__(
         self,
@@ -125,6 +131,9 @@ class Dataset(ABC):
         std: PerChannel | None = None,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        sampling: str = "natural",
+        folds: int | None = None,
+        fold: int | None = None,
         channels: int = 3,
     ) -> None:
         self.image_size = check_int("image_size", image_size, minimum=8, maximum=2048)
@@ -138,6 +147,8 @@ class Dataset(ABC):
         self.std = check_per_channel("std", std, channels=self.channels, positive=True)
         self.augment = Augment.parse(augment)
         self.class_groups = check_groups(class_groups)
+        self.sampling = check_choice("sampling", sampling, "natural", "balanced")
+        self.folds = check_folds(folds, fold)
 
     @property
     def fit(self) -> Fit:
@@ -165,6 +176,20 @@ class Dataset(ABC):
     def check(self) -> None:
         """Raise ``InputError`` for any problem that shows within seconds. Decodes no image."""
         check_group_members(self.class_groups, self.class_names)
+
+    @classmethod
+    def collect_added(cls) -> dict[str, Any]:
+        """Return ``added`` of this class and of the classes that it inherits from."""
+        return {key: value for one in reversed(cls.__mro__) for key, value in vars(one).get("added", {}).items()}
+
+    def count_images(self) -> tuple[int, ...]:
+        """Return the number of images of each class, in label order, without the test part if there is one.
+
+        Images that are held out for validation count too, so the numbers do not depend on the seed.
+        """
+        data = self.load(0)
+        labels = torch.cat([data.train.labels.cpu(), data.val.labels.cpu()])
+        return tuple(torch.bincount(labels, minlength=data.num_classes).tolist())
 
     @abstractmethod
     def fingerprint(self) -> str:

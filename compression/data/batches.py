@@ -12,6 +12,7 @@ from compression.data.augment import Augment
 from compression.data.base import ImageData, ImageSource, Split
 from compression.data.normalization import normalize
 from compression.data.options import PerChannel
+from compression.data.sampling import draw_balanced
 
 
 class Batches:
@@ -20,7 +21,7 @@ class Batches:
     ``set_epoch(e)`` selects the epoch; Lightning calls it through ``sampler``. Every pass over one epoch gives the same
     batches. Images in memory and images streamed from files give equal batches, for any ``num_workers`` (worker
     processes, used only for streaming). A shuffled last batch of a single image is left out, because batch norm cannot
-    train on it.
+    train on it. With ``balanced``, a shuffled pass has as many images, but every class equally often.
 
     If ``num_shares`` processes train together, each takes its ``share`` (0 to ``num_shares - 1``) of every batch; the
     shares do not overlap. A shuffled last batch with fewer than two images per process is left out.
@@ -40,14 +41,18 @@ class Batches:
         augment: Augment | None = None,
         shuffle: bool = False,
         drop_last: bool = False,
+        balanced: bool = False,
         seed: int = 0,
         num_workers: int = 0,
         num_shares: int = 1,
         share: int = 0,
     ) -> None:
         assert 0 <= share < num_shares
+        assert shuffle or not balanced
         self.device = torch.device(device)
         self.split = split.to(self.device)
+        # On the CPU, so that every device draws the same order.
+        self._classes = split.labels.cpu() if balanced else None
         self.mean, self.std = mean, std
         self.batch_size = batch_size
         self.augment = augment
@@ -92,7 +97,10 @@ class Batches:
         order = torch.arange(len(self.split))
         if self.shuffle:
             generator = make_generator(self.seed, "order", self.epoch)
-            order = torch.randperm(len(self.split), generator=generator)
+            if self._classes is None:
+                order = torch.randperm(len(self.split), generator=generator)
+            else:
+                order = draw_balanced(self._classes, generator=generator)
         images = self.split.images
         return order[: self.num_images].to(images.device if isinstance(images, Tensor) else "cpu")
 

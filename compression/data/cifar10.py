@@ -57,6 +57,9 @@ class Cifar10(Dataset):
         std: PerChannel | None = STD,
         augment: Augment | Mapping[str, object] | None = None,
         class_groups: Mapping[str, tuple[str, ...]] | None = None,
+        sampling: str = "natural",
+        folds: int | None = None,
+        fold: int | None = None,
         channels: int = 3,
     ) -> None:
         if channels == 1:
@@ -71,6 +74,9 @@ class Cifar10(Dataset):
             std=std,
             augment=augment,
             class_groups=class_groups,
+            sampling=sampling,
+            folds=folds,
+            fold=fold,
             channels=channels,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
@@ -89,6 +95,10 @@ class Cifar10(Dataset):
         """
         super().check()
         self._read(train=False)
+
+    def count_images(self) -> tuple[int, ...]:
+        """Return 5,000 for each class; with folds, the number over training and test images."""
+        return (6_000 if self.folds else 5_000,) * len(CLASS_NAMES)
 
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of all images and labels. Downloads them if absent."""

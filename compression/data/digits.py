@@ -1,5 +1,6 @@
 """scikit-learn's 1,797 handwritten digits of 8x8 pixels: real data that needs no download."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ class Digits(Dataset):
         """The class names "0" to "9"."""
         return tuple("0123456789")
 
+    def count_images(self) -> tuple[int, ...]:
+        """Return the number of all images of each digit, those of the test part too: it is a fixed share of each."""
+        return tuple(np.bincount(_read_digits()[1]).tolist())
+
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of scikit-learn's arrays of images and labels."""
         levels, labels = _read_digits()
@@ -47,6 +52,7 @@ class Digits(Dataset):
         )
 
 
+@cache
 def _read_digits() -> tuple[np.ndarray, np.ndarray]:
     bunch = load_digits()
     return bunch.images, bunch.target.astype(np.int64)

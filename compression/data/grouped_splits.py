@@ -48,3 +48,18 @@ def split_grouped(labels: Tensor, *, groups: Sequence[str], fraction: float, ord
                 take(min(able, key=lambda group: sizes[group].total()))
     inside = torch.tensor([group in chosen for group in groups], dtype=torch.bool)
     return (~inside).nonzero().flatten(), inside.nonzero().flatten()
+
+
+def unite_groups(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """Return a key for each image, equal where ``first`` or ``second`` is, or where a chain of equal keys leads."""
+    parent: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
+        return key
+
+    marked = [(f"1{one}", f"2{other}") for one, other in zip(first, second, strict=True)]
+    for one, other in marked:
+        parent[find(other)] = find(one)
+    return [find(one) for one, _ in marked]

@@ -18,14 +18,14 @@ from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData, Split
 from compression.data.decode import RGB_CENTRE, read_image
 from compression.data.equal_images import refuse_conflicts
+from compression.data.folder_division import Division
 from compression.data.folder_intake import inspect_folder
-from compression.data.grouped_splits import split_grouped
 from compression.data.hashing import FileHashes, hash_files
 from compression.data.image_facts import describe_aspects
 from compression.data.image_headers import Headers, read_headers
 from compression.data.image_scan import Decoded, decode_files
 from compression.data.intake_check import Intake, refuse_damaged
-from compression.data.listing import FolderListing, check_can_split, list_folder, refuse_faults
+from compression.data.listing import FolderListing, list_folder, refuse_faults
 from compression.data.normalization import measure_normalization
 from compression.data.options import (
     AUTO,
@@ -38,7 +38,6 @@ from compression.data.options import (
     check_value_range,
 )
 from compression.data.path_patterns import PathPatterns, check_group_pattern, check_patterns, find_groups
-from compression.data.splits import order_by_content, order_by_seed, split_stratified
 
 # Images whose longer side is on average this many times the shorter one are padded by default.
 PADDED_ASPECT = 1.1
@@ -113,6 +112,9 @@ class ImageFolder(Dataset):
         include: list[str] | None = None,
         exclude: list[str] | None = None,
         group_pattern: str | None = None,
+        sampling: str = "natural",
+        folds: int | None = None,
+        fold: int | None = None,
         skip_corrupt: bool = False,
         allow_conflicts: bool = False,
         allow_nested: bool = False,
@@ -132,6 +134,9 @@ class ImageFolder(Dataset):
             std=std,
             augment=augment,
             class_groups=class_groups,
+            sampling=sampling,
+            folds=folds,
+            fold=fold,
             channels=channels,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
@@ -160,8 +165,10 @@ class ImageFolder(Dataset):
         return hash_files(self.root, self._listing.names)
 
     @cached_property
-    def _groups(self) -> list[str] | None:
-        return None if self.group_pattern is None else find_groups(self._listing.names, self.group_pattern)
+    def _division(self) -> Division:
+        pattern, names = self.group_pattern, self._listing.names
+        groups = None if pattern is None else find_groups(names, pattern)
+        return Division(self._listing, self.val_fraction, self.test_fraction, groups=groups, folds=self.folds)
 
     @cached_property
     def _headers(self) -> Headers:
@@ -205,7 +212,14 @@ class ImageFolder(Dataset):
         super().check()
         if not self.skip_corrupt:
             refuse_faults(self._listing)
-        check_can_split(self._listing, groups=self._groups)
+        self._division.check()
+
+    def count_images(self) -> tuple[int, ...]:
+        """Return the number of files of each class, without those of a folder ``test``. Opens no image."""
+        listing = self._listing
+        joined = listing.parts is None or self.folds is not None
+        kept = [label for i, label in enumerate(listing.labels) if joined or (listing.parts or ())[i] != "test"]
+        return tuple(np.bincount(kept, minlength=len(listing.class_names)).tolist())
 
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of the names, sizes and content of all images under ``root``."""
@@ -233,7 +247,7 @@ class ImageFolder(Dataset):
             mean=mean,
             std=std,
             class_groups=self.class_groups,
-            warnings=found.intake.list_warnings(),
+            warnings=(*found.intake.list_warnings(), *self._division.describe_folds()),
             shapes=shapes,
             **{part: self._make_split(decoded, rows) for part, rows in parts.items()},
         )
@@ -256,11 +270,12 @@ class ImageFolder(Dataset):
         )
         if not self.skip_corrupt:
             refuse_damaged(self.root, {self._listing.names[i]: why for i, why in decoded.damaged.items()})
-        parts = self._divide(decoded, seed)
+        rows = [row for row in range(len(self._listing.names)) if row not in decoded.damaged]
+        parts = self._division.divide(rows, digests=self._hashes.digests, seed=seed)
         intake = inspect_folder(
             *(self._listing, decoded, parts),
             digests=self._hashes.digests,
-            groups=self._groups,
+            groups=self._division.groups,
             pixels_per_image=self.image_size**2,
         )
         if not self.allow_conflicts:
@@ -272,41 +287,6 @@ class ImageFolder(Dataset):
             return self.resident
         needed = len(self._listing.names) * self.channels * self.image_size**2
         return needed <= min(self.resident_limit_mib * 2**20, psutil.virtual_memory().total // 2)
-
-    def _divide(self, decoded: Decoded, seed: int) -> dict[str, Tensor]:
-        listing = self._listing
-        rows = [i for i in range(len(listing.names)) if i not in decoded.damaged]
-        if listing.parts is None:
-            order = order_by_content([self._hashes.digests[i] for i in rows], [listing.names[i] for i in rows])
-            train, test = self._split(rows, fraction=self.test_fraction, order=order)
-            parts = {"train": train, "test": test}
-        else:
-            parts = {part: [i for i in rows if listing.parts[i] == part] for part in set(listing.parts)}
-        self._check_classes_left(parts)
-        if "val" not in parts:
-            order = order_by_seed(len(parts["train"]), seed, "val")
-            parts["train"], parts["val"] = self._split(parts["train"], fraction=self.val_fraction, order=order)
-            self._check_classes_left(parts)
-        return {part: torch.tensor(rows) for part, rows in parts.items()}
-
-    def _split(self, rows: list[int], *, fraction: float, order: Tensor) -> tuple[list[int], list[int]]:
-        labels = torch.tensor([self._listing.labels[i] for i in rows])
-        if self._groups is None:
-            first, second = split_stratified(labels, fraction=fraction, order=order)
-        else:
-            groups = [self._groups[i] for i in rows]
-            first, second = split_grouped(labels, groups=groups, fraction=fraction, order=order)
-        return [rows[i] for i in first.tolist()], [rows[i] for i in second.tolist()]
-
-    def _check_classes_left(self, parts: Mapping[str, list[int]]) -> None:
-        for part, rows in parts.items():
-            present = {self._listing.labels[i] for i in rows}
-            for label, name in enumerate(self.class_names):
-                if label not in present:
-                    raise InputError(
-                        f"data.root={self.root}: class {name} has no readable image left for {part}; "
-                        "allowed is at least one in every part"
-                    )
 
     def _make_split(self, decoded: Decoded, rows: Tensor) -> Split:
         labels = torch.from_numpy(np.array(self._listing.labels, np.int64)[rows.numpy()])

@@ -1,7 +1,7 @@
 """List of the images in a folder of class folders, with all checks that need no image content."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -164,7 +164,7 @@ def _combine(
     )
 
 
-def check_can_split(listing: FolderListing, *, groups: list[str] | None = None) -> None:
+def check_can_split(listing: FolderListing, *, groups: Sequence[str] | None = None) -> None:
     """Raise ``InputError`` if a class has too few images, or too few ``groups`` of images, to be in every part.
 
     A class needs 3 images if train, val and test are divided here, and 2 training images if only val is.

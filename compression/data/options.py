@@ -65,6 +65,28 @@ def check_channels(value: object) -> int:
     return value
 
 
+def check_choice(name: str, value: object, *choices: str) -> str:
+    """Return ``value`` if it is one of ``choices``; raise ``InputError`` otherwise."""
+    if value not in choices:
+        raise _refuse(name, value, f"one of {', '.join(choices)}")
+    return str(value)
+
+
+def check_folds(folds: object, fold: object) -> tuple[int, int] | None:
+    """Return the number of folds and the test fold, counted from 1; None for null and null."""
+    if folds is None:
+        if fold is not None:
+            raise _refuse("fold", fold, "null without data.folds")
+        return None
+    num = check_int("folds", folds, minimum=2, maximum=100)
+    if fold is None:
+        raise InputError(
+            f"data.folds={num}: data.fold is missing; `python train.py data.folds={num}` runs all folds as a sweep, "
+            f"data.fold=1 runs one of them"
+        )
+    return num, check_int("fold", fold, minimum=1, maximum=num)
+
+
 def check_per_channel(name: str, value: object, *, channels: int, positive: bool = False) -> PerChannel | None:
     """Return one float for each of ``channels``, or None for null; raise ``InputError`` for anything else.
 

@@ -26,15 +26,21 @@ def distillation_loss(
     return mix_losses(soft, hard, alpha=alpha)
 
 
-def soft_loss(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> Tensor:
+def soft_loss(
+    student_logits: Tensor, teacher_logits: Tensor, *, temperature: float, weights: Tensor | None = None
+) -> Tensor:
     """Return ``T^2 * KL(softmax(t/T) || softmax(s/T))``, averaged over the batch, for ``logits: [B, C]``.
 
-    The factor ``T^2`` keeps the size of the gradient about the same at any temperature T.
+    The factor ``T^2`` keeps the size of the gradient about the same at any temperature T. With ``weights: [B]`` each
+    image's divergence is multiplied by its weight before the average.
     """
     student, teacher = (
         log_softmax(at_least_float32(logits) / temperature, dim=1) for logits in (student_logits, teacher_logits)
     )
-    return temperature**2 * kl_div(student, teacher, reduction="batchmean", log_target=True)
+    if weights is None:
+        return temperature**2 * kl_div(student, teacher, reduction="batchmean", log_target=True)
+    divergences = kl_div(student, teacher, reduction="none", log_target=True).sum(1)
+    return temperature**2 * (weights * divergences).mean()
 
 
 def mix_losses(soft: Tensor, hard: Tensor, *, alpha: float) -> Tensor:

@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from compression.core.label_loss import LabelLoss
 from compression.distillation.features import FeatureTap
 from compression.distillation.logit import mix_losses, soft_loss
 from compression.distillation.teacher import Teacher
@@ -13,6 +13,8 @@ from compression.distillation.transfer import FeatureTransfer, own_module
 class Distillation:
     """The loss ``alpha * T^2 * KL(teacher/T || student/T) + (1 - alpha) * CE``, plus the loss of ``transfer`` if given.
 
+    ``label_loss`` is CE: cross-entropy, or another loss of the labels. Its class weights say how much an image counts,
+    so they multiply KL too. Its focal factor does not: it is about the label.
     Between ``attach`` and ``detach`` it records the layers it compares; call it once after each run of the student.
     ``learned`` is a module with the parameters that are trained besides the student: the regressors of hints.
     """
@@ -23,13 +25,13 @@ class Distillation:
         *,
         alpha: float,
         temperature: float,
-        label_smoothing: float = 0.0,
+        label_loss: LabelLoss | None = None,
         transfer: FeatureTransfer | None = None,
     ) -> None:
         self.teacher = teacher
         self.alpha = alpha
         self.temperature = temperature
-        self.label_smoothing = label_smoothing
+        self.label_loss = label_loss or LabelLoss()
         self.transfer = transfer
         self.learned = own_module(transfer)
         self._taps: list[FeatureTap] = []
@@ -57,8 +59,8 @@ class Distillation:
         ``images: [B, 3, H, W]`` are the student's input, ``logits: [B, C]`` its output, ``labels: [B]`` the classes.
         """
         taught = self.teacher(images)
-        hard = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-        soft = soft_loss(logits, taught, temperature=self.temperature)
+        hard = self.label_loss(logits, labels)
+        soft = soft_loss(logits, taught, temperature=self.temperature, weights=self.label_loss.weigh(labels))
         loss = mix_losses(soft, hard, alpha=self.alpha)
         parts = {"cross_entropy": hard.detach(), "distillation_loss": soft.detach()}
         if self.transfer is not None:

@@ -15,22 +15,18 @@ def list_failure_rows(failures: Mapping[str, Any] | None) -> Iterator[Cells]:
     """Yield the rows of the table from ``failure_modes`` of ``metrics.json``; none without an analysis."""
     if failures is None:
         return
-    change, payers = failures["change"]["accuracy"], failures["change"]["classes"]
-    dense, compressed = failures["dense"], failures["compressed"]
-    yield (
-        "  95 % interval",
-        _interval(dense["accuracy"]),
-        _interval(compressed["accuracy"]),
-        f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f} points",
-    )
-    before, after = dense["balanced_accuracy"]["value"], compressed["balanced_accuracy"]["value"]
-    yield ("  balanced accuracy", _percent(before), _percent(after), f"{100 * (after - before):+.2f} points")
-    yield (
-        "  worst class",
-        _describe_class(dense["worst_class"]),
-        _describe_class(compressed["worst_class"]),
-        f"{_cut(payers[0]['name'])}: {100 * payers[0]['change']:+.2f} points" if payers else "",
-    )
+    dense, compressed, change = failures["dense"], failures["compressed"], failures["change"]["accuracy"]
+    span = f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f} points"
+    yield ("  95 % interval", _interval(dense["accuracy"]), _interval(compressed["accuracy"]), span)
+    before, after = dense["balanced_accuracy"], compressed["balanced_accuracy"]
+    points = f"{100 * (after['value'] - before['value']):+.2f} points"
+    yield ("balanced accuracy", _percent(before["value"]), _percent(after["value"]), points)
+    yield ("  95 % interval", _interval(before), _interval(after), "")
+    before, after = dense["worst_class"], compressed["worst_class"]
+    yield ("worst class", _describe_class(before), _describe_class(after), _describe_payer(failures))
+    # A record of an earlier version may lack the interval.
+    if "low" in before and "low" in after:
+        yield ("  95 % interval", _interval(before), _interval(after), "")
     places = ("layer with the largest error", "  the second", "  the third")
     for place, layer in zip(places, failures["layers"] or [], strict=False):
         yield (place, "", f"{layer['name']}, {layer['snr_db']:.1f} dB", "")
@@ -45,12 +41,12 @@ def failures_to_markdown(
     """
     if failures is None:
         return ""
-    lines = ["", "## Failure modes", "", _escape(failures["change"]["verdict"]), ""]
+    lines = ["", "## Failure modes", "", escape_markdown(failures["change"]["verdict"]), ""]
     payers = failures["change"]["classes"]
     if payers:
         lines += ["| class that lost | change | 95 % interval | p, corrected |", "|---|---:|---:|---:|"]
         lines += [
-            f"| {_escape(one['name'])} | {100 * one['change']:+.2f} points | "
+            f"| {escape_markdown(one['name'])} | {100 * one['change']:+.2f} points | "
             f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f} | {one['p_corrected']:.3f} |"
             for one in payers
         ]
@@ -61,6 +57,12 @@ def failures_to_markdown(
 
 def _describe_class(one: Mapping[str, Any]) -> str:
     return f"{_cut(one['name'])}, {_percent(one['recall'])}"
+
+
+def _describe_payer(failures: Mapping[str, Any]) -> str:
+    """Return the class that lost most, e.g. ``cat: -8.00 points``; empty if no class lost."""
+    payers = failures["change"]["classes"]
+    return f"{_cut(payers[0]['name'])}: {100 * payers[0]['change']:+.2f} points" if payers else ""
 
 
 def _interval(share: Mapping[str, float]) -> str:
@@ -76,7 +78,7 @@ def _cut(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return ``text``, which may hold names of folders, without a meaning in Markdown or HTML."""
     text = printable(text)
     for char in "\\`*_{}[]<>|":

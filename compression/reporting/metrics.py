@@ -20,6 +20,7 @@ def make_metrics(
     compaction: Mapping[str, Any] | None = None,
     quantization: Mapping[str, Any] | None = None,
     failure_modes: Mapping[str, Any] | None = None,
+    classes: Mapping[str, Mapping[str, Any]] | None = None,
     stage_seconds: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -27,8 +28,11 @@ def make_metrics(
 
     ``evaluated`` is the result of the evaluate stage: ``dense`` and ``compressed`` results, ``timing`` and ``parity``.
     Both models also have ``nonzero_macs``. ``failure_modes`` is the summary of the analyze stage, None without one.
+    ``classes`` are figures of each model by class (see ``run.report.class_counts``), with its ``warnings``.
     """
-    dense, compressed = evaluated["dense"], evaluated["compressed"]
+    counted = {name: dict((classes or {}).get(name, {})) for name in ("dense", "compressed")}
+    warnings = [line for one in counted.values() for line in one.pop("warnings", [])]
+    dense, compressed = (evaluated[name] | counted[name] for name in ("dense", "compressed"))
     return {
         "schema_version": SCHEMA_VERSION,
         "run": dict(run),
@@ -42,6 +46,7 @@ def make_metrics(
             "macs_ratio": dense["macs"] / compressed["macs"],
             "nonzero_macs_ratio": dense["nonzero_macs"] / max(1, compressed["nonzero_macs"]),
         },
+        "warnings": warnings,
         "pruning_history": list(pruning_history),
         "compaction": None if compaction is None else dict(compaction),
         "quantization": None if quantization is None else {**quantization, "parity": evaluated["parity"]},

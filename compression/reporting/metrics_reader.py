@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -69,6 +69,10 @@ class Measured:
     ``epochs`` counts all trainings of the network in the file, without those of a student's teacher. ``latencies``
     leaves out engines that only simulate integers. ``failures`` and ``dense_failures`` are None in a record of a run
     without analysis.
+
+    ``monitor`` is the score that the run chose epochs by. ``scores`` and ``val_scores`` are accuracy, balanced accuracy
+    and macro F1 on test images and on held-out training images, ``classes`` the correct and all test images of each
+    class; all empty in a record of an earlier version.
     """
 
     accuracy: float
@@ -102,6 +106,28 @@ class Measured:
     command: tuple[str, ...] = ()
     failures: Failures | None = None
     dense_failures: Failures | None = None
+    monitor: str = "accuracy"
+    scores: Mapping[str, float] = field(default_factory=dict)
+    val_scores: Mapping[str, float] = field(default_factory=dict)
+    dense_scores: Mapping[str, float] = field(default_factory=dict)
+    dense_val_scores: Mapping[str, float] = field(default_factory=dict)
+    classes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def score(self, monitor: str) -> float | None:
+        """Return the ``monitor`` score on test images; None if it is not on record."""
+        return self.accuracy if monitor == "accuracy" else self.scores.get(monitor)
+
+    def val_score(self, monitor: str) -> float | None:
+        """Return the ``monitor`` score on held-out training images; None if it is not on record."""
+        return self.val_accuracy if monitor == "accuracy" else self.val_scores.get(monitor)
+
+    def dense_score(self, monitor: str) -> float | None:
+        """Return the ``monitor`` score of the dense model on test images; None if it is not on record."""
+        return self.dense_accuracy if monitor == "accuracy" else self.dense_scores.get(monitor)
+
+    def dense_val_score(self, monitor: str) -> float | None:
+        """Return the ``monitor`` score of the dense model on held-out images; None if it is not on record."""
+        return self.dense_val_accuracy if monitor == "accuracy" else self.dense_val_scores.get(monitor)
 
     def latency(self, batch_size: int | None) -> Latency | None:
         """Return the latency of the fastest engine at this batch size, or None if it was not measured."""
@@ -116,6 +142,7 @@ class Measured:
 
 class _Run(Struct):
     val_accuracy: dict[str, Fraction] = {}
+    monitor: Literal["accuracy", "balanced_accuracy", "macro_f1"] = "accuracy"
     epochs: dict[str, Whole] | None = None
     stages: dict[str, str] = {}
     weight_bits: Whole | None = None
@@ -134,6 +161,8 @@ class _Dense(Struct):
     bytes: _DenseBytes
     macs: Count
     nonzero_parameters: Count | None = None
+    scores: dict[str, Fraction] = {}
+    val_scores: dict[str, Fraction] = {}
 
 
 class _CompressedBytes(Struct):
@@ -150,6 +179,9 @@ class _Compressed(Struct):
     parameters: Count | None = None
     nonzero_parameters: Count | None = None
     test_images: Whole | None = None
+    scores: dict[str, Fraction] = {}
+    val_scores: dict[str, Fraction] = {}
+    classes: dict[str, tuple[Whole, Whole]] = {}
 
 
 class _Spread(Struct):
@@ -241,6 +273,12 @@ def read_measured(document: Any) -> Measured:
         command=found.provenance.command,
         failures=found.failure_modes.compressed if found.failure_modes else None,
         dense_failures=found.failure_modes.dense if found.failure_modes else None,
+        monitor=run.monitor,
+        scores=compressed.scores,
+        val_scores=compressed.val_scores,
+        dense_scores=dense.scores,
+        dense_val_scores=dense.val_scores,
+        classes=compressed.classes,
     )
 
 

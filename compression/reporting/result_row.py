@@ -5,16 +5,26 @@ from typing import Any
 from compression.reporting.metrics_reader import Latency, Measured
 
 
-def make_result_row(run: Measured, *, dense: Measured, batch_size: int | None) -> dict[str, Any]:
+def make_result_row(
+    run: Measured, *, dense: Measured, batch_size: int | None, monitor: str | None = None
+) -> dict[str, Any]:
     """Return the values of ``run`` by column name; unknown values are None.
 
     ``dense`` is the run whose dense model is the reference, usually ``run`` itself. ``batch_size`` is the batch size of
-    ``latency_ms`` and ``speedup``; their columns are absent if it was not timed.
+    ``latency_ms`` and ``speedup``; their columns are absent if it was not timed. ``monitor`` is the score of the
+    columns ``score`` and ``val_score``; without it, the one that the run chose epochs by.
     """
+    monitor = monitor or run.monitor
     return {
         **_name_results(run, dense),
         **_name_best(run, dense, batch_size),
         **_name_latencies(run, dense),
+        "monitor": monitor,
+        "val_score": run.val_score(monitor),
+        "score": run.score(monitor),
+        "dense_val_score": dense.dense_val_score(monitor),
+        "dense_score": dense.dense_score(monitor),
+        "classes": dict(run.classes) or None,
         "stages": dict(run.stages),
     }
 

@@ -62,6 +62,11 @@ class Context:
         return self.with_model(settings) if settings and self.teacher is None else self
 
     @property
+    def monitor(self) -> str:
+        """The score that epochs and models are chosen by: accuracy, balanced_accuracy or macro_f1."""
+        return self.data.monitor
+
+    @property
     def has_student(self) -> bool:
         """Whether the compressed network has another architecture than the dense one."""
         return self.student is not self.dense
@@ -122,6 +127,7 @@ def make_context(config: Config, run_dir: Path, dataset: Dataset | None = None) 
         seed=config.seed,
         device=machine.device,
         cache_dir=store.root / "data",
+        wanted_monitor=config.training.monitor,
         build_probe=lambda: context.build_model(pretrained=False),
     )
     log = make_log(config, run_dir)

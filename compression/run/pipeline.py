@@ -63,6 +63,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     context = make_checked_context(config, Path(run_dir))
     if is_helper():
         join_training(context)
+    _tell_monitor(context)
     with workspace(context):
         made = obtain_stages(context, on_obtained=log_stage)
         if "evaluate" not in made:
@@ -79,6 +80,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
 def run_stages(config: Config, *, run_dir: Path) -> tuple[Context, Finished]:
     """Run the stages up to ``config.until`` without a report; return the run's context and its finished stages."""
     context = make_checked_context(config, run_dir)
+    _tell_monitor(context)
     with workspace(context):
         return context, obtain_stages(context, on_obtained=log_stage)
 
@@ -111,6 +113,12 @@ def make_checked_context(config: Config, run_dir: Path, dataset: Dataset | None 
     context = make_context(config, run_dir, dataset)
     check_run(context)
     return context
+
+
+def _tell_monitor(context: Context) -> None:
+    line = context.data.describe_monitor()
+    if line is not None:
+        log.info("training  %s", line)
 
 
 def obtain_stages(

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compression.core.class_scores import MONITORS, choose_monitor
 from compression.core.seeding import derive_seed
 from compression.data.base import Dataset, ImageData
 from compression.data.batch_size import find_batch_size
 from compression.data.batches import Batches
 from compression.data.intake_line import describe_data
 from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD
+from compression.data.small_parts import list_size_warnings
 from compression.data.subsets import take_spread
 from compression.run.ranks import local_rank
 
@@ -36,7 +38,7 @@ class RunData:
     """The images of one run. Teacher and student share one object, so the images are read once.
 
     ``settings`` is the group ``data`` of the configuration. ``build_probe`` returns the dense network; it is trained
-    for a moment to find the batch size of ``data.batch_size=auto``.
+    for a moment to find the batch size of ``data.batch_size=auto``. ``wanted_monitor`` is ``training.monitor``.
     """
 
     dataset: Dataset
@@ -45,6 +47,7 @@ class RunData:
     device: torch.device
     cache_dir: Path
     build_probe: Callable[[], nn.Module]
+    wanted_monitor: str = "accuracy"
 
     @property
     def image_size(self) -> int:
@@ -79,11 +82,34 @@ class RunData:
         return self.dataset.fingerprint()
 
     @cached_property
+    def class_counts(self) -> tuple[int, ...]:
+        """Number of images of each class, held-out ones included; the same for every seed and fold."""
+        return self.dataset.count_images()
+
+    @cached_property
+    def monitor(self) -> str:
+        """The score that epochs and models are chosen by: accuracy, balanced_accuracy or macro_f1."""
+        return choose_monitor(self.class_counts) if self.wanted_monitor == "auto" else self.wanted_monitor
+
+    def describe_monitor(self) -> str | None:
+        """Return a line if the classes decide that choices are made by another score than accuracy."""
+        if self.wanted_monitor != "auto" or self.monitor == "accuracy":
+            return None
+        counted = sorted(
+            (count, name) for count, name in zip(self.class_counts, self.class_names, strict=True) if count
+        )
+        (fewest, rare), (most, common) = counted[0], counted[-1]
+        return (
+            f"epochs and models are chosen by {MONITORS[self.monitor]}, for class {common} has {most:,} images and "
+            f"{rare} {fewest:,}; training.monitor=accuracy chooses by accuracy"
+        )
+
+    @cached_property
     def images(self) -> ImageData:
         """Images and labels in three parts; read from disk at the first access."""
         images = self.dataset.load(self.seed, cache_dir=self.cache_dir)
         log.info("data  %s", describe_data(images, mirrored=self.dataset.augment.horizontal_flip))
-        for warning in images.warnings:
+        for warning in (*images.warnings, *list_size_warnings(images, monitor=self.monitor)):
             log.warning("data  %s", warning)
         return images
 
@@ -110,12 +136,12 @@ class RunData:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything about the data that changes results: file contents, splits, augmentation, batch size."""
-        decided = self.dataset.decided
+        decided, added = self.dataset.decided, self.dataset.collect_added()
         ignored = {*_NOT_IN_IDENTITY, *DEFAULTS_OF_OTHERS, *decided}
         kept = {
             key: value
             for key, value in self.settings.items()
-            if key not in ignored and not (key in self.dataset.added and value == self.dataset.added[key])
+            if key not in ignored and not (key in added and value == added[key])
         }
         kept |= {key: value for key, value in decided.items() if value is not None}
         return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
@@ -175,6 +201,7 @@ class RunData:
             device=self.device,
             augment=self.dataset.augment if augment else None,
             shuffle=shuffle,
+            balanced=shuffle and self.dataset.sampling == "balanced",
             seed=derive_seed(self.seed, part),
             num_workers=self.dataset.num_workers,
             num_shares=num_shares,

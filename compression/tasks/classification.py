@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
+from compression.core.label_loss import LabelLoss
+from compression.tasks.class_score import ClassScore
+
 Batch = tuple[Tensor, Tensor]
 # (images, logits, labels) -> the "loss" to minimize, and other values to log, by name.
 Objective = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
@@ -18,8 +21,9 @@ class Classification(LightningModule):
     """The training of ``net``, which maps ``[B, 3, H, W]`` to ``logits: [B, C]``.
 
     ``optimizer`` makes an optimizer of a list of parameters. ``lr_factor`` returns the factor of its learning rate at
-    an update (from 0). ``objective`` is minimized; it is cross-entropy unless a callback replaces it.
-    ``trained_beside`` are parameters of such a callback that are trained with the network.
+    an update (from 0). ``objective`` is minimized; it is ``label_loss``, cross-entropy by default, unless a callback
+    replaces it. ``trained_beside`` are parameters of such a callback that are trained with the network. ``monitor`` is
+    the score that chooses the best epoch; one other than accuracy is logged as well.
     """
 
     def __init__(
@@ -29,27 +33,30 @@ class Classification(LightningModule):
         num_classes: int,
         optimizer: Callable[..., torch.optim.Optimizer],
         lr_factor: Callable[[int], float],
-        label_smoothing: float = 0.0,
+        label_loss: LabelLoss | None = None,
+        monitor: str = "accuracy",
     ) -> None:
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)
         self.optimizer_factory = optimizer
         self.lr_factor = lr_factor
-        self.label_smoothing = label_smoothing
-        self.objective: Objective = self.cross_entropy
+        self.label_loss = label_loss or LabelLoss()
+        self.objective: Objective = self.lose
+        self.monitor = monitor
         self.trained_beside: list[nn.Parameter] = []
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.val_score = None if monitor == "accuracy" else ClassScore(num_classes, monitor=monitor)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return ``logits: [B, C]`` of normalized ``images: [B, 3, H, W]``."""
         logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))
         return logits
 
-    def cross_entropy(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return the cross-entropy with label smoothing as ``loss``, averaged over the batch."""
+    def lose(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the loss of the labels as ``loss``, averaged over the batch."""
         del images
-        return {"loss": cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
+        return {"loss": self.label_loss(logits, labels)}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch; log all values of the objective and the accuracy, averaged over the epoch."""
@@ -64,13 +71,16 @@ class Classification(LightningModule):
         return losses["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Log cross-entropy and accuracy on a batch of validation images, and return its logits for callbacks."""
+        """Log cross-entropy, accuracy and the monitored score of a batch, and return its logits for callbacks."""
         images, labels = batch
         logits = self(images)
         self.val_accuracy(logits, labels)
         size = len(labels)
         self.log("val/loss", cross_entropy(logits.float(), labels), batch_size=size, sync_dist=True)
         self.log("val/accuracy", self.val_accuracy, batch_size=size, prog_bar=True)
+        if self.val_score is not None:
+            self.val_score(logits, labels)
+            self.log(f"val/{self.monitor}", self.val_score, batch_size=size, prog_bar=True)
         return logits
 
     def configure_optimizers(self) -> Any:

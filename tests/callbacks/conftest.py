@@ -10,6 +10,7 @@ from training_parts import make_strategy
 from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.pruning import PruningCallback
 from compression.callbacks.step_recorder import StepRecorder
+from compression.core.class_scores import Validated
 from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import repeated_cosine
 from compression.data.augment import Augment
@@ -124,13 +125,13 @@ def fit(make_task, make_trainer, make_batches):
 
 @pytest.fixture
 def measure(make_batches):
-    """Return a function that measures the accuracy of a network on the validation batches."""
+    """Return a function that measures the accuracy of a network on the validation batches, as the stage does."""
 
     @torch.no_grad()
     def run(net):
         with evaluating(net):
             hits = torch.cat([net(images).argmax(1) == labels for images, labels in make_batches("val")])
-        return float(hits.float().mean())
+        return Validated(float(hits.float().mean()))
 
     return run
 

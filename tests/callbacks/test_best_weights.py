@@ -51,6 +51,24 @@ def test_an_accuracy_of_nan_is_never_best():
     assert validate(BestWeights(), [0.5, float("nan")]).epoch == 0
 
 
+def test_another_score_decides_and_keeps_the_accuracy_of_its_epoch():
+    best, module = BestWeights("balanced_accuracy"), types.SimpleNamespace(net=nn.Linear(1, 1))
+    for epoch, (accuracy, score) in enumerate([(0.9, 0.3), (0.7, 0.5), (0.95, 0.4)]):
+        metrics = {"val/accuracy": torch.tensor(accuracy), "val/balanced_accuracy": torch.tensor(score)}
+        best.on_validation_end(types.SimpleNamespace(callback_metrics=metrics, current_epoch=epoch), module)
+    assert best.epoch == 1
+    assert best.validated == (pytest.approx(0.7), pytest.approx(0.5))
+    other = BestWeights("balanced_accuracy")
+    other.load_state_dict(best.state_dict())
+    assert other.validated == best.validated
+
+
+def test_a_checkpoint_of_a_version_without_scores_is_read():
+    best = BestWeights()
+    best.load_state_dict({"accuracy": 0.5, "epoch": 1, "weights": {}})
+    assert best.validated == (0.5, None)
+
+
 def test_weights_are_a_copy():
     best = validate(BestWeights(), [0.9, 0.1, 0.1])
     assert best.weights["weight"].item() == 0

@@ -11,6 +11,7 @@ from training_parts import assert_equal_states, copy_tensors
 from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.epoch_history import History
 from compression.callbacks.step_recorder import StepRecorder
+from compression.core.class_scores import Validated
 from compression.core.masks import MaskSet
 from compression.pruning.schedules.geometric import Geometric
 
@@ -33,7 +34,7 @@ class Steps:
 
     def measure(self, net):
         self.num_measured += 1
-        return net.weight[0, 0].item() / 100
+        return Validated(net.weight[0, 0].item() / 100)
 
     def write(self, step, weights):
         self.written.append((step, weights["weight"][0, 0].item()))
@@ -69,6 +70,25 @@ def test_a_row_has_the_accuracy_before_and_the_best_after():
     assert steps.recorder.rows == [row | {"accuracy_after": 0.75}]
     assert steps.written == [(1, 75)]
     assert steps.num_measured == 1
+
+
+def test_another_score_has_its_own_columns_and_decides_when_to_stop():
+    scores = iter([Validated(0.9, 0.3), Validated(0.95, 0.45), Validated(0.2, 0.1), Validated(0.97, 0.35)])
+    net, masks = nn.Linear(2, 1), MaskSet({"weight": torch.tensor([[True, False]])})
+    recorder = StepRecorder(BestWeights("balanced_accuracy"), measure=lambda _: next(scores), write=lambda *_: None)
+    recorder.lowest = 0.4
+    recorder.begin_step(net, masks, step=1, update=0, pruning=True)
+    recorder.finish_step(net, masks)
+    [row] = recorder.rows
+    assert (row["accuracy_before"], row["accuracy_after"]) == (0.9, 0.95)
+    assert (row["score_before"], row["score_after"]) == (0.3, 0.45)
+    assert not recorder.stopped
+    recorder.begin_step(net, masks, step=2, update=1, pruning=True)
+    recorder.finish_step(net, masks)
+    # The accuracy rose, but the score that counts fell below the limit.
+    assert recorder.rows[1]["accuracy_after"] == 0.97
+    assert recorder.stopped
+    assert recorder.accepted[2]["step"] == 1
 
 
 def test_each_step_has_its_own_best_weights():
@@ -190,9 +210,9 @@ def test_in_training_rows_have_the_validated_accuracy(prune, make_pruning, measu
     for row, end in zip(recorder.rows, (*step_updates[1:], 100), strict=True):
         net = make_task().net
         net.load_state_dict(nets[row["update"]])
-        assert row["accuracy_before"] == measure(net)
+        assert row["accuracy_before"] == measure(net).accuracy
         net.load_state_dict(pruning.written[row["step"]])
-        assert row["accuracy_after"] == pytest.approx(measure(net))
+        assert row["accuracy_after"] == pytest.approx(measure(net).accuracy)
         since = [accuracy for update, accuracy in accuracies if row["update"] < update <= end]
         assert row["accuracy_after"] == pytest.approx(max(since))
         kept = sum(int(weight.count_nonzero()) for weight in net.parameters() if weight.ndim > 1)
@@ -206,7 +226,7 @@ def test_steps_between_validations_are_measured(prune, make_pruning, make_task, 
     net = make_task().net
     for row in pruning.recorder.rows:
         net.load_state_dict(pruning.written[row["step"]])
-        assert row["accuracy_after"] == pytest.approx(measure(net))
+        assert row["accuracy_after"] == pytest.approx(measure(net).accuracy)
 
 
 class Accuracies(Callback):

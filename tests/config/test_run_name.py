@@ -121,3 +121,17 @@ def test_register_can_be_called_again():
     module.register()
     module.register()
     assert OmegaConf.has_resolver("run_name")
+
+
+@pytest.mark.parametrize("data", ["digits", "cifar10"])
+def test_later_keys_are_left_out_of_the_name_at_their_defaults(compose_config, data):
+    config = compose_config(f"data={data}")
+    before = module.digest(config)
+    for key, default in module.LATER.items():
+        assert OmegaConf.select(config, key, throw_on_missing=True) == default, key
+    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    for key in module.LATER:
+        section, _, name = key.partition(".")
+        del plain[section][name]
+    assert module.digest(plain) == before
+    assert module.digest(compose_config(f"data={data}", "training.monitor=accuracy")) != before

@@ -72,6 +72,30 @@ def test_a_fit_that_is_decided_to_crop_keeps_the_id_and_others_do_not(tmp_path, 
     assert len({*found}) == 3
 
 
+def test_the_score_counts_in_the_id_as_it_is_found(tmp_path, image_folder):
+    def dense(*overrides):
+        config = compose_config(
+            *FIXED,
+            *("data=image_folder", f"data.root={image_folder}", "data.batch_size=8"),
+            *("model=mobilenet_v2", "training.epochs=30", "training.label_smoothing=0.1", f"output_dir={tmp_path}"),
+            *overrides,
+        )
+        return ids(config, tmp_path / "run")["dense"]
+
+    # Ten images of each class.
+    assert dense("training.monitor=accuracy") == FOLDER["dense"]
+    others = [
+        dense("training.monitor=balanced_accuracy"),
+        dense("training.class_weights=balanced"),
+        dense("training.class_weights={cat: 2}"),
+        dense("data.sampling=balanced"),
+        dense("training.loss=focal", "training.label_smoothing=0"),
+        dense("data.folds=2", "data.fold=1"),
+        dense("data.folds=2", "data.fold=2"),
+    ]
+    assert len({FOLDER["dense"], *others}) == 8
+
+
 def test_an_added_argument_of_a_dataset_counts_only_where_it_differs_from_its_default(tmp_path, monkeypatch):
     config = compose_config(*FIXED, f"output_dir={tmp_path}")
     config.data["background"] = "white"

@@ -190,3 +190,54 @@ def test_shares_draw_different_noise():
     split = Split(make_split(1).images.expand(32, -1, -1, -1), torch.zeros(32, dtype=torch.long))
     first, second = (collect(make(split, augment=FULL, num_shares=2, share=share))[0] for share in range(2))
     assert not torch.equal(first, second)
+
+
+def rare_split(counts=(40, 8, 2)):
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (len(labels), 3, 8, 8), dtype=torch.uint8, generator=generator)
+    return Split(images, labels)
+
+
+def test_balanced_batches_have_as_many_images_and_every_class_equally_often():
+    batches = make(rare_split(), shuffle=True, balanced=True, batch_size=8)
+    assert len(batches) == len(make(rare_split(), shuffle=True, batch_size=8)) == 7
+    for epoch in range(3):
+        batches.set_epoch(epoch)
+        _, labels = collect(batches)
+        assert sorted(torch.bincount(labels).tolist()) == [16, 17, 17]
+
+
+def test_a_balanced_epoch_can_be_repeated_and_differs_from_others():
+    first, second = (make(rare_split(), shuffle=True, balanced=True, augment=FULL, seed=3) for _ in range(2))
+    first.set_epoch(4)
+    # As a resumed training does: other epochs were not drawn before.
+    for _ in first:
+        pass
+    second.set_epoch(4)
+    assert same(first, second)
+    second.set_epoch(5)
+    assert not same(first, second)
+
+
+def test_balanced_images_have_their_own_labels_also_when_streamed_and_shared():
+    split = rare_split()
+    images, labels = collect(make(split, shuffle=True, balanced=True))
+    of_image = {tuple(image.flatten().tolist()): int(label) for image, label in zip(*collect(make(split)), strict=True)}
+    assert all(of_image[tuple(i.flatten().tolist())] == int(label) for i, label in zip(images, labels, strict=True))
+    streamed = Split(Streamed(split.images), split.labels)
+    assert same(make(split, shuffle=True, balanced=True), make(streamed, shuffle=True, balanced=True))
+    shares = [make(split, shuffle=True, balanced=True, batch_size=10, num_shares=2, share=share) for share in range(2)]
+    shared = torch.cat([collect(one)[1] for one in shares])
+    assert torch.equal(shared.bincount(), labels.bincount())
+
+
+class Streamed:
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.images[index]

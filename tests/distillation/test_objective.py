@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from compression.core.label_loss import LabelLoss
 from compression.distillation.logit import soft_loss
 from compression.distillation.objective import Distillation
 from compression.distillation.teacher import Teacher
@@ -34,7 +35,9 @@ def mean_difference(mine, its):
 def test_parts_add_up():
     student, teacher = Net(0), Net(1)
     transfer = FeatureTransfer([("body", "body")], mean_difference, 3.0)
-    objective = Distillation(Teacher(teacher), alpha=0.25, temperature=2.0, label_smoothing=0.1, transfer=transfer)
+    objective = Distillation(
+        Teacher(teacher), alpha=0.25, temperature=2.0, label_loss=LabelLoss(label_smoothing=0.1), transfer=transfer
+    )
     objective.attach(student)
     logits = student(IMAGES)
     found = objective(IMAGES, logits, LABELS)
@@ -54,6 +57,30 @@ def test_without_a_transfer_the_loss_has_two_parts():
     objective.attach(student)
     assert set(objective(IMAGES, student(IMAGES), LABELS)) == {"loss", "cross_entropy", "distillation_loss"}
     assert not any(module._forward_hooks for module in student.modules())
+
+
+def test_class_weights_multiply_both_terms_of_each_image():
+    student, teacher = Net(0), Net(1)
+    loss = LabelLoss(weights=torch.tensor([0.5, 3.0, 1.0, 2.0]))
+    objective = Distillation(Teacher(teacher), alpha=0.25, temperature=2.0, label_loss=loss)
+    logits, taught = student(IMAGES), teacher(IMAGES)
+    found = objective(IMAGES, logits, LABELS)
+    parts = []
+    for weight, mine, its, label in zip([0.5, 3.0, 1.0, 2.0, 0.5], logits, taught, LABELS, strict=True):
+        soft = soft_loss(mine[None], its[None], temperature=2.0)
+        parts.append(weight * (0.25 * soft + 0.75 * cross_entropy(mine[None], label[None])))
+    torch.testing.assert_close(found["loss"], torch.stack(parts).mean())
+
+
+def test_the_focal_factor_is_of_the_labels_alone():
+    student, teacher = Net(0), Net(1)
+    objective = Distillation(Teacher(teacher), alpha=0.25, temperature=2.0, label_loss=LabelLoss(gamma=2.0))
+    logits = student(IMAGES)
+    found = objective(IMAGES, logits, LABELS)
+    chance = logits.softmax(1)[range(5), LABELS]
+    hard = (-((1 - chance) ** 2) * chance.log()).mean()
+    torch.testing.assert_close(found["cross_entropy"], hard.detach())
+    torch.testing.assert_close(found["loss"], 0.25 * soft_loss(logits, teacher(IMAGES), temperature=2.0) + 0.75 * hard)
 
 
 def test_detach_leaves_no_hook():

@@ -23,9 +23,17 @@ def failures():
 def test_rows_by_hand(failures):
     assert list(list_failure_rows(failures)) == [
         ("  95 % interval", "95.00 to 99.00 %", "95.00 to 99.00 %", "-3.00 to +0.50 points"),
-        ("  balanced accuracy", "97.00 %", "95.00 %", "-2.00 points"),
-        ("  worst class", "cat, 90.00 %", "dog, 90.00 %", "dog: -8.00 points"),
+        ("balanced accuracy", "97.00 %", "95.00 %", "-2.00 points"),
+        ("  95 % interval", "95.00 to 99.00 %", "95.00 to 99.00 %", ""),
+        ("worst class", "cat, 90.00 %", "dog, 90.00 %", "dog: -8.00 points"),
+        ("  95 % interval", "80.00 to 95.00 %", "80.00 to 95.00 %", ""),
     ]
+
+
+def test_a_record_of_an_earlier_version_has_no_interval_of_the_worst_class(failures):
+    for one in ("dense", "compressed"):
+        del failures[one]["worst_class"]["low"]
+    assert [row[0] for row in list_failure_rows(failures)][-1] == "worst class"
 
 
 def test_without_an_analysis_nothing_is_shown():
@@ -35,14 +43,14 @@ def test_without_an_analysis_nothing_is_shown():
 
 def test_three_layers_at_most(failures):
     failures["layers"] = [{"name": f"layer{index}", "snr_db": 10.0 + index} for index in range(3)]
-    rows = list(list_failure_rows(failures))[3:]
+    rows = list(list_failure_rows(failures))[5:]
     assert [row[2] for row in rows] == ["layer0, 10.0 dB", "layer1, 11.0 dB", "layer2, 12.0 dB"]
     assert len({row[0] for row in rows}) == 3
 
 
 def test_if_no_class_lost_no_class_is_named(failures):
     failures["change"]["classes"] = []
-    assert list(list_failure_rows(failures))[2][3] == ""
+    assert list(list_failure_rows(failures))[3][3] == ""
     assert "class that lost" not in failures_to_markdown(failures, folder="f", pictures=[])
 
 

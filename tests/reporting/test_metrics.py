@@ -22,6 +22,7 @@ def test_keys_are_stable(evaluated):
         "dense",
         "compressed",
         "improvement",
+        "warnings",
         "pruning_history",
         "compaction",
         "quantization",
@@ -33,6 +34,14 @@ def test_keys_are_stable(evaluated):
     assert VARYING == ("timing", "provenance")
     assert metrics["timing"]["stage_seconds"] == {"dense": 3.0, "prune": 2.0}
     assert metrics["timing"]["threads"] == 2
+
+
+def test_figures_by_class_join_their_model_and_warnings_stand_together(evaluated):
+    classes = {"dense": {"scores": {"accuracy": 1.0}, "warnings": ["first"]}, "compressed": {"warnings": ["second"]}}
+    metrics = make_metrics(run={}, evaluated=evaluated, classes=classes, stage_seconds={}, provenance={})
+    assert metrics["dense"]["scores"] == {"accuracy": 1.0}
+    assert metrics["warnings"] == ["first", "second"]
+    assert "warnings" not in metrics["dense"]
 
 
 def test_improvement_by_hand(evaluated):

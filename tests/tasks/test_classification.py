@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from compression.core.label_loss import LabelLoss
 from compression.tasks.classification import Classification, network
 
 
@@ -41,7 +42,7 @@ def test_loss_by_hand(monkeypatch):
 
 
 def test_label_smoothing_affects_only_the_training_loss(monkeypatch):
-    task = make_task(FixedLogits(), label_smoothing=0.3)
+    task = make_task(FixedLogits(), label_loss=LabelLoss(label_smoothing=0.3))
     values = logged(task, monkeypatch)
     batch = torch.zeros(1, 3, 2, 2), torch.tensor([0])
     # Targets 0.8, 0.1, 0.1.
@@ -50,6 +51,22 @@ def test_label_smoothing_affects_only_the_training_loss(monkeypatch):
     task.validation_step(batch, 0)
     assert float(values["val/loss"]) == pytest.approx(-(torch.tensor(0.7).log().item()))
     assert float(values["val/accuracy"].compute()) == 1
+
+
+def test_another_monitor_is_logged_beside_accuracy(monkeypatch):
+    task = make_task(FixedLogits(), monitor="balanced_accuracy")
+    values = logged(task, monkeypatch)
+    task.validation_step((torch.zeros(4, 3, 2, 2), torch.tensor([0, 0, 0, 2])), 0)
+    assert float(values["val/accuracy"].compute()) == 0.75
+    # Class 0 has recall 1, class 2 has 0, class 1 has no image.
+    assert float(values["val/balanced_accuracy"].compute()) == 0.5
+
+
+def test_without_another_monitor_nothing_more_is_logged(monkeypatch):
+    task = make_task(FixedLogits())
+    values = logged(task, monkeypatch)
+    task.validation_step((torch.zeros(1, 3, 2, 2), torch.tensor([0])), 0)
+    assert set(values) == {"val/loss", "val/accuracy"}
 
 
 def test_optimizer_and_schedule():

@@ -112,6 +112,7 @@ class RunDocument(Struct, frozen=True):
     timing: _Timing = _Timing()
     pruning_history: list[StepRow] = []
     quantization: _Quantization | None = None
+    warnings: tuple[str, ...] = ()
     provenance: _Provenance = _Provenance()
 
 

@@ -69,7 +69,7 @@ def make_run_page(records: RunRecords) -> Page:
     return Page(
         kicker=_describe_kind(found.run),
         title=records.name,
-        verdict=describe_run(measured, failures),
+        verdict=[*describe_run(measured, failures), *(f"Warning: {line}." for line in found.warnings)],
         headline=_list_numbers(measured, failures),
         sections=[section for section in sections if section is not None],
     )

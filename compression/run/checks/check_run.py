@@ -6,6 +6,7 @@ import re
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.run.building.configured_loss import check_class_weights
 from compression.run.building.given_weights import describe_start, find_head, load_given_weights_
 from compression.run.checks.check_distillation import check_distillation
 from compression.run.checks.check_engines import check_engines
@@ -26,6 +27,7 @@ def check_run(context: Context) -> None:
     """Raise ``InputError`` for every error that can be found before training."""
     require_packages(*_IMPORTED_LATE)
     context.data.dataset.check()
+    check_class_weights(context)
     config = context.config
     get_allowed(config.storage.codec)
     model = check_model(context)

@@ -13,10 +13,11 @@ from rich.console import Console
 
 from compression.artifact import read_contents
 from compression.config.schema import MEASURING
+from compression.core.class_scores import find_monitored
 from compression.quantization.plan import Plan, describe_arithmetic
 from compression.reporting import provenance
 from compression.reporting.byte_shares import parts_to_markdown
-from compression.reporting.failure_rows import failures_to_markdown
+from compression.reporting.failure_rows import escape_markdown, failures_to_markdown
 from compression.reporting.figures import save_figure
 from compression.reporting.hparams import make_row
 from compression.reporting.metrics import flatten, make_metrics
@@ -44,11 +45,13 @@ from compression.run.names import (
     MODEL_CARD,
     ONNX,
     PICTURES,
+    PREDICTIONS,
     PRUNING_HISTORY,
     REPORT,
     WEIGHTS,
 )
 from compression.run.report.analysis_files import copy_analysis, find_groups
+from compression.run.report.class_counts import count_classes
 from compression.run.report.file_bytes import with_byte_parts
 from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.report.run_html import write_histories, write_run_html
@@ -74,6 +77,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
         quantization=_describe_quantization(records),
         failure_modes=records["analyze"].results["summary"] if "analyze" in records else None,
         stage_seconds=_stage_seconds(made),
+        classes=count_classes(records["evaluate"].path / PREDICTIONS, class_names=context.data.class_names),
         provenance={
             **context.store.made_with,
             "command": sys.argv,
@@ -85,7 +89,8 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
-    markdown = f"# {title}\n\n{to_markdown(rows)}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
+    warnings = "".join(f"\nWarning: {escape_markdown(line)}.\n" for line in metrics["warnings"])
+    markdown = f"# {title}\n\n{to_markdown(rows)}{warnings}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
     markdown += parts_to_markdown(metrics["compressed"]["bytes"], metrics["dense"]["bytes"])
     markdown += _describe_distillation(metrics)
     # A run that only found finished stages has its pictures already.
@@ -116,6 +121,8 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     context.log.write_row(result)
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else 100).print(to_rich(rows, title))
+    for line in metrics["warnings"]:
+        log.warning("evaluate  %s", line)
     for line in describe_left_out(metrics):
         log.info("evaluate  %s", line)
     return metrics
@@ -179,6 +186,12 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         },
         "val_accuracy": {
             stage: record.results["val_accuracy"]
+            for stage, record in records.items()
+            if "val_accuracy" in record.results
+        },
+        "monitor": context.monitor,
+        "val_score": {
+            stage: find_monitored(record.results)
             for stage, record in records.items()
             if "val_accuracy" in record.results
         },

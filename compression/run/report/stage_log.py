@@ -4,6 +4,7 @@ import logging
 
 import torch
 
+from compression.core.class_scores import Validated, describe_validated
 from compression.quantization.plan import describe_arithmetic
 from compression.reporting.pruning_steps import TARGET_NAMES
 from compression.run.building.network_files import plan_of
@@ -19,11 +20,16 @@ def log_stage(context: Context, name: str, record: StageRecord) -> None:
         # Free the GPU memory of this stage for the next stage and for other processes.
         torch.cuda.empty_cache()
     accuracy = record.results.get("val_accuracy")
+    found = (
+        ""
+        if accuracy is None
+        else describe_validated(Validated(accuracy, record.results.get("val_score")), context.monitor)
+    )
     log.info(
         "%s  %s%s",
         name,
         "found finished" if record.reused else f"done in {record.seconds:.1f} s",
-        "" if accuracy is None else f", validation accuracy {100 * accuracy:.2f} %{_arithmetic(record)}",
+        f", validation {found}{_arithmetic(record)}" if found else "",
     )
     if "removed" in record.results:
         what, weights = TARGET_NAMES[context.config.strategy.target], 100 * record.results["sparsity"]

@@ -44,7 +44,7 @@ def _compact(context: Context, parent: StageRecord, round_to: int, required: boo
     if not compacted.channels:
         return Made({"compacted": False, "channels": {}, "reason": "no channel is without a reader"})
     save_tensors(compacted.model.state_dict(), folder / WEIGHTS)
-    val_accuracy = validate(context, compacted.model)
+    validated = validate(context, compacted.model)
     small = compacted.model.cpu()
     return Made(
         {
@@ -53,6 +53,6 @@ def _compact(context: Context, parent: StageRecord, round_to: int, required: boo
             "difference": compacted.difference,
             "parameters": [count_parameters(model), count_parameters(small)],
             "macs": [count_macs(one, size, channels=channels) for one in (model, small)],
-            "val_accuracy": val_accuracy,
+            **validated.to_results(),
         }
     )

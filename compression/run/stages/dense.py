@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 from torch import nn
 
 from compression.callbacks.frozen_body import FrozenBody
-from compression.config.rules import result_settings
+from compression.run.building.configured_loss import training_settings
 from compression.run.building.given_weights import (
     find_head,
     hash_given_weights,
@@ -43,9 +43,11 @@ def obtain_dense(context: Context, made: Finished) -> StageRecord:
     if given is not None:
         inputs["weights"] = hash_given_weights(given)
     if given is not None and not starts:
+        # Later stages choose by it.
+        inputs |= {} if context.monitor == "accuracy" else {"monitor": context.monitor}
         make = partial(_take_weights, context)
     else:
-        inputs |= {"training": result_settings(config.training), "callbacks": config.callbacks or {}}
+        inputs |= {"training": training_settings(context), "callbacks": config.callbacks or {}}
         make = partial(
             train_from_scratch,
             context,
@@ -67,4 +69,4 @@ def _take_weights(context: Context, folder: Path) -> Made:
     save_tensors(model.state_dict(), folder / INITIAL)
     load_given_weights_(context, model)
     save_tensors(model.state_dict(), folder / WEIGHTS)
-    return Made({"val_accuracy": validate(context, model), "best_epoch": 0, "history": []})
+    return Made({**validate(context, model).to_results(), "best_epoch": 0, "history": []})

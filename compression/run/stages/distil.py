@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from compression.config.rules import result_settings
+from compression.run.building.configured_loss import training_settings
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.stage import Finished
@@ -27,7 +27,7 @@ def obtain_distilled(context: Context, made: Finished) -> StageRecord:
         "data": student.data.identity,
         "model": student.architecture,
         "code": user_code(config.model),
-        "training": result_settings(config.training) | {"epochs": num_epochs},
+        "training": training_settings(student) | {"epochs": num_epochs},
         "callbacks": config.callbacks or {},
         "seed": config.seed,
         "arithmetic": student.machine.identity,

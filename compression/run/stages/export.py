@@ -63,7 +63,7 @@ def _export(
         _write(context, parent, known, folder, model)
 
     callbacks = [counts, ExportCallback(write)]
-    return Made({"val_accuracy": validate(context, load_network(context, parent), callbacks=callbacks)})
+    return Made(validate(context, load_network(context, parent), callbacks=callbacks).to_results())
 
 
 def _write(context: Context, parent: StageRecord, known: Mapping[str, Any], folder: Path, model: nn.Module) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from compression.config.rules import result_settings
 from compression.core.learning_rate import repeated_cosine
+from compression.run.building.configured_loss import shared_settings
 from compression.run.building.network_files import is_compacted, load_network, save_tensors
 from compression.run.context import Context
 from compression.run.names import WEIGHTS
@@ -24,10 +25,9 @@ def obtain_finetuned(context: Context, made: Finished) -> StageRecord:
     With distillation, the dense model teaches it unless the configuration names another teacher.
     """
     student, parent, teacher = context.student, made.network, made["dense"]
-    training = result_settings(student.config.training)
     inputs = {
         "finetune": result_settings(student.config.strategy.finetune),
-        "training": {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")},
+        "training": shared_settings(student),
         "seed": student.config.seed,
         "arithmetic": student.machine.identity,
         **distillation_identity(student, teacher),
@@ -51,7 +51,7 @@ def _finetune(context: Context, parent: StageRecord, teacher: StageRecord, folde
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
         "compacted": is_compacted(parent),
-        "val_accuracy": fitted.val_accuracy,
+        **fitted.validated.to_results(),
         "best_epoch": fitted.best_epoch,
         "history": fitted.rows,
     }

@@ -14,12 +14,13 @@ from compression.callbacks.best_weights import BestWeights
 from compression.callbacks.pruning import PruningCallback
 from compression.callbacks.step_recorder import StepRecorder
 from compression.config.rules import result_settings
-from compression.core.accuracy import count_hits
+from compression.core.class_scores import MONITORS, Validated, collect_confusions, find_monitored, validate_confusions
 from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import repeated_cosine
 from compression.core.masks import MaskSet
 from compression.pruning.costed_weights import CostedWeightUnits
 from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.run.building.configured_loss import training_settings
 from compression.run.building.configured_sensitivity import needs_sensitivity, read_given_table
 from compression.run.building.configured_strategy import make_strategy, make_timeline
 from compression.run.building.network_files import load_network, save_tensors
@@ -50,7 +51,7 @@ def obtain_pruned(context: Context, made: Finished) -> StageRecord:
     config = student.config
     # Neither a recipe's name nor the training of the compacted model changes this stage's result.
     strategy = _without(result_settings(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
-    training = _without(result_settings(config.training), "warmup", "min_lr", "early_epoch", "freeze_epochs")
+    training = _without(training_settings(student), "warmup", "min_lr", "early_epoch", "freeze_epochs")
     if config.strategy.recovery.epochs is not None:
         # The parent's key has the length of dense training.
         training = _without(training, "epochs")
@@ -89,13 +90,13 @@ def _prune(
     devices = context.machine.devices
     timeline = make_timeline(context, strategy.num_steps, len(context.data.train_batches(devices=devices)))
     drop = settings.max_accuracy_drop
-    best = BestWeights()
+    best = BestWeights(context.monitor)
     recorder = StepRecorder(
         best,
         measure=partial(_measure, context),
         write=partial(write_step, context, folder),
         # The margin lets a drop of exactly the limit pass.
-        lowest=None if drop is None else parent.results["val_accuracy"] - drop / 100 - 1e-9,
+        lowest=None if drop is None else find_monitored(parent.results) - drop / 100 - 1e-9,
     )
     rewind = settings.recovery.rewind
     pruning = PruningCallback(
@@ -142,15 +143,16 @@ def _prune(
     assert masks.hold(weights), "a pruned weight came back"
     save_tensors(weights, folder / WEIGHTS)
     save_tensors(masks, folder / MASKS)
+    whole = "student" if parent.key.stage == "distil" else "dense model"
     results = {
-        "val_accuracy": row["accuracy_after"],
+        **Validated(row["accuracy_after"], row.get("score_after")).to_results(),
         "best_epoch": best_epoch,
         "history": rows,
         "sparsity": masks.sparsity,
         "layer_sparsity": masks.layer_sparsity,
         "sparsity_steps": pruning.sparsity_steps,
         "pruning_history": with_bytes(recorder.rows, folder),
-        "stopped": _describe_stop(recorder, row, drop, "student" if parent.key.stage == "distil" else "dense model"),
+        "stopped": _describe_stop(context, recorder, row, whole),
         "layers_left_whole": list(strategy.units.whole),
     }
     if isinstance(strategy.units, CostedWeightUnits):
@@ -167,27 +169,32 @@ def _outcome(
         return weights, pruning.masks.to("cpu"), recorder.rows[-1]
     if recorder.accepted is None:
         row = {"step": 0, "accuracy_after": parent.results["val_accuracy"]}
+        if "val_score" in parent.results:
+            row["score_after"] = parent.results["val_score"]
         return load_file(parent.path / WEIGHTS), pruning.strategy.units.dense_masks().to("cpu"), row
     accepted, masks, row = recorder.accepted
     return accepted, MaskSet(masks), row
 
 
-def _describe_stop(recorder: StepRecorder, kept: Mapping[str, Any], drop: float | None, whole: str) -> str | None:
+def _describe_stop(context: Context, recorder: StepRecorder, kept: Mapping[str, Any], whole: str) -> str | None:
     if not recorder.stopped:
         return None
-    last = recorder.rows[-1]
+    last, drop = recorder.rows[-1], context.config.strategy.max_accuracy_drop
+    reached = last.get("score_after", last["accuracy_after"])
     reason = (
-        f"step {last['step']} ({100 * last['sparsity']:.1f} % sparse) has {100 * last['accuracy_after']:.2f} % "
-        f"validation accuracy, more than strategy.max_accuracy_drop={drop:g} points below the {whole}; "
+        f"step {last['step']} ({100 * last['sparsity']:.1f} % sparse) has {100 * reached:.2f} % "
+        f"validation {MONITORS[context.monitor]}, more than strategy.max_accuracy_drop={drop:g} points below the "
+        f"{whole}; "
     )
     return reason + (f"kept step {kept['step']}" if kept["step"] else f"kept the {whole}")
 
 
-def _measure(context: Context, model: nn.Module) -> float:
+def _measure(context: Context, model: nn.Module) -> Validated:
     with evaluating(model):
-        hits, totals = count_hits(model, context.data.val_batches(), context.data.num_classes)
-    # Processes that train together must also stop together, so all of them use one accuracy.
-    return agree(float(hits.sum() / totals.sum()))
+        matrix = collect_confusions(model, context.data.val_batches(), context.data.num_classes)
+    found = validate_confusions(matrix, context.monitor)
+    # Processes that train together must also stop together, so all of them use one score.
+    return Validated(agree(found.accuracy), None if found.score is None else agree(found.score))
 
 
 def _without(settings: dict[str, Any], *names: str) -> dict[str, Any]:

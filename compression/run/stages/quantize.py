@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
 from compression.config.rules import result_settings
-from compression.core.accuracy import count_hits
+from compression.core.class_scores import collect_confusions, score_confusions
 from compression.core.counting import model_sparsity
 from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
@@ -27,6 +27,7 @@ from compression.quantization.network.narrowing import Narrowing
 from compression.quantization.plan import Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
 from compression.quantization.repairs.adaround import AdaRound
+from compression.run.building.configured_loss import shared_settings
 from compression.run.building.configured_plan import left_in_float, plan_for, reduced, reduces_range
 from compression.run.building.network_files import build_network, is_compacted, load_network, save_tensors
 from compression.run.code_identity import user_code
@@ -53,7 +54,7 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
     """
     student, parent, table, teacher = context.student, made.network, made.get("bits"), made["dense"]
     config = student.config
-    settings, training = result_settings(config.quantization), result_settings(config.training)
+    settings = result_settings(config.quantization)
     inputs: dict[str, Any] = {
         "quantization": {key: value for key, value in settings.items() if key != "training"},
         "bits": [config.weight_bits, config.activation_bits],
@@ -63,8 +64,7 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
         "arithmetic": student.machine.identity,
     }
     if config.quantization.name == "qat":
-        kept = {key: training[key] for key in ("optimizer", "label_smoothing", "gradient_clip")}
-        inputs["training"] = {**settings["training"], **kept}
+        inputs["training"] = {**settings["training"], **shared_settings(student)}
         inputs |= distillation_identity(student, teacher)
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
     return student.store.obtain(key, partial(_quantize, student, parent, teacher, table))
@@ -105,7 +105,7 @@ def _quantize(
         "plan": plan.to_json(),
         "method": context.config.quantization.name,
         "reduced_range": plan.reduced_range,
-        "val_accuracy": validate(context, network),
+        **validate(context, network).to_results(),
         "best_epoch": best_epoch,
         "history": rows,
         "sparsity_before": before,
@@ -131,8 +131,8 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
 
     def measure(network: nn.Module) -> float:
         with evaluating(network):
-            hits, totals = count_hits(network, images, context.data.num_classes)
-        return float(hits.sum() / totals.sum())
+            matrix = collect_confusions(network, images, context.data.num_classes)
+        return float(score_confusions(matrix, context.monitor))
 
     def measure_bits(bits: Mapping[str, int]) -> float:
         tried = reduced(context, _with_bits(plan, bits))

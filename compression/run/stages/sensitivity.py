@@ -1,4 +1,7 @@
-"""The sensitivity stage: accuracy on held-out training images with each layer pruned alone, at a grid of sparsities."""
+"""The sensitivity stage: accuracy on held-out training images with each layer pruned alone, at a grid of sparsities.
+
+Where models are chosen by another score than accuracy, that score is measured. The key of the parent says which.
+"""
 
 import json
 import logging
@@ -13,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from compression.config.rules import result_settings
-from compression.core.accuracy import count_hits
+from compression.core.class_scores import collect_confusions, score_confusions
 from compression.core.eval_mode import evaluating
 from compression.core.seeding import derive_seed, make_generator
 from compression.core.selection import prunable_weights
@@ -69,7 +72,7 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
         criterion=instantiate(KINDS[kind]["criterion"]),
         evidence=Evidence(model, example, make_generator(derive_seed(context.config.seed, "sensitivity"))),
         sparsities=settings.sparsities,
-        measure=partial(_accuracy, context, images),
+        measure=partial(_score, context, images),
         skip=list(rows),
     )
     with _progress() as progress:
@@ -83,7 +86,7 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
     table = SensitivityTable.from_json(
         {
             "kind": kind,
-            "baseline": _accuracy(context, images, model),
+            "baseline": _score(context, images, model),
             "images": sum(len(labels) for _, labels in images),
             "sizes": sizes,
             "accuracy": {name: rows[name] for name in sizes},
@@ -92,10 +95,10 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
     return Made(table.to_json())
 
 
-def _accuracy(context: Context, images: list[tuple[Tensor, Tensor]], model: nn.Module) -> float:
+def _score(context: Context, images: list[tuple[Tensor, Tensor]], model: nn.Module) -> float:
     with evaluating(model):
-        hits, totals = count_hits(model, images, context.data.num_classes)
-    return float(hits.sum() / totals.sum())
+        matrix = collect_confusions(model, images, context.data.num_classes)
+    return float(score_confusions(matrix, context.monitor))
 
 
 def _ones(model: nn.Module) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from compression.callbacks.exact_forms import ExactForms
 from compression.callbacks.line_progress import LineProgress
 from compression.callbacks.terminal_progress import TerminalProgress
 from compression.callbacks.turn_taking import TakesTurns
+from compression.core.class_scores import Validated
 from compression.run.context import Context
 from compression.run.ranks import is_helper
 from compression.run.training.checkpoint_io import AtomicCheckpointIO
@@ -42,10 +43,10 @@ _COPIES, _MARGIN_BYTES = 3, 16 << 20
 
 @dataclass(frozen=True)
 class Fitted:
-    """The best weights by validation accuracy, a row per epoch, and the seconds of earlier, killed attempts."""
+    """The best weights by the monitored score, a row per epoch, and the seconds of earlier, killed attempts."""
 
     weights: dict[str, Tensor]
-    val_accuracy: float
+    validated: Validated
     best_epoch: int
     rows: list[dict[str, float | int]]
     earlier_seconds: float
@@ -69,12 +70,14 @@ def fit(
     its share of every batch. Raises ``InputError`` if the disk has too little room, and ``TrainingJoined`` at the end
     of the training in a helper process.
     """
-    history, best = History(), best or BestWeights()
+    history, best = History(), best or BestWeights(context.monitor)
     checkpoint = folder / RESUME / f"{_LAST}.ckpt"
     _check_room(context, stage, task)
     terminal = sys.stdout.isatty() and not is_helper()
     progress: Callback = (
-        TerminalProgress(arithmetic=arithmetic) if terminal else LineProgress(stage, arithmetic=arithmetic)
+        TerminalProgress(arithmetic=arithmetic)
+        if terminal
+        else LineProgress(stage, arithmetic=arithmetic, monitor=context.monitor)
     )
     # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.
     save_last = ModelCheckpoint(
@@ -109,7 +112,7 @@ def fit(
         raise TrainingJoined
     if devices > 1:
         wait_for_helpers(trainer)
-    return Fitted(best.weights, best.accuracy, best.epoch + 1, history.rows, history.earlier_seconds)
+    return Fitted(best.weights, best.validated, best.epoch + 1, history.rows, history.earlier_seconds)
 
 
 def _check_room(context: Context, stage: str, task: Classification) -> None:

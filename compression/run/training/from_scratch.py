@@ -53,7 +53,7 @@ def train_from_scratch(
     fitted = fit(context, stage, folder, task, num_epochs=num_epochs, callbacks=callbacks, devices=devices)
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
-        "val_accuracy": fitted.val_accuracy,
+        **fitted.validated.to_results(),
         "best_epoch": fitted.best_epoch,
         "history": fitted.rows,
     }

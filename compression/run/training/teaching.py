@@ -20,6 +20,7 @@ from compression.distillation.features import (
 from compression.distillation.inheritance import inherit_weights_
 from compression.distillation.objective import Distillation
 from compression.distillation.transfer import USUAL_WEIGHT, FeatureTransfer, make_transfer
+from compression.run.building.configured_loss import make_label_loss
 from compression.run.context import Context
 from compression.run.training.load_teacher import load_teacher, teacher_identity
 from compression.stage_store.store import StageRecord
@@ -38,7 +39,7 @@ def distillation_callbacks(context: Context, dense_model: StageRecord, student: 
         teacher,
         alpha=settings.alpha,
         temperature=settings.temperature,
-        label_smoothing=context.config.training.label_smoothing,
+        label_loss=make_label_loss(context),
         transfer=make_feature_transfer(context, student, teacher.net) if settings.name == "feature" else None,
     )
     return [DistillationCallback(distillation)]

@@ -23,8 +23,12 @@ from compression.sweep.baselines.overrides import (
     own_width,
 )
 from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
+from compression.sweep.fold_arguments import FOLD
 from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_state
+
+# Keys of jobs that repeat one configuration.
+_REPEATS = ("seed", FOLD)
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
             continue
         axes = {key: value for key, value in target.job.axes.items() if not compresses(key_of(key))}
         # All seeds of one network name the same matched job, so that the report groups them.
-        group = (found, *sorted((key, str(value)) for key, value in axes.items() if key != "seed"))
+        group = (found, *sorted((key, str(value)) for key, value in axes.items() if key not in _REPEATS))
         place = {**axes, WIDTH: found, "matches": matched.setdefault(group, target.job.name)}
         name = kept.get(digest) or name_job({"kind": SMALL_DENSE, **axes, WIDTH: f"width{found:g}"}, digest)
         try:
@@ -157,7 +161,7 @@ def _find_widths(targets: Sequence[Target]) -> Iterator[tuple[Target, float | st
 
 
 def _without_seed(overrides: Sequence[str]) -> tuple[str, ...]:
-    return tuple(line for line in overrides if key_of(line) != "seed")
+    return tuple(line for line in overrides if key_of(line) not in _REPEATS)
 
 
 class Files:

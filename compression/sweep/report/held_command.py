@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compression.sweep.fold_arguments import FOLD
 from compression.sweep.jobs import SEARCH
 from compression.sweep.report.leaderboard import MATCHES
 from compression.sweep.report.records import RUN, JobRecord, SweepRecord
@@ -49,7 +50,7 @@ def repeat(sweep: SweepRecord, job: JobRecord) -> str:
     wanted = {"baselines": "baselines=true"} if job.is_baseline else {}
     if job.kept:
         matched = next((one for one in sweep.jobs if one.name == job.axes.get(MATCHES)), job)
-        shared = {key: _hold(sweep, job)[key] for key in job.axes if key in matched.axes}
+        shared = {key: _hold(sweep, job)[key] for key in job.axes if key in matched.axes and key != FOLD}
         wanted = {**_hold(sweep, matched), **shared, **wanted}
     return _join(sweep.command, wanted)
 
@@ -89,7 +90,8 @@ def _join(command: Sequence[str], wanted: Mapping[str, str], *, without: Sequenc
 def _hold(sweep: SweepRecord, job: JobRecord) -> dict[str, str]:
     """Return the overrides that hold each axis at the value of ``job``, plus ``name=`` if the command has no name."""
     own = _overrides(job)
-    held = {key: own.get(key, to_override(key, value)) for key, value in job.axes.items()}
+    # A configuration is compared by all of its folds.
+    held = {key: own.get(key, to_override(key, value)) for key, value in job.axes.items() if key != FOLD}
     if any(_key_of(word) == "name" for word in sweep.command[1:]):
         return held
     return {**held, "name": f"name={_quote(sweep.folder.resolve().name)}"}

@@ -65,6 +65,13 @@ _LAST = {
     "dense_epochs": "epochs of the dense model; for small_dense, of the grid's",
     "test_images": "number of images that accuracy is measured on",
     "threads": "CPU threads of training and timing",
+    "monitor": "the score that configurations are compared by: accuracy, balanced_accuracy (mean recall of the "
+    "classes) or macro_f1",
+    "val_score": "that score on held-out training images",
+    "score": "that score on test images",
+    "dense_val_score": "val_score of the dense model of dense_val_accuracy",
+    "dense_score": "score of the dense model of dense_val_accuracy",
+    "classes": "correct and all test images of each class",
     "seconds": "wall time of the job, without stages that were already finished; for a single run, the time that "
     "making all its stages took",
     "stages": "ids of the job's stages in the store; jobs that share a stage have the same id",
@@ -131,7 +138,9 @@ def _describe(job: JobRecord, label: str) -> dict[str, Any]:
 def _measure(answer: Answer, job: JobRecord) -> dict[str, Any]:
     if job.measured is None:
         return {}
-    return make_result_row(job.measured, dense=answer.reference(job), batch_size=answer.batch_size)
+    return make_result_row(
+        job.measured, dense=answer.reference(job), batch_size=answer.batch_size, monitor=answer.monitor
+    )
 
 
 def _find_timed(sweep: SweepRecord) -> list[tuple[str, int]]:

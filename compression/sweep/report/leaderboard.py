@@ -3,16 +3,19 @@
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from compression.core.class_scores import MONITORS
 from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.reporting.metrics_reader import Latency, Measured
 from compression.reporting.result_row import speedup_of
 from compression.sweep.axis_names import SHORT_NAMES, shorten_key
+from compression.sweep.fold_arguments import FOLD
 from compression.sweep.jobs import RANDOM, SMALL_DENSE
-from compression.sweep.report.records import BASELINES, RUN, SEED, JobRecord, SweepRecord
+from compression.sweep.report.pooled_classes import PooledClasses, pool_classes
+from compression.sweep.report.records import BASELINES, REPEATS, RUN, JobRecord, SweepRecord
 from compression.sweep.report.seeds import Noise, Sample, pool_noise, rank, summarize
 
 # The axis of a small dense job that names the job of the grid it matches in size.
@@ -21,13 +24,14 @@ MATCHES = "matches"
 
 @dataclass(frozen=True)
 class Configuration:
-    """Finished jobs that differ only in their seed.
+    """Finished jobs that differ only in their seed or fold.
 
-    ``job`` is the one to ship: it has the highest validation accuracy, and bytes, sparsity and latency are its own.
-    ``val`` and ``test`` are accuracies and means over all seeds. Choices are based on ``score``, which is ``val``, or
-    ``test`` if the sweep has no validation. ``drop`` is the loss of that accuracy in points, ``kept`` is its fraction
-    of the dense model's accuracy, and ``test_drop`` is the loss of test accuracy in points. ``ratio`` is
-    ``dense_bytes`` over the bytes of the file. ``place`` counts from 1 and is shared if ``tied``.
+    ``job`` is the one to ship: it has the highest validation score, and bytes, sparsity and latency are its own.
+    ``val`` and ``test`` are means over all seeds and folds of the sweep's score: accuracy, or the answer's ``monitor``.
+    Choices are based on ``score``, which is ``val``, or ``test`` if the sweep has no validation. ``drop`` is the loss
+    of that score in points, ``kept`` is its fraction of the dense model's, and ``test_drop`` is the loss of ``test`` in
+    points. ``ratio`` is ``dense_bytes`` over the bytes of the file. ``place`` counts from 1 and is shared if ``tied``.
+    ``pooled`` are figures by class over all folds.
     """
 
     label: str
@@ -48,6 +52,7 @@ class Configuration:
     speedup: float | None
     place: int = 0
     tied: bool = False
+    pooled: PooledClasses | None = None
 
     @property
     def measured(self) -> Measured:
@@ -75,8 +80,9 @@ class Configuration:
 class Answer:
     """The ranked configurations of a sweep.
 
-    With ``validated``, choices are based on validation accuracy, otherwise on test accuracy. ``batch_size`` is the one
-    that latencies are compared at. ``noise`` is the deviation among seeds, None if it is unknown.
+    With ``validated``, choices are based on the validation score, otherwise on the test score. ``monitor`` says which
+    score: accuracy, balanced_accuracy or macro_f1. ``batch_size`` is the one that latencies are compared at. ``noise``
+    is the deviation among seeds, None if it is unknown.
     """
 
     sweep: SweepRecord
@@ -84,6 +90,24 @@ class Answer:
     batch_size: int | None
     configurations: tuple[Configuration, ...]
     noise: Noise | None
+    monitor: str = "accuracy"
+
+    @property
+    def score_name(self) -> str:
+        """The score in words, e.g. ``balanced accuracy``."""
+        return MONITORS[self.monitor]
+
+    @property
+    def repeats_name(self) -> str:
+        """What the jobs of a configuration differ in: ``seeds``, ``folds``, or ``runs`` if in both."""
+        folds, seeds = (len(self.sweep.axes.get(key, ())) > 1 for key in (FOLD, "seed"))
+        return "runs" if folds and seeds else "folds" if folds else "seeds"
+
+    @property
+    def shows_classes(self) -> bool:
+        """Whether tables show balanced accuracy and the worst class: with folds, or where they decide."""
+        known = any(one.pooled is not None for one in self.configurations)
+        return known and (self.monitor != "accuracy" or self.repeats_name != "seeds")
 
     @cached_property
     def unfinished(self) -> list[JobRecord]:
@@ -101,11 +125,11 @@ class Answer:
         if job.kind != SMALL_DENSE:
             return job.measured
         matched = self._matchable.get(str(job.axes.get(MATCHES)))
-        sibling = None if matched is None else self._by_place.get((_key(matched), job.seed))
+        sibling = None if matched is None else self._by_place.get((_key(matched), job.repeat))
         if sibling is not None and sibling.measured is not None:
             return sibling.measured
         known = list(self._by_place.values())
-        others = [other for other in known if other.seed == job.seed] or known
+        others = [other for other in known if other.repeat == job.repeat] or known
         return _largest_dense([other for other in others if _agree(job, other)] or others, default=job.measured)
 
     @cached_property
@@ -114,24 +138,27 @@ class Answer:
 
     @cached_property
     def _by_place(self) -> dict[Any, JobRecord]:
-        return {(_key(job), job.seed): job for job in self.sweep.finished if job.kind != SMALL_DENSE}
+        return {(_key(job), job.repeat): job for job in self.sweep.finished if job.kind != SMALL_DENSE}
 
 
 def make_answer(sweep: SweepRecord) -> Answer:
     """Group the finished jobs into configurations, compare each with its dense model, and rank them."""
     finished = sweep.finished
+    monitor = choose_common_monitor([job.measured for job in finished if job.measured])
     # Without a finished job, nothing shows that validation accuracy is missing.
-    validated = not finished or any(job.measured.val_accuracy is not None for job in finished if job.measured)
+    validated = not finished or any(job.measured.val_score(monitor) is not None for job in finished if job.measured)
     batch_size = _common_batch_size(finished)
-    bare = Answer(sweep=sweep, validated=validated, batch_size=batch_size, configurations=(), noise=None)
+    bare = Answer(
+        sweep=sweep, validated=validated, batch_size=batch_size, configurations=(), noise=None, monitor=monitor
+    )
     groups = group_by_seed(finished)
-    planned = Counter(key for key, _ in {(_key(job), job.seed) for job in sweep.jobs})
+    planned = Counter(key for key, _ in {(_key(job), job.repeat) for job in sweep.jobs})
     labels = make_labels(sweep)
     made = [
         _make_configuration(bare, jobs, label=labels[jobs[0].name], num_planned=planned[_key(jobs[0])])
         for jobs in groups
         # A job without validation accuracy cannot be ranked among those that have it.
-        if not validated or all(job.measured and job.measured.val_accuracy is not None for job in jobs)
+        if not validated or all(job.measured and job.measured.val_score(monitor) is not None for job in jobs)
     ]
     made.sort(key=lambda one: (-one.score.mean, one.measured.bytes, one.job.name))
     noise = pool_noise(_steady(made))
@@ -140,20 +167,32 @@ def make_answer(sweep: SweepRecord) -> Answer:
         Configuration(**{**vars(one), "place": place, "tied": tied})
         for one, (place, tied) in zip(made, places, strict=True)
     )
-    return Answer(sweep=sweep, validated=validated, batch_size=batch_size, configurations=ranked, noise=noise)
+    return replace(bare, configurations=ranked, noise=noise)
+
+
+def choose_common_monitor(runs: Sequence[Measured]) -> str:
+    """Return the score that the runs of a sweep are compared by.
+
+    It is the score that all of them chose epochs by. If they differ, it is balanced accuracy. If some record does not
+    have that score, it is accuracy.
+    """
+    wanted = {run.monitor for run in runs}
+    monitor = wanted.pop() if len(wanted) == 1 else "balanced_accuracy" if wanted else "accuracy"
+    found = (score for run in runs for score in (run.score(monitor), run.dense_score(monitor)))
+    return "accuracy" if any(score is None for score in found) else monitor
 
 
 def group_by_seed(jobs: Iterable[JobRecord]) -> list[list[JobRecord]]:
-    """Return the jobs in groups that are equal in kind and in all axes except the seed.
+    """Return the jobs in groups that are equal in kind and in all axes except the seed and the fold.
 
-    A group holds each seed once: a second job with the same seed starts another group.
+    A group holds each seed and fold once: a second job with the same ones starts another group.
     """
     groups: dict[Any, list[JobRecord]] = {}
     seen: Counter[Any] = Counter()
     for job in jobs:
         key = _key(job)
-        seen[key, job.seed] += 1
-        groups.setdefault((key, seen[key, job.seed]), []).append(job)
+        seen[key, job.repeat] += 1
+        groups.setdefault((key, seen[key, job.repeat]), []).append(job)
     return list(groups.values())
 
 
@@ -179,7 +218,7 @@ def describe_kind(kind: str) -> str:
 def _describe_axes(job: JobRecord) -> str:
     words = []
     for key, value in job.axes.items():
-        if key in (SEED, MATCHES) or value is None:
+        if key in (*REPEATS, MATCHES) or value is None:
             continue
         if key == "sparsity" and isinstance(value, (int, float)):
             words.append(f"s{100 * value:g}")
@@ -189,33 +228,36 @@ def _describe_axes(job: JobRecord) -> str:
             words.append(value)
         else:
             words.append(f"{shorten_key(key)}={value}")
+    if not words and job.axes.get(FOLD) is not None:
+        words.append("cross-validation")
     if job.is_baseline:
         words.insert(0, describe_kind(job.kind))
     return " ".join(words)
 
 
 def _key(job: JobRecord) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return job.kind, tuple(sorted((key, repr(value)) for key, value in job.axes.items() if key != SEED))
+    return job.kind, tuple(sorted((key, repr(value)) for key, value in job.axes.items() if key not in REPEATS))
 
 
 def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str, num_planned: int) -> Configuration:
     runs = [(job.measured, answer.reference(job)) for job in jobs if job.measured]
-    test = summarize([run.accuracy for run, _ in runs])
-    vals = [run.val_accuracy for run, _ in runs if run.val_accuracy is not None]
+    monitor = answer.monitor
+    test = summarize(_known(run.score(monitor) for run, _ in runs))
+    vals = _known(run.val_score(monitor) for run, _ in runs)
     val = summarize(vals) if len(vals) == len(runs) else None
-    dense_test = statistics.fmean(dense.dense_accuracy for _, dense in runs)
-    dense_vals = [dense.dense_val_accuracy for _, dense in runs if dense.dense_val_accuracy is not None]
-    # A loss must compare two accuracies of the same kind, validation or test.
+    dense_test = statistics.fmean(_known(dense.dense_score(monitor) for _, dense in runs))
+    dense_vals = _known(dense.dense_val_score(monitor) for _, dense in runs)
+    # A loss must compare two scores of the same kind, validation or test.
     by_val = answer.validated and val is not None and len(dense_vals) == len(runs)
     own, other = (val.mean, statistics.fmean(dense_vals)) if val and by_val else (test.mean, dense_test)
-    ship = min(jobs, key=lambda job: _ship_order(job, answer.validated))
+    ship = min(jobs, key=lambda job: _ship_order(job, answer))
     assert ship.measured is not None
     dense = answer.reference(ship)
     latency = ship.measured.latency(answer.batch_size)
     return Configuration(
         label=label,
         kind=ship.kind,
-        axes={key: value for key, value in ship.axes.items() if key != SEED},
+        axes={key: value for key, value in ship.axes.items() if key not in REPEATS},
         job=ship,
         num_jobs=len(jobs),
         num_planned=num_planned,
@@ -229,7 +271,12 @@ def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str
         dense_bytes=dense.dense_bytes,
         latency=latency,
         speedup=speedup_of(latency, dense=dense, own=dense is ship.measured),
+        pooled=pool_classes(jobs, ship=ship),
     )
+
+
+def _known(scores: Iterable[float | None]) -> list[float]:
+    return [score for score in scores if score is not None]
 
 
 def _steady(configurations: Sequence[Configuration]) -> list[Sample]:
@@ -239,11 +286,12 @@ def _steady(configurations: Sequence[Configuration]) -> list[Sample]:
     return [score for score in grid if 100 * (best - score.mean) <= COLLAPSED_POINTS]
 
 
-def _ship_order(job: JobRecord, validated: bool) -> tuple[float, int, str]:
+def _ship_order(job: JobRecord, answer: Answer) -> tuple[float, int, str]:
     run = job.measured
     assert run is not None
-    accuracy = run.val_accuracy if validated and run.val_accuracy is not None else run.accuracy
-    return -accuracy, run.bytes, job.name
+    val, test = run.val_score(answer.monitor), run.score(answer.monitor)
+    assert test is not None
+    return -(val if answer.validated and val is not None else test), run.bytes, job.name
 
 
 def _agree(job: JobRecord, other: JobRecord) -> bool:

@@ -52,7 +52,8 @@ def make_picks(answer: Answer) -> list[Pick]:
         if chosen is not None and chosen.is_baseline:
             of_grid = choose([one for one in everything if not one.is_baseline])
         tied = find_tied(chosen, everything if choose is pick_accuracy else _usable(everything))
-        picks.append(Pick(title, RULES[title], chosen, of_grid, None if chosen else _why_none(everything), tied))
+        rule = RULES[title].replace("accuracy", answer.score_name)
+        picks.append(Pick(title, rule, chosen, of_grid, None if chosen else _why_none(everything), tied))
     return picks
 
 

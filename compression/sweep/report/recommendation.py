@@ -40,8 +40,9 @@ class Recommendation:
     def to_rich(self) -> Group:
         """Return the recommendation, the table of the others, and the next command with its rule."""
         answer = self.answer
-        aim = "the smallest file" if self.by_bytes else "the highest accuracy"
-        by = "accuracy on held-out training images" if answer.validated else "test accuracy, as no other is recorded"
+        aim = "the smallest file" if self.by_bytes else f"the highest {answer.score_name}"
+        score = answer.score_name
+        by = f"{score} on held-out training images" if answer.validated else f"test {score}, as no other is recorded"
         rule = f"Rule: {aim} within {self.limits.describe()}; accuracy and loss here are by {by}."
         lines = [self._describe_best(), rule, ""]
         ends = ["", *self._describe_next()]
@@ -70,7 +71,7 @@ class Recommendation:
         title = "How near the others came; misses of a limit in brackets" if shown else "No other has finished."
         table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         limited = list(self.limits.given())
-        for name in ("configuration", "accuracy, %", *(_NAMES[key] for key in limited)):
+        for name in ("configuration", f"{self.answer.score_name}, %", *(_NAMES[key] for key in limited)):
             table.add_column(name, justify="left" if name == "configuration" else "right")
         for one in shown:
             cells = [self._write(one, name) for name in limited]

@@ -14,6 +14,7 @@ import yaml
 
 from compression.core.errors import InputError
 from compression.reporting.metrics_reader import Measured, read_measured
+from compression.sweep.fold_arguments import FOLD
 from compression.sweep.jobs import (
     BROKEN,
     FINISHED,
@@ -31,6 +32,8 @@ from compression.sweep.jobs import (
 RUN = "run"
 BASELINES = (RANDOM, SMALL_DENSE)
 SEED = "seed"
+# Axes of jobs that repeat one configuration: the report gives their mean.
+REPEATS = (SEED, FOLD)
 # Keys of single runs that are not axes, because they say only where and how a run is executed.
 _NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "logger", "runtime")
 
@@ -64,6 +67,11 @@ class JobRecord:
         """The seed on its axis, or else the seed that it ran with."""
         seed = self.axes.get(SEED)
         return seed if isinstance(seed, int) or self.measured is None else self.measured.seed
+
+    @property
+    def repeat(self) -> tuple[int | None, Any]:
+        """What distinguishes the job from others of its configuration: its seed, and its fold if it has one."""
+        return self.seed, self.axes.get(FOLD)
 
 
 @dataclass(frozen=True)

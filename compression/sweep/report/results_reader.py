@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from compression.core.class_scores import MONITORS
 from compression.core.errors import InputError
 from compression.reporting.metrics_reader import Latency, Measured
 from compression.sweep.jobs import BROKEN, FINISHED
@@ -69,6 +70,9 @@ def _read_job(row: Mapping[str, str]) -> JobRecord:
 
 def _measure(row: Mapping[str, str]) -> Measured:
     stages = json.loads(row.get("stages") or "{}")
+    monitor = row.get("monitor") or "accuracy"
+    if monitor not in MONITORS:
+        raise ValueError(f"monitor={monitor!r:.40}: must be one of {', '.join(MONITORS)}")
     return Measured(
         accuracy=float(row["accuracy"]),
         val_accuracy=_number(row, "val_accuracy"),
@@ -88,7 +92,20 @@ def _measure(row: Mapping[str, str]) -> Measured:
         threads=_count(row, "threads"),
         stages=stages if isinstance(stages, dict) else {},
         latencies=tuple(_read_latencies(row)),
+        monitor=monitor,
+        scores=_score(row, monitor, "score"),
+        val_scores=_score(row, monitor, "val_score"),
+        dense_scores=_score(row, monitor, "dense_score"),
+        dense_val_scores=_score(row, monitor, "dense_val_score"),
+        classes={
+            str(name): (int(pair[0]), int(pair[1])) for name, pair in json.loads(row.get("classes") or "{}").items()
+        },
     )
+
+
+def _score(row: Mapping[str, str], monitor: str, key: str) -> dict[str, float]:
+    value = _number(row, key)
+    return {} if value is None else {monitor: value}
 
 
 def _read_latencies(row: Mapping[str, str]) -> list[Latency]:

@@ -11,7 +11,7 @@ from compression.sweep.jobs import BROKEN, FAILED, INTERRUPTED, KILLED, WAITING
 from compression.sweep.report.held_command import add_point, is_search, repeat, search_on
 from compression.sweep.report.leaderboard import Answer, Configuration
 from compression.sweep.report.limits import Limits
-from compression.sweep.report.records import SEED
+from compression.sweep.report.records import REPEATS, SEED
 
 # How a measure is interpolated along an axis: linearly (False) or by ratio (True).
 _SCALES = {"score": False, "drop": False, "bytes": True, "latency": True}
@@ -82,7 +82,7 @@ def measure(one: Configuration) -> dict[str, float]:
 
 def _candidates(answer: Answer, limits: Limits, grid: Sequence[Configuration]) -> Iterator[_Candidate]:
     for key in answer.sweep.axes:
-        if key == SEED:
+        if key in REPEATS:
             continue
         lines: dict[Any, list[Configuration]] = {}
         for one in grid:

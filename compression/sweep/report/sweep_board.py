@@ -7,23 +7,32 @@ from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Cell, Choice, Controls, Limit, Table
 from compression.sweep.axis_names import shorten_key
 from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.pooled_classes import list_class_cells
 from compression.sweep.report.seeds import Sample
 from compression.sweep.report.sweep_pictures import list_varied
 
 PAGE, MODEL = "report.html", "model.cmp"
 _KIB = 2**10
+# Columns of figures by class, over the pooled test images of all folds.
+BALANCED, WORST = "balanced accuracy, %", "worst class, %"
 # With more values, a setting gets no list to choose from.
 _MAX_CHOICES = 24
 
 
 def name_score(answer: Answer) -> str:
     """Return the name of the column with the accuracy that choices are based on."""
-    return "validation, %" if answer.validated else "chosen by: test, %"
+    part = "validation" if answer.validated else "chosen by: test"
+    return f"{part}, %" if answer.monitor == "accuracy" else f"{part} {answer.score_name}, %"
+
+
+def name_test(answer: Answer) -> str:
+    """Return the name of the column with the same score on test images."""
+    return "test, %" if answer.monitor == "accuracy" else f"test {answer.score_name}, %"
 
 
 def make_controls(answer: Answer) -> Controls:
     """Return limits on the numbers of a configuration, and choices of the settings that differ."""
-    accuracy = "Validation accuracy" if answer.validated else "Test accuracy"
+    accuracy = f"{'Validation' if answer.validated else 'Test'} {answer.score_name}"
     limits = [
         Limit("accuracy", f"{accuracy} at least, %", least=True),
         Limit("lost", "Points lost at most", least=False),
@@ -65,9 +74,10 @@ def list_board(answer: Answer) -> Table:
     columns = [
         "configuration",
         "place",
-        *(["seeds"] if several else []),
+        *([answer.repeats_name] if several else []),
         name_score(answer),
-        "test, %",
+        name_test(answer),
+        *([BALANCED, WORST] if answer.shows_classes else []),
         "points lost",
         "sparsity, %",
         "file",
@@ -81,7 +91,10 @@ def list_board(answer: Answer) -> Table:
         [*_list_cells(answer, one, several), *([Cell(MODEL if model else "-", href=model)] if any(models) else [])]
         for one, model in zip(answer.configurations, models, strict=True)
     ]
-    caption = "Configurations, best first; equal places (=) are not distinguishable. Points lost are of test accuracy."
+    caption = (
+        "Configurations, best first; equal places (=) are not distinguishable. Points lost are of test "
+        f"{answer.score_name}."
+    )
     ids = list(range(len(rows)))
     return Table(caption, columns, rows, words=("configuration", "engine"), ids=ids)
 
@@ -94,6 +107,7 @@ def _list_cells(answer: Answer, one: Configuration, several: bool) -> list[Cell 
         *([Cell(count, one.num_jobs)] if several else []),
         Cell(write_percent(one.score), 100 * one.score.mean),
         Cell(write_percent(one.test), 100 * one.test.mean),
+        *(_list_class_cells(one) if answer.shows_classes else []),
         Cell(f"{one.test_drop:+.2f}", one.test_drop),
         Cell(f"{100 * one.measured.sparsity:.1f}", 100 * one.measured.sparsity),
         Cell(format_size(one.measured.bytes), one.measured.bytes),
@@ -101,6 +115,15 @@ def _list_cells(answer: Answer, one: Configuration, several: bool) -> list[Cell 
         Cell("-" if one.latency is None else f"{one.latency.milliseconds:.3g}", one.milliseconds),
         Cell(one.engine or "-", one.engine),
         Cell("-" if one.speedup is None else f"{one.speedup:.2f}x", one.speedup),
+    ]
+
+
+def _list_class_cells(one: Configuration) -> list[Cell | str]:
+    balanced, worst = list_class_cells(one.pooled)
+    pooled = one.pooled
+    return [
+        Cell(balanced, None if pooled is None else 100 * pooled.balanced.value),
+        Cell(worst, None if pooled is None else 100 * pooled.worst.value),
     ]
 
 

@@ -10,7 +10,7 @@ from compression.reporting.page.page_blocks import Chart
 from compression.sweep.report.fronts import COSTS, Front
 from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind
 from compression.sweep.report.picks import Pick
-from compression.sweep.report.records import RUN, SEED
+from compression.sweep.report.records import REPEATS, RUN
 from compression.sweep.report.sweep_board import write_percent
 from compression.sweep.report.sweep_pictures import find_floor, list_dense_points, list_prunings, make_coordinates
 
@@ -22,7 +22,7 @@ _WIDE = 760
 def draw_front_charts(answer: Answer, fronts: Mapping[str, Front], picks: Sequence[Pick]) -> list[Chart]:
     """Return a chart of accuracy against each cost that is known."""
     charts = []
-    accuracy = "validation accuracy, %" if answer.validated else "test accuracy, %"
+    accuracy = f"{'validation' if answer.validated else 'test'} {answer.score_name}, %"
     names = {**_NAMES, "latency": f"latency, ms per batch of {answer.batch_size}, log scale"}
     for against, front in fronts.items():
         points = [
@@ -135,9 +135,9 @@ def draw_steps_chart(answer: Answer) -> Chart | None:
 
 
 def _list_jobs_of(answer: Answer, one: Configuration) -> list[str]:
-    """Return the names of the finished jobs that differ from the configuration's job only in the seed."""
+    """Return the names of the finished jobs that differ from the configuration's job only in seed or fold."""
     return [
         job.name
         for job in answer.sweep.finished
-        if job.kind == one.kind and {key: value for key, value in job.axes.items() if key != SEED} == one.axes
+        if job.kind == one.kind and {key: value for key, value in job.axes.items() if key not in REPEATS} == one.axes
     ]

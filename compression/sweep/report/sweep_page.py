@@ -17,6 +17,7 @@ from compression.sweep.report.sweep_board import (
     list_board,
     make_controls,
     name_score,
+    name_test,
     write_percent,
 )
 from compression.sweep.report.sweep_charts import draw_front_charts, draw_parallel_chart, draw_steps_chart
@@ -76,13 +77,13 @@ def _describe(answer: Answer, picks: Sequence[Pick]) -> list[str]:
     one = chosen.chosen
     kind = f", a baseline ({describe_kind(one.kind)})," if one.is_baseline else ""
     speed = "" if one.speedup is None else f" It runs {one.speedup:.2f}x as fast as the dense model ({one.engine})."
-    accuracy = f"{_lost(one.test_drop)} of test accuracy ({write_percent(one.test)} %)"
+    accuracy = f"{_lost(one.test_drop)} of test {answer.score_name} ({write_percent(one.test)} %)"
     verdict = (
         f"The best balance of size and accuracy is {one.label}{kind}: {one.ratio:.1f}x smaller than the dense model "
         f"({format_size(one.measured.bytes)}), {accuracy}.{speed}"
     )
     by = "on held-out training images" if answer.validated else "on test images, which flatters what is chosen"
-    return [verdict, f"{counts} Choices are made by accuracy {by}."]
+    return [verdict, f"{counts} Choices are made by {answer.score_name} {by}."]
 
 
 def _lost(points: float) -> str:
@@ -108,7 +109,16 @@ def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
                 "-" if one.latency is None else f"{one.latency.milliseconds:.3g}",
             ]
         )
-    columns = ("pick", "configuration", name_score(answer), "test, %", "points lost", "file", "ratio", "latency, ms")
+    columns = (
+        "pick",
+        "configuration",
+        name_score(answer),
+        name_test(answer),
+        "points lost",
+        "file",
+        "ratio",
+        "latency, ms",
+    )
     return Table("Three picks", columns, rows, words=("configuration",))
 
 

@@ -16,7 +16,7 @@ from compression.sweep.axis_names import shorten_key
 from compression.sweep.report.fronts import COSTS, Front
 from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind
 from compression.sweep.report.picks import Pick
-from compression.sweep.report.records import RUN, SEED, JobRecord
+from compression.sweep.report.records import REPEATS, RUN, JobRecord
 
 _KIB = 2**10
 # The largest number of axes in the parallel coordinates that can still be read.
@@ -130,26 +130,27 @@ def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
         front=[index[id(one)] for one in front.members],
         dense=list_dense_points(answer, front.against),
         axis=axes[front.against],
-        accuracy="validation accuracy, %" if answer.validated else "test accuracy, %",
+        accuracy=_name_score(answer),
         title=f"{name}: accuracy against {front.against}",
     )
 
 
 def list_dense_points(answer: Answer, against: str) -> list[tuple[float, float]]:
-    """Return (cost, accuracy in percent) of every dense model; models that differ only in the seed are averaged."""
-    models: dict[int, dict[tuple[int | None, str], tuple[float, float]]] = {}
+    """Return (cost, accuracy in percent) of every dense model; models that differ only in seed or fold are averaged."""
+    models: dict[int, dict[tuple[tuple[int | None, Any], str], tuple[float, float]]] = {}
     for job in answer.sweep.finished:
         if job.measured is None or job.is_baseline:
             continue
-        accuracy = job.measured.dense_val_accuracy if answer.validated else job.measured.dense_accuracy
+        run, monitor = job.measured, answer.monitor
+        accuracy = run.dense_val_score(monitor) if answer.validated else run.dense_score(monitor)
         cost = _dense_cost(job.measured, against, answer.batch_size)
         if accuracy is not None and cost is not None:
             found = models.setdefault(job.measured.dense_bytes, {})
-            found.setdefault((job.seed, job.measured.stages.get("dense", "")), (cost, 100 * accuracy))
+            found.setdefault((job.repeat, job.measured.stages.get("dense", "")), (cost, 100 * accuracy))
     points: list[tuple[float, float]] = []
     for _, found in sorted(models.items()):
         values = list(found.values())
-        if len({seed for seed, _ in found}) == len(found):
+        if len({repeat for repeat, _ in found}) == len(found):
             values = [(statistics.fmean(x for x, _ in values), statistics.fmean(y for _, y in values))]
         points += values
     return points
@@ -180,7 +181,9 @@ def make_coordinates(answer: Answer) -> list[Coordinate]:
         Coordinate(_name_score(answer).replace(" ", "\n", 1), [100 * one.score.mean for one in shown], floor=floor),
     ]
     if answer.validated:
-        coordinates.append(Coordinate("test\naccuracy, %", [100 * one.test.mean for one in shown], floor=floor))
+        coordinates.append(
+            Coordinate(f"test\n{answer.score_name}, %", [100 * one.test.mean for one in shown], floor=floor)
+        )
     return [one for one in coordinates if any(value is not None for value in one.values)]
 
 
@@ -188,7 +191,9 @@ def list_varied(answer: Answer) -> list[str]:
     """Return the axes in which configurations differ, without those that only baselines have, such as the width."""
     shown = answer.configurations
     own = [one for one in shown if not one.is_baseline] or shown
-    asked = [key for key in answer.sweep.axes if key != SEED and any(one.axes.get(key) is not None for one in own)]
+    asked = [
+        key for key in answer.sweep.axes if key not in REPEATS and any(one.axes.get(key) is not None for one in own)
+    ]
     return [key for key in asked if len({repr(one.axes.get(key)) for one in shown}) > 1]
 
 
@@ -198,7 +203,7 @@ def find_floor(answer: Answer) -> float | None:
 
 
 def _name_score(answer: Answer) -> str:
-    return "validation accuracy, %" if answer.validated else "test accuracy, %"
+    return f"{'validation' if answer.validated else 'test'} {answer.score_name}, %"
 
 
 def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:

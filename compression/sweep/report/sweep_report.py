@@ -22,8 +22,10 @@ from compression.sweep.report.hparams_rows import update_hparams
 from compression.sweep.report.job_table import define_columns, is_varying, make_rows, to_csv
 from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.report.picks import TIES, Pick, describe_tie, make_picks
+from compression.sweep.report.pooled_classes import PooledClasses, list_class_cells
 from compression.sweep.report.records import JobRecord, SweepRecord, read_records
 from compression.sweep.report.seeds import Sample
+from compression.sweep.report.sweep_board import BALANCED, WORST, name_score, name_test
 from compression.sweep.report.sweep_page import write_sweep_html
 from compression.sweep.report.sweep_pictures import draw_sweep
 from compression.system.files import write_atomic
@@ -36,9 +38,11 @@ MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
 HEADER = (
     "place",
     "configuration",
-    "seeds",
-    "{score}, %",
-    "test, %",
+    "{repeats}",
+    "{score}",
+    "{test}",
+    BALANCED,
+    WORST,
     "points lost",
     "sparsity, %",
     "file",
@@ -48,7 +52,9 @@ HEADER = (
     "speedup",
 )
 
-_SHORT = {"place": "#", "validation, %": "val, %", "points lost": "lost", "latency, ms": "ms"}
+_SHORT = {"place": "#", "points lost": "lost", "latency, ms": "ms"}
+# Columns that a narrow terminal has no room for: the picks name the engine, and lines below the table the classes.
+_LEFT_OUT = ("engine", BALANCED, WORST)
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,8 @@ class SweepResult:
 
     def to_rich(self, *, top: int = MAX_ON_SCREEN) -> Group:
         """Return the best ``top`` configurations, the picks with their rules, and the jobs without numbers."""
-        return Group(
-            _to_rich_table(self.answer, top), *(Text(line) for line in self._lines(MAX_ON_SCREEN, markdown=False))
-        )
+        lines = [*_describe_classes(self.answer, top), *self._lines(MAX_ON_SCREEN, markdown=False)]
+        return Group(_to_rich_table(self.answer, top), *map(Text, lines))
 
     def _lines(self, most: int, *, markdown: bool) -> list[str]:
         return [
@@ -132,11 +137,11 @@ def make_summary(result: SweepResult) -> dict[str, Any]:
         "axes": {key: list(values) for key, values in answer.sweep.axes.items()},
         "notes": list(answer.sweep.notes),
         "counts": {status: counts[status] for status in STATUSES if counts[status]},
-        "chosen_by": "val_accuracy" if answer.validated else "accuracy",
+        "chosen_by": f"val_{answer.monitor}" if answer.validated else answer.monitor,
         "seed_noise": None
         if answer.noise is None
         else {"deviation_points": 100 * answer.noise.deviation, "degrees_of_freedom": answer.noise.freedom},
-        "picks": [_pick_to_json(pick) for pick in result.picks],
+        "picks": [_pick_to_json(answer, pick) for pick in result.picks],
         "fronts": {
             against: {
                 "members": [one.job.name for one in front.members],
@@ -144,7 +149,7 @@ def make_summary(result: SweepResult) -> dict[str, Any]:
             }
             for against, front in result.fronts.items()
         },
-        "leaderboard": [_configuration_to_json(one) for one in answer.configurations],
+        "leaderboard": [_configuration_to_json(answer, one) for one in answer.configurations],
         "unfinished": [{"job": job.name, "status": job.status, "reason": job.reason} for job in result.unfinished],
     }
 
@@ -153,7 +158,7 @@ def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
     """Return the content of ``report.md``. ``columns`` are the columns of ``results.csv`` with their definitions."""
     answer = result.answer
     header = _header(answer)
-    cells = [_cells(one, seeds="seeds" in header) for one in answer.configurations[:MAX_IN_REPORT]]
+    cells = [_cells(answer, one) for one in answer.configurations[:MAX_IN_REPORT]]
     lines = [f"# {answer.sweep.folder.resolve().name}", "", _describe_counts(answer), ""]
     lines += [f"Note: {note}." for note in answer.sweep.notes]
     lines += ["## Picks", "", *_describe_picks(result.picks, answer, markdown=True), ""]
@@ -186,7 +191,22 @@ def describe_ties(answer: Answer) -> str:
         "Configurations share a place (=) if their difference from the first of the place may be noise of the seed: "
         "zero lies in its 95 % interval (Welch's; for a single seed with the deviation pooled over the grid without "
         f"collapsed models, {100 * answer.noise.deviation:.2f} points, {answer.noise.freedom} degrees of freedom). "
-        "± is half the 95 % t-interval of the mean over seeds."
+        f"± is half the 95 % t-interval of the mean over {answer.repeats_name}.{_describe_folds(answer)}"
+    )
+
+
+def _describe_classes(answer: Answer, most: int) -> list[str]:
+    """Return a line for each of the first ``most`` configurations; none unless classes are shown."""
+    shown = answer.configurations[:most] if answer.shows_classes else ()
+    return [f"{one.label}: {one.pooled.describe()}" for one in shown if one.pooled is not None]
+
+
+def _describe_folds(answer: Answer) -> str:
+    if answer.repeats_name == "seeds":
+        return ""
+    return (
+        " Folds share training images, so their interval is approximate. Balanced accuracy and worst class are over "
+        "the test images of all folds together, each image once, with the intervals of a single run."
     )
 
 
@@ -207,7 +227,7 @@ def _describe_counts(answer: Answer) -> str:
     parts = [f"{counts[status]:,} {status}" for status in STATUSES if counts[status]]
     seeds = max((one.num_jobs for one in answer.configurations), default=0)
     text = f"{len(answer.sweep.jobs):,} jobs: {', '.join(parts)}. {len(answer.configurations):,} configurations"
-    text += f", up to {seeds} seeds each. " if seeds > 1 else ". "
+    text += f", up to {seeds} {answer.repeats_name} each. " if seeds > 1 else ". "
     text += _describe_choice(answer)
     left_out = len(answer.sweep.finished) - sum(one.num_jobs for one in answer.configurations)
     return f"{text} {left_out:,} jobs without validation accuracy are only in the table." if left_out else text
@@ -215,8 +235,14 @@ def _describe_counts(answer: Answer) -> str:
 
 def _describe_choice(answer: Answer) -> str:
     if answer.validated:
-        return "Choices are made by accuracy on held-out training images; test accuracy is reported beside it."
-    return "No validation accuracy was recorded: choices are made by test accuracy, which flatters what is chosen."
+        return (
+            f"Choices are made by {answer.score_name} on held-out training images; test {answer.score_name} is "
+            "reported beside it."
+        )
+    return (
+        f"No validation {answer.score_name} was recorded: choices are made by test {answer.score_name}, which flatters "
+        "what is chosen."
+    )
 
 
 def _describe_picks(picks: Sequence[Pick], answer: Answer, *, markdown: bool) -> list[str]:
@@ -230,8 +256,12 @@ def _describe_picks(picks: Sequence[Pick], answer: Answer, *, markdown: bool) ->
         lines.append(f"{title}: {_describe(pick.chosen)}{f'; {tie}' if tie else ''}. Rule: {pick.rule}.")
         if pick.of_grid is not None:
             lines.append(f"  It is a baseline; the best of the sweep's grid is {_describe(pick.of_grid)}.")
-    choice = _describe_choice(answer)
-    return [*lines, "", f"{choice} {TIES}"] if markdown else [*lines, f"{choice} {TIES}"]
+    choice = f"{_describe_choice(answer)} {_describe_tie_rule(answer)}"
+    return [*lines, "", choice] if markdown else [*lines, choice]
+
+
+def _describe_tie_rule(answer: Answer) -> str:
+    return TIES.replace("accuracy", answer.score_name)
 
 
 def _describe(one: Configuration) -> str:
@@ -272,20 +302,26 @@ def _describe_unfinished(jobs: Sequence[JobRecord], most: int) -> list[str]:
 
 
 def _header(answer: Answer) -> list[str]:
-    score = "validation" if answer.validated else "chosen by: test"
-    several = any(one.num_planned > 1 for one in answer.configurations)
-    return [name.format(score=score) for name in HEADER if several or name != "seeds"]
+    left_out = [] if _are_several(answer) else ["{repeats}"]
+    left_out += [] if answer.shows_classes else [BALANCED, WORST]
+    names = {"score": name_score(answer), "test": name_test(answer), "repeats": answer.repeats_name}
+    return [name.format(**names) for name in HEADER if name not in left_out]
 
 
-def _cells(one: Configuration, *, seeds: bool) -> list[str]:
+def _are_several(answer: Answer) -> bool:
+    return any(one.num_planned > 1 for one in answer.configurations)
+
+
+def _cells(answer: Answer, one: Configuration) -> list[str]:
     latency = "-" if one.latency is None else f"{one.latency.milliseconds:.3g}"
     count = f"{one.num_jobs}" if one.num_jobs >= one.num_planned else f"{one.num_jobs} of {one.num_planned}"
     return [
         f"{'=' if one.tied else ''}{one.place}",
         one.label,
-        *([count] if seeds else []),
+        *([count] if _are_several(answer) else []),
         _percent(one.score),
         _percent(one.test),
+        *(list_class_cells(one.pooled) if answer.shows_classes else []),
         f"{one.test_drop:+.2f}",
         f"{100 * one.measured.sparsity:.1f}",
         format_size(one.measured.bytes),
@@ -299,12 +335,13 @@ def _cells(one: Configuration, *, seeds: bool) -> list[str]:
 def _to_rich_table(answer: Answer, top: int) -> Table:
     table = Table(title=Text(_describe_counts(answer)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     header = _header(answer)
-    # A narrow terminal has no room for the engine; the picks name theirs.
-    shown = [name for name in header if name != "engine"]
+    shown = [name for name in header if name not in _LEFT_OUT]
+    # The line above the table names the score.
+    short_names = _SHORT | {name_test(answer): "test, %"} | ({name_score(answer): "val, %"} if answer.validated else {})
     for name in shown:
         is_name = name == "configuration"
         # In a narrow terminal only the names of configurations wrap.
-        short = _SHORT.get(name, name)
+        short = short_names.get(name, name)
         table.add_column(
             short,
             justify="left" if is_name else "right",
@@ -313,17 +350,17 @@ def _to_rich_table(answer: Answer, top: int) -> Table:
             overflow="fold",
         )
     for one in answer.configurations[:top]:
-        cells = dict(zip(header, _cells(one, seeds="seeds" in header), strict=True))
+        cells = dict(zip(header, _cells(answer, one), strict=True))
         table.add_row(*(Text(cells[name]) for name in shown))
     if len(answer.configurations) > top:
         table.caption = Text(f"and {len(answer.configurations) - top:,} more, in report.md and results.csv")
     return table
 
 
-def _pick_to_json(pick: Pick) -> dict[str, Any]:
+def _pick_to_json(answer: Answer, pick: Pick) -> dict[str, Any]:
     return {
         "title": pick.title,
-        "rule": f"{pick.rule}. {TIES}",
+        "rule": f"{pick.rule}. {_describe_tie_rule(answer)}",
         "job": None if pick.chosen is None else pick.chosen.job.name,
         "reason": pick.reason,
         "tie": None if pick.chosen is None else describe_tie(pick.chosen, pick.tied),
@@ -333,7 +370,7 @@ def _pick_to_json(pick: Pick) -> dict[str, Any]:
     }
 
 
-def _configuration_to_json(one: Configuration) -> dict[str, Any]:
+def _configuration_to_json(answer: Answer, one: Configuration) -> dict[str, Any]:
     return {
         "place": one.place,
         "tied": one.tied,
@@ -343,8 +380,8 @@ def _configuration_to_json(one: Configuration) -> dict[str, Any]:
         "ship": one.job.name,
         "seeds": one.num_jobs,
         "seeds_planned": one.num_planned,
-        "val_accuracy": _sample_to_json(one.val),
-        "accuracy": _sample_to_json(one.test),
+        f"val_{answer.monitor}": _sample_to_json(one.val),
+        answer.monitor: _sample_to_json(one.test),
         "drop_points": one.test_drop,
         "sparsity": one.measured.sparsity,
         "bytes": one.measured.bytes,
@@ -352,6 +389,19 @@ def _configuration_to_json(one: Configuration) -> dict[str, Any]:
         "latency_ms": one.milliseconds,
         "latency_engine": one.engine,
         "speedup": one.speedup,
+        **({"pooled": _pooled_to_json(one.pooled)} if answer.shows_classes else {}),
+    }
+
+
+def _pooled_to_json(pooled: PooledClasses | None) -> dict[str, Any] | None:
+    """Return the figures by class over the test images of all folds, each image once."""
+    if pooled is None:
+        return None
+    return {
+        "test_images": pooled.images,
+        "accuracy": pooled.accuracy._asdict(),
+        "balanced_accuracy": pooled.balanced._asdict(),
+        "worst_class": {"name": pooled.worst_name, **pooled.worst._asdict()},
     }
 
 

@@ -216,13 +216,16 @@ class Search:
 def read_objectives(metrics: Path) -> tuple[float, int]:
     """Return a run's validation accuracy (a fraction, after its last stage) and the bytes of its file.
 
-    The accuracy is on held-out training images, never on the test set. Raises ValueError in one line if the record is
+    A run that chose epochs by another score gives that score. Both are on held-out training images, never on the test
+    set. Raises ValueError in one line if the record is
     damaged.
     """
     document = read_json(metrics)
     try:
-        run = document["run"]
-        return float(run["val_accuracy"][find_validated(run)]), int(document["compressed"]["bytes"]["artifact"])
+        run, compressed = document["run"], document["compressed"]
+        num_bytes, accuracy = int(compressed["bytes"]["artifact"]), float(run["val_accuracy"][find_validated(run)])
+        monitor = run.get("monitor", "accuracy")
+        return (accuracy if monitor == "accuracy" else float(compressed["val_scores"][monitor])), num_bytes
     except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"damaged ({type(error).__name__}: {error!s:.80})") from error
 

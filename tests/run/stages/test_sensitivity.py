@@ -72,7 +72,7 @@ def test_a_killed_measurement_resumes_at_the_unfinished_layer(make, finished, sh
     assert not (measured.path / "resume").exists()
 
 
-REAL = sensitivity._accuracy
+REAL = sensitivity._score
 
 
 def counting(monkeypatch, fail_at=None):
@@ -85,7 +85,7 @@ def counting(monkeypatch, fail_at=None):
             raise KeyboardInterrupt
         return REAL(*arguments)
 
-    monkeypatch.setattr(sensitivity, "_accuracy", measure)
+    monkeypatch.setattr(sensitivity, "_score", measure)
     return lambda: len(calls)
 
 

@@ -13,11 +13,14 @@ from compression.run.training.fit import fit
 from compression.run.training.task import make_task
 from compression.run.workspace import quiet_libraries
 
+RARE = ("training.loss=focal", "training.class_weights={3: 5}", "training.monitor=balanced_accuracy")
+
 
 @pytest.fixture
-def train(tmp_path):
-    """Function that trains in a stage's folder for ``num_epochs``."""
-    context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path / "run")
+def train(tmp_path, request):
+    """Function that trains in a stage's folder for ``num_epochs``; a parameter gives further overrides."""
+    overrides = getattr(request, "param", ())
+    context = make_context(compose_config(*TINY, *overrides, f"output_dir={tmp_path}"), tmp_path / "run")
 
     def run(folder, num_epochs):
         quiet_libraries()
@@ -27,6 +30,27 @@ def train(tmp_path):
     return run
 
 
+@pytest.mark.parametrize("train", [(*RARE, "data.sampling=balanced")], indirect=True)
+def test_a_training_that_counts_rare_classes_resumes_exactly(train):
+    train("stopped", 1)
+    resumed, whole = train("stopped", 2), train("whole", 2)
+    assert resumed.rows == whole.rows
+    assert resumed.validated == whole.validated
+    assert all(torch.equal(value, whole.weights[name]) for name, value in resumed.weights.items())
+    scores = [row["val/balanced_accuracy"] for row in whole.rows]
+    assert whole.validated.score == max(scores)
+    assert whole.validated.accuracy == whole.rows[whole.best_epoch - 1]["val/accuracy"]
+
+
+@pytest.mark.parametrize("train", [("data.sampling=balanced",), RARE], indirect=True)
+def test_each_way_to_count_rare_classes_changes_the_training(train, tmp_path):
+    quiet_libraries()
+    plain = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path / "run")
+    usual = fit(plain, "dense", tmp_path / "usual", make_task(plain, plain.build_model(), lambda _: 1.0), num_epochs=1)
+    changed = train("changed", 1)
+    assert any(not torch.equal(value, changed.weights[name]) for name, value in usual.weights.items())
+
+
 def test_training_resumes_exactly_from_its_last_checkpoint(train, tmp_path):
     first = train("stopped", 1)
     assert [path.name for path in (tmp_path / "stopped" / "resume").iterdir()] == ["last.ckpt"]
@@ -34,8 +58,8 @@ def test_training_resumes_exactly_from_its_last_checkpoint(train, tmp_path):
     assert [row["epoch"] for row in resumed.rows] == [1, 2]
     assert resumed.rows[0] == first.rows[0]
     assert resumed.rows == whole.rows
-    assert resumed.val_accuracy == max(row["val/accuracy"] for row in whole.rows)
-    assert resumed.rows[resumed.best_epoch - 1]["val/accuracy"] == resumed.val_accuracy
+    assert resumed.validated.accuracy == max(row["val/accuracy"] for row in whole.rows)
+    assert resumed.rows[resumed.best_epoch - 1]["val/accuracy"] == resumed.validated.accuracy
     assert all(torch.equal(value, whole.weights[name]) for name, value in resumed.weights.items())
     # The seconds of an earlier attempt count. The undisturbed training had no earlier attempt.
     assert resumed.earlier_seconds > 0

@@ -18,10 +18,11 @@ def context(tmp_path):
 def test_validation_uses_every_held_out_image_once(context):
     quiet_libraries()
     model = context.build_model()
-    accuracy = validate(context, model)
+    validated = validate(context, model)
     with evaluating(model):
         hits, totals = count_hits(model, context.data.val_batches(), context.data.num_classes)
-    assert accuracy == pytest.approx(float(hits.sum() / totals.sum()))
+    assert validated.accuracy == pytest.approx(float(hits.sum() / totals.sum()))
+    assert validated.score is None
     assert int(totals.sum()) == len(context.data.images.val)
 
 

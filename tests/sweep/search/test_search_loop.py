@@ -235,7 +235,7 @@ def test_an_earlier_job_without_a_searched_key_is_a_one_line_error(tmp_path):
     [
         ("{", "metrics.json: not valid JSON"),
         ('{"run": {"val_accuracy": {"dense": 1}}}', "metrics.json: damaged (KeyError: 'compressed')"),
-        ('{"run": 5}', "metrics.json: damaged (TypeError: "),
+        ('{"run": 5, "compressed": {"bytes": {"artifact": 1}}}', "metrics.json: damaged (TypeError: "),
     ],
 )
 def test_a_damaged_record_fails_only_its_trial(tmp_path, capsys, text, reason):

@@ -1,0 +1,31 @@
+"""The command of a cross-validation: ``data.folds=K`` alone stands for a sweep over the K folds."""
+
+from collections.abc import Sequence
+
+FOLDS, FOLD = "data.folds", "data.fold"
+_MULTIRUN = ("-m", "--multirun")
+# Words that make Hydra print something instead of running.
+_PRINTS = ("-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion", "--version")
+
+
+def expand_folds(command: Sequence[str]) -> list[str]:
+    """Return ``command`` with ``--multirun data.fold=1,...,K`` added, if it has ``data.folds=K`` and no ``data.fold``.
+
+    Other commands come back unchanged. A wrong number of folds is refused later, with all other checks.
+    """
+    words = list(command)
+    at = [index for index, word in enumerate(words) if _key_of(word) == FOLDS]
+    prints = any(word.partition("=")[0] in _PRINTS for word in words[1:])
+    if not at or prints or any(_key_of(word) == FOLD for word in words):
+        return words
+    number = words[at[-1]].partition("=")[2]
+    if not number.isdecimal() or not 2 <= int(number) <= 100:
+        return words
+    multirun = [] if any(word in _MULTIRUN for word in words) else ["--multirun"]
+    folds = ",".join(str(fold) for fold in range(1, int(number) + 1))
+    # Overrides must stand together, and flags before or after them.
+    return [words[0], *multirun, *words[1 : at[-1] + 1], f"{FOLD}={folds}", *words[at[-1] + 1 :]]
+
+
+def _key_of(word: str) -> str:
+    return word.partition("=")[0].lstrip("+")
