@@ -17,7 +17,7 @@ from compression.data.image_facts import Facts, read_facts
 from compression.data.image_formats import FORMATS, list_extensions
 
 # Part of the cache key of decoded images. Increase it when a change of this file changes the decoded pixels.
-DECODE_VERSION = 2
+DECODE_VERSION = 3
 
 RGB_CENTRE = Preparation()
 
@@ -128,12 +128,18 @@ def _fit(image: Image.Image, size: int, preparation: Preparation) -> Image.Image
         left, top = (width - side) // 2, (height - side) // 2
         image = image.crop((left, top, left + side, top + side))
     if preparation.fit == "pad" and width != height:
-        longest = max(width, height)
-        inner = (max(1, round(width * size / longest)), max(1, round(height * size / longest)))
+        left, top, *inner = place_padded(width, height, size=size)
         ground = Image.new("RGB", (size, size), preparation.background or (0, 0, 0)).convert(image.mode)
-        ground.paste(_resize(image, inner), ((size - inner[0]) // 2, (size - inner[1]) // 2))
+        ground.paste(_resize(image, (inner[0], inner[1])), (left, top))
         return ground
     return _resize(image, (size, size))
+
+
+def place_padded(width: int, height: int, *, size: int) -> tuple[int, int, int, int]:
+    """Return (left, top, width, height) in pixels of a padded image inside its square of ``size`` pixels."""
+    longest = max(width, height)
+    inner = (max(1, round(width * size / longest)), max(1, round(height * size / longest)))
+    return (size - inner[0]) // 2, (size - inner[1]) // 2, *inner
 
 
 def _resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -22,6 +22,7 @@ from compression.data.decode import (
     DamagedImageError,
     UnscaledImageError,
     decode_with_facts,
+    place_padded,
     refuse_unscaled,
 )
 from compression.data.hashing import describe_read_error, map_chunks
@@ -115,7 +116,9 @@ def _decode(
             except OSError as error:
                 damaged[start + row] = describe_read_error(error)
         pixel_sums[start:stop] = sum_pixels(block)
-        thumbnails[start:stop] = make_thumbnails(block)
+        # Two padded images would look alike for their ground alone.
+        padded = preparation.fit == "pad"
+        thumbnails[start:stop] = _cut_thumbnails(block, facts[start:stop]) if padded else make_thumbnails(block)
         if images is not None:
             images[start:stop] = block
         return damaged
@@ -124,6 +127,17 @@ def _decode(
     refuse_unscaled(root, unscaled)
     damaged = {i: reason for part in found for i, reason in part.items()}
     return Decoded(pixel_sums, images, damaged, facts, thumbnails)
+
+
+def _cut_thumbnails(images: np.ndarray, facts: np.ndarray) -> np.ndarray:
+    """Return the thumbnails of padded images without their ground, uint8 ``[N, 16, 16]``; zero for damaged ones."""
+    thumbnails = np.zeros((len(images), SIDE, SIDE), np.uint8)
+    for row in np.flatnonzero(facts["height"]):
+        width, height = int(facts["width"][row]), int(facts["height"][row])
+        left, top, inner_width, inner_height = place_padded(width, height, size=images.shape[-1])
+        inner = images[row, :, top : top + inner_height, left : left + inner_width]
+        thumbnails[row] = make_thumbnails(inner[None])[0]
+    return thumbnails
 
 
 def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:

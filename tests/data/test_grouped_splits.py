@@ -1,8 +1,10 @@
+import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
-from compression.data.grouped_splits import split_grouped
+from compression.data.grouped_splits import split_grouped, unite_groups
 from compression.data.splits import order_by_seed, split_stratified
 
 
@@ -56,3 +58,17 @@ def test_no_group_is_divided_and_classes_of_two_groups_are_on_both_sides(sizes, 
         if sum(one == label for one, _ in sizes) >= 2:
             assert label in labels[rest]
             assert label in labels[part]
+
+
+def test_groups_are_united_along_chains_of_equal_keys():
+    # Images 0 and 1 share a group, 1 and 2 their content, so all three belong together.
+    keys = unite_groups(["a", "a", "b", "c"], ["x", "y", "y", "a"])
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("uvwxyz")), max_size=12))
+def test_united_groups_are_the_connected_parts_of_a_graph(pairs):
+    links = [[one[0] == other[0] or one[1] == other[1] for other in pairs] for one in pairs]
+    _, expected = connected_components(np.array(links)) if pairs else (0, [])
+    keys = unite_groups([one for one, _ in pairs], [other for _, other in pairs])
+    assert [[a == b for b in keys] for a in keys] == [[a == b for b in expected] for a in expected]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from compression.core.preparation import Preparation
 from compression.data import image_scan as module
 from compression.data.hashing import hash_files
 from compression.data.image_scan import decode_files
@@ -148,3 +149,17 @@ def test_facts_and_thumbnails_are_those_of_each_file(write_folder):
     assert found.facts.tolist() == [(0, 0, b"", b"", 0), (8, 6, b"PNG", b"RGB", 0), (30, 10, b"JPEG", b"L", 0)]
     assert found.thumbnails[0].max() == 0
     assert np.unique(found.thumbnails[2]).tolist() == [90]
+
+
+def test_thumbnails_of_padded_images_leave_the_ground_out(tmp_path):
+    levels = 3 * np.arange(32)[:, None] + 2 * np.arange(64)
+    Image.fromarray(levels.astype(np.uint8)).save(tmp_path / "wide.png")
+    found = {}
+    for fit in ("pad", "stretch"):
+        prepared = Preparation(channels=1, fit=fit, background=(255, 255, 255))
+        decoded = decode_files(tmp_path, ["wide.png"], image_size=32, keep=True, fingerprint="x", preparation=prepared)
+        assert decoded.images is not None
+        found[fit] = decoded.thumbnails[0].astype(int)
+    # The largest level of the image is 219, that of its ground 255.
+    assert found["pad"].max() < 219
+    assert abs(found["pad"] - found["stretch"]).max() <= 3
