@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from runs import compose_config
 
+from compression.run.code_identity import user_code
 from compression.run.context import make_context
 from compression.run.pipeline import plan_stages
 
@@ -20,6 +21,15 @@ DIGITS = {
 }
 # The settings of a long training on CIFAR-10 as JPEG files, on a folder of a few images.
 FOLDER = {"dense": "914c7efeb458286c"}
+
+# The code of our models in the keys of stages. If a change of a file changes no result, add its new digest to
+# `SAME_RESULTS` (compression/run/code_identity.py). If it does change results, write the new digest here.
+CODE = {
+    "compression.models.mobilenet_v2.mobilenet_v2": "281f52125f0a4f50",
+    "compression.models.resnet18.resnet18": "9f5afc8fdb3a77e4",
+    "compression.models.vgg11.vgg11": "64acd02df2676658",
+    "compression.models.timm_model.timm_model": "3f4bde3555f487d3",
+}
 
 
 def ids(config, folder):
@@ -106,3 +116,8 @@ def test_an_added_argument_of_a_dataset_counts_only_where_it_differs_from_its_de
     assert replace(data).identity == context.data.identity
     config.data["background"] = "black"
     assert replace(data).identity == context.data.identity | {"background": "black"}
+
+
+@pytest.mark.parametrize(("target", "digest"), CODE.items())
+def test_the_code_of_our_models_keeps_its_digest(target, digest):
+    assert user_code({"_target_": target})[target][:16] == digest

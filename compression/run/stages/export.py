@@ -21,7 +21,7 @@ from compression.run.stage import Finished
 from compression.run.training.task import validate
 from compression.stage_store.store import Made, StageKey, StageRecord
 
-VERSION = 6
+VERSION = 7
 
 
 def obtain_dense_export(context: Context, made: Finished) -> StageRecord:
