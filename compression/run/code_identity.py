@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-# Files of this package that changed without changing a result: the first digits of the digest now, and the digest in the
-# keys of earlier stages. So trainings that took days are still found. A test asks for an entry when a model's file changes.
+# Files of this package that changed without changing a result: the first digits of the digest now, and the digest in
+# the keys of earlier stages. So long trainings are still found. A test asks for an entry when a model's file changes.
 SAME_RESULTS = {
     # Networks of one input channel.
     "916b465c7ded95dc": "281f52125f0a4f50ea331098def10af1f3fb73cc38daf5ce9ddada358f8efd70",
