@@ -104,7 +104,7 @@ def _describe_folder(given: str, choices: Choices, picture: Path) -> Description
     of_rows = np.array(listing.labels)
     labels = [of_rows[found.parts[part].numpy()] for part in ("train", "val", "test")]
     divided = "divided by a run" if listing.parts is None else _describe_parts(listing.part_folders)
-    facts = _describe_facts(found.decoded.facts) + _describe_passed_over(listing.passed_over)
+    facts = _describe_facts(found.decoded.facts, dataset.preparation) + _describe_passed_over(listing.passed_over)
     every = np.sort(np.concatenate([rows.numpy() for rows in found.parts.values()]))
     chosen = _choose_rows(of_rows[every], listing.class_names)
     files = {name: [root / listing.names[every[row]] for row in rows] for name, rows in chosen.items()}
@@ -125,7 +125,7 @@ def _describe_parts(folders: Mapping[str, str]) -> str:
     return f"divided by its folders: {named}" + ("" if "val" in folders else "; a run takes val from train")
 
 
-def _describe_facts(facts: NDArray[np.void]) -> list[tuple[str, str]]:
+def _describe_facts(facts: NDArray[np.void], preparation: Preparation) -> list[tuple[str, str]]:
     read = facts[facts["height"] > 0]
     areas = read["width"].astype(np.int64) * read["height"]
     small, large = (read[int(index)] for index in (areas.argmin(), areas.argmax()))
@@ -135,7 +135,7 @@ def _describe_facts(facts: NDArray[np.void]) -> list[tuple[str, str]]:
     shapes = describe_aspects(facts)
     return [
         ("pixels", f"{sizes[0]} to {sizes[1]}" if sizes[0] != sizes[1] else f"all {sizes[0]}"),
-        ("width to height", shapes if shapes == "square" else f"{shapes}, mean {mean}"),
+        ("width to height", shapes if shapes == "square" else f"{shapes}, mean {mean}: {preparation.describe_fit()}"),
         ("formats", _write_counts(count_kinds(facts, "format"))),
         ("modes", _write_counts(count_kinds(facts, "mode"))),
     ]

@@ -12,7 +12,7 @@ run() {
     model=mobilenet_v2 training=adam training.epochs=30 training.monitor=macro_f1 threads=1 runtime.peak_memory=false \
     "output_dir=${OUTPUTS:-outputs}" "$@"
 }
-dense=(strategy=none "runtime.engines=[eager]" runtime.repeats=5)
+dense=(strategy=none until=evaluate "runtime.engines=[eager]" runtime.repeats=5)
 run name=tiles-transfer "${dense[@]}" "model.weights=$WEIGHTS" data.fit=pad,crop training.class_weights=none,balanced "$@"
 run name=tiles-compressed "model.weights=$WEIGHTS" data.fit=pad training.class_weights=balanced strategy=iterative_l1 \
   sparsity=0.9 bits=8,32 analysis=full "$@"

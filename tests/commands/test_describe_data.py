@@ -30,7 +30,7 @@ def test_a_clean_folder(tmp_path):
         "all        30     21    3     6\n"
         "\n"
         "pixels           all 60 x 40\n"
-        "width to height  all 1.5:1, mean 1.5:1\n"
+        "width to height  all 1.5:1, mean 1.5:1: padded on white\n"
         "formats          JPEG 30\n"
         "modes            RGB 30\n"
         "\n"

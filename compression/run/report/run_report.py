@@ -51,7 +51,7 @@ from compression.run.names import (
     WEIGHTS,
 )
 from compression.run.report.analysis_files import copy_analysis, find_groups
-from compression.run.report.class_counts import count_classes
+from compression.run.report.class_figures import count_classes
 from compression.run.report.file_bytes import with_byte_parts
 from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.report.run_html import write_histories, write_run_html

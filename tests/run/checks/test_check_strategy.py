@@ -3,11 +3,13 @@
 import logging
 
 import pytest
-from checks import check_command
+import torch
+from checks import WIDE, check_command, refusal
 from hydra.errors import HydraException
 from runs import ROOT, compose_config
 
 from compression.config.explain import explain
+from compression.run.context import make_context
 
 STRATEGIES = ROOT / "conf" / "strategy"
 CHANNELS = "strategy=oneshot_structured_l2"
@@ -73,15 +75,6 @@ MESSAGES = [
         marks=SLOW,
     ),
     pytest.param(
-        "strategy.start=early model.weights=some.pt",
-        "strategy.start=early contradicts model.weights=some.pt: there are no early weights; use initial",
-        marks=SLOW,
-    ),
-    (
-        "strategy=lottery_ticket model.weights=some.pt",
-        "strategy.recovery.rewind=early contradicts model.weights=some.pt: there are no early weights; use initial",
-    ),
-    pytest.param(
         "strategy=rigl strategy.schedule.steps=1",
         "strategy.schedule.steps=1: must be >= 2 with strategy.regrowth: the first only prunes",
         marks=SLOW,
@@ -127,6 +120,18 @@ def test_a_wrong_strategy_is_refused_with_one_message(tmp_path, command, message
         check_command(tmp_path, *command.split())
     assert explain(caught.value) == message
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [("strategy.start=early", "strategy.start"), ("strategy=lottery_ticket", "strategy.recovery.rewind")],
+)
+def test_early_weights_need_a_dense_training(tmp_path, command, key):
+    path = tmp_path / "some.pt"
+    network = make_context(compose_config(*WIDE, f"output_dir={tmp_path}"), tmp_path / "run").build_model()
+    torch.save(network.state_dict(), path)
+    message = f"{key}=early contradicts model.weights={path}: there are no early weights; use initial"
+    assert refusal(tmp_path, command, f"model.weights={path}") == message
 
 
 @pytest.mark.parametrize(

@@ -153,5 +153,10 @@ def test_the_width_of_a_model(lines, width):
 def test_a_narrow_network_is_trained_from_scratch():
     model = compose_job(["model=resnet18", "model.pretrained=true", "model.stem=imagenet"])[0].model
     assert narrow_overrides(model, 1.0) == []
-    assert narrow_overrides(model, 0.5) == ["++model.width_mult=0.5", "model.pretrained=false"]
-    assert narrow_overrides({**model, "pretrained": False, "weights": "x"}, 0.5)[1:] == ["model.weights=null"]
+    assert narrow_overrides(model, 0.5) == [
+        "++model.width_mult=0.5",
+        "model.pretrained=false",
+        "training.freeze_epochs=0",
+    ]
+    given = narrow_overrides({**model, "pretrained": False, "weights": "x"}, 0.5)
+    assert given[1:] == ["model.weights=null", "training.freeze_epochs=0"]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from compression.run.report.class_counts import count_classes
+from compression.run.report.class_figures import count_classes
 from compression.run.report.predictions_file import write_predictions
 
 
