@@ -16,6 +16,7 @@ from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, 
 from compression.sweep.presence import close_sweep
 from compression.sweep.supervise import exit_with_parent, is_done, run_job
 from compression.system.disk import DiskFullError, mentions_full_disk
+from compression.system.library_messages import keep_in_log_file
 from compression.system.spinning import limit_spinning
 from compression.system.termination import describe_stop, exit_code, find_stop
 from compression.system.uncollected import uncollected_imports
@@ -28,6 +29,8 @@ TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 def run_alone(config: Config, *, run_dir: str) -> float | None:
     """Run a single run and return its objective, or print its plan if ``plan`` is set; raises InputError."""
+    # Libraries may warn while they are imported.
+    keep_in_log_file()
     # Imported late, so that --help and a mistyped key are answered before torch is loaded.
     with uncollected_imports():
         from compression.run.pipeline import run

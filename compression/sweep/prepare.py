@@ -29,6 +29,7 @@ from compression.sweep.launchers import (
 )
 from compression.sweep.presence import open_sweep, refuse_opened
 from compression.sweep.previous_jobs import add_axes, join_axes, read_earlier
+from compression.system.library_messages import keep_in_log_file
 from compression.system.uncollected import uncollected_imports
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) ->
 
 def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> list[dict[str, str]]:
     """Print the plan of the jobs, and return the ids of each job's stages on disk, by stage."""
+    keep_in_log_file()
     # Imported late, so that a mistyped key is reported before torch is loaded.
     with uncollected_imports():
         from compression.run.context import make_dataset
