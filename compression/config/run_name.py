@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from functools import reduce
+from operator import getitem
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,8 +23,11 @@ LATER = {
     "data.folds": None,
     "data.group_pattern": None,
     "data.include": None,
+    "data.normalization": None,
     "data.sampling": "natural",
     "data.value_range": None,
+    "quantization.calibration_batch_size": None,
+    "strategy.recovery.lr": None,
     "training.class_weights": "none",
     "training.focal_gamma": 2.0,
     "training.freeze_epochs": 0,
@@ -88,9 +93,10 @@ def digest(root: DictConfig) -> str:
     if isinstance(plain["sparsity"], float):
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
     for key, default in LATER.items():
-        section, _, name = key.partition(".")
-        if plain[section].get(name, default) == default:
-            plain[section].pop(name, None)
+        *sections, name = key.split(".")
+        section = reduce(getitem, sections, plain)
+        if section.get(name, default) == default:
+            section.pop(name, None)
     # Folder names from before these keys existed must stay valid.
     if plain["trainer"]["devices"] == 1:
         del plain["trainer"]["devices"]
