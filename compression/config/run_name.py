@@ -4,6 +4,7 @@ import hashlib
 import json
 from functools import reduce
 from operator import getitem
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -86,9 +87,14 @@ def _teaching(config: Config, choices: DictConfig) -> list[str]:
 
 def digest(root: DictConfig) -> str:
     """Return six hex digits: a hash of every setting that affects the result."""
+    settings = collect_settings(root)
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:6]
+
+
+def collect_settings(root: DictConfig) -> dict[str, Any]:
+    """Return every setting that affects the result, without those that have no effect, as plain values."""
     kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in NOT_IN_NAME])
-    plain = OmegaConf.to_container(kept, resolve=True)
-    assert isinstance(plain, dict)
+    plain: Any = OmegaConf.to_container(kept, resolve=True)
     # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.
     if isinstance(plain["sparsity"], float):
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
@@ -98,11 +104,12 @@ def digest(root: DictConfig) -> str:
         if section.get(name, default) == default:
             section.pop(name, None)
     # Folder names from before these keys existed must stay valid.
-    if plain["trainer"]["devices"] == 1:
+    if plain["trainer"].get("devices") == 1:
         del plain["trainer"]["devices"]
-    if plain["analysis"] == "basic":
+    if plain.get("analysis") == "basic":
         del plain["analysis"]
     if plain["until"] == "analyze":
         # The last stage was `evaluate`. A run up to there is the same run without an analysis.
         plain["until"] = "evaluate"
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]
+    settings: dict[str, Any] = plain
+    return settings

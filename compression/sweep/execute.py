@@ -14,6 +14,7 @@ from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
 from compression.sweep.presence import close_sweep
+from compression.sweep.run_folder import removed_if_refused
 from compression.sweep.supervise import exit_with_parent, is_done, run_job
 from compression.system.disk import DiskFullError, mentions_full_disk
 from compression.system.library_messages import keep_in_log_file
@@ -27,20 +28,16 @@ _ENDED = (FINISHED, FAILED, KILLED)
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
-def run_alone(config: Config, *, run_dir: str) -> float | None:
-    """Run a single run and return its objective, or print its plan if ``plan`` is set; raises InputError."""
-    # Libraries may warn while they are imported.
-    keep_in_log_file()
-    # Imported late, so that --help and a mistyped key are answered before torch is loaded.
-    with uncollected_imports():
-        from compression.run.pipeline import run
-    if config.plan:
-        from compression.sweep.sweep_plan import describe_run
+def run_alone(config: Config, *, run_dir: str) -> float:
+    """Run a single run and return its objective; raises InputError."""
+    with removed_if_refused(Path(run_dir)):
+        # Libraries may warn while they are imported.
+        keep_in_log_file()
+        # Imported late, so that --help and a mistyped key are answered before torch is loaded.
+        with uncollected_imports():
+            from compression.run.pipeline import run
 
-        print(describe_run(config))
-        return None
-
-    return run(config, run_dir=run_dir)
+        return run(config, run_dir=run_dir)
 
 
 def run_numbered(number: int) -> None:

@@ -29,6 +29,7 @@ from compression.sweep.launchers import (
 )
 from compression.sweep.presence import open_sweep, refuse_opened
 from compression.sweep.previous_jobs import add_axes, join_axes, read_earlier
+from compression.sweep.used_name import refuse_run_folder
 from compression.system.library_messages import keep_in_log_file
 from compression.system.uncollected import uncollected_imports
 
@@ -58,6 +59,7 @@ def begin(master: DictConfig) -> Sweep:
     first = composed[0].config
     names = [name_job(job.axes, job.digest) for job in composed]
     folder = Path(first.output_dir).absolute() / name_folder(first, master, axes, names)
+    refuse_run_folder(folder, overwrite=first.overwrite)
     jobs, earlier = _name_jobs(composed, read_earlier(folder))
     if first.baselines:
         refuse_baselines_on_cluster(master.hydra.launcher)
