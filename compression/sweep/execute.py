@@ -14,6 +14,7 @@ from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
 from compression.sweep.presence import close_sweep
+from compression.sweep.pruned_models import leave_pruned_models
 from compression.sweep.run_folder import removed_if_refused
 from compression.sweep.supervise import exit_with_parent, is_done, run_job
 from compression.system.disk import DiskFullError, mentions_full_disk
@@ -97,6 +98,8 @@ def complete(main: Callable[[], object]) -> int:
         traceback.print_exception(ended)
     code = conclude(folder)
     if ended is None:
+        if left := leave_pruned_models(read_sweep(folder)):
+            print(f"before quantization: {', '.join(left)}", flush=True)
         return code
     print(f"error: {reason or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
     stop = find_stop(ended)
