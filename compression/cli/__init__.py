@@ -42,8 +42,9 @@ _store = typer.Typer(
     help="List, clean and verify the stages of an output folder.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(_store, name="store")
-for _name, _command in (("ls", list_store), ("gc", clean_store), ("verify", verify_store)):
-    _store.command(_name)(_command)
+_store.command("ls")(list_store)
+_store.command("gc")(clean_store)
+_store.command("verify")(verify_store)
 
 
 def _print_version(wanted: bool) -> None:
