@@ -16,8 +16,8 @@ with missing_extra_in_one_line():
     from compression.config.explain import errors_in_one_line
     from compression.config.schema import to_config
     from compression.config.sweep_environment import name_invocation
+    from compression.sweep.command_words import expand_folds, lead_with_multirun
     from compression.sweep.execute import complete, run_alone, run_numbered
-    from compression.sweep.fold_arguments import expand_folds
     from compression.sweep.supervise import exit_with_parent
     from compression.system.quick_exit import exit_quickly
     from compression.system.termination import stop_in_order
@@ -42,7 +42,7 @@ if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Stages record this name, so that `overwrite=true` makes each of them again only once.
     name_invocation()
-    sys.argv = expand_folds(sys.argv)
+    sys.argv = expand_folds(lead_with_multirun(sys.argv))
     # A user's own model is importable from the current folder, as with `python -m`.
     sys.path.append(str(Path.cwd()))
     exit_with_parent()

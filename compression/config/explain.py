@@ -1,6 +1,8 @@
 """One-line messages for wrong commands, in place of the messages of Hydra and OmegaConf."""
 
 import difflib
+import errno
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -54,13 +56,14 @@ def explain(error: BaseException) -> str | None:
     for link in chain:
         if isinstance(link, (InputError, DiskFullError)):
             return str(link)
-        if isinstance(link, (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError)):
-            return f"{link.filename}: {(link.strerror or 'not allowed').lower()}"
         if (missing_extra := explain_import(link)) is not None:
             return missing_extra
     if is_disk_full(error):
         file = next((link.filename for link in chain if isinstance(link, OSError) and link.filename), "a file")
         return f"the disk is full: could not write {file}; what was finished is kept"
+    of_file = next((line for link in chain if (line := _name_file(link)) is not None), None)
+    if of_file is not None:
+        return of_file
     if isinstance(error, InstantiationException):
         return _bad_target(error) or _first_line(str(error.__cause__ or error))
     if isinstance(error, MissingConfigException):
@@ -85,6 +88,20 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         # a defect that occurs while an input error is handled must not be reported as that input error.
         wrapped = isinstance(error, (HydraException, OmegaConfBaseException))
         error = error.__cause__ or (error.__context__ if wrapped else None)
+
+
+def _name_file(error: BaseException) -> str | None:
+    """Return the line for an error of the operating system about a file, or None for another error."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{_text(error.filename)}: {(error.strerror or 'not allowed').lower()}"
+    # `Path.resolve` raises this before Python 3.13.
+    loop = re.fullmatch(r"Symlink loop from '(.*)'", str(error)) if isinstance(error, RuntimeError) else None
+    return None if loop is None else f"{loop[1]}: {os.strerror(errno.ELOOP).lower()}"
+
+
+def _text(filename: object) -> str:
+    # The system's functions take bytes, and numbers of open files, too.
+    return os.fsdecode(filename) if isinstance(filename, (bytes, str, os.PathLike)) else f"open file {filename}"
 
 
 def _unknown_choice(error: MissingConfigException) -> str:

@@ -83,6 +83,7 @@ class QuantizationConfig(Section):
 
     name: str = checked("none", one_of(*METHODS))
     calibration_batches: int = checked(10, at_least(1))
+    calibration_batch_size: int | None = checked(None, at_least(1, note=", or null for data.batch_size"), added=True)
     batch_norm_batches: int = checked(0, at_least(0, note="; 0 is off"))
     # Empty rather than null, so that Hydra names an unknown key when a command sets a part of an absent observer.
     weights: Any = field(default_factory=dict)
@@ -123,6 +124,7 @@ class QuantizationConfig(Section):
             "bias_correction_batches": (self.bias_correction_batches > 0, ("ptq", "weight_only")),
             "rdoq_lambda": (self.rdoq_lambda > 0, ("ptq", "weight_only")),
             "training": (self.training != QatConfig(), ("qat",)),
+            "calibration_batch_size": (self.calibration_batch_size is not None, ("ptq", "qat")),
         }
         for name, (wanted, methods) in repairs.items():
             if wanted and self.name not in methods:

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+from functools import reduce
+from operator import getitem
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,8 +24,11 @@ LATER = {
     "data.folds": None,
     "data.group_pattern": None,
     "data.include": None,
+    "data.normalization": None,
     "data.sampling": "natural",
     "data.value_range": None,
+    "quantization.calibration_batch_size": None,
+    "strategy.recovery.lr": None,
     "training.class_weights": "none",
     "training.focal_gamma": 2.0,
     "training.freeze_epochs": 0,
@@ -81,22 +87,29 @@ def _teaching(config: Config, choices: DictConfig) -> list[str]:
 
 def digest(root: DictConfig) -> str:
     """Return six hex digits: a hash of every setting that affects the result."""
+    settings = collect_settings(root)
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:6]
+
+
+def collect_settings(root: DictConfig) -> dict[str, Any]:
+    """Return every setting that affects the result, without those that have no effect, as plain values."""
     kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in NOT_IN_NAME])
-    plain = OmegaConf.to_container(kept, resolve=True)
-    assert isinstance(plain, dict)
+    plain: Any = OmegaConf.to_container(kept, resolve=True)
     # A range such as 0.5 to 0.9 by 0.2 ends in 0.7000000000000001.
     if isinstance(plain["sparsity"], float):
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
     for key, default in LATER.items():
-        section, _, name = key.partition(".")
-        if plain[section].get(name, default) == default:
-            plain[section].pop(name, None)
+        *sections, name = key.split(".")
+        section = reduce(getitem, sections, plain)
+        if section.get(name, default) == default:
+            section.pop(name, None)
     # Folder names from before these keys existed must stay valid.
-    if plain["trainer"]["devices"] == 1:
+    if plain["trainer"].get("devices") == 1:
         del plain["trainer"]["devices"]
-    if plain["analysis"] == "basic":
+    if plain.get("analysis") == "basic":
         del plain["analysis"]
     if plain["until"] == "analyze":
         # The last stage was `evaluate`. A run up to there is the same run without an analysis.
         plain["until"] = "evaluate"
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:6]
+    settings: dict[str, Any] = plain
+    return settings

@@ -12,6 +12,7 @@ from torch import Tensor
 from compression.core.preparation import Fit, Preparation
 from compression.data.augment import Augment
 from compression.data.hashing import count_threads
+from compression.data.named_normalization import choose_normalization
 from compression.data.options import (
     PerChannel,
     check_channels,
@@ -106,8 +107,8 @@ class Dataset(ABC):
 
     Arguments are plain yaml values and are checked at once; a bad value raises ``InputError``. ``val_fraction`` of the
     training images is held out for validation. If ``mean`` or ``std`` (0..1 scale) is null, it is measured on the
-    remaining training images. ``channels=1`` makes the images grey. ``num_workers=auto`` uses the cores that this
-    process may use, at most 16.
+    remaining training images. ``normalization`` names both instead: a key of ``NAMED``, or measured. ``channels=1``
+    makes the images grey. ``num_workers=auto`` uses the cores that this process may use, at most 16.
 
     ``sampling`` is natural (every training image once an epoch) or balanced (every class equally often). With ``folds``
     all images, those of the test part too, are divided into as many folds, the same for every seed; the images of
@@ -118,7 +119,13 @@ class Dataset(ABC):
     """
 
     name: str
-    added: ClassVar[Mapping[str, Any]] = {"sampling": "natural", "folds": None, "fold": None, "channels": 3}
+    added: ClassVar[Mapping[str, Any]] = {
+        "sampling": "natural",
+        "folds": None,
+        "fold": None,
+        "channels": 3,
+        "normalization": None,
+    }
 
     def __init__(
         self,
@@ -135,6 +142,7 @@ class Dataset(ABC):
         folds: int | None = None,
         fold: int | None = None,
         channels: int = 3,
+        normalization: str | None = None,
     ) -> None:
         self.image_size = check_int("image_size", image_size, minimum=8, maximum=2048)
         # Batch norm cannot train on a batch of one image: it has no variance.
@@ -143,8 +151,12 @@ class Dataset(ABC):
         self.num_workers = workers if isinstance(workers, int) else count_threads()
         self.val_fraction = check_fraction("val_fraction", val_fraction)
         self.channels = check_channels(channels)
-        self.mean = check_per_channel("mean", mean, channels=self.channels)
-        self.std = check_per_channel("std", std, channels=self.channels, positive=True)
+        self.mean, self.std = choose_normalization(
+            normalization,
+            mean=check_per_channel("mean", mean, channels=self.channels),
+            std=check_per_channel("std", std, channels=self.channels, positive=True),
+            channels=self.channels,
+        )
         self.augment = Augment.parse(augment)
         self.class_groups = check_groups(class_groups)
         self.sampling = check_choice("sampling", sampling, "natural", "balanced")

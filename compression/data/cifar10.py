@@ -17,6 +17,7 @@ from compression.core.errors import InputError
 from compression.data.arrays import assemble, hash_arrays
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData
+from compression.data.named_normalization import NAMED
 from compression.data.options import PerChannel
 
 # Seconds. A server that never answers must be reported before the user gives up on the command.
@@ -37,7 +38,7 @@ CLASS_NAMES = (
 
 
 # The usual normalization of its three channels, on the 0..1 scale.
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+MEAN, STD = NAMED["cifar10"]
 
 
 class Cifar10(Dataset):
@@ -61,9 +62,10 @@ class Cifar10(Dataset):
         folds: int | None = None,
         fold: int | None = None,
         channels: int = 3,
+        normalization: str | None = None,
     ) -> None:
-        if channels == 1:
-            # The usual numbers are of three channels; those of grey images are measured.
+        if channels == 1 or normalization is not None:
+            # The usual numbers are of three channels, and the default of runs that name no normalization.
             mean, std = _unless(mean, MEAN), _unless(std, STD)
         super().__init__(
             image_size=image_size,
@@ -78,6 +80,7 @@ class Cifar10(Dataset):
             folds=folds,
             fold=fold,
             channels=channels,
+            normalization=normalization,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
             raise InputError(f"data.root={root}: allowed is the path of a folder")

@@ -124,6 +124,7 @@ class ImageFolder(Dataset):
         fit: str = AUTO,
         background: str | Colour | None = "white",
         value_range: tuple[float, float] | None = None,
+        normalization: str | None = None,
     ) -> None:
         super().__init__(
             image_size=image_size,
@@ -138,6 +139,7 @@ class ImageFolder(Dataset):
             folds=folds,
             fold=fold,
             channels=channels,
+            normalization=normalization,
         )
         if not isinstance(root, str | os.PathLike) or not str(root):
             raise InputError(f"data.root={root}: allowed is the path of a folder")

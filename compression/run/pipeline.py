@@ -15,6 +15,7 @@ from compression.run.checks.check_run import check_run
 from compression.run.context import Context, make_context
 from compression.run.names import FAILURES
 from compression.run.ranks import is_helper, joined_stage
+from compression.run.report.model_files import leave_models
 from compression.run.report.run_report import write_report
 from compression.run.report.stage_log import log_stage
 from compression.run.stage import Finished, Stage, always
@@ -57,8 +58,8 @@ STAGES = (
 def run(config: Config, *, run_dir: str | Path) -> float:
     """Run the stages up to ``config.until`` and return the objective: the compressed file's test accuracy.
 
-    If ``until`` stops before ``evaluate``, the objective is the validation accuracy of the last network. Raises
-    ``InputError`` for any wrong input, before training.
+    If ``until`` stops before ``evaluate``, the newest network is left as ``model.cmp`` and ``model.onnx``, and the
+    objective is its validation accuracy. Raises ``InputError`` for any wrong input, before training.
     """
     context = make_checked_context(config, Path(run_dir))
     if is_helper():
@@ -68,7 +69,8 @@ def run(config: Config, *, run_dir: str | Path) -> float:
         made = obtain_stages(context, on_obtained=log_stage)
         if "evaluate" not in made:
             last = [record for record in made.values() if "val_accuracy" in record.results][-1]
-            log.info("stopped, because until=%s; the newest network is in %s", config.until, last.path)
+            left = leave_models(context.run_dir, dense=made["dense"], exported=_export_newest(context, made))
+            log.info("stopped, because until=%s; in %s: %s", config.until, run_dir, ", ".join(left))
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
         files = ["report.html", "report.md", "metrics.json", "model.cmp", "model.onnx"]
@@ -90,8 +92,35 @@ def plan_stages(config: Config, *, run_dir: Path, dataset: Dataset | None = None
 
     Runs that share ``dataset`` (from ``make_dataset``) list its files once.
     """
-    context = make_checked_context(config, run_dir, dataset)
-    return obtain_stages(replace(context, store=PlanningStore(context.store)))
+    checked = make_checked_context(config, run_dir, dataset)
+    context = replace(checked, store=PlanningStore(checked.store))
+    made = obtain_stages(context)
+    if "export" not in made:
+        made.add(Stage("export", always, obtain_exported), _export_newest(context, made))
+    return made
+
+
+def export_network(config: Config, *, run_dir: Path) -> bool:
+    """Write the files of the newest network of the stages up to ``config.until`` into ``run_dir``.
+
+    Return False, and write nothing, if one of these stages is not finished.
+    """
+    context = make_checked_context(config, run_dir)
+    if any(record.planned for record in obtain_stages(replace(context, store=PlanningStore(context.store))).values()):
+        return False
+    with workspace(context):
+        made = obtain_stages(context)
+        leave_models(run_dir, dense=made["dense"], exported=_export_newest(context, made))
+    return True
+
+
+def _export_newest(context: Context, made: Finished) -> StageRecord:
+    """Return the files of the newest network, also where ``until`` stops before they are wanted."""
+    if "export" in made:
+        return made["export"]
+    if made.network is made["dense"]:
+        return obtain_dense_export(context, made)
+    return obtain_exported(context, made)
 
 
 def join_training(context: Context) -> NoReturn:

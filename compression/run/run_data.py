@@ -144,15 +144,22 @@ class RunData:
             if key not in ignored and not (key in added and value == added[key])
         }
         kept |= {key: value for key, value in decided.items() if value is not None}
+        if kept.pop("normalization", None) is not None:
+            # Its numbers count, and not its name.
+            mean, std = self.dataset.mean, self.dataset.std
+            kept |= {"mean": None if mean is None else list(mean), "std": None if std is None else list(std)}
         return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
 
     def train_batches(self, *, devices: int = 1) -> Batches:
         """Return shuffled, augmented training batches; with several ``devices``, this process's share of each."""
         return self._batches("train", shuffle=True, augment=True, num_shares=devices)
 
-    def plain_train_batches(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """Return training batches without augmentation in one shuffled order, for gradients and activation ranges."""
-        return self._batches("train", shuffle=True, augment=False)
+    def plain_train_batches(self, *, batch_size: int | None = None) -> Iterable[tuple[Tensor, Tensor]]:
+        """Return training batches without augmentation in one shuffled order, for gradients and activation ranges.
+
+        ``batch_size`` in images is that of training by default.
+        """
+        return self._batches("train", shuffle=True, augment=False, batch_size=batch_size)
 
     def val_batches(self) -> Batches:
         """Return the held-out training images in order."""
@@ -191,13 +198,14 @@ class RunData:
         num_shares: int = 1,
         raw: bool = False,
         most: int | None = None,
+        batch_size: int | None = None,
     ) -> Batches:
         split = getattr(self.images, part)
         return Batches(
             split=split if most is None else take_spread(split, most),
             mean=UNCHANGED_MEAN if raw else self.images.mean,
             std=UNCHANGED_STD if raw else self.images.std,
-            batch_size=self.batch_size,
+            batch_size=batch_size or self.batch_size,
             device=self.device,
             augment=self.dataset.augment if augment else None,
             shuffle=shuffle,

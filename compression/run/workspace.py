@@ -13,6 +13,7 @@ from compression.run.names import LOCK
 from compression.run.ranks import is_helper
 from compression.stage_store.store import make_room_advice
 from compression.system.disk import disk_full_in_one_line
+from compression.system.library_messages import keep_in_log_file
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +51,11 @@ def _locked(run_dir: Path) -> Iterator[None]:
 
 
 def quiet_libraries() -> None:
-    """Silence messages of Lightning and matplotlib that no user of this framework can act on."""
+    """Keep messages of libraries that no user of this framework can act on in the log file, or silence them."""
     if is_helper():
         # The run itself prints everything.
         logging.disable(logging.WARNING)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    keep_in_log_file()
     # matplotlib lists the fonts it finds.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # Lightning itself uses torch in a deprecated way.

@@ -14,8 +14,11 @@ from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.gpus import take_gpu
 from compression.sweep.jobs import FAILED, FINISHED, KILLED, Sweep, read_state, read_sweep
 from compression.sweep.presence import close_sweep
+from compression.sweep.pruned_models import leave_pruned_models
+from compression.sweep.run_folder import removed_if_refused
 from compression.sweep.supervise import exit_with_parent, is_done, run_job
 from compression.system.disk import DiskFullError, mentions_full_disk
+from compression.system.library_messages import keep_in_log_file
 from compression.system.spinning import limit_spinning
 from compression.system.termination import describe_stop, exit_code, find_stop
 from compression.system.uncollected import uncollected_imports
@@ -26,18 +29,16 @@ _ENDED = (FINISHED, FAILED, KILLED)
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
-def run_alone(config: Config, *, run_dir: str) -> float | None:
-    """Run a single run and return its objective, or print its plan if ``plan`` is set; raises InputError."""
-    # Imported late, so that --help and a mistyped key are answered before torch is loaded.
-    with uncollected_imports():
-        from compression.run.pipeline import run
-    if config.plan:
-        from compression.sweep.sweep_plan import describe_run
+def run_alone(config: Config, *, run_dir: str) -> float:
+    """Run a single run and return its objective; raises InputError."""
+    with removed_if_refused(Path(run_dir)):
+        # Libraries may warn while they are imported.
+        keep_in_log_file()
+        # Imported late, so that --help and a mistyped key are answered before torch is loaded.
+        with uncollected_imports():
+            from compression.run.pipeline import run
 
-        print(describe_run(config))
-        return None
-
-    return run(config, run_dir=run_dir)
+        return run(config, run_dir=run_dir)
 
 
 def run_numbered(number: int) -> None:
@@ -97,6 +98,8 @@ def complete(main: Callable[[], object]) -> int:
         traceback.print_exception(ended)
     code = conclude(folder)
     if ended is None:
+        if left := leave_pruned_models(read_sweep(folder)):
+            print(f"before quantization: {', '.join(left)}", flush=True)
         return code
     print(f"error: {reason or f'{type(ended).__name__}, as above'}", file=sys.stderr, flush=True)
     stop = find_stop(ended)

@@ -29,6 +29,8 @@ from compression.sweep.launchers import (
 )
 from compression.sweep.presence import open_sweep, refuse_opened
 from compression.sweep.previous_jobs import add_axes, join_axes, read_earlier
+from compression.sweep.used_name import refuse_run_folder
+from compression.system.library_messages import keep_in_log_file
 from compression.system.uncollected import uncollected_imports
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def begin(master: DictConfig) -> Sweep:
     first = composed[0].config
     names = [name_job(job.axes, job.digest) for job in composed]
     folder = Path(first.output_dir).absolute() / name_folder(first, master, axes, names)
+    refuse_run_folder(folder, overwrite=first.overwrite)
     jobs, earlier = _name_jobs(composed, read_earlier(folder))
     if first.baselines:
         refuse_baselines_on_cluster(master.hydra.launcher)
@@ -102,6 +105,7 @@ def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) ->
 
 def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> list[dict[str, str]]:
     """Print the plan of the jobs, and return the ids of each job's stages on disk, by stage."""
+    keep_in_log_file()
     # Imported late, so that a mistyped key is reported before torch is loaded.
     with uncollected_imports():
         from compression.run.context import make_dataset

@@ -7,6 +7,8 @@ from pathlib import Path
 from compression.config.schema import MEASURING, STAGES, Config
 from compression.stage_store.store import StageRecord
 from compression.sweep.estimate import Estimate, Estimator
+from compression.system.library_messages import keep_in_log_file
+from compression.system.uncollected import uncollected_imports
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,10 @@ class SweepPlan:
 
 def describe_run(config: Config) -> str:
     """Return the plan of a single run as text; raises InputError for a wrong configuration."""
-    from compression.run.pipeline import plan_stages
+    keep_in_log_file()
+    # Imported late, so that --help and a mistyped key are answered before torch is loaded.
+    with uncollected_imports():
+        from compression.run.pipeline import plan_stages
 
     output = Path(config.output_dir)
     stages = plan_stages(config, run_dir=output / (config.name or "run"))

@@ -6,7 +6,7 @@ import pytest
 from composing import CONF
 from hydra import initialize_config_dir
 
-from compression.config.choice_list import list_choices
+from compression.config.choice_list import list_choices, list_experiments
 
 
 @pytest.fixture
@@ -25,3 +25,25 @@ def test_every_file_of_a_group_is_a_choice(choices):
 def test_bases_and_groups_of_hydra_are_not_listed(choices):
     folders = {str(Path(path.parent).relative_to(CONF)) for path in CONF.glob("**/*.yaml")}
     assert set(choices) == folders - {".", "strategy/base", "quantization/base", "hydra/launcher"}
+
+
+def test_every_experiment_has_a_line():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        lines = dict(line.removeprefix("experiment=").split(maxsplit=1) for line in list_experiments().splitlines())
+    assert list(lines) == sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+    assert lines["cifar10_resnet18"] == (
+        "ResNet-18 with the ImageNet stem on CIFAR-10, short training: compares pruning methods "
+        "(experiments/pruning_order)."
+    )
+    assert all(line.endswith(".") for line in lines.values())
+
+
+def test_an_experiment_of_another_folder_is_described_too(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "config.yaml").touch()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\n# All of it\n# at once. Then more.\n\nseed: 1\n"
+    )
+    (tmp_path / "experiment" / "bare.yaml").write_text("seed: 1\n")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        assert list_experiments() == "experiment=bare\nexperiment=mine  All of it at once."

@@ -1,4 +1,5 @@
 import errno
+import os
 
 import pytest
 from composing import compose_fully
@@ -183,6 +184,31 @@ def test_defects_of_the_package_are_not_explained(error):
 def test_a_path_without_write_permission_is_named():
     error = PermissionError(errno.EACCES, "Permission denied", "outputs/store")
     assert explain(error) == "outputs/store: permission denied"
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (errno.EROFS, "outputs/store: read-only file system"),
+        (errno.ELOOP, "outputs/store: too many levels of symbolic links"),
+        (errno.ENAMETOOLONG, "outputs/store: file name too long"),
+        (errno.ENOENT, "outputs/store: no such file or directory"),
+        (errno.EIO, "outputs/store: input/output error"),
+    ],
+)
+def test_every_error_of_the_system_about_a_file_is_one_line(number, line):
+    assert explain(OSError(number, os.strerror(number), "outputs/store")) == line
+    assert explain(OSError(number, os.strerror(number), b"outputs/store")) == line
+    assert explain(raised_from(OSError(number, os.strerror(number), "outputs/store"))) == line
+
+
+def test_a_loop_of_links_is_one_line(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises((RuntimeError, OSError)) as caught:
+        (tmp_path / "loop").resolve(strict=True)
+    assert explain(caught.value) == f"{tmp_path / 'loop'}: too many levels of symbolic links"
+    assert explain(RuntimeError("Symlink loop from 'a/b'")) == "a/b: too many levels of symbolic links"
+    assert explain(RuntimeError("loop")) is None
 
 
 def test_a_file_in_place_of_a_folder_and_the_reverse(tmp_path):

@@ -38,6 +38,9 @@ CONTRADICTIONS = {
     "quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda=0.1 rounds weights: weight_bits must be below 32, e.g. 8",
     "quantization=dynamic bits=8 quantization.bias_correction_batches=2": "quantization.bias_correction_batches has no "
     "part in quantization=dynamic: must be ptq or weight_only",
+    "quantization=weight_only weight_bits=8 quantization.calibration_batch_size=9": (
+        "quantization.calibration_batch_size has no part in quantization=weight_only: must be ptq or qat"
+    ),
     "bits=8 quantization.training.epochs=9": "quantization.training has no part in quantization=ptq: must be qat",
     "bits=8 quantization.weights=min_max": "quantization.weights=min_max: choose it with a slash, "
     "quantization/weights=min_max",

@@ -7,7 +7,11 @@ import pytest
 from finished_sweep import GRID, SMALL
 from runs import lasting, train
 
+import compression
+from compression.artifact import read_contents
+from compression.core.counting import model_sparsity
 from compression.sweep.jobs import FAILED, FINISHED, read_state, read_sweep
+from compression.sweep.pruned_models import leave_pruned_models
 
 
 def stages(outputs: Path) -> dict[str, int]:
@@ -75,6 +79,36 @@ def test_the_same_sweep_again_runs_nothing_and_a_wider_plan_counts_new_stages(fi
     assert rows["prune"] == ["0", "2"]
     assert rows["quantize"] == ["2", "4"]
     assert not list(finished_sweep.glob("sweep-*")), "a plan leaves nothing"
+
+
+def test_a_sweep_leaves_each_pruned_model(finished_sweep: Path) -> None:
+    sweep = read_sweep(finished_sweep / "sweep")
+    for name, sparsity in (("pruned_s50", 0.5), ("pruned_s70", 0.7)):
+        folder = sweep.folder / name
+        assert {"model.cmp", "model.onnx"} <= {path.name for path in folder.iterdir()}
+        assert not (folder / "metrics.json").exists()
+        model = compression.load(folder / "model.cmp", allow=["tiny_net"])
+        assert model_sparsity(model) == pytest.approx(sparsity, abs=1e-3)
+        card = read_contents(folder / "model.cmp").card
+        assert card.quantization is None
+    before = {path: path.stat().st_mtime_ns for path in sweep.folder.glob("pruned_*/model.*")}
+    assert leave_pruned_models(sweep) == ["pruned_s50", "pruned_s70"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_pruned_model_that_left_the_store_is_left_out(finished_sweep: Path, tmp_path: Path) -> None:
+    """Nothing is trained again."""
+    sweep = read_sweep(finished_sweep / "sweep")
+    document = json.loads((sweep.folder / "sweep.json").read_text())
+    for job in document["jobs"]:
+        job["overrides"].append(f"output_dir={tmp_path}")
+        (tmp_path / "sweep" / job["name"]).mkdir(parents=True)
+        for name in ("job.json", "metrics.json"):
+            (tmp_path / "sweep" / job["name"] / name).write_bytes((sweep.folder / job["name"] / name).read_bytes())
+    (tmp_path / "sweep" / "sweep.json").write_text(json.dumps(document))
+    assert leave_pruned_models(read_sweep(tmp_path / "sweep")) == []
+    assert not list(tmp_path.glob("sweep/pruned_*"))
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.slow

@@ -3,16 +3,19 @@
 import json
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
-from runs import TINY, compose_config, lasting, run_here
+from runs import TINY, WIDE, compose_config, lasting, run_here
+from teachers import STUDENT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import compression
 from compression.config.schema import MEASURING, STAGES
 from compression.core.counting import model_sparsity
 from compression.core.errors import InputError
-from compression.run.pipeline import run_stages
+from compression.run.building.network_files import load_network
+from compression.run.pipeline import plan_stages, run, run_stages
 from compression.runtimes.engines import choose_engines
 
 SHORT = (*TINY, "strategy.schedule.steps=2")
@@ -77,7 +80,7 @@ def test_the_same_command_again_trains_nothing(finished: Path) -> None:
 
 def test_another_sparsity_reuses_the_dense_model(finished: Path) -> None:
     run_here(*SHORT, "sparsity=0.5", "until=compact", run_dir=finished / "second", output_dir=finished)
-    assert stages(finished) == {"analyze": 1, "compact": 2, "dense": 1, "evaluate": 1, "export": 2, "prune": 2}
+    assert stages(finished) == {"analyze": 1, "compact": 2, "dense": 1, "evaluate": 1, "export": 3, "prune": 2}
     # The second run found the dense stage finished. It has the curves as well.
     assert list((finished / "second" / "tensorboard" / "dense").iterdir())
 
@@ -104,6 +107,46 @@ def test_until_stops_after_its_stage(until: str, finished: Path, tmp_path: Path)
     run_here(*SHORT, "sparsity=0.7", f"until={until}", run_dir=tmp_path / "run", output_dir=finished)
     assert (tmp_path / "run" / "metrics.json").exists() == (until in MEASURING)
     assert (tmp_path / "run" / "failure_analysis").exists() == (until == "analyze")
+    assert {"model.cmp", "model.onnx", "dense.safetensors"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+# The network before and after fine-tuning, the integers, and the student's dense teacher.
+STRUCTURED = "strategy=oneshot_structured_l2 sparsity=0.5 strategy.recovery.epochs=0 strategy.finetune.epochs=1"
+
+
+@pytest.mark.parametrize(
+    ("command", "stage"),
+    [
+        ("strategy=oneshot_l1 strategy.recovery.epochs=0 sparsity=0.5", "dense"),
+        ("strategy=oneshot_l1 strategy.recovery.epochs=0 sparsity=0.5", "prune"),
+        (STRUCTURED, "compact"),
+        (STRUCTURED, "finetune"),
+        ("strategy=none bits=8", "quantize"),
+        ("strategy=none", "export"),
+        (f"distillation=logit {STUDENT} distillation.epochs=1 strategy=none", "dense"),
+    ],
+)
+def test_until_leaves_the_model_of_its_stage(command: str, stage: str, outputs: Path, tmp_path: Path) -> None:
+    config = compose_config(*WIDE, *command.split(), f"until={stage}", f"output_dir={outputs}")
+    folder = tmp_path / "run"
+    run(config, run_dir=folder)
+    context, records = run_stages(config, run_dir=tmp_path / "again")
+    record = records[stage if stage != "export" else "dense"]
+    network = load_network(context, record).eval()
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network(images)
+        found = compression.load(folder / "model.cmp", allow=["tiny_net"]).eval()(images)
+    assert torch.allclose(found, expected, atol=1e-4)
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    onnx_file = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: images.numpy()})[0])
+    assert (onnx_file.argmax(1) == expected.argmax(1)).all()
+
+
+def test_the_plan_of_a_part_counts_the_export_of_its_model(trained: Path, tmp_path: Path) -> None:
+    command = (*WIDE, "strategy=oneshot_l1", "sparsity=0.4", "until=prune", f"output_dir={trained}")
+    made = plan_stages(compose_config(*command), run_dir=tmp_path / "run")
+    assert {name: record.planned for name, record in made.items()} == {"dense": False, "prune": True, "export": True}
 
 
 def test_overwrite_makes_every_stage_again_once(

@@ -39,3 +39,25 @@ def test_keys_that_choose_files_are_not_in_the_identity(tmp_path):
     chosen = {"include": ["*.jpg"], "exclude": ["*.png"], "allow_conflicts": True, "allow_nested": True}
     other = replace(context.data, settings={**context.data.settings, **chosen})
     assert other.identity == context.data.identity
+
+
+def test_a_named_normalization_counts_by_its_numbers(tmp_path):
+    def identity(*overrides):
+        return make_context(compose_config(*TINY, *overrides, f"output_dir={tmp_path}"), tmp_path).data.identity
+
+    plain = identity()
+    assert identity("data.normalization=measured") == plain
+    imagenet = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    assert identity("data.normalization=imagenet") == plain | imagenet
+    given = identity("data.mean=[0.485,0.456,0.406]", "data.std=[0.229,0.224,0.225]")
+    assert given == plain | imagenet
+
+
+def test_measuring_batches_may_have_their_own_size(tmp_path):
+    data = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path).data
+    sizes = [len(labels) for _, labels in data.plain_train_batches(batch_size=500)]
+    assert sizes == [500, 500, 293]
+    first = [
+        next(iter(batches))[1] for batches in (data.plain_train_batches(batch_size=16), data.plain_train_batches())
+    ]
+    assert torch.equal(first[0], first[1][:16])

@@ -55,7 +55,8 @@ def find_finished(outputs, stage):
 def make_stage(outputs, stage, command):
     """Run a command up to ``stage``; return the stage of that name that it made."""
     before = {found.path for found in find_finished(outputs, stage)}
-    run_here(*WIDE, *command.split(), f"until={stage}", run_dir=outputs / "run", output_dir=outputs)
+    config = compose_config(*WIDE, *command.split(), f"until={stage}", f"output_dir={outputs}")
+    run_stages(config, run_dir=outputs / "run")
     [made] = [found for found in find_finished(outputs, stage) if found.path not in before]
     return made
 

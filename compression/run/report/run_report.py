@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,6 +52,7 @@ from compression.run.names import (
 from compression.run.report.analysis_files import copy_analysis, find_groups
 from compression.run.report.class_figures import count_classes
 from compression.run.report.file_bytes import with_byte_parts
+from compression.run.report.model_files import copy_file
 from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.report.run_html import write_histories, write_run_html
 from compression.run.report.run_pictures import draw_pruning
@@ -129,7 +129,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
 
 
 def _gather_files(context: Context, made: Finished) -> None:
-    """Copy the models into the run's folder. The store keeps its own copies, so a user's edit cannot damage them."""
+    """Copy the models into the run's folder."""
     # For a quantized model, the evaluation has written the parity record into its own copy of the file.
     executed = made["evaluate"].path / ONNX
     wanted = {
@@ -139,13 +139,7 @@ def _gather_files(context: Context, made: Finished) -> None:
         DENSE_ONNX: made["dense_export"].path / ONNX,
     }
     for name, source in wanted.items():
-        temporary = context.run_dir / f".{name}.tmp"
-        try:
-            shutil.copyfile(source, temporary)
-            temporary.replace(context.run_dir / name)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        copy_file(source, context.run_dir / name)
 
 
 def _list_artifacts(made: Finished) -> dict[str, Path]:

@@ -118,7 +118,8 @@ def _prune(
             lead=timeline.lead,
             warmup=settings.recovery.warmup,
         )
-        lr = settings.recovery.lr_factor * training.optimizer["lr"]
+        given = settings.recovery.lr
+        lr = settings.recovery.lr_factor * training.optimizer["lr"] if given is None else given
         task = make_task(context, model, lr_factor, lr=lr)
         penalty = settings.recovery.batch_norm_l1
         callbacks: list[Callback] = [BatchNormPenalty(penalty)] if penalty else []

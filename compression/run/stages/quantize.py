@@ -1,7 +1,7 @@
 """The quantize stage: weights and activations rounded to grids, calibrated or trained, and stored as integers."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ def _quantize(
         except InputError as error:
             raise InputError(f"quantization.allocation.{error}") from error
     training = context.config.quantization.name == "qat"
-    batches = context.data.plain_train_batches()
+    batches = _measuring_batches(context)
     log.info("quantize  %s", describe_arithmetic(plan))
     rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
     if training:
@@ -136,7 +136,7 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
 
     def measure_bits(bits: Mapping[str, int]) -> float:
         tried = reduced(context, _with_bits(plan, bits))
-        batches = context.data.plain_train_batches()
+        batches = _measuring_batches(context)
         return measure(quantized(model, tried, _calibration(context), batches).network)
 
     assert settings.max_drop is not None, "no budget"
@@ -148,6 +148,10 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
 def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:
     layers = {name: Bits(weight_bits[name], bits.activation) for name, bits in plan.layers.items()}
     return replace(plan, layers=layers)
+
+
+def _measuring_batches(context: Context) -> Iterable[tuple[Tensor, Tensor]]:
+    return context.data.plain_train_batches(batch_size=context.config.quantization.calibration_batch_size)
 
 
 def _calibration(context: Context) -> Calibration:

@@ -18,6 +18,7 @@ from compression.callbacks.epoch_history import History
 from compression.callbacks.epoch_seed import EpochSeed
 from compression.callbacks.exact_forms import ExactForms
 from compression.callbacks.line_progress import LineProgress
+from compression.callbacks.resume_notice import ResumeNotice
 from compression.callbacks.terminal_progress import TerminalProgress
 from compression.callbacks.turn_taking import TakesTurns
 from compression.core.class_scores import Validated
@@ -94,7 +95,7 @@ def fit(
         # Curves that a killed attempt logged may lack points. Those of the checkpoint are logged again.
         context.log.restart(stage)
     logger = context.log.open(stage)
-    recording = [best, history, CurveReplay(history), progress, save_last]
+    recording = [best, history, CurveReplay(history), ResumeNotice(stage), progress, save_last]
     trainer = make_trainer(
         context,
         max_epochs=num_epochs,

@@ -23,7 +23,7 @@ from compression.sweep.baselines.overrides import (
     own_width,
 )
 from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
-from compression.sweep.fold_arguments import FOLD
+from compression.sweep.command_words import FOLD
 from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_state
 

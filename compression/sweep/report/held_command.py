@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compression.sweep.fold_arguments import FOLD
+from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import SEARCH
 from compression.sweep.report.leaderboard import MATCHES
 from compression.sweep.report.records import RUN, JobRecord, SweepRecord

@@ -12,7 +12,7 @@ from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.reporting.metrics_reader import Latency, Measured
 from compression.reporting.result_row import speedup_of
 from compression.sweep.axis_names import SHORT_NAMES, shorten_key
-from compression.sweep.fold_arguments import FOLD
+from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import RANDOM, SMALL_DENSE
 from compression.sweep.report.pooled_classes import PooledClasses, pool_classes
 from compression.sweep.report.records import BASELINES, REPEATS, RUN, JobRecord, SweepRecord

@@ -14,7 +14,7 @@ import yaml
 
 from compression.core.errors import InputError
 from compression.reporting.metrics_reader import Measured, read_measured
-from compression.sweep.fold_arguments import FOLD
+from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import (
     BROKEN,
     FINISHED,

@@ -38,6 +38,17 @@ def test_every_step_has_a_file_and_a_row(shared):
     assert made.results["stopped"] is None
 
 
+def test_the_learning_rate_of_recovery_may_be_given_itself(shared):
+    """Dense training has 0.2, so half of it is 0.1."""
+    factor, given, other = (
+        shared(f"strategy=oneshot_l1 strategy.recovery.{setting} until=prune")["prune"]
+        for setting in ("lr_factor=0.5", "lr=0.1", "lr=0.01")
+    )
+    assert given.path != factor.path
+    assert given.results["history"] == factor.results["history"]
+    assert other.results["history"][0]["lr"] == pytest.approx(factor.results["history"][0]["lr"] / 10)
+
+
 def test_batch_norm_sees_augmented_images_and_criteria_see_plain_images(make, monkeypatch):
     seen = {}
 

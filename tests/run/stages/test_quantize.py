@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from compression.core.errors import InputError
 from compression.core.model_card import ModelCard
 from compression.quantization.rate.code_length import code_bits
+from compression.run.stages import quantize
 
 LAYERS = ["features.0", "features.3", "classifier"]
 PRUNED = "strategy=oneshot_l1 sparsity=0.5"
@@ -32,6 +33,19 @@ def test_learn_step_changes_the_activation_scales(shared):
     fixed, learned = (shared(f"{command} until=quantize")["quantize"] for command in commands)
     scales = [load_file(one.path / "model.safetensors")["quantizers.features_2.scale"] for one in (fixed, learned)]
     assert not torch.equal(*scales)
+
+
+def test_calibration_may_have_its_own_batch_size(make, monkeypatch):
+    sizes = []
+
+    def spy(model, plan, calibration, batches, **settings):
+        sizes.append([len(labels) for _, labels in batches][:2])
+        return wanted(model, plan, calibration, batches, **settings)
+
+    wanted = quantize.quantized
+    monkeypatch.setattr(quantize, "quantized", spy)
+    make("quantize", "strategy=none bits=8 quantization.calibration_batch_size=32")
+    assert sizes == [[32, 32]]
 
 
 def test_removed_channels_stay_removed(shared):

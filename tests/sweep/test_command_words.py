@@ -1,6 +1,6 @@
 import pytest
 
-from compression.sweep.fold_arguments import expand_folds
+from compression.sweep.command_words import expand_folds, lead_with_multirun
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,18 @@ def test_a_number_of_folds_alone_is_a_sweep(words, expected):
 )
 def test_other_commands_stay(words):
     assert expand_folds(["train.py", *words]) == ["train.py", *words]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a=1", "-m", "b=2,3"], ["-m", "a=1", "b=2,3"]),
+        (["a=1", "--multirun", "b=2,3", "-m"], ["--multirun", "a=1", "b=2,3"]),
+        (["-m", "b=2,3"], ["-m", "b=2,3"]),
+        (["a=1", "b=2,3", "-m"], ["-m", "a=1", "b=2,3"]),
+        (["a=1", "--cfg", "job"], ["a=1", "--cfg", "job"]),
+        ([], []),
+    ],
+)
+def test_the_flag_of_a_sweep_may_stand_anywhere(words, expected):
+    assert lead_with_multirun(["train.py", *words]) == ["train.py", *expected]

@@ -1,4 +1,4 @@
-"""The command of a cross-validation: ``data.folds=K`` alone stands for a sweep over the K folds."""
+"""The words of a command as Hydra reads them: a flag ``-m`` comes first, and ``data.folds=K`` alone is a sweep."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,12 @@ FOLDS, FOLD = "data.folds", "data.fold"
 _MULTIRUN = ("-m", "--multirun")
 # Words that make Hydra print something instead of running.
 _PRINTS = ("-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion", "--version")
+
+
+def lead_with_multirun(command: Sequence[str]) -> list[str]:
+    """Return ``command`` with ``-m`` or ``--multirun`` before all other words: Hydra takes it only at the ends."""
+    flags = [word for word in command[1:] if word in _MULTIRUN]
+    return [*command[:1], *flags[:1], *(word for word in command[1:] if word not in _MULTIRUN)]
 
 
 def expand_folds(command: Sequence[str]) -> list[str]:
