@@ -63,7 +63,7 @@ def test_a_tie_is_refused(overrides, message):
 
 def test_a_tie_is_settled_by_a_third_override_that_is_more_specific():
     layers, overrides = ["a.x", "a.y", "b.x"], [("a.*", 8, 8), ("*.x", 2, 8)]
-    with pytest.raises(InputError, match="a\\.\\* and \\*\\.x both fit layer a.x"):
+    with pytest.raises(InputError, match=r"a\.\* and \*\.x both fit layer a.x"):
         assign_bits(layers, Bits(4, 6), overrides, groups={})
     bits = assign_bits(layers, Bits(4, 6), [*overrides, ("a.x", 3, 8)], groups={})
     assert [bits[name].weight for name in layers] == [3, 8, 2]
