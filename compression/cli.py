@@ -140,6 +140,8 @@ def predict(
     if not skip_corrupt:
         command.refuse_faults(found, remedy="repair or remove them, or pass --skip-corrupt")
     artifact = _load(file, allow_import, max_bytes)
+    if (note := command.describe_risk(artifact, engine=engine.value)) is not None:
+        typer.echo(f"note: {note}", err=True)
     predictor = command.make_predictor(artifact, engine=engine.value, threads=threads or _count_cores())
     faults = found.faults if skip_corrupt else None
     predictions = list(command.predict_images(artifact, found.paths, predictor=predictor, faults=faults))
@@ -218,7 +220,9 @@ def compare(
         list[Path],
         typer.Argument(help="model.cmp files of any folder, or dense.safetensors of runs.", metavar="FILE..."),
     ],
-    measure: Annotated[bool, typer.Option("--measure", help="Measure latency: time all files in turns.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure here: latency, in turns, and parity of integers.")
+    ] = False,
     agree: Annotated[
         list[Path] | None,
         typer.Option(metavar="IMAGES", help="Image or folder; prints how often the files predict the same class."),

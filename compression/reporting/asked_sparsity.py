@@ -6,7 +6,7 @@ from typing import Any
 from compression.reporting.pruning_steps import TARGET_NAMES
 
 # A smaller difference needs no explanation.
-_POINT = 0.01
+_POINT = 0.01 + 1e-9
 
 
 def describe_asked(metrics: Mapping[str, Any]) -> str | None:
@@ -33,7 +33,7 @@ def _explain(metrics: Mapping[str, Any], pruned: float, *, asked: float | None) 
     found = metrics["compressed"]["sparsity"]
     before = quantized.get("sparsity_before", found)
     if asked is None or abs(pruned - asked) > _POINT:
-        yield f"pruning left {_percent(pruned)}"
+        yield f"pruning left {_percent(pruned)} zero"
     if (metrics.get("compaction") or {}).get("compacted") and abs(before - pruned) > _POINT:
         yield (
             f"compaction took the weights that read or feed removed channels, from {_percent(pruned)} to "

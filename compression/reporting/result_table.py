@@ -120,7 +120,7 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     counts = dense["nonzero_parameters"], compressed["nonzero_parameters"]
     if shows_nonzero(*counts, has_student=bool(student)):
         fewer = format_ratio(counts[0] / counts[1], "fewer", "more")
-        yield Row("non-zero parameters", *(f"{count:,}" for count in counts), fewer)
+        yield Row("non-zero parameters", f"{counts[0]:,}", f"{counts[1]:,}", fewer)
     yield _bytes_row("file on disk", dense["bytes"]["safetensors"], compressed["bytes"]["artifact"])
     yield _bytes_row("gzip of state dict", dense["bytes"]["gzip_state_dict"], compressed["bytes"]["gzip_state_dict"])
     yield Row(

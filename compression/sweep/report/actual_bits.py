@@ -30,6 +30,12 @@ def describe_bits(run: Measured) -> str:
     return f"{actual} (asked for {asked})" if differs and actual.split()[0] != asked else actual
 
 
+def add_bits(run: Measured) -> str:
+    """Return ``describe_bits`` as a part of a list, e.g. ``", W8A8 executed"``; empty if it is not on record."""
+    found = describe_bits(run)
+    return "" if found == "-" else f", {found}"
+
+
 def differs_from_asked(run: Measured) -> bool:
     """Return whether the file has other bits than those that were asked for."""
     return describe_bits(run) != describe_actual(run)

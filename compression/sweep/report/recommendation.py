@@ -10,7 +10,7 @@ from rich.text import Text
 
 from compression.core.errors import InputError
 from compression.core.sizes import format_size
-from compression.sweep.report.actual_bits import describe_bits
+from compression.sweep.report.actual_bits import add_bits
 from compression.sweep.report.board_columns import name_lost
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
 from compression.sweep.report.expectation import measure
@@ -62,7 +62,7 @@ class Recommendation:
         tie = describe_tie(one, self.tied)
         return (
             f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, "
-            f"{describe_loss(one.drop)}, {describe_bits(one.measured)}, {format_size(one.measured.bytes)}"
+            f"{describe_loss(one.drop)}{add_bits(one.measured)}, {format_size(one.measured.bytes)}"
             f"{milliseconds}; on test images {100 * one.test.mean:.2f} %, {describe_loss(one.test_drop)}"
             f"{f'; {tie}' if tie else ''}."
         )

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from compression.reporting.page.page_blocks import Cell, Choice, Controls, Limit, Table
 from compression.sweep.axis_names import shorten_key
-from compression.sweep.report.board_columns import NAME, list_board_rows, list_columns, name_lost
+from compression.sweep.report.board_columns import NAME, BoardRow, list_board_rows, list_columns, name_lost
 from compression.sweep.report.leaderboard import Answer, Configuration
 from compression.sweep.report.sweep_pictures import list_varied
 
@@ -61,13 +61,12 @@ def list_board(answer: Answer) -> Table:
     # The name comes first, because it names the row.
     columns = sorted(list_columns(answer), key=lambda column: column.name != NAME)
     rows = list_board_rows(answer, columns)
-    models = [row.one and find_file(answer, row.one.job.name, MODEL) for row in rows]
+    models = [_find(answer, row, MODEL) for row in rows]
     written: list[list[Cell | str]] = []
     for row, model in zip(rows, models, strict=True):
         name, *cells = row.cells
-        link = row.one and find_file(answer, row.one.job.name, PAGE)
         last = [Cell(MODEL if model else "-", href=model)] if any(models) else []
-        written.append([replace(name, href=link), *cells, *last])
+        written.append([replace(name, href=_find(answer, row, PAGE)), *cells, *last])
     caption = (
         "Configurations, best first; equal places (=) are not distinguishable. Points lost are of test "
         f"{answer.score_name}, against the dense model in the last row; a gain is negative."
@@ -79,6 +78,10 @@ def list_board(answer: Answer) -> Table:
         words=[column.name for column in columns if column.is_text],
         ids=[None if row.one is None else index for index, row in enumerate(rows)],
     )
+
+
+def _find(answer: Answer, row: BoardRow, name: str) -> str | None:
+    return None if row.one is None else find_file(answer, row.one.job.name, name)
 
 
 def find_file(answer: Answer, job: str, name: str) -> str | None:

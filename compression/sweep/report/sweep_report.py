@@ -16,7 +16,7 @@ from rich.text import Text
 from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
 from compression.sweep.jobs import STATUSES
-from compression.sweep.report.actual_bits import describe_bits, describe_machines
+from compression.sweep.report.actual_bits import add_bits, describe_machines
 from compression.sweep.report.board_columns import NAME, list_board_rows, list_columns, write_percent
 from compression.sweep.report.board_pictures import update_pictures
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
@@ -255,8 +255,8 @@ def _describe(one: Configuration) -> str:
     kind = f" (baseline: {describe_kind(one.kind)})" if one.is_baseline else ""
     val = f"{format_sample(one.val)} validation, " if one.val is not None else ""
     return (
-        f"{one.job.name}{kind}, {val}{format_sample(one.test)} test ({describe_loss(one.test_drop)}), "
-        f"{describe_bits(one.measured)}, {format_size(one.measured.bytes)}, {one.ratio:.2f}x{latency}"
+        f"{one.job.name}{kind}, {val}{format_sample(one.test)} test ({describe_loss(one.test_drop)})"
+        f"{add_bits(one.measured)}, {format_size(one.measured.bytes)}, {one.ratio:.2f}x{latency}"
     )
 
 
@@ -289,12 +289,12 @@ def _describe_unfinished(jobs: Sequence[JobRecord], most: int) -> list[str]:
 
 def _to_rich_table(answer: Answer, top: int) -> Table:
     table = Table(title=Text(_describe_counts(answer)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    columns = [column for column in list_columns(answer) if column.short is not None]
+    columns = [column for column in list_columns(answer) if column.short]
     for column in columns:
         is_name = column.name == NAME
         # In a narrow terminal only the names of configurations wrap. The line above the table names the score.
         table.add_column(
-            column.short,
+            column.short or column.name,
             justify="left" if column.is_text else "right",
             no_wrap=not is_name,
             min_width=16 if is_name else None,
