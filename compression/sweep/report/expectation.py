@@ -34,7 +34,7 @@ def expect(
 
     ``between`` says that it lies between them; otherwise it lies beyond ``start``. A measure is not known where the
     line would lead beyond two runs that differ by no more than their noise, to a value that is impossible, or to a
-    better value for stronger compression.
+    better value for stronger compression. Latencies whose spreads overlap are expected to stay at the larger one.
     """
     share = (value - start.axes[key]) / (other.axes[key] - start.axes[key])
     first, last = measure(start), measure(other)
@@ -45,12 +45,14 @@ def expect(
         for name in first
         if name in last
     }
+    if not between and "latency" in line and _is_same_latency(start, other):
+        line["latency"] = max(first["latency"], last["latency"])
     unknown: dict[str, str] = {}
     names = f"{start.label} and {other.label}"
     compression = _find_direction(key, start.axes[key], value)
     for name, expected in line.items():
         gain = expected - first[name] if name == "score" else first[name] - expected
-        if not between and _is_noise(answer, name, start, other):
+        if not between and name in _SCORES and _is_noise(answer, start, other):
             unknown[name] = f"{names} differ by no more than noise"
         elif compression * gain > 0 and name in _SCORES:
             unknown[name] = f"of {names}, the one that is compressed more is the more accurate"
@@ -75,15 +77,14 @@ def _find_direction(key: str, start: Any, value: Any) -> int:
     return more if key.rpartition(".")[2] == "sparsity" else 0
 
 
-def _is_noise(answer: Answer, name: str, one: Configuration, other: Configuration) -> bool:
-    """Return whether two runs differ in a measure by no more than it varies from seed to seed or round to round."""
-    if name == "bytes":
-        return False
-    if name == "latency":
-        spreads = one.latency, other.latency
-        assert spreads[0] is not None
-        assert spreads[1] is not None
-        return max(found.p10 for found in spreads if found) <= min(found.p90 for found in spreads if found)
+def _is_same_latency(*runs: Configuration) -> bool:
+    """Return whether the spreads over rounds overlap."""
+    spreads = [run.latency for run in runs if run.latency is not None]
+    return max(one.p10 for one in spreads) <= min(one.p90 for one in spreads)
+
+
+def _is_noise(answer: Answer, one: Configuration, other: Configuration) -> bool:
+    """Return whether two runs differ in their score by no more than it varies from seed to seed."""
     several = one.score.deviation is not None and other.score.deviation is not None
     if several or answer.noise is not None:
         return are_tied(one.score, other.score, noise=answer.noise)
