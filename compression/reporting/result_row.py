@@ -62,7 +62,7 @@ def _name_results(run: Measured, dense: Measured) -> dict[str, float | str | Non
         **_name_span("actual_weight_bits", run.actual_weight_bits),
         "activation_bits": run.activation_bits,
         **_name_span("actual_activation_bits", run.actual_activation_bits),
-        "reduced_range": run.reduced_range,
+        "reduced_range": None if run.reduced_range is None else int(run.reduced_range),
         "arithmetic": run.arithmetic,
         "processor": run.processor,
         "bytes": run.bytes,

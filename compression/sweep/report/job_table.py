@@ -40,8 +40,8 @@ _AFTER = {
     "activation_bits": "bits of activations as asked for; 32: not quantized",
     "actual_activation_bits_min": "the fewest bits of any activation",
     "actual_activation_bits_max": "the most bits of any activation",
-    "reduced_range": "whether weights of 8 bits were rounded to 7, because sums of their products saturate on the "
-    "processor that quantized; empty: not quantized",
+    "reduced_range": "1 where weights of 8 bits were rounded to 7, because sums of their products saturate on the "
+    "processor that quantized, otherwise 0; empty: not quantized",
     "arithmetic": "how the bits run, e.g. W7A8, executed in integers; empty: float32",
     "processor": "the processor that measured accuracy and latency",
     "bytes": "size of model.cmp on disk",

@@ -91,7 +91,7 @@ def _measure(row: Mapping[str, str]) -> Measured:
         actual_weight_bits=_span(row, "actual_weight_bits"),
         actual_activation_bits=_span(row, "actual_activation_bits"),
         arithmetic=row.get("arithmetic") or None,
-        reduced_range={"True": True, "False": False}.get(row.get("reduced_range") or ""),
+        reduced_range={"1": True, "0": False}.get(row.get("reduced_range") or ""),
         processor=row.get("processor") or None,
         target_sparsity=_number(row, "target_sparsity"),
         seed=_count(row, SEED),

@@ -87,8 +87,8 @@ def test_the_table_of_jobs_has_asked_and_actual_bits(machines):
         "processor",
     )
     assert [[row[key] for key in keys] for row in rows] == [
-        ["8", "8", "8", "False", "W8A8, executed in integers", NEW],
-        ["8", "7", "7", "True", "W7A8, executed in integers", OLD],
+        ["8", "8", "8", "0", "W8A8, executed in integers", NEW],
+        ["8", "7", "7", "1", "W7A8, executed in integers", OLD],
     ]
     again = [job.measured for job in read_results(machines.path).jobs]
     assert [(run.actual_weight_bits, run.reduced_range, run.processor) for run in again] == [
