@@ -14,7 +14,9 @@ def compare(
         list[Path],
         typer.Argument(help="model.cmp files of any folder, or dense.safetensors of runs.", metavar="FILE..."),
     ],
-    measure: Annotated[bool, typer.Option("--measure", help="Measure latency: time all files in turns.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure here: latency, in turns, and parity of integers.")
+    ] = False,
     agree: Annotated[
         list[Path] | None,
         typer.Option(metavar="IMAGES", help="Image or folder; prints how often the files predict the same class."),

@@ -31,6 +31,8 @@ def predict(
     if not skip_corrupt:
         command.refuse_faults(found, remedy="repair or remove them, or pass --skip-corrupt")
     artifact = load(file, allow_import, max_bytes)
+    if (note := command.describe_risk(artifact, engine=engine.value)) is not None:
+        typer.echo(f"note: {note}", err=True)
     predictor = command.make_predictor(artifact, engine=engine.value, threads=threads or count_cores())
     faults = found.faults if skip_corrupt else None
     predictions = list(command.predict_images(artifact, found.paths, predictor=predictor, faults=faults))

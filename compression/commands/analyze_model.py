@@ -101,10 +101,11 @@ def analyze_file(file: ComparedFile, against: ComparedFile | None, *, how: Analy
     record["files"] = {
         name: {"path": str(one.path), "arithmetic": one.arithmetic, "engine": ENGINE} for name, one in files.items()
     }
+    saturation = [f"note: {name}: {note}" for name, one in files.items() if (note := one.saturation) is not None]
     written = write_failures(folder, record, test, load_images=partial(read_pixels, images.test))
     again = _describe_command(file, against, how, folder)
     written.insert(0, write_failure_html(folder, remake=(again, "python -m compression report . --html")).name)
-    return "\n".join(_summarize(record, images, folder, written))
+    return "\n".join([*saturation, *_summarize(record, images, folder, written)])
 
 
 def _describe_command(file: ComparedFile, against: ComparedFile | None, how: Analyzing, folder: Path) -> str:

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from compression.artifact import Artifact
 from compression.commands.compared_file import ComparedFile
 from compression.commands.predict_images import make_predictor, predict_images
+from compression.commands.processor_note import NUM_IMAGES, measure_parity
 from compression.commands.text_table import format_table
 from compression.core.errors import InputError
 from compression.core.preparation import COLOUR_NAMES
+from compression.reporting.metrics import is_imitation
+from compression.reporting.parity_text import format_relative_error
 from compression.reporting.result_table import format_speedup
 from compression.runtimes.engines import ENGINES
 from compression.runtimes.measure import LatencyRecord, compare_rounds, measure_alternating
@@ -49,16 +52,18 @@ def compare_files(
 ) -> str:
     """Return a table with one column per file; the others are compared with the first file.
 
-    With ``measuring``, all files are timed in turns. With ``images``, rows say how often two files predict the same
+    With ``measuring``, all files are timed in turns, and the integers of quantized files are compared with their
+    simulation on this processor. With ``images``, rows say how often two files predict the same
     class in ``engine``. Raises InputError.
     """
-    notes: list[str] = []
+    notes = [f"file {number}: {note}" for number, file in enumerate(files, 1) if (note := file.saturation) is not None]
     rows = [*_describe(files), *_describe_bytes(files), *_describe_found(files)]
     if images:
         _check_classes(files)
     if measuring is not None:
         loaded = _load_engines(files, measuring, notes)
         rows += _measure(files, loaded, measuring)
+        rows += _measure_parity(files, loaded, threads=measuring.threads)
     if images:
         predictors = [make_predictor(file.artifact, engine=engine, threads=threads) for file in files]
         rows += _agreement(files, predictors, images)
@@ -133,6 +138,34 @@ def _measure(files: Sequence[ComparedFile], loaded: Mapping[str, Sequence[Predic
         best = [min(records, key=lambda name: records[name][i].latency_ms.median) for i in range(len(files))]
         yield (f"fastest engine, {where}", *best)
         yield from _against_first([records[engine][index] for index, engine in enumerate(best)])
+
+
+def _measure_parity(
+    files: Sequence[ComparedFile], loaded: Mapping[str, Sequence[Predictor]], *, threads: int
+) -> Iterator[Row]:
+    """Yield how the integers of quantized files agree with their simulation, here and in their own runs."""
+    quantized = [index for index, file in enumerate(files) if file.artifact.plan is not None]
+    engines = [name for name in loaded if not is_imitation(name, quantized=True)]
+    if not quantized or not engines:
+        return
+    simulated = {i: make_predictor(files[i].artifact, engine="eager", threads=threads) for i in quantized}
+    for engine in engines:
+        found = {
+            i: measure_parity(files[i].artifact, simulated=simulated[i], executed=loaded[engine][i]) for i in quantized
+        }
+        cells = [found.get(index) for index in range(len(files))]
+        same = (f"{100 * one.agreement:.2f} %" if one else "-" for one in cells)
+        yield (f"same class as the simulation, {engine}, {NUM_IMAGES} images of noise", *same)
+        yield (
+            "  relative error of logits",
+            *(format_relative_error(one.relative_logit_error) if one else "-" for one in cells),
+        )
+    records = [None if file.run is None else file.run.parity for file in files]
+    if any(records):
+        yield ("  in its own run, on test images", *(f"{100 * one.agreement:.2f} %" if one else "-" for one in records))
+        errors = (None if one is None else one.relative_logit_error for one in records)
+        yield ("    relative error of logits", *("-" if one is None else format_relative_error(one) for one in errors))
+        yield ("    processor", *(one.processor if one else "-" for one in records))
 
 
 def _against_first(records: Sequence[LatencyRecord]) -> Iterator[Row]:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from compression.artifact import Artifact, load_artifact, read_contents
+from compression.commands.processor_note import describe_saturation
 from compression.commands.run_of_file import OwnRun, read_own_run
 from compression.core.container import is_container
 from compression.core.counting import (
@@ -53,6 +54,11 @@ class ComparedFile:
         """The arithmetic of the file's network in words: ``float32``, or the bits of weights and activations."""
         plan = self.artifact.plan
         return "float32" if plan is None else describe_arithmetic(plan)
+
+    @property
+    def saturation(self) -> str | None:
+        """A sentence if this processor may saturate sums of the file's 8-bit products."""
+        return describe_saturation(self.artifact.plan)
 
     @cached_property
     def counts(self) -> dict[str, int | float]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from compression.artifact import Contents, read_contents
 from compression.commands.fact_lines import describe_notes
+from compression.commands.processor_note import describe_saturation
 from compression.commands.sparse_cost import describe_sparse_cost
 from compression.commands.text_table import format_table
 from compression.core.preparation import COLOUR_NAMES
@@ -70,6 +71,8 @@ def _summarize(contents: Contents, *, path: Path) -> str:
     }
     if contents.plan is not None:
         lines["arithmetic"] = describe_arithmetic(contents.plan)
+    if (saturation := describe_saturation(contents.plan)) is not None:
+        lines["note"] = saturation
     return format_table(("", ""), rows=list(lines.items())).strip("\n")
 
 

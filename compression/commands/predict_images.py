@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compression.artifact import Artifact
+from compression.commands.processor_note import describe_saturation
 from compression.core.errors import InputError, printable
 from compression.data.decode import read_image
 from compression.data.image_formats import EXTENSIONS, is_image
@@ -121,6 +122,11 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes
             preparation=artifact.preparation,
         )
         return make_runtime(engine).load(path, threads=threads)
+
+
+def describe_risk(artifact: Artifact, *, engine: str) -> str | None:
+    """Return a sentence if ``engine`` may give other results than on record, because this processor saturates."""
+    return describe_saturation(artifact.plan) if ENGINES[engine].reads_onnx else None
 
 
 def predict_images(

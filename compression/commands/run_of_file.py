@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compression.core.errors import InputError
+from compression.commands.processor_note import RecordedParity
+from compression.core.errors import InputError, printable
 from compression.reporting.metrics import is_imitation
 
 # Errors that reading a damaged record raises.
@@ -30,6 +31,7 @@ class OwnRun:
 
     ``accuracy`` is a fraction; ``gain`` is in points over the dense model of the same run. ``latency`` is that of the
     fastest engine at the smallest batch size; engines that only imitate the integers of a file do not count.
+    ``parity`` is the agreement of its integers with their simulation, None for a float file and for older records.
     ``architecture`` is the target that builds the dense model, and its settings; None for a compressed file.
     """
 
@@ -37,6 +39,7 @@ class OwnRun:
     gain: float
     latency: Latency | None
     architecture: tuple[str, Mapping[str, Any]] | None = None
+    parity: RecordedParity | None = None
 
 
 def read_own_run(folder: Path, *, side: str, key: str, num_bytes: int) -> OwnRun | None:
@@ -66,6 +69,19 @@ def _read(metrics: Mapping[str, Any], side: str) -> OwnRun:
         100 * (accuracy - _number(metrics["dense"]["accuracy"], most=1)),
         min(shown, key=lambda row: (row.batch_size, row.median), default=None),
         _read_architecture(metrics["run"]) if side == "dense" else None,
+        _read_parity(metrics["quantization"].get("parity")) if quantized else None,
+    )
+
+
+def _read_parity(parity: Mapping[str, Any] | None) -> RecordedParity | None:
+    if not parity:
+        return None
+    cpu, error = parity.get("cpu") or {}, parity.get("relative_logit_error")
+    name = cpu.get("name") or cpu.get("architecture") or "an unknown processor"
+    return RecordedParity(
+        printable(str(name)),
+        _number(parity["agreement"], most=1),
+        None if error is None else _number(error, most=_MANY_MILLISECONDS),
     )
 
 

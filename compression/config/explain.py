@@ -1,6 +1,5 @@
 """One-line messages for wrong commands, in place of the messages of Hydra and OmegaConf."""
 
-import difflib
 import errno
 import os
 import re
@@ -14,8 +13,10 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from compression.config.rules import hint_at
 from compression.config.schema import Config
 from compression.core.errors import InputError
 from compression.system.disk import DiskFullError, is_disk_full
@@ -111,7 +112,7 @@ def _unknown_choice(error: MissingConfigException) -> str:
         return describe_missing(plugin)
     if not error.options:
         return _first_line(str(error))
-    return f"{group}={choice}: must be one of {', '.join(error.options)}{_hint(choice, error.options)}"
+    return f"{group}={choice}: must be one of {', '.join(error.options)}{hint_at(choice, error.options)}"
 
 
 def _bad_override(chain: Sequence[BaseException]) -> str:
@@ -127,12 +128,24 @@ def _bad_override(chain: Sequence[BaseException]) -> str:
         key = unknown[1]
         if key in _LAUNCHERS:
             return f"{key} needs its launcher: must be given with hydra/launcher={_LAUNCHERS[key]}"
-        known = [] if "." in key else list(Config.__dataclass_fields__)
-        where = f"keys are {', '.join(known)}" if "." not in key else "see --cfg job for what it takes"
-        return f"unknown key {key!r}{_hint(key, known)}; {where}"
+        prefix, known = _known_keys(key, chain)
+        within = f" of {prefix.removesuffix('.')}" if prefix else ""
+        where = f"keys{within} are {', '.join(known)}" if known else "see --cfg job for what it takes"
+        return f"unknown key {key!r}{hint_at(key.removeprefix(prefix), known, prefix=prefix)}; {where}"
     merging = re.search(r"Error merging override (.*)", texts[0])
     reason = _expected_type(texts) or _first_line(texts[-1])
     return f"{merging[1]}: {reason}" if merging else reason
+
+
+def _known_keys(key: str, chain: Sequence[BaseException]) -> tuple[str, list[str]]:
+    """Return the part of ``key`` that exists, e.g. ``training.``, and the keys there. It is empty at the top level."""
+    if "." not in key:
+        return "", list(Config.__dataclass_fields__)
+    for link in chain:
+        if isinstance(link, OmegaConfBaseException) and isinstance(link.parent_node, DictConfig):
+            prefix = str(link.full_key).removesuffix(str(link.key))
+            return (prefix, [str(name) for name in link.parent_node if name != "hydra"])
+    return "", []
 
 
 def _expected_type(texts: Sequence[str]) -> str | None:
@@ -144,11 +157,6 @@ def _expected_type(texts: Sequence[str]) -> str | None:
             if kind.startswith(word[:4]):
                 return f"must be {plain}"
     return None
-
-
-def _hint(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _bad_target(error: InstantiationException) -> str | None:

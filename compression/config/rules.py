@@ -6,8 +6,10 @@ fields are in the method ``check`` of their section, which receives the key of t
 """
 
 import copy
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 from compression.core.errors import InputError
@@ -61,8 +63,15 @@ def check_section(section: Section, at: str = "") -> None:
 
     ``at`` is the dotted key of the section. The complete configuration has an empty one.
     """
+    known = [one.name for one in fields(section)]
+    prefix = f"{at}." if at else ""
+    # A key that was added with + becomes an attribute of its section, and would have no effect.
+    for name in vars(section).keys() - {*known}:
+        raise InputError(
+            f"unknown key {prefix + name!r}{hint_at(name, known, prefix=prefix)}; keys of {at} are {', '.join(known)}"
+        )
     for one in fields(section):
-        key = f"{at}.{one.name}" if at else one.name
+        key = prefix + one.name
         value = getattr(section, one.name)
         if isinstance(value, Section):
             check_section(value, key)
@@ -70,6 +79,16 @@ def check_section(section: Section, at: str = "") -> None:
             for rule in one.metadata.get(_RULES, ()):
                 rule(value, key=key)
     section.check(at)
+
+
+def hint_at(word: str, known: Sequence[str], *, prefix: str = "") -> str:
+    """Return e.g. ``" (did you mean training.epochs?)"``: the known word nearest to ``word``, or to its first part.
+
+    Return an empty text if no word is near. ``prefix`` stands before the word, e.g. ``training.``.
+    """
+    first = re.split(r"[./]", word, maxsplit=1)[0]
+    close = get_close_matches(first, known, n=1)
+    return f" (did you mean {prefix}{close[0]}{word.removeprefix(first)}?)" if close else ""
 
 
 def require(ok: object, key: str, value: object, allowed: str) -> None:

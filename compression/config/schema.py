@@ -9,7 +9,18 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from compression.config.distillation_schema import DistillationConfig
 from compression.config.quantization_schema import BITS, BITS_ALLOWED, FULL_PRECISION, LOW_BITS, QuantizationConfig
-from compression.config.rules import Section, allow, at_least, check_section, checked, each, one_of, require, within
+from compression.config.rules import (
+    Section,
+    allow,
+    at_least,
+    check_section,
+    checked,
+    each,
+    hint_at,
+    one_of,
+    require,
+    within,
+)
 from compression.config.strategy_schema import StrategyConfig
 from compression.config.training_schema import TrainingConfig
 from compression.core.errors import InputError
@@ -221,7 +232,8 @@ def to_config(cfg: DictConfig) -> Config:
     """Return the checked configuration; raises ``InputError`` or an OmegaConf error naming the key."""
     known = {f.name for f in fields(Config)}
     for key in cfg:
-        require(key in known or key == "hydra", f"+{key!s}", cfg[key], f"one of {', '.join(sorted(known))}")
+        allowed = f"one of {', '.join(sorted(known))}{hint_at(str(key), sorted(known))}"
+        require(key in known or key == "hydra", f"+{key!s}", cfg[key], allowed)
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key in known])
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), own))
     assert isinstance(config, Config)

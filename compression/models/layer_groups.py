@@ -25,6 +25,6 @@ def layer_groups(target: str) -> dict[str, list[str]]:
     """Return the layer groups of the family ``target``: shell patterns of layer names, by group name.
 
     ``target`` is a dotted name such as ``compression.models.resnet18.resnet18``. Returns an empty dict for any other
-    model. A layer that matches several groups belongs to the first.
+    model. Groups may overlap: ``features`` of VGG-11 holds ``first_conv``.
     """
     return _GROUPS.get(target, {})

@@ -66,6 +66,18 @@ class Plan:
         return min((bits for pair in (*self.layers.values(), *self._grids()) for bits in pair), default=FULL_PRECISION)
 
     @property
+    def weight_span(self) -> tuple[int, int]:
+        """The fewest and the most bits of a layer's weight."""
+        bits = [one.weight for one in self.layers.values()]
+        return min(bits), max(bits)
+
+    @property
+    def activation_span(self) -> tuple[int, int]:
+        """The fewest and the most bits of a layer's input or another activation."""
+        bits = [*(one.activation for one in self.layers.values()), *(one.bits for one in self.activations.values())]
+        return min(bits), max(bits)
+
+    @property
     def runs_in_integers(self) -> bool:
         """Whether any layer multiplies integers."""
         return any(FULL_PRECISION not in bits for bits in self.layers.values())
@@ -131,7 +143,7 @@ def describe_arithmetic(plan: Plan) -> str:
     executed like those of 8.
     """
     weights, activations = ({pair[index] for pair in plan.layers.values()} for index in (0, 1))
-    name = f"W{_span(weights)}A{_span(activations | {one.bits for one in plan.activations.values()})}"
+    name = f"W{format_span(*plan.weight_span)}A{format_span(*plan.activation_span)}"
     if plan.dynamic:
         name = f"{name} dynamic"
     if min(weights) < (REDUCED_BITS if plan.reduced_range else MAX_BITS) or min(activations) < MAX_BITS:
@@ -150,8 +162,9 @@ def describe_plain_file(arithmetic: str | None) -> str:
     return f"INT8 ({arithmetic.removesuffix(_PACKED)})"
 
 
-def _span(bits: set[int]) -> str:
-    return str(min(bits)) if len(bits) == 1 else f"{min(bits)}-{max(bits)}"
+def format_span(low: int, high: int) -> str:
+    """Return e.g. ``8``, or ``4-8`` for two different numbers of bits."""
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def check_bits_or_off(bits: int, *, key: str) -> None:

@@ -10,13 +10,16 @@ from msgspec import Struct
 from compression.core.json_record import Count, Fraction, NonNegative, Whole, check_version, convert_record
 from compression.reporting.metrics import SCHEMA_VERSION, is_imitation
 
+# The fewest and the most of a number.
+Span = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Latency:
     """The latency of the compressed file in one engine, and the speed-up over the fastest dense engine.
 
     ``milliseconds`` is the median for a batch. ``p10`` and ``p90`` are percentiles over rounds; those of the speed-up
-    are None if another run's dense model is the reference.
+    are None if another run's dense model is the reference. ``dense_engine`` is the fastest one for the dense model.
     """
 
     engine: str
@@ -28,6 +31,7 @@ class Latency:
     speedup_p10: float | None
     speedup_p90: float | None
     dense_milliseconds: float
+    dense_engine: str | None = None
 
 
 class Share(Struct, frozen=True):
@@ -70,6 +74,11 @@ class Measured:
     leaves out engines that only simulate integers. ``failures`` and ``dense_failures`` are None in a record of a run
     without analysis.
 
+    ``weight_bits`` and ``activation_bits`` are those that were asked for. The actual ones are the fewest and the most
+    bits of any layer, and ``arithmetic`` says how they run, e.g. ``W7A8, executed in integers``. With
+    ``reduced_range``, weights of 8 bits were rounded to 7 for the processor. ``processor`` measured the file.
+    ``target_sparsity`` was asked of what ``target`` counts.
+
     ``monitor`` is the score that the run chose epochs by. ``scores`` and ``val_scores`` are accuracy, balanced accuracy
     and macro F1 on test images and on held-out training images, ``classes`` the correct and all test images of each
     class; all empty in a record of an earlier version.
@@ -97,6 +106,13 @@ class Measured:
     dense_epochs: int | None = None
     weight_bits: int | None = None
     activation_bits: int | None = None
+    actual_weight_bits: Span | None = None
+    actual_activation_bits: Span | None = None
+    arithmetic: str | None = None
+    reduced_range: bool | None = None
+    processor: str | None = None
+    target: str | None = None
+    target_sparsity: float | None = None
     seed: int | None = None
     threads: int | None = None
     stages: Mapping[str, str] = field(default_factory=dict)
@@ -147,6 +163,10 @@ class _Run(Struct):
     stages: dict[str, str] = {}
     weight_bits: Whole | None = None
     activation_bits: Whole | None = None
+    actual_weight_bits: tuple[Whole, Whole] | None = None
+    actual_activation_bits: tuple[Whole, Whole] | None = None
+    target: str | None = None
+    target_sparsity: Fraction | None = None
     seed: Whole | None = None
     threads: Whole | None = None
 
@@ -200,6 +220,7 @@ class _Latency(Struct):
     dense: _Timed
     compressed: _Timed
     speedup_over_best_dense: _Spread
+    best_dense_engine: str | None = None
 
 
 class _Load(Struct, frozen=True):
@@ -213,8 +234,29 @@ class _Timing(Struct):
     compressed: _Load = _Load()
 
 
+class _Machine(Struct, frozen=True):
+    processor: str | None = None
+
+
+class _Making(Struct, frozen=True):
+    machine: _Machine | None = None
+
+
 class _Provenance(Struct, frozen=True):
     command: tuple[str, ...] = ()
+    machine: _Machine | None = None
+    stages: dict[str, _Making] = {}
+
+
+class _Layer(Struct, frozen=True):
+    weight_bits: Whole
+    activation_bits: Whole
+
+
+class _Quantization(Struct, frozen=True):
+    arithmetic: str | None = None
+    reduced_range: bool | None = None
+    layers: list[_Layer] = []
 
 
 class _FailureModes(Struct, frozen=True):
@@ -228,7 +270,7 @@ class _Document(Struct):
     compressed: _Compressed
     timing: _Timing
     pruning_history: tuple[Step, ...] = ()
-    quantization: Any = None
+    quantization: _Quantization | None = None
     failure_modes: _FailureModes | None = None
     provenance: _Provenance = _Provenance()
 
@@ -264,6 +306,13 @@ def read_measured(document: Any) -> Measured:
         dense_epochs=epochs.get("dense"),
         weight_bits=run.weight_bits,
         activation_bits=run.activation_bits,
+        actual_weight_bits=run.actual_weight_bits or _span(found, "weight_bits"),
+        actual_activation_bits=run.actual_activation_bits or _span(found, "activation_bits"),
+        arithmetic=None if found.quantization is None else found.quantization.arithmetic,
+        reduced_range=None if found.quantization is None else found.quantization.reduced_range,
+        processor=_find_processor(found.provenance),
+        target=run.target,
+        target_sparsity=run.target_sparsity,
         seed=run.seed,
         threads=run.threads,
         stages=run.stages,
@@ -282,6 +331,22 @@ def read_measured(document: Any) -> Measured:
     )
 
 
+def _span(document: _Document, key: str) -> Span | None:
+    """Return the fewest and the most bits of the layers, for a record of an earlier version."""
+    if document.quantization is None:
+        asked: int | None = getattr(document.run, key)
+        return None if asked is None else (asked, asked)
+    bits = [getattr(layer, key) for layer in document.quantization.layers]
+    return (min(bits), max(bits)) if bits else None
+
+
+def _find_processor(made: _Provenance) -> str | None:
+    """Return the processor of the measurement, which a reused stage may have made on another machine."""
+    stage = made.stages.get("evaluate")
+    machine = (stage and stage.machine) or made.machine
+    return None if machine is None else machine.processor
+
+
 def _pick_latencies(entries: Sequence[_Latency], *, quantized: bool) -> tuple[Latency, ...]:
     """Return the latencies of engines that do not imitate integers, with the fastest dense one at each batch size."""
     dense: dict[int, float] = {}
@@ -298,6 +363,7 @@ def _pick_latencies(entries: Sequence[_Latency], *, quantized: bool) -> tuple[La
             speedup_p10=entry.speedup_over_best_dense.p10,
             speedup_p90=entry.speedup_over_best_dense.p90,
             dense_milliseconds=dense[entry.batch_size],
+            dense_engine=entry.best_dense_engine,
         )
         for entry in entries
         if not is_imitation(entry.engine, quantized=quantized)

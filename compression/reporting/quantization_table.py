@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from compression.reporting.parity_text import describe_logit_error, describe_optimization
+
 
 def to_markdown(quantization: Mapping[str, Any]) -> str:
     """Return the quantization section of ``report.md`` from the entry ``quantization`` of ``metrics.json``."""
@@ -25,14 +27,21 @@ def to_markdown(quantization: Mapping[str, Any]) -> str:
 
 def _describe_parity(parity: Mapping[str, Any]) -> str:
     counts = parity["executed_layers"]["counts"]
+    level = describe_optimization(parity)
     integer, floating = (sum(kind[key] for kind in counts.values()) for key in ("integer", "float"))
     return (
         f"Execution by {parity['engine']} against the simulation, on {parity['images']:,} test images: "
-        f"{100 * parity['agreement']:.2f} % the same class, logits at most {parity['max_logit_difference']:.3f} apart; "
+        f"{_describe_agreement(parity)}, logits at most {parity['max_logit_difference']:.3f} apart; "
         f"accuracy {100 * parity['accuracy_executed']:.2f} % and {100 * parity['accuracy_simulated']:.2f} %. "
         f"Of the operators that compute, {integer} ran in integers and {floating} in float{_name_floats(parity)}; "
-        f"processor: {_describe_cpu(parity['cpu'])}.{_describe_sparse(parity.get('sparse'))}"
+        f"processor: {_describe_cpu(parity['cpu'])}{f'; graph optimizations: {level}' if level else ''}."
+        f"{_describe_sparse(parity.get('sparse'))}"
     )
+
+
+def _describe_agreement(parity: Mapping[str, Any]) -> str:
+    text, logits = f"{100 * parity['agreement']:.2f} % the same class", describe_logit_error(parity)
+    return text if logits is None else f"{text}, relative error of logits {logits[0]} ({logits[1]})"
 
 
 def _describe_sparse(parity: Mapping[str, Any] | None) -> str:
@@ -40,7 +49,7 @@ def _describe_sparse(parity: Mapping[str, Any] | None) -> str:
     if parity is None:
         return ""
     return (
-        f" The engine sparse, on integers that floats carry: {100 * parity['agreement']:.2f} % the same class, "
+        f" The engine sparse, on integers that floats carry: {_describe_agreement(parity)}, "
         f"logits at most {parity['max_logit_difference']:.2g} apart."
     )
 
@@ -61,7 +70,10 @@ def _describe_cpu(cpu: Mapping[str, Any]) -> str:
 def _remarks(quantization: Mapping[str, Any]) -> list[str]:
     remarks = []
     if quantization["reduced_range"]:
-        remarks += ["Weights have 7 bits, because sums of products could saturate on this processor.", ""]
+        remarks += [
+            "Weights of 8 bits were rounded to 7, because sums of their products could saturate on this processor.",
+            "",
+        ]
     if quantization["left_in_float"]:
         remarks += [f"Left in float: {', '.join(quantization['left_in_float'])}.", ""]
     return remarks

@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from compression.reporting.metrics_reader import Latency, Measured
+from compression.reporting.metrics_reader import Latency, Measured, Span
+
+# Columns of an analysis, in order.
+FAILURE_COLUMNS = (
+    *("accuracy_low", "accuracy_high", "balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high"),
+    *("worst_class", "worst_class_accuracy"),
+)
 
 
 def make_result_row(
@@ -25,6 +31,7 @@ def make_result_row(
         "dense_val_score": dense.dense_val_score(monitor),
         "dense_score": dense.dense_score(monitor),
         "classes": dict(run.classes) or None,
+        **_name_failures(run),
         "stages": dict(run.stages),
     }
 
@@ -41,7 +48,7 @@ def speedup_of(latency: Latency | None, *, dense: Measured, own: bool) -> float 
     return None if other is None else other.dense_milliseconds / latency.milliseconds
 
 
-def _name_results(run: Measured, dense: Measured) -> dict[str, float | None]:
+def _name_results(run: Measured, dense: Measured) -> dict[str, float | str | None]:
     return {
         "val_accuracy": run.val_accuracy,
         "accuracy": run.accuracy,
@@ -50,8 +57,14 @@ def _name_results(run: Measured, dense: Measured) -> dict[str, float | None]:
         "val_drop_points": _points_lost(dense.dense_val_accuracy, run.val_accuracy),
         "drop_points": _points_lost(dense.dense_accuracy, run.accuracy),
         "sparsity": run.sparsity,
+        "target_sparsity": run.target_sparsity,
         "weight_bits": run.weight_bits,
+        **_name_span("actual_weight_bits", run.actual_weight_bits),
         "activation_bits": run.activation_bits,
+        **_name_span("actual_activation_bits", run.actual_activation_bits),
+        "reduced_range": None if run.reduced_range is None else int(run.reduced_range),
+        "arithmetic": run.arithmetic,
+        "processor": run.processor,
         "bytes": run.bytes,
         "dense_bytes": dense.dense_bytes,
         "compression_ratio": dense.dense_bytes / run.bytes,
@@ -70,6 +83,24 @@ def _name_results(run: Measured, dense: Measured) -> dict[str, float | None]:
         "dense_epochs": dense.dense_epochs,
         "test_images": run.test_images,
         "threads": run.threads,
+    }
+
+
+def _name_span(name: str, span: Span | None) -> dict[str, int | None]:
+    low, high = span or (None, None)
+    return {f"{name}_min": low, f"{name}_max": high}
+
+
+def _name_failures(run: Measured) -> dict[str, float | str | None]:
+    """Return the columns of an analysis; they are None without one."""
+    found = run.failures
+    if found is None:
+        return dict.fromkeys(FAILURE_COLUMNS)
+    shares, worst = {"accuracy": found.accuracy, "balanced_accuracy": found.balanced_accuracy}, found.worst_class
+    ends = {f"{name}_{end}": getattr(one, end) for name, one in shares.items() for end in ("low", "high")}
+    row = {"balanced_accuracy": found.balanced_accuracy.value, **ends}
+    return {
+        key: {**row, "worst_class": worst.name, "worst_class_accuracy": worst.recall}[key] for key in FAILURE_COLUMNS
     }
 
 

@@ -9,8 +9,10 @@ from rich.text import Text
 
 from compression.core.sizes import format_size
 from compression.quantization.plan import describe_plain_file
+from compression.reporting.engine_label import label_engine
 from compression.reporting.failure_rows import list_failure_rows
 from compression.reporting.metrics import is_imitation
+from compression.reporting.parity_text import describe_logit_error
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,15 @@ def format_ratio(ratio: float, better: str, worse: str) -> str:
     return f"{ratio:.2f}x {better}" if ratio > 1 else f"{1 / ratio:.2f}x {worse}"
 
 
+def shows_nonzero(dense: int, compressed: int, *, has_student: bool) -> bool:
+    """Return whether the numbers of non-zero parameters are worth a row.
+
+    The same architecture cannot gain weights. Folded batch norms can leave a few more biases that are not zero, which
+    says nothing.
+    """
+    return compressed <= dense or has_student
+
+
 def format_speedup(speedup: Mapping[str, float]) -> str:
     """Return e.g. ``1.72x faster``, or ``no difference`` if 1 lies between the 10th and the 90th percentile."""
     if speedup["p10"] <= 1 <= speedup["p90"]:
@@ -99,16 +110,17 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     if quantization is not None:
         agreement = f"{100 * quantization['parity']['agreement']:.2f} % the same class"
         yield Row("  the same, simulated", "", _percent(compressed["accuracy_simulated"]), agreement)
+        if (logits := describe_logit_error(quantization["parity"])) is not None:
+            yield Row("  relative error of logits", "", *logits)
     yield from (Row(*cells) for cells in list_failure_rows(metrics.get("failure_modes")))
     if quantization is not None:
         yield Row("arithmetic", "float32", *quantization["arithmetic"].split(", ", 1))
     yield Row("sparsity of weights", _percent(dense["sparsity"]), _percent(compressed["sparsity"]), "")
-    yield Row(
-        "non-zero parameters",
-        f"{dense['nonzero_parameters']:,}",
-        f"{compressed['nonzero_parameters']:,}",
-        format_ratio(dense["nonzero_parameters"] / compressed["nonzero_parameters"], "fewer", "more"),
-    )
+    student = (metrics["run"].get("distillation") or {}).get("student")
+    counts = dense["nonzero_parameters"], compressed["nonzero_parameters"]
+    if shows_nonzero(*counts, has_student=bool(student)):
+        fewer = format_ratio(counts[0] / counts[1], "fewer", "more")
+        yield Row("non-zero parameters", f"{counts[0]:,}", f"{counts[1]:,}", fewer)
     yield _bytes_row("file on disk", dense["bytes"]["safetensors"], compressed["bytes"]["artifact"])
     yield _bytes_row("gzip of state dict", dense["bytes"]["gzip_state_dict"], compressed["bytes"]["gzip_state_dict"])
     yield Row(
@@ -136,11 +148,11 @@ def _timing_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     )
     if dense["peak_memory_bytes"] is not None:
         yield _bytes_row("memory of inference", dense["peak_memory_bytes"], compressed["peak_memory_bytes"])
-    arithmetic = "" if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
+    arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     for entry in timing["latency"]:
         show = _latency if entry["batch_size"] == 1 else _throughput
         yield Row(
-            f"{_engine(entry['engine'], arithmetic)}, batch {entry['batch_size']}",
+            f"{label_engine(entry['engine'], arithmetic)}, batch {entry['batch_size']}",
             show(entry["dense"]),
             show(entry["compressed"]),
             format_speedup(entry["speedup"]),
@@ -164,13 +176,6 @@ def _fastest_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
             f"{show(best['compressed'])}, {best['engine']}",
             format_speedup(best["speedup_over_best_dense"]),
         )
-
-
-def _engine(name: str, arithmetic: str) -> str:
-    if is_imitation(name, quantized=bool(arithmetic)):
-        return f"{name} (simulation)"
-    # No engine has kernels for fewer than 8 bits, so such integers run as 8-bit integers.
-    return f"{name} (held in 8 bits)" if "simulated" in arithmetic else name
 
 
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:

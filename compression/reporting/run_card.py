@@ -14,7 +14,8 @@ from compression.core.proportion import wilson_interval
 from compression.core.sizes import format_size
 from compression.quantization.plan import describe_plain_file
 from compression.reporting.byte_shares import PARTS
-from compression.reporting.metrics import is_imitation
+from compression.reporting.engine_label import label_engine
+from compression.reporting.parity_text import describe_logit_error
 from compression.reporting.result_table import format_speedup
 
 # Rows of the table of classes; with more classes, the worst are shown.
@@ -108,9 +109,10 @@ def _describe_size(metrics: Mapping[str, Any]) -> Iterator[str]:
 def _describe_speed(metrics: Mapping[str, Any]) -> Iterator[str]:
     timing = metrics["timing"]
     yield from ("## Speed", "")
+    arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     rows = [
         (
-            _engine(entry["engine"], metrics),
+            label_engine(entry["engine"], arithmetic),
             str(entry["batch_size"]),
             _milliseconds(entry["dense"]["latency_ms"]),
             _milliseconds(entry["compressed"]["latency_ms"]),
@@ -161,6 +163,10 @@ def _describe_limits(metrics: Mapping[str, Any]) -> Iterator[str]:
         parity = quantization["parity"]
         yield f"- The accuracy is that of the integers executed by {parity['engine']}; it names the same class as the "
         yield f"  simulation for {100 * parity['agreement']:.2f} % of the test images. Other engines were not compared."
+        if (logits := describe_logit_error(parity)) is not None:
+            cpu = parity.get("cpu") or {}
+            yield f"  The relative error of its logits is {logits[0]} ({logits[1]}), measured on"
+            yield f"  {_plain(cpu.get('name') or cpu.get('architecture') or 'an unknown processor')}."
     yield ""
 
 
@@ -204,10 +210,6 @@ def _percent(fraction: float | None) -> str:
 
 def _points(before: float | None, after: float) -> str:
     return "-" if before is None else f"{100 * (after - before):+.2f}"
-
-
-def _engine(name: str, metrics: Mapping[str, Any]) -> str:
-    return f"{name} (simulation)" if is_imitation(name, quantized=metrics["quantization"] is not None) else name
 
 
 def _milliseconds(latency: Mapping[str, float]) -> str:

@@ -58,8 +58,14 @@ def test_int8_is_executed_and_labelled(tmp_path, outputs, monkeypatch):
     report = (run_dir / "report.md").read_text()
     assert "| arithmetic | float32 | W7A8 | executed in integers |" in report
     assert "| eager (simulation), batch 1 |" in report
-    assert "| sparse, batch 1 |" in report
+    assert "| sparse (integers in floats), batch 1 |" in report
     assert "The engine sparse, on integers that floats carry: 100.00 % the same class" in report
+    assert (metrics["run"]["weight_bits"], metrics["run"]["actual_weight_bits"]) == (8, [7, 7])
+    assert (metrics["run"]["activation_bits"], metrics["run"]["actual_activation_bits"]) == (8, [8, 8])
+    assert parity["graph_optimization"] == carried["graph_optimization"] == "ORT_ENABLE_ALL"
+    assert parity["logits"] == 10 * parity["images"]
+    assert 0 <= parity["relative_logit_error"] < 0.05
+    assert f"{parity['differing_logits']:,} of {parity['logits']:,} differ" in report
     labels = {
         "model.cmp": "the compressed model, W7A8, executed in integers",
         "model.onnx": "the same as ONNX, INT8 (W7A8, executed in integers)",

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 from meta import build_meta
+from runs import ROOT
 
 from compression.core.selection import prunable_weights
 from compression.models.layer_groups import layer_groups
@@ -42,6 +43,14 @@ def test_every_layer_of_a_family_is_in_a_group(family, kwargs, sizes):
     found = groups_of(f"compression.models.{family}", **kwargs)
     assert found.pop(None) == []
     assert {group: len(layers) for group, layers in found.items()} == sizes
+
+
+@pytest.mark.parametrize("family", ["mobilenet_v2", "resnet18", "vgg11"])
+def test_the_yaml_names_every_group(family):
+    text = (ROOT / "conf" / "quantization" / "base" / "rounding.yaml").read_text()
+    (line,) = (line for line in text.splitlines() if line.startswith(f"#   {family}: "))
+    groups = layer_groups(f"compression.models.{family}.{family}")
+    assert [part.split()[0] for part in line.partition(": ")[2].split(", ")] == list(groups)
 
 
 def test_other_models_have_no_groups():

@@ -4,7 +4,7 @@ import pytest
 from integer_nets import plan_of
 
 from compression.core.errors import InputError
-from compression.quantization.plan import Plan, describe_arithmetic
+from compression.quantization.plan import Activation, Bits, Plan, describe_arithmetic
 
 
 def test_plan_as_json(model):
@@ -49,6 +49,13 @@ def test_a_damaged_plan_is_refused(model, change, message):
 def test_anything_but_a_plan_is_refused(content):
     with pytest.raises(InputError, match="its quantization plan cannot be read: "):
         Plan.from_json(content)
+
+
+def test_the_fewest_and_the_most_bits():
+    layers = {"a": Bits(7, 8), "b": Bits(4, 6)}
+    plan = Plan(layers, activations={"relu": Activation(5, False)}, reduced_range=True)
+    assert (plan.weight_span, plan.activation_span) == ((4, 7), (5, 8))
+    assert describe_arithmetic(plan) == "W4-7A5-8, simulated, stored packed"
 
 
 def test_arithmetic_is_named(model):

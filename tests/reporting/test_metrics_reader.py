@@ -98,3 +98,31 @@ def test_failure_modes_of_a_run_with_an_analysis():
     document["failure_modes"]["dense"] = {**side, "accuracy": {**share, "low": 1.5}}
     with pytest.raises(ValueError, match=r"failure_modes\.dense\.accuracy\.low=1\.5: must be a number <= 1\.0"):
         read_measured(document)
+
+
+def test_actual_bits_stand_beside_those_that_were_asked_for():
+    document = make_metrics()
+    layers = [{"weight_bits": bits, "activation_bits": 8} for bits in (7, 4, 7)]
+    document["quantization"] |= {
+        "layers": layers,
+        "arithmetic": "W4-7A8, simulated, stored packed",
+        "reduced_range": True,
+    }
+    document["provenance"] |= {
+        "machine": {"processor": "new"},
+        "stages": {"evaluate": {"machine": {"processor": "old"}}},
+    }
+    run = read_measured(document)
+    assert (run.weight_bits, run.actual_weight_bits, run.actual_activation_bits) == (8, (4, 7), (8, 8))
+    assert (run.arithmetic, run.reduced_range) == ("W4-7A8, simulated, stored packed", True)
+    # The processor of the measurement, not the one that wrote the report.
+    assert run.processor == "old"
+    # What the run itself records counts.
+    document["run"] |= {"actual_weight_bits": [3, 7], "actual_activation_bits": [4, 8]}
+    run = read_measured(document)
+    assert (run.actual_weight_bits, run.actual_activation_bits) == ((3, 7), (4, 8))
+
+
+def test_a_float_model_has_32_bits():
+    run = read_measured(make_metrics(weight_bits=32))
+    assert (run.actual_weight_bits, run.actual_activation_bits, run.arithmetic) == ((32, 32), (32, 32), None)

@@ -93,6 +93,49 @@ def test_the_page_of_a_run_has_its_numbers(html):
     assert [value in text for value in ("97.00", "96.00", "95.00")] == [True] * 3
 
 
+def test_asked_and_actual_bits_are_two_rows(records):
+    metrics = records.metrics
+    metrics["run"] |= {"target": "weights", "target_sparsity": 0.9}
+    metrics["compaction"] = {"compacted": True}
+    metrics["compressed"]["sparsity"] = 0.95
+    metrics["quantization"] |= {
+        "arithmetic": "W4-7A8, simulated, stored packed",
+        "reduced_range": True,
+        "layers": [{"weight_bits": bits, "activation_bits": 8} for bits in (4, 7)],
+        "parity": {
+            "engine": "onnxruntime",
+            "images": 3_700,
+            "agreement": 1.0,
+            "max_logit_difference": 0.12,
+            "accuracy_simulated": 0.9,
+            "accuracy_executed": 0.9,
+            "logits": 37_000,
+            "differing_logits": 13_057,
+            "relative_logit_error": 0.0031,
+            "graph_optimization": "ORT_ENABLE_ALL",
+            "cpu": {"name": "some"},
+        },
+    }
+    page = make_run_page(records)
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in page.headline.cells}
+    assert rows["bits of weights and activations, asked for"] == ["32, 32", "8, 8", ""]
+    assert rows["bits of weights and activations, actual"] == [
+        *("32, 32", "4-7, 8", "7 in place of 8 on this processor"),
+    ]
+    assert any(line.startswith("Asked for: 90 % of weights. Found: 95.00 %") for line in page.verdict)
+    text = Elements(render_page(page).decode()).text
+    for shown in ("0.31 %", "13,057 of 37,000", "graph optimizations", "onnxruntime (held in 8 bits)"):
+        assert shown in text, shown
+
+
+def test_biases_of_folded_batch_norms_are_no_row(records):
+    records.metrics["dense"]["nonzero_parameters"] = 1000
+    for count, shown in ((1010, False), (1000, True), (500, True)):
+        records.metrics["compressed"]["nonzero_parameters"] = count
+        names = [row[0].text for row in make_run_page(records).headline.cells]
+        assert ("non-zero parameters" in names) == shown
+
+
 def test_every_picture_is_inside_with_a_description(html):
     images = [attrs for tag, attrs in Elements(html).tags if tag == "img"]
     assert len(images) == len(PICTURES) + len(FAILURE_PICTURES)

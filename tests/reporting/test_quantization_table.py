@@ -55,6 +55,15 @@ def test_execution_is_compared_with_the_simulation(quantization):
     assert "3 ran in integers and 1 in float (stem (Conv)); processor: a processor, vnni, avx512." in text
 
 
+def test_the_error_of_logits_stands_beside_equal_classes(quantization):
+    assert "relative error" not in to_markdown(quantization)
+    logits = {"logits": 37_000, "differing_logits": 13_057, "relative_logit_error": 0.0031}
+    quantization["parity"] |= {**logits, "agreement": 1.0, "graph_optimization": "ORT_ENABLE_ALL"}
+    text = to_markdown(quantization)
+    assert "100.00 % the same class, relative error of logits 0.31 % (13,057 of 37,000 differ), logits at most" in text
+    assert "processor: a processor, vnni, avx512; graph optimizations: all." in text
+
+
 def test_at_most_six_float_layers_are_named(quantization):
     layers = [executed(f"l{number}", integer=False) for number in range(8)]
     quantization["parity"]["executed_layers"]["layers"] = layers
@@ -72,7 +81,9 @@ def test_remarks_appear_only_for_special_cases(quantization):
     assert "saturate" not in to_markdown(quantization)
     assert "Left in float" not in to_markdown(quantization)
     text = to_markdown(quantization | {"reduced_range": True, "left_in_float": ["norm", "head"]})
-    assert "Weights have 7 bits, because sums of products could saturate on this processor." in text
+    assert (
+        "Weights of 8 bits were rounded to 7, because sums of their products could saturate on this processor." in text
+    )
     assert "Left in float: norm, head." in text
 
 

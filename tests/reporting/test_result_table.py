@@ -187,11 +187,34 @@ def test_executed_and_simulated_are_never_one_row(evaluated):
     assert [one.metric for one in rows if one.metric.startswith("eager")] == ["eager (simulation), batch 1"]
 
 
+def test_the_error_of_logits_stands_below_equal_classes(evaluated):
+    evaluated["compressed"]["accuracy_simulated"] = 0.965
+    evaluated["parity"] = {
+        "agreement": 1.0,
+        "logits": 37_000,
+        "differing_logits": 13_057,
+        "relative_logit_error": 0.0031,
+    }
+    quantization = {"arithmetic": "W8A8, executed in integers"}
+    metrics = make_metrics(run={}, evaluated=evaluated, quantization=quantization, stage_seconds={}, provenance={})
+    found = row(make_rows(metrics), "  relative error of logits")
+    assert (found.compressed, found.improvement) == ("0.31 %", "13,057 of 37,000 differ")
+
+
+def test_biases_of_folded_batch_norms_are_no_row(evaluated):
+    evaluated["compressed"]["nonzero_parameters"] = 2_020_000
+    assert not [metric for metric in improvements(evaluated) if "non-zero parameters" in metric]
+    run = {"distillation": {"student": {"model": "resnet18"}}}
+    metrics = make_metrics(run=run, evaluated=evaluated, stage_seconds={}, provenance={})
+    assert row(make_rows(metrics), "non-zero parameters").improvement == "1.01x more"
+
+
 def test_below_8_bits_accuracy_and_speed_are_labelled(evaluated):
+    add_sparse(evaluated, 2.0)
     rows = quantized_rows(evaluated, "W4A6, simulated, stored packed")
     assert row(rows, "arithmetic").improvement == "simulated, stored packed"
-    engines = {one.metric.split(",")[0] for one in rows if ", batch" in one.metric}
-    assert engines == {"eager (simulation)", "onnxruntime (held in 8 bits)"}
+    engines = {one.metric.split(",")[0] for one in rows if ", batch" in one.metric} - {"fastest engines"}
+    assert engines == {"eager (simulation)", "onnxruntime (held in 8 bits)", "sparse (integers in floats)"}
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,10 @@ def test_by_hand(sizes):
         agreement=0.75,
         max_logit_difference=1.25,
         mean_logit_difference=1.75 / 12,
+        # 0.5 and 1.25 of 12 logits; squares 0.25 + 1.5625 over 1 + 5 + 18 + 1.
+        logits=12,
+        differing_logits=2,
+        relative_logit_error=pytest.approx(math.sqrt(1.8125 / 25)),
         worst_margin=1.0,
         accuracy_simulated=0.75,
         accuracy_executed=0.5,
@@ -48,11 +52,25 @@ def test_the_same():
     assert parity.to_json()["images"] == 4
 
 
+def test_equal_classes_do_not_hide_different_logits():
+    parity = compare(SIMULATED, np.float32(1.25) * SIMULATED)
+    assert (parity.agreement, parity.differing_logits, parity.logits) == (1.0, 6, 12)
+    assert parity.relative_logit_error == 0.25
+
+
+def test_an_error_relative_to_zero_is_not_known():
+    zeros = np.zeros_like(SIMULATED)
+    assert compare(zeros, EXECUTED).relative_logit_error is None
+    assert compare(zeros, zeros).relative_logit_error == 0.0
+
+
 def test_nan_is_not_lost():
     broken = EXECUTED.copy()
     broken[0, 1] = np.nan
     parity = compare(SIMULATED, broken)
     assert math.isnan(parity.max_logit_difference)
+    assert math.isnan(parity.relative_logit_error)
+    assert parity.differing_logits == 2
     assert parity.agreement == 0.5
 
 

@@ -35,14 +35,15 @@ class Cell:
 class Table:
     """A table. The first column names its row. Columns named in ``words`` hold text, all others hold numbers.
 
-    With ``ids``, one for each row, the rows can be sorted, and they fade when they are outside the limits.
+    With ``ids``, one for each row, the rows can be sorted, and they fade when they are outside the limits. A row whose
+    id is None never fades.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell | str]]
     words: Sequence[str] = ()
-    ids: Sequence[int] | None = None
+    ids: Sequence[int | None] | None = None
     kind: ClassVar[str] = "table"
 
     @property

@@ -84,6 +84,10 @@ class Parity(Struct, frozen=True):
     accuracy_simulated: Fraction
     accuracy_executed: Fraction
     executed_layers: _Counts = _Counts()
+    logits: Whole | None = None
+    differing_logits: Whole | None = None
+    relative_logit_error: NonNegative | None = None
+    graph_optimization: str | None = None
     cpu: dict[str, Any] = {}
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from compression.core.sizes import format_size
+from compression.quantization.plan import format_span
+from compression.reporting.asked_sparsity import describe_asked
 from compression.reporting.metrics_reader import Latency, Measured, read_measured
 from compression.reporting.page.embedded_pictures import embed_pictures
 from compression.reporting.page.failure_document import FailureDocument, read_failure_document
@@ -20,7 +22,7 @@ from compression.reporting.page.run_sections import (
     make_speed_section,
     make_training_section,
 )
-from compression.reporting.result_table import format_ratio
+from compression.reporting.result_table import format_ratio, shows_nonzero
 
 _WEIGHT_PICTURES = {
     "first_filters": ("First filters", "Kernels of the first convolution, before and after pruning"),
@@ -55,6 +57,7 @@ def make_run_page(records: RunRecords) -> Page:
     """Return the page. Raises ValueError with a message of one line for a record that cannot be read."""
     measured, found = read_measured(records.metrics), read_run_document(records.metrics)
     failures = None if records.failures is None else read_failure_document(records.failures)
+    asked = describe_asked(records.metrics)
     pictures = embed_pictures(records.pictures, _WEIGHT_PICTURES)
     weights = Section("weights", "Weights before and after", [Gallery(pictures)]) if pictures else None
     sections = [
@@ -69,8 +72,12 @@ def make_run_page(records: RunRecords) -> Page:
     return Page(
         kicker=_describe_kind(found.run),
         title=records.name,
-        verdict=[*describe_run(measured, failures), *(f"Warning: {line}." for line in found.warnings)],
-        headline=_list_numbers(measured, failures),
+        verdict=[
+            *describe_run(measured, failures),
+            *([f"{asked}."] if asked else []),
+            *(f"Warning: {line}." for line in found.warnings),
+        ],
+        headline=_list_numbers(measured, failures, has_student=_has_student(found.run)),
         sections=[section for section in sections if section is not None],
     )
 
@@ -113,7 +120,12 @@ def _describe_speed(latency: Latency) -> str:
     )
 
 
-def _list_numbers(run: Measured, failures: FailureDocument | None) -> Table:
+def _has_student(run: Mapping[str, Any]) -> bool:
+    distillation = run.get("distillation")
+    return isinstance(distillation, dict) and bool(distillation.get("student"))
+
+
+def _list_numbers(run: Measured, failures: FailureDocument | None, *, has_student: bool) -> Table:
     points = f"{100 * (run.accuracy - run.dense_accuracy):+.2f} points"
     rows = [["test accuracy", f"{100 * run.dense_accuracy:.2f} %", f"{100 * run.accuracy:.2f} %", points]]
     if failures is not None and len(failures.models) == 2:
@@ -121,8 +133,8 @@ def _list_numbers(run: Measured, failures: FailureDocument | None) -> Table:
         rows[0][0] = "test accuracy (95 % interval)"
     rows.append(_compare_sizes("file on disk", run.dense_bytes, run.bytes))
     rows.append(["sparsity of weights", "", f"{100 * run.sparsity:.2f} %", ""])
-    if run.dense_nonzero_parameters and run.nonzero_parameters:
-        counts = run.dense_nonzero_parameters, run.nonzero_parameters
+    counts = run.dense_nonzero_parameters or 0, run.nonzero_parameters or 0
+    if all(counts) and shows_nonzero(*counts, has_student=has_student):
         rows.append(_compare("non-zero parameters", *counts, *(f"{one:,}" for one in counts)))
     macs = run.dense_macs, run.macs
     rows.append(_compare("MACs per image", *macs, *(f"{one / 1e6:,.3g} M" for one in macs)))
@@ -134,7 +146,12 @@ def _list_numbers(run: Measured, failures: FailureDocument | None) -> Table:
         speed = speed or (format_ratio(best.speedup, "faster", "slower") if best.speedup else "-")
         rows.append([f"fastest engine, batch {size}", *shown, speed])
     if run.weight_bits is not None:
-        rows.append(["bits of weights and activations", "32, 32", f"{run.weight_bits}, {run.activation_bits}", ""])
+        asked = f"{run.weight_bits}, {run.activation_bits}"
+        rows.append(["bits of weights and activations, asked for", "32, 32", asked, ""])
+    if run.actual_weight_bits is not None and run.actual_activation_bits is not None:
+        actual = ", ".join(format_span(*span) for span in (run.actual_weight_bits, run.actual_activation_bits))
+        why = "7 in place of 8 on this processor" if run.reduced_range else ""
+        rows.append(["bits of weights and activations, actual", "32, 32", actual, why])
     images = "" if run.test_images is None else f", on {run.test_images:,} test images"
     return Table(f"Dense and compressed model{images}", ("figure", "dense", "compressed", "change"), rows)
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compression.core.sizes import format_size
-from compression.reporting.metrics import is_imitation
+from compression.reporting.engine_label import label_engine
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Block, Chart, Code, Details, Gallery, Section, Table, Text
-from compression.reporting.page.run_document import LatencyRow, RunDocument, Spread, StepRow
+from compression.reporting.page.run_document import LatencyRow, Parity, RunDocument, Spread, StepRow
 from compression.reporting.page.spread_chart import SpreadRow, make_spread_spec
+from compression.reporting.parity_text import describe_optimization, format_relative_error
 from compression.reporting.result_table import format_ratio
 
 # Rows of the training history by stage, each with its epoch and metrics.
@@ -46,7 +47,9 @@ def make_size_section(found: RunDocument, parts: Mapping[str, int], *, formula: 
 
 def make_speed_section(found: RunDocument) -> Section | None:
     """Return the section on latency; None if nothing was timed."""
-    timing, quantized = found.timing, found.quantization is not None
+    timing = found.timing
+    # A record of an older version may lack the words.
+    arithmetic = None if found.quantization is None else found.quantization.arithmetic or "quantized"
     if not timing.latency:
         return None
     threads = "" if timing.threads is None else f" on {timing.threads} threads"
@@ -57,7 +60,7 @@ def make_speed_section(found: RunDocument) -> Section | None:
         "model."
     )
     columns = ("engine", "batch", "dense, ms", "compressed, ms", "same engine", "over best dense")
-    rows = [_describe_latency(row, quantized) for row in timing.latency]
+    rows = [_describe_latency(row, arithmetic) for row in timing.latency]
     blocks: list[Block] = [Text(text), Table("Latency by engine", columns, rows)]
     charts = []
     for size in dict.fromkeys(row.batch_size for row in timing.latency):
@@ -106,20 +109,32 @@ def make_integer_section(found: RunDocument) -> Section | None:
     parity = quantization.parity
     if parity is not None:
         counts = parity.executed_layers.counts.values()
+        level = describe_optimization({"graph_optimization": parity.graph_optimization})
         cpu = parity.cpu.get("name") or parity.cpu.get("architecture") or "unknown"
         rows = [
             ["engine", parity.engine],
             ["test images", f"{parity.images:,}"],
             ["same class as the simulation", f"{100 * parity.agreement:.2f} %"],
+            *_describe_logits(parity),
             ["largest difference of a logit", f"{parity.max_logit_difference:.4g}"],
             ["accuracy, executed", f"{100 * parity.accuracy_executed:.2f} %"],
             ["accuracy, simulated", f"{100 * parity.accuracy_simulated:.2f} %"],
             ["operators in integers", f"{sum(one.get('integer', 0) for one in counts):,}"],
             ["operators in float", f"{sum(one.get('float', 0) for one in counts):,}"],
             ["processor", str(cpu)],
+            *([["graph optimizations", level]] if level else []),
         ]
         blocks.append(Table("Parity: integers as executed against their simulation", ("figure", "value"), rows))
     return Section("integers", "Integers", blocks)
+
+
+def _describe_logits(parity: Parity) -> list[list[str]]:
+    if parity.logits is None or parity.differing_logits is None:
+        return []
+    return [
+        ["relative error of logits", format_relative_error(parity.relative_logit_error)],
+        ["logits that differ", f"{parity.differing_logits:,} of {parity.logits:,}"],
+    ]
 
 
 def make_making_section(found: RunDocument, *, configuration: str | None, remake: Sequence[str]) -> Section:
@@ -145,10 +160,9 @@ def make_making_section(found: RunDocument, *, configuration: str | None, remake
     return Section("making", "How it was made", blocks)
 
 
-def _describe_latency(row: LatencyRow, quantized: bool) -> list[str]:
-    simulated = " (simulation)" if is_imitation(row.engine, quantized=quantized) else ""
+def _describe_latency(row: LatencyRow, arithmetic: str | None) -> list[str]:
     return [
-        f"{row.engine}{simulated}",
+        label_engine(row.engine, arithmetic),
         f"{row.batch_size}",
         _with_spread(row.dense.latency_ms),
         _with_spread(row.compressed.latency_ms),

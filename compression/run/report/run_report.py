@@ -13,8 +13,10 @@ from rich.console import Console
 from compression.artifact import read_contents
 from compression.config.schema import MEASURING
 from compression.core.class_scores import find_monitored
+from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import Plan, describe_arithmetic
 from compression.reporting import provenance
+from compression.reporting.asked_sparsity import describe_asked
 from compression.reporting.byte_shares import parts_to_markdown
 from compression.reporting.failure_rows import escape_markdown, failures_to_markdown
 from compression.reporting.figures import save_figure
@@ -90,6 +92,8 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     warnings = "".join(f"\nWarning: {escape_markdown(line)}.\n" for line in metrics["warnings"])
+    asked = describe_asked(metrics)
+    warnings += f"\n{asked}.\n" if asked else ""
     markdown = f"# {title}\n\n{to_markdown(rows)}{warnings}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
     markdown += parts_to_markdown(metrics["compressed"]["bytes"], metrics["dense"]["bytes"])
     markdown += _describe_distillation(metrics)
@@ -121,6 +125,8 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     context.log.write_row(result)
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else 100).print(to_rich(rows, title))
+    if asked:
+        log.info("evaluate  %s", asked)
     for line in metrics["warnings"]:
         log.warning("evaluate  %s", line)
     for line in describe_left_out(metrics):
@@ -169,6 +175,7 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
         "stopped": records["prune"].results["stopped"] if "prune" in records else None,
         "weight_bits": config.weight_bits,
         "activation_bits": config.activation_bits,
+        **_describe_actual_bits(records),
         "seed": config.seed,
         "threads": context.machine.threads,
         "precision": context.machine.precision,
@@ -190,6 +197,15 @@ def _describe_run(context: Context, records: Mapping[str, StageRecord]) -> dict[
             if "val_accuracy" in record.results
         },
     }
+
+
+def _describe_actual_bits(records: Mapping[str, StageRecord]) -> dict[str, list[int]]:
+    """Return the fewest and the most bits that any layer has. The processor or a budget can leave fewer than asked."""
+    spans = ((FULL_PRECISION, FULL_PRECISION),) * 2
+    if "quantize" in records:
+        plan = Plan.from_json(records["quantize"].results["plan"])
+        spans = plan.weight_span, plan.activation_span
+    return {"actual_weight_bits": [*spans[0]], "actual_activation_bits": [*spans[1]]}
 
 
 def _list_histories(records: Mapping[str, StageRecord]) -> dict[str, Any]:

@@ -139,6 +139,7 @@ def _compare_with_simulation(
     """Return how the executed ONNX file of a quantized model agrees with its simulation on the test images."""
     # Imported late, so that onnx and onnxruntime do not delay the first epoch.
     from compression.runtimes.executed_layers import read_integer_layers
+    from compression.runtimes.onnxruntime import make_options
 
     def compare(name: str) -> dict[str, Any]:
         parts = (one.split(context.data.batch_size) for one in (logits["simulated"], logits[name], labels))
@@ -151,6 +152,7 @@ def _compare_with_simulation(
         **({SparseRuntime.name: compare(SparseRuntime.name)} if SparseRuntime.name in logits else {}),
         "executed_layers": read_integer_layers(onnx_file).to_json(),
         "cpu": read_cpu_features().to_json(),
+        "graph_optimization": make_options(threads=1).graph_optimization_level.name,
     }
 
 

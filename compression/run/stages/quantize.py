@@ -63,6 +63,9 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
         "seed": config.seed,
         "arithmetic": student.machine.identity,
     }
+    if len(config.quantization.layer_bits) > 1:
+        # In earlier versions the last of several matching patterns won, so their stages may have other bits.
+        inputs["layer_bits"] = "most specific"
     if config.quantization.name == "qat":
         inputs["training"] = {**settings["training"], **shared_settings(student)}
         inputs |= distillation_identity(student, teacher)

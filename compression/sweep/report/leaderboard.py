@@ -14,6 +14,7 @@ from compression.reporting.result_row import speedup_of
 from compression.sweep.axis_names import SHORT_NAMES, shorten_key
 from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import RANDOM, SMALL_DENSE
+from compression.sweep.report.actual_bits import describe_actual
 from compression.sweep.report.pooled_classes import PooledClasses, pool_classes
 from compression.sweep.report.records import BASELINES, REPEATS, RUN, JobRecord, SweepRecord
 from compression.sweep.report.seeds import Noise, Sample, pool_noise, rank, summarize
@@ -30,7 +31,8 @@ class Configuration:
     ``val`` and ``test`` are means over all seeds and folds of the sweep's score: accuracy, or the answer's ``monitor``.
     Choices are based on ``score``, which is ``val``, or ``test`` if the sweep has no validation. ``drop`` is the loss
     of that score in points, ``kept`` is its fraction of the dense model's, and ``test_drop`` is the loss of ``test`` in
-    points. ``ratio`` is ``dense_bytes`` over the bytes of the file. ``place`` counts from 1 and is shared if ``tied``.
+    points. ``actual`` is the arithmetic of the files in words; several, if seeds were made on different processors.
+    ``ratio`` is ``dense_bytes`` over the bytes of the file. ``place`` counts from 1 and is shared if ``tied``.
     ``pooled`` are figures by class over all folds.
     """
 
@@ -50,6 +52,7 @@ class Configuration:
     dense_bytes: int
     latency: Latency | None
     speedup: float | None
+    actual: tuple[str, ...] = ()
     place: int = 0
     tied: bool = False
     pooled: PooledClasses | None = None
@@ -105,9 +108,18 @@ class Answer:
 
     @property
     def shows_classes(self) -> bool:
-        """Whether tables show balanced accuracy and the worst class: with folds, or where they decide."""
-        known = any(one.pooled is not None for one in self.configurations)
-        return known and (self.monitor != "accuracy" or self.repeats_name != "seeds")
+        """Whether tables show intervals and the worst class: with an analysis, with folds, or where they decide."""
+        analyzed = any(one.measured.failures is not None for one in self.configurations)
+        return self.stresses_classes or (analyzed and self._has_classes)
+
+    @property
+    def stresses_classes(self) -> bool:
+        """Whether figures by class also stand in a terminal: with folds, or where they decide."""
+        return self._has_classes and (self.monitor != "accuracy" or self.repeats_name != "seeds")
+
+    @property
+    def _has_classes(self) -> bool:
+        return any(one.pooled is not None for one in self.configurations)
 
     @cached_property
     def unfinished(self) -> list[JobRecord]:
@@ -216,8 +228,18 @@ def describe_kind(kind: str) -> str:
 
 
 def _describe_axes(job: JobRecord) -> str:
+    words = describe_axes(job.axes)
+    if not words and job.axes.get(FOLD) is not None:
+        words.append("cross-validation")
+    if job.is_baseline:
+        words.insert(0, describe_kind(job.kind))
+    return " ".join(words)
+
+
+def describe_axes(axes: Mapping[str, Any]) -> list[str]:
+    """Return a word for each setting, without seed and fold, e.g. ``s50``, ``w6`` and ``gmp``."""
     words = []
-    for key, value in job.axes.items():
+    for key, value in axes.items():
         if key in (*REPEATS, MATCHES) or value is None:
             continue
         if key == "sparsity" and isinstance(value, (int, float)):
@@ -228,11 +250,7 @@ def _describe_axes(job: JobRecord) -> str:
             words.append(value)
         else:
             words.append(f"{shorten_key(key)}={value}")
-    if not words and job.axes.get(FOLD) is not None:
-        words.append("cross-validation")
-    if job.is_baseline:
-        words.insert(0, describe_kind(job.kind))
-    return " ".join(words)
+    return words
 
 
 def _key(job: JobRecord) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -271,6 +289,7 @@ def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str
         dense_bytes=dense.dense_bytes,
         latency=latency,
         speedup=speedup_of(latency, dense=dense, own=dense is ship.measured),
+        actual=tuple(dict.fromkeys(describe_actual(run) for run, _ in runs)),
         pooled=pool_classes(jobs, ship=ship),
     )
 

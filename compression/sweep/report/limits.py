@@ -81,9 +81,7 @@ def parse_bytes(text: str, *, key: str) -> int:
 
 
 def check_drop(points: float) -> float:
-    """Return ``points``, a loss of accuracy. Raises InputError unless it is from -100 to 100."""
-    if not -100 <= points <= 100:
-        raise InputError(
-            f"--max-drop {points} is not a number of points; allowed: -100 to 100, e.g. 1.0, below 0 for a gain"
-        )
+    """Return ``points``, a loss of accuracy. Raises InputError unless it is from 0 to 100."""
+    if not 0 <= points <= 100:
+        raise InputError(f"--max-drop {points} is not a number of points that may be lost; allowed: 0 to 100, e.g. 1.0")
     return points

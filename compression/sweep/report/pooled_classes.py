@@ -61,10 +61,3 @@ def pool_classes(jobs: Sequence[JobRecord], *, ship: JobRecord) -> PooledClasses
 def format_share(share: Interval) -> str:
     """Return a share with its interval in percent, e.g. ``91.30 (87.12 to 94.05)``."""
     return f"{100 * share.value:.2f} ({100 * share.low:.2f} to {100 * share.high:.2f})"
-
-
-def list_class_cells(pooled: PooledClasses | None) -> list[str]:
-    """Return the cells of the columns balanced accuracy and worst class; ``-`` where they are not known."""
-    if pooled is None:
-        return ["-", "-"]
-    return [format_share(pooled.balanced), f"{pooled.worst_name} {format_share(pooled.worst)}"]

@@ -10,14 +10,19 @@ from rich.text import Text
 
 from compression.core.errors import InputError
 from compression.core.sizes import format_size
+from compression.sweep.report.actual_bits import add_bits
+from compression.sweep.report.board_columns import name_lost
+from compression.sweep.report.dense_models import DenseModel, list_dense_models
+from compression.sweep.report.expectation import measure
 from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.picks import choose_first, describe_tie, find_tied
+from compression.sweep.report.points_lost import describe_loss, write_loss
 from compression.sweep.report.records import read_records
-from compression.sweep.report.suggestion import NextRun, measure, propose
+from compression.sweep.report.suggestion import NextRun, propose
 
 MAX_SHOWN = 10
-_NAMES = {"drop": "points lost", "bytes": "file", "latency": "latency"}
+_NAMES = {"bytes": "file", "latency": "latency"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,10 @@ class Recommendation:
         milliseconds = "" if one.milliseconds is None else f", {one.milliseconds:.3g} ms in {one.engine}"
         tie = describe_tie(one, self.tied)
         return (
-            f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, {one.drop:.2f} "
-            f"points lost, {format_size(one.measured.bytes)}{milliseconds}; on test images "
-            f"{100 * one.test.mean:.2f} %, {one.test_drop:.2f} points lost{f'; {tie}' if tie else ''}."
+            f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, "
+            f"{describe_loss(one.drop)}{add_bits(one.measured)}, {format_size(one.measured.bytes)}"
+            f"{milliseconds}; on test images {100 * one.test.mean:.2f} %, {describe_loss(one.test_drop)}"
+            f"{f'; {tie}' if tie else ''}."
         )
 
     def _describe_next(self) -> list[str]:
@@ -71,11 +77,16 @@ class Recommendation:
         title = "How near the others came; misses of a limit in brackets" if shown else "No other has finished."
         table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         limited = list(self.limits.given())
-        for name in ("configuration", f"{self.answer.score_name}, %", *(_NAMES[key] for key in limited)):
+        names = _NAMES | {"drop": name_lost(self.answer, by_test=False)}
+        by = "validation" if self.answer.validated else "test"
+        for name in ("configuration", f"{by} {self.answer.score_name}, %", *(names[key] for key in limited)):
             table.add_column(name, justify="left" if name == "configuration" else "right")
         for one in shown:
             cells = [self._write(one, name) for name in limited]
             table.add_row(*map(Text, (one.label, f"{100 * one.score.mean:.2f}", *cells)))
+        for dense in list_dense_models(self.answer):
+            cells = [_write_dense(dense, name) for name in limited]
+            table.add_row(*map(Text, (dense.label, f"{100 * dense.score.mean:.2f}", *cells)))
         if len(self.others) > len(shown):
             table.caption = Text(f"and {len(self.others) - len(shown):,} more")
         return table
@@ -85,10 +96,18 @@ class Recommendation:
         if value is None:
             return "not measured"
         if name == "drop":
-            return f"{value:.2f}" + (f" (+{value - (self.limits.max_drop or 0):.2f})" if over else "")
+            return write_loss(value) + (f" (+{value - (self.limits.max_drop or 0):.2f})" if over else "")
         limit = (self.limits.max_bytes if name == "bytes" else self.limits.max_latency) or 1.0
         text = format_size(int(value)) if name == "bytes" else f"{value:.3g} ms in {one.engine}"
         return text + (f" ({value / limit:.2f}x)" if over else "")
+
+
+def _write_dense(dense: DenseModel, name: str) -> str:
+    if name == "drop":
+        return "0.00"
+    if name == "bytes":
+        return format_size(dense.bytes)
+    return "not measured" if dense.milliseconds is None else f"{dense.milliseconds:.3g} ms"
 
 
 def recommend(folder: Path, limits: Limits) -> Recommendation:

@@ -9,7 +9,7 @@ from typing import Any
 
 from compression.core.class_scores import MONITORS
 from compression.core.errors import InputError
-from compression.reporting.metrics_reader import Latency, Measured
+from compression.reporting.metrics_reader import Failures, Latency, Measured, Share, Span, WorstClass
 from compression.sweep.jobs import BROKEN, FINISHED
 from compression.sweep.report.job_table import AXIS
 from compression.sweep.report.records import SEED, JobRecord, SweepRecord, parse_value
@@ -88,6 +88,12 @@ def _measure(row: Mapping[str, str]) -> Measured:
         test_images=_count(row, "test_images"),
         weight_bits=_count(row, "weight_bits"),
         activation_bits=_count(row, "activation_bits"),
+        actual_weight_bits=_span(row, "actual_weight_bits"),
+        actual_activation_bits=_span(row, "actual_activation_bits"),
+        arithmetic=row.get("arithmetic") or None,
+        reduced_range={"1": True, "0": False}.get(row.get("reduced_range") or ""),
+        processor=row.get("processor") or None,
+        target_sparsity=_number(row, "target_sparsity"),
         seed=_count(row, SEED),
         threads=_count(row, "threads"),
         stages=stages if isinstance(stages, dict) else {},
@@ -97,6 +103,7 @@ def _measure(row: Mapping[str, str]) -> Measured:
         val_scores=_score(row, monitor, "val_score"),
         dense_scores=_score(row, monitor, "dense_score"),
         dense_val_scores=_score(row, monitor, "dense_val_score"),
+        failures=_read_failures(row),
         classes={
             str(name): (int(pair[0]), int(pair[1])) for name, pair in json.loads(row.get("classes") or "{}").items()
         },
@@ -106,6 +113,23 @@ def _measure(row: Mapping[str, str]) -> Measured:
 def _score(row: Mapping[str, str], monitor: str, key: str) -> dict[str, float]:
     value = _number(row, key)
     return {} if value is None else {monitor: value}
+
+
+def _span(row: Mapping[str, str], key: str) -> Span | None:
+    low, high = _count(row, f"{key}_min"), _count(row, f"{key}_max")
+    return None if low is None or high is None else (low, high)
+
+
+def _read_failures(row: Mapping[str, str]) -> Failures | None:
+    """Return the figures of an analysis; None if the table has none, as that of an earlier version."""
+    if not row.get("worst_class"):
+        return None
+    accuracy, balanced = (
+        Share(float(row[name]), low=float(row[f"{name}_low"]), high=float(row[f"{name}_high"]))
+        for name in ("accuracy", "balanced_accuracy")
+    )
+    worst = WorstClass(row["worst_class"], recall=float(row["worst_class_accuracy"]))
+    return Failures(accuracy=accuracy, balanced_accuracy=balanced, worst_class=worst)
 
 
 def _read_latencies(row: Mapping[str, str]) -> list[Latency]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from compression.core.sizes import format_size
 from compression.sweep.jobs import BROKEN, FAILED, INTERRUPTED, KILLED, WAITING
+from compression.sweep.report.expectation import SCALES, expect, measure
 from compression.sweep.report.held_command import add_point, is_search, repeat, search_on
 from compression.sweep.report.leaderboard import Answer, Configuration
 from compression.sweep.report.limits import Limits
+from compression.sweep.report.points_lost import describe_loss
 from compression.sweep.report.records import REPEATS, SEED
 
-# How a measure is interpolated along an axis: linearly (False) or by ratio (True).
-_SCALES = {"score": False, "drop": False, "bytes": True, "latency": True}
+_NAMES = {"score": "accuracy", "drop": "accuracy", "bytes": "file size", "latency": "latency"}
 _ORDER = {WAITING: 0, INTERRUPTED: 1, KILLED: 2, BROKEN: 3, FAILED: 4}
 
 
@@ -31,7 +32,7 @@ class _Candidate:
     """An untried value of one axis, on the line through two runs that differ only in that axis.
 
     ``between`` says that it lies between the two, otherwise one step beyond ``start``. ``expected`` are the measures
-    interpolated at the value.
+    at the value, as far as they are known, and ``unknown`` says why the others are not.
     """
 
     key: str
@@ -40,13 +41,15 @@ class _Candidate:
     other: Configuration
     between: bool
     expected: Mapping[str, float]
+    unknown: Mapping[str, str]
 
 
 def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_bytes: bool) -> NextRun | None:
     """Return the next run; None if no job has its command on record.
 
     The candidates are untried values between two runs that differ in one number, or one step beyond the last. Their
-    measures are expected on the line through the two runs (bytes and latency by ratio).
+    measures are expected on the line through the two runs (bytes and latency by ratio). A measure that ``expect`` does
+    not know is within no limit and better than no run.
 
     - With a ``best``, choose the best candidate that is expected within the limits, if it is better than ``best``.
     - Without a ``best``, choose the candidate with the smallest expected excess, if that is below every run's.
@@ -71,13 +74,8 @@ def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_by
             return _describe(
                 answer, chosen, limits, "expected nearer to the limits than any run" if over else "expected within"
             )
-    return _rerun(answer) or _another_seed(answer, limits, best, grid)
-
-
-def measure(one: Configuration) -> dict[str, float]:
-    """Return the measures of a configuration: score, drop (points), bytes, and latency (milliseconds) if known."""
-    found = {"score": one.score.mean, "drop": one.drop, "bytes": float(one.measured.bytes)}
-    return found if one.milliseconds is None else {**found, "latency": one.milliseconds}
+    why = _describe_unknown([one for one, _ in candidates])
+    return _rerun(answer, why) or _another_seed(answer, limits, best, grid, why)
 
 
 def _candidates(answer: Answer, limits: Limits, grid: Sequence[Configuration]) -> Iterator[_Candidate]:
@@ -106,14 +104,14 @@ def _between(answer: Answer, limits: Limits, key: str, low: Configuration, high:
             continue
         inside, outside = (low, high) if ends[0][name] <= limit else (high, low)
         first, last = measure(inside)[name], measure(outside)[name]
-        if not first <= limit < last or (_SCALES[name] and first <= 0):
+        if not first <= limit < last or (SCALES[name] and first <= 0):
             continue
-        scale = math.log if _SCALES[name] else float
+        scale = math.log if SCALES[name] else float
         share = (scale(limit) - scale(first)) / (scale(last) - scale(first))
         here, there = inside.axes[key], outside.axes[key]
         value = _round(here + share * (there - here), inside=here, outside=there)
         if value is not None and _is_allowed(answer, key, value) and not _is_planned(answer, inside, key, value):
-            yield _Candidate(key, value, inside, outside, True, _expect(key, value, inside, outside))
+            yield _make_candidate(answer, key, value, inside, outside, between=True)
 
 
 def _beyond(answer: Answer, key: str, start: Configuration, other: Configuration) -> Iterator[_Candidate]:
@@ -127,30 +125,28 @@ def _beyond(answer: Answer, key: str, start: Configuration, other: Configuration
         value = round(value, 6)
     if not _is_allowed(answer, key, value) or _is_planned(answer, start, key, value):
         return
-    yield _Candidate(key, value, start, other, False, _expect(key, value, start, other))
+    yield _make_candidate(answer, key, value, start, other, between=False)
 
 
-def _expect(key: str, value: float, one: Configuration, other: Configuration) -> dict[str, float]:
-    share = (value - one.axes[key]) / (other.axes[key] - one.axes[key])
-    first, last = measure(one), measure(other)
-    return {
-        name: first[name] * (last[name] / first[name]) ** share
-        if _SCALES[name]
-        else first[name] + share * (last[name] - first[name])
-        for name in first
-        if name in last
-    }
+def _make_candidate(
+    answer: Answer, key: str, value: float, start: Configuration, other: Configuration, *, between: bool
+) -> _Candidate:
+    found = expect(answer, key, value, start, other, between=between)
+    return _Candidate(key, value, start, other, between, found.measures, found.unknown)
 
 
 def _merit(expected: Mapping[str, float], by_bytes: bool) -> float:
-    return expected["bytes"] if by_bytes else -expected["score"]
+    """Return what is smaller for a better candidate; infinity if it is not known."""
+    if by_bytes:
+        return expected.get("bytes", math.inf)
+    return -expected["score"] if "score" in expected else math.inf
 
 
 def _describe(answer: Answer, chosen: _Candidate, limits: Limits, why: str) -> NextRun:
     names = limits.given()
-    texts = [_write(name, chosen.expected[name]) for name in names if name in chosen.expected]
+    texts = [_write(name, chosen.expected.get(name)) for name in names if name in (*chosen.expected, *chosen.unknown)]
     if "drop" not in names:
-        texts.insert(0, f"{100 * chosen.expected['score']:.2f} %")
+        texts.insert(0, _write("score", chosen.expected.get("score")))
     place = "between" if chosen.between else "one step beyond"
     runs = f"{chosen.start.label} and {chosen.other.label}" if chosen.between else chosen.start.label
     return NextRun(
@@ -160,14 +156,24 @@ def _describe(answer: Answer, chosen: _Candidate, limits: Limits, why: str) -> N
     )
 
 
-def _rerun(answer: Answer) -> NextRun | None:
+def _describe_unknown(candidates: Sequence[_Candidate]) -> str:
+    """Return the first sentence of a rule that proposes no untried value, with the reason if there is one."""
+    text = "no untried value promises more"
+    found = next(((one, why) for one in candidates for why in one.unknown.values()), None)
+    if found is None:
+        return text
+    one, why = found
+    return f"{text}; what {one.key}={one.value} gives is not known, because {why}"
+
+
+def _rerun(answer: Answer, why: str = "no untried value promises more") -> NextRun | None:
     """Return the run of the first job of the plan that has no numbers and is not running. Failed jobs come last."""
     jobs = [job for job in answer.unfinished if job.overrides and job.status in _ORDER]
     if not jobs:
         return None
     job = min(jobs, key=lambda job: (job.is_baseline, _ORDER[job.status]))
     reason = f" ({job.reason})" if job.reason else ""
-    return NextRun(repeat(answer.sweep, job), f"no untried value promises more, and {job.name} is {job.status}{reason}")
+    return NextRun(repeat(answer.sweep, job), f"{why}, and {job.name} is {job.status}{reason}")
 
 
 def _go_on_searching(answer: Answer) -> NextRun | None:
@@ -181,7 +187,7 @@ def _go_on_searching(answer: Answer) -> NextRun | None:
 
 
 def _another_seed(
-    answer: Answer, limits: Limits, best: Configuration | None, grid: Sequence[Configuration]
+    answer: Answer, limits: Limits, best: Configuration | None, grid: Sequence[Configuration], why: str
 ) -> NextRun | None:
     """Return a run of the best configuration with an unused seed.
 
@@ -194,7 +200,7 @@ def _another_seed(
     seed = 1 + max((job.seed for job in answer.sweep.jobs if isinstance(job.seed, int)), default=0)
     return NextRun(
         add_point(answer.sweep, best.job, {SEED: seed}),
-        f"no untried value promises more; another seed of {best.label} shows how far its numbers can be trusted",
+        f"{why}; another seed of {best.label} shows how far its numbers can be trusted",
     )
 
 
@@ -238,7 +244,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _write(name: str, value: float) -> str:
+def _write(name: str, value: float | None) -> str:
+    if value is None:
+        return f"{_NAMES[name]} not known"
+    if name == "score":
+        return f"{100 * value:.2f} %"
     if name == "bytes":
         return format_size(round(value))
-    return f"{value:.2f} points lost" if name == "drop" else f"{value:.3g} ms"
+    return describe_loss(value) if name == "drop" else f"{value:.3g} ms"

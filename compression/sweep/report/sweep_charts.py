@@ -7,11 +7,11 @@ from compression.reporting.page.brushed_axes import BrushedAxis, BrushedLine, ma
 from compression.reporting.page.cost_chart import CostPoint, make_cost_spec
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Chart
+from compression.sweep.report.board_columns import write_percent
 from compression.sweep.report.fronts import COSTS, Front
 from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.records import REPEATS, RUN
-from compression.sweep.report.sweep_board import write_percent
 from compression.sweep.report.sweep_pictures import find_floor, list_dense_points, list_prunings, make_coordinates
 
 _KIB = 2**10

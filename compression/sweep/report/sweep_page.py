@@ -7,19 +7,13 @@ from pathlib import Path
 from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Block, Cell, Code, Details, Gallery, Page, Section, Table, Text
 from compression.reporting.page.rendering import render_page
+from compression.sweep.report.board_columns import name_lost, name_score, name_test, write_percent
+from compression.sweep.report.dense_models import list_dense_models
 from compression.sweep.report.fronts import Front
 from compression.sweep.report.leaderboard import Answer, describe_kind
 from compression.sweep.report.picks import Pick
-from compression.sweep.report.sweep_board import (
-    PAGE,
-    describe_row,
-    find_file,
-    list_board,
-    make_controls,
-    name_score,
-    name_test,
-    write_percent,
-)
+from compression.sweep.report.points_lost import describe_loss, write_loss
+from compression.sweep.report.sweep_board import PAGE, describe_row, find_file, list_board, make_controls
 from compression.sweep.report.sweep_charts import draw_front_charts, draw_parallel_chart, draw_steps_chart
 from compression.system.files import write_atomic
 
@@ -77,7 +71,7 @@ def _describe(answer: Answer, picks: Sequence[Pick]) -> list[str]:
     one = chosen.chosen
     kind = f", a baseline ({describe_kind(one.kind)})," if one.is_baseline else ""
     speed = "" if one.speedup is None else f" It runs {one.speedup:.2f}x as fast as the dense model ({one.engine})."
-    accuracy = f"{_lost(one.test_drop)} of test {answer.score_name} ({write_percent(one.test)} %)"
+    accuracy = f"{describe_loss(one.test_drop)} of test {answer.score_name} ({write_percent(one.test)} %)"
     verdict = (
         f"The best balance of size and accuracy is {one.label}{kind}: {one.ratio:.1f}x smaller than the dense model "
         f"({format_size(one.measured.bytes)}), {accuracy}.{speed}"
@@ -86,16 +80,12 @@ def _describe(answer: Answer, picks: Sequence[Pick]) -> list[str]:
     return [verdict, f"{counts} Choices are made by {answer.score_name} {by}."]
 
 
-def _lost(points: float) -> str:
-    return f"{abs(points):.2f} points {'lost' if points >= 0 else 'gained'}"
-
-
 def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
     rows: list[list[Cell | str]] = []
     for pick in picks:
         one = pick.chosen
         if one is None:
-            rows.append([pick.title, f"none: {pick.reason}", *([""] * 6)])
+            rows.append([pick.title, f"none: {pick.reason}", *([""] * 7)])
             continue
         rows.append(
             [
@@ -103,23 +93,29 @@ def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
                 Cell(one.label, href=find_file(answer, one.job.name, PAGE)),
                 write_percent(one.score),
                 write_percent(one.test),
-                f"{one.test_drop:+.2f}",
+                " / ".join(one.actual),
+                write_loss(one.test_drop),
                 format_size(one.measured.bytes),
                 f"{one.ratio:.2f}x",
                 "-" if one.latency is None else f"{one.latency.milliseconds:.3g}",
             ]
         )
+    for dense in list_dense_models(answer):
+        latency = "-" if dense.milliseconds is None else f"{dense.milliseconds:.3g}"
+        scores = write_percent(dense.score), write_percent(dense.test)
+        rows.append(["", dense.label, *scores, "float32", "0.00", format_size(dense.bytes), "1.00x", latency])
     columns = (
         "pick",
         "configuration",
         name_score(answer),
         name_test(answer),
-        "points lost",
+        "arithmetic",
+        name_lost(answer, by_test=True),
         "file",
         "ratio",
         "latency, ms",
     )
-    return Table("Three picks", columns, rows, words=("configuration",))
+    return Table("Three picks, and the dense model", columns, rows, words=("configuration", "arithmetic"))
 
 
 def _list_jobs(answer: Answer) -> list[Block]:

@@ -16,16 +16,19 @@ from rich.text import Text
 from compression.core.sizes import format_size
 from compression.reporting.figures import save_figure
 from compression.sweep.jobs import STATUSES
+from compression.sweep.report.actual_bits import add_bits, describe_machines
+from compression.sweep.report.board_columns import NAME, list_board_rows, list_columns, write_percent
 from compression.sweep.report.board_pictures import update_pictures
+from compression.sweep.report.dense_models import DenseModel, list_dense_models
 from compression.sweep.report.fronts import Front, make_fronts
 from compression.sweep.report.hparams_rows import update_hparams
 from compression.sweep.report.job_table import define_columns, is_varying, make_rows, to_csv
 from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
 from compression.sweep.report.picks import TIES, Pick, describe_tie, make_picks
-from compression.sweep.report.pooled_classes import PooledClasses, list_class_cells
+from compression.sweep.report.points_lost import describe_loss
+from compression.sweep.report.pooled_classes import PooledClasses
 from compression.sweep.report.records import JobRecord, SweepRecord, read_records
 from compression.sweep.report.seeds import Sample
-from compression.sweep.report.sweep_board import BALANCED, WORST, name_score, name_test
 from compression.sweep.report.sweep_page import write_sweep_html
 from compression.sweep.report.sweep_pictures import draw_sweep
 from compression.system.files import write_atomic
@@ -35,26 +38,6 @@ PICTURES = "pictures"
 _FILES = ("report.html", "report.md", "results.csv", "results.json", "summary.yaml")
 # Rows in texts that people read. The CSV and JSON files have all rows.
 MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
-HEADER = (
-    "place",
-    "configuration",
-    "{repeats}",
-    "{score}",
-    "{test}",
-    BALANCED,
-    WORST,
-    "points lost",
-    "sparsity, %",
-    "file",
-    "ratio",
-    "latency, ms",
-    "engine",
-    "speedup",
-)
-
-_SHORT = {"place": "#", "points lost": "lost", "latency, ms": "ms"}
-# Columns that a narrow terminal has no room for: the picks name the engine, and lines below the table the classes.
-_LEFT_OUT = ("engine", BALANCED, WORST)
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,8 @@ class SweepResult:
 
     def to_rich(self, *, top: int = MAX_ON_SCREEN) -> Group:
         """Return the best ``top`` configurations, the picks with their rules, and the jobs without numbers."""
-        lines = [*_describe_classes(self.answer, top), *self._lines(MAX_ON_SCREEN, markdown=False)]
+        notes = [f"note: {note}" for note in list_notes(self.answer)]
+        lines = [*_describe_classes(self.answer, top), *notes, *self._lines(MAX_ON_SCREEN, markdown=False)]
         return Group(_to_rich_table(self.answer, top), *map(Text, lines))
 
     def _lines(self, most: int, *, markdown: bool) -> list[str]:
@@ -122,7 +106,7 @@ def make_result(sweep: SweepRecord) -> SweepResult:
 def write_html(result: SweepResult) -> Path:
     """Write the page ``report.html`` of a sweep into its folder and return its path."""
     answer = result.answer
-    notes = [describe_ties(answer), *(f"Note: {note}." for note in answer.sweep.notes)]
+    notes = [describe_ties(answer), *(f"Note: {note}." for note in list_notes(answer))]
     return write_sweep_html(answer, picks=result.picks, fronts=result.fronts, notes=notes)
 
 
@@ -135,7 +119,7 @@ def make_summary(result: SweepResult) -> dict[str, Any]:
         "sweep": answer.sweep.folder.resolve().name,
         "command": list(answer.sweep.command),
         "axes": {key: list(values) for key, values in answer.sweep.axes.items()},
-        "notes": list(answer.sweep.notes),
+        "notes": list_notes(answer),
         "counts": {status: counts[status] for status in STATUSES if counts[status]},
         "chosen_by": f"val_{answer.monitor}" if answer.validated else answer.monitor,
         "seed_noise": None
@@ -149,6 +133,7 @@ def make_summary(result: SweepResult) -> dict[str, Any]:
             }
             for against, front in result.fronts.items()
         },
+        "dense": [_dense_to_json(answer, one) for one in list_dense_models(answer)] if answer.configurations else [],
         "leaderboard": [_configuration_to_json(answer, one) for one in answer.configurations],
         "unfinished": [{"job": job.name, "status": job.status, "reason": job.reason} for job in result.unfinished],
     }
@@ -157,13 +142,14 @@ def make_summary(result: SweepResult) -> dict[str, Any]:
 def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
     """Return the content of ``report.md``. ``columns`` are the columns of ``results.csv`` with their definitions."""
     answer = result.answer
-    header = _header(answer)
-    cells = [_cells(answer, one) for one in answer.configurations[:MAX_IN_REPORT]]
+    board = list_columns(answer)
+    rows = list_board_rows(answer, board, most=MAX_IN_REPORT)
     lines = [f"# {answer.sweep.folder.resolve().name}", "", _describe_counts(answer), ""]
-    lines += [f"Note: {note}." for note in answer.sweep.notes]
+    lines += [f"Note: {note}.\n" for note in list_notes(answer)]
     lines += ["## Picks", "", *_describe_picks(result.picks, answer, markdown=True), ""]
-    lines += ["## Leaderboard", "", f"| {' | '.join(header)} |", "|---:|---|" + "---:|" * (len(header) - 2)]
-    lines += [f"| {' | '.join(map(_escape, row))} |" for row in cells]
+    lines += ["## Leaderboard", "", f"| {' | '.join(column.name for column in board)} |"]
+    lines += [f"|{''.join('---|' if column.is_text else '---:|' for column in board)}"]
+    lines += [f"| {' | '.join(_escape(cell.text) for cell in row.cells)} |" for row in rows]
     more = len(answer.configurations) - MAX_IN_REPORT
     lines += ["", *([f"And {more:,} more, in results.csv.", ""] if more > 0 else []), describe_ties(answer), ""]
     lines += ["## Fronts", "", *(f"- {line}" for line in _describe_fronts(result.fronts)), ""]
@@ -181,6 +167,11 @@ def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def list_notes(answer: Answer) -> list[str]:
+    """Return notes on the records, on bits that the processor took, and on jobs of several machines."""
+    return [*answer.sweep.notes, *describe_machines(answer.sweep.finished)]
+
+
 def describe_ties(answer: Answer) -> str:
     """Return a paragraph that explains what a shared place means in this sweep."""
     if answer.noise is None:
@@ -196,8 +187,8 @@ def describe_ties(answer: Answer) -> str:
 
 
 def _describe_classes(answer: Answer, most: int) -> list[str]:
-    """Return a line for each of the first ``most`` configurations; none unless classes are shown."""
-    shown = answer.configurations[:most] if answer.shows_classes else ()
+    """Return a line for each of the first ``most`` configurations; none unless classes are stressed."""
+    shown = answer.configurations[:most] if answer.stresses_classes else ()
     return [f"{one.label}: {one.pooled.describe()}" for one in shown if one.pooled is not None]
 
 
@@ -214,12 +205,7 @@ def format_sample(sample: Sample | None) -> str:
     """Return a sample in percent, e.g. ``97.21 ± 0.35 % (3)`` with the number of seeds in brackets; ``-`` for None."""
     if sample is None:
         return "-"
-    return f"{_percent(sample)} %" + (f" ({sample.num})" if sample.num > 1 else "")
-
-
-def _percent(sample: Sample) -> str:
-    error = "" if sample.half_width is None else f" ± {100 * sample.half_width:.2f}"
-    return f"{100 * sample.mean:.2f}{error}"
+    return f"{write_percent(sample)} %" + (f" ({sample.num})" if sample.num > 1 else "")
 
 
 def _describe_counts(answer: Answer) -> str:
@@ -269,8 +255,8 @@ def _describe(one: Configuration) -> str:
     kind = f" (baseline: {describe_kind(one.kind)})" if one.is_baseline else ""
     val = f"{format_sample(one.val)} validation, " if one.val is not None else ""
     return (
-        f"{one.job.name}{kind}, {val}{format_sample(one.test)} test ({-one.test_drop:+.2f} points), "
-        f"{format_size(one.measured.bytes)}, {one.ratio:.2f}x{latency}"
+        f"{one.job.name}{kind}, {val}{format_sample(one.test)} test ({describe_loss(one.test_drop)})"
+        f"{add_bits(one.measured)}, {format_size(one.measured.bytes)}, {one.ratio:.2f}x{latency}"
     )
 
 
@@ -301,57 +287,21 @@ def _describe_unfinished(jobs: Sequence[JobRecord], most: int) -> list[str]:
     return ["", *lines, ""] if lines else [""]
 
 
-def _header(answer: Answer) -> list[str]:
-    left_out = [] if _are_several(answer) else ["{repeats}"]
-    left_out += [] if answer.shows_classes else [BALANCED, WORST]
-    names = {"score": name_score(answer), "test": name_test(answer), "repeats": answer.repeats_name}
-    return [name.format(**names) for name in HEADER if name not in left_out]
-
-
-def _are_several(answer: Answer) -> bool:
-    return any(one.num_planned > 1 for one in answer.configurations)
-
-
-def _cells(answer: Answer, one: Configuration) -> list[str]:
-    latency = "-" if one.latency is None else f"{one.latency.milliseconds:.3g}"
-    count = f"{one.num_jobs}" if one.num_jobs >= one.num_planned else f"{one.num_jobs} of {one.num_planned}"
-    return [
-        f"{'=' if one.tied else ''}{one.place}",
-        one.label,
-        *([count] if _are_several(answer) else []),
-        _percent(one.score),
-        _percent(one.test),
-        *(list_class_cells(one.pooled) if answer.shows_classes else []),
-        f"{one.test_drop:+.2f}",
-        f"{100 * one.measured.sparsity:.1f}",
-        format_size(one.measured.bytes),
-        f"{one.ratio:.2f}x",
-        latency,
-        one.engine or "-",
-        "-" if one.speedup is None else f"{one.speedup:.2f}x",
-    ]
-
-
 def _to_rich_table(answer: Answer, top: int) -> Table:
     table = Table(title=Text(_describe_counts(answer)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    header = _header(answer)
-    shown = [name for name in header if name not in _LEFT_OUT]
-    # The line above the table names the score.
-    short_names = _SHORT | {name_test(answer): "test, %"} | ({name_score(answer): "val, %"} if answer.validated else {})
-    for name in shown:
-        is_name = name == "configuration"
-        # In a narrow terminal only the names of configurations wrap.
-        short = short_names.get(name, name)
+    columns = [column for column in list_columns(answer) if column.short]
+    for column in columns:
+        is_name = column.name == NAME
+        # In a narrow terminal only the names of configurations wrap. The line above the table names the score.
         table.add_column(
-            short,
-            justify="left" if is_name else "right",
+            column.short or column.name,
+            justify="left" if column.is_text else "right",
             no_wrap=not is_name,
             min_width=16 if is_name else None,
             overflow="fold",
         )
-    for one in answer.configurations[:top]:
-        cells = dict(zip(header, _cells(answer, one), strict=True))
-        table.add_row(*(Text(cells[name]) for name in shown))
+    for row in list_board_rows(answer, columns, most=top):
+        table.add_row(*(Text(cell.text) for cell in row.cells))
     if len(answer.configurations) > top:
         table.caption = Text(f"and {len(answer.configurations) - top:,} more, in report.md and results.csv")
     return table
@@ -383,6 +333,7 @@ def _configuration_to_json(answer: Answer, one: Configuration) -> dict[str, Any]
         f"val_{answer.monitor}": _sample_to_json(one.val),
         answer.monitor: _sample_to_json(one.test),
         "drop_points": one.test_drop,
+        "arithmetic": list(one.actual),
         "sparsity": one.measured.sparsity,
         "bytes": one.measured.bytes,
         "compression_ratio": one.ratio,
@@ -390,6 +341,18 @@ def _configuration_to_json(answer: Answer, one: Configuration) -> dict[str, Any]
         "latency_engine": one.engine,
         "speedup": one.speedup,
         **({"pooled": _pooled_to_json(one.pooled)} if answer.shows_classes else {}),
+    }
+
+
+def _dense_to_json(answer: Answer, one: DenseModel) -> dict[str, Any]:
+    return {
+        "model": one.label,
+        "seeds": one.num,
+        f"val_{answer.monitor}": _sample_to_json(one.val),
+        answer.monitor: _sample_to_json(one.test),
+        "bytes": one.bytes,
+        "latency_ms": one.milliseconds,
+        "latency_engine": one.engine,
     }
 
 

@@ -19,8 +19,8 @@ def test_layer_bits_override_the_bits_of_the_run(make, monkeypatch, processor, e
     state_processor(monkeypatch, processor)
     made = make("quantize", "strategy=none bits=4 quantization.layer_bits=[first:8,'features.*:6/8',last:8]")
     rows = {row["layer"]: (row["weight_bits"], row["activation_bits"]) for row in made.results["layers"]}
-    # The later pattern wins. Bits that no pattern sets are those of the run.
-    assert rows == {"features.0": (6, 8), "features.3": (6, 8), "classifier": (eight, 4)}
+    # The most specific pattern wins. Bits that no pattern sets are those of the run.
+    assert rows == {"features.0": (eight, 4), "features.3": (6, 8), "classifier": (eight, 4)}
 
 
 def test_reduce_range_limits_8_bit_weights_to_7_bits(shared):

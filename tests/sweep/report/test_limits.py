@@ -19,8 +19,10 @@ def test_wrong_times_are_errors(text):
         parse_milliseconds(text, key="--max-latency")
 
 
-@pytest.mark.parametrize("points", [math.nan, math.inf, -math.inf, 100.5, 1e308])
+@pytest.mark.parametrize("points", [math.nan, math.inf, -math.inf, 100.5, 1e308, -1.0, -0.5])
 def test_impossible_drops_are_errors(points):
-    with pytest.raises(InputError, match=r"^--max-drop .* is not a number of points; allowed: -100 to 100"):
+    with pytest.raises(
+        InputError, match=r"^--max-drop .* is not a number of points that may be lost; allowed: 0 to 100"
+    ):
         check_drop(points)
-    assert check_drop(-0.5) == -0.5
+    assert [check_drop(allowed) for allowed in (0.0, 0.5, 100.0)] == [0.0, 0.5, 100.0]

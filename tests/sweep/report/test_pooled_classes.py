@@ -4,7 +4,7 @@ import pytest
 from sweep_folders import Folder, make_metrics
 
 from compression.analysis.intervals import wilson_interval
-from compression.sweep.report.pooled_classes import list_class_cells
+from compression.sweep.report.pooled_classes import format_share
 from compression.sweep.report.records import read_records
 from compression.sweep.report.results_reader import read_results
 from compression.sweep.report.sweep_report import aggregate, make_result
@@ -63,10 +63,8 @@ def test_classes_are_pooled_over_folds(folder):
     assert pooled.balanced.value == pytest.approx((0.9 + 0.5) / 2)
     assert pooled.worst_name == "fray"
     assert pooled.worst == wilson_interval(3, images=6)
-    balanced, worst = list_class_cells(pooled)
-    assert balanced.startswith("70.00 (")
-    assert worst == "fray 50.00 (18.76 to 81.24)"
-    assert list_class_cells(None) == ["-", "-"]
+    assert format_share(pooled.balanced).startswith("70.00 (")
+    assert format_share(pooled.worst) == "50.00 (18.76 to 81.24)"
 
 
 def test_another_seed_tests_the_same_images_and_is_not_pooled(tmp_path):
@@ -101,7 +99,8 @@ def test_the_report_names_the_score_and_shows_classes(folder):
     result = aggregate(folder)
     text = (folder / "report.md").read_text()
     assert "up to 3 folds each. Choices are made by balanced accuracy on held-out training images" in text
-    assert "| folds | validation balanced accuracy, % | test balanced accuracy, % | balanced accuracy, % |" in text
+    scores = "| folds | validation balanced accuracy, % | test balanced accuracy, % |"
+    assert f"{scores} accuracy (95 % interval), % | balanced accuracy, % | worst class, % | test points lost |" in text
     assert "fray 50.00 (18.76 to 81.24)" in text
     assert "± is half the 95 % t-interval of the mean over folds." in text
     assert "Rule: the highest balanced accuracy." in text

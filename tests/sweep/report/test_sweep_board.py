@@ -28,11 +28,15 @@ def test_cells_are_sorted_by_numbers_and_not_by_text(tmp_path, metrics):
     assert [(row[column].text, row[column].sort) for row in table.cells] == [
         ("2.00 MiB", 2 * 2**20),
         ("900.0 KiB", 900 * 2**10),
+        # The dense model.
+        ("8.00 MiB", 8 * 2**20),
     ]
+    # It never fades, because limits are about configurations.
+    assert table.ids == [0, 1, None]
     assert "seeds" not in table.columns
 
 
 def test_several_seeds_have_a_column(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5], bits=[6, 8], seeds=(1, 2), baselines=False)
     table = list_board(make_answer(read_records(tmp_path / "grid")))
-    assert [row[list(table.columns).index("seeds")].text for row in table.cells] == ["2", "2"]
+    assert [row[list(table.columns).index("seeds")].text for row in table.cells] == ["2", "2", "2"]

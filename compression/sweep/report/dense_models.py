@@ -1,0 +1,108 @@
+"""The dense models of a sweep: a row of every table, so that each loss stands beside what it is measured against."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compression.reporting.metrics_reader import Latency, Measured
+from compression.sweep.report.leaderboard import Answer, describe_axes, group_by_seed
+from compression.sweep.report.records import REPEATS, JobRecord
+from compression.sweep.report.seeds import Sample, summarize
+
+
+@dataclass(frozen=True)
+class DenseModel:
+    """A dense model with its mean scores over seeds and folds.
+
+    ``num`` trainings are counted. ``val`` and ``test`` are of the sweep's score, and ``score`` is the one of both that
+    choices are based on. ``milliseconds`` is the median of a batch in ``engine``, the fastest for it; None if it was
+    not timed or is not on record.
+    """
+
+    label: str
+    num: int
+    score: Sample
+    val: Sample | None
+    test: Sample
+    bytes: int
+    milliseconds: float | None
+    engine: str | None
+
+
+def list_dense_models(answer: Answer) -> list[DenseModel]:
+    """Return one model for each dense network of the grid, in the order of the plan.
+
+    Configurations that share a training share the model. If there are several, each is named by the settings that
+    only its own configurations have, e.g. ``dense resnet18``.
+    """
+    jobs = [job for job in answer.sweep.finished if not job.is_baseline] or answer.sweep.finished
+    groups = _join(group_by_seed(jobs))
+    return [_make(answer, group, _name(group, groups)) for group in groups]
+
+
+def _join(groups: Iterable[Sequence[JobRecord]]) -> list[list[JobRecord]]:
+    """Return the groups, joined where they share a dense training."""
+    joined: list[list[JobRecord]] = []
+    for group in groups:
+        own = {_identify(job) for job in group}
+        sharing = [other for other in joined if own & {_identify(job) for job in other}]
+        merged = [job for other in sharing for job in other] + [*group]
+        joined = [other for other in joined if not any(other is one for one in sharing)]
+        joined.append(merged)
+    return joined
+
+
+def _identify(job: JobRecord) -> Any:
+    run = job.measured
+    assert run is not None
+    # A record without ids is told apart by its numbers.
+    numbers = (run.dense_bytes, run.dense_accuracy, run.dense_val_accuracy, *job.repeat)
+    return run.stages.get("dense") or numbers
+
+
+def _make(answer: Answer, jobs: Sequence[JobRecord], label: str) -> DenseModel:
+    runs: dict[Any, Measured] = {}
+    for job in jobs:
+        assert job.measured is not None
+        runs.setdefault(_identify(job), job.measured)
+    monitor = answer.monitor
+    tests = [score for run in runs.values() if (score := run.dense_score(monitor)) is not None]
+    vals = [score for run in runs.values() if (score := run.dense_val_score(monitor)) is not None]
+    test = summarize(tests)
+    val = summarize(vals) if len(vals) == len(runs) else None
+    timed = [one for job in jobs if job.measured and (one := job.measured.latency(answer.batch_size)) is not None]
+    return DenseModel(
+        label=label,
+        num=len(runs),
+        score=val if answer.validated and val is not None else test,
+        val=val,
+        test=test,
+        bytes=next(iter(runs.values())).dense_bytes,
+        milliseconds=statistics.median(one.dense_milliseconds for one in timed) if timed else None,
+        engine=_common_engine(timed),
+    )
+
+
+def _common_engine(timed: Sequence[Latency]) -> str | None:
+    engines = [one.dense_engine for one in timed if one.dense_engine is not None]
+    return statistics.mode(engines) if engines else None
+
+
+def _name(group: Sequence[JobRecord], groups: Sequence[Sequence[JobRecord]]) -> str:
+    if len(groups) == 1:
+        return "dense"
+    own = _common_axes(group)
+    others = [_common_axes(other) for other in groups if other is not group]
+    distinct = {key: value for key, value in own.items() if all(other.get(key, value) != value for other in others)}
+    return " ".join(["dense", *describe_axes(distinct)])
+
+
+def _common_axes(jobs: Sequence[JobRecord]) -> Mapping[str, Any]:
+    """Return the axes, apart from seed and fold, that all jobs have at the same value."""
+    first, *others = (job.axes for job in jobs)
+    return {
+        key: value
+        for key, value in first.items()
+        if key not in REPEATS and all(repr(other.get(key)) == repr(value) for other in others)
+    }
