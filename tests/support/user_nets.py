@@ -174,3 +174,55 @@ class InfiniteLoss(_Base):
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images) + torch.zeros(()).log()
+
+
+class NeverLazy(_Base):
+    """A lazy layer that never runs."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.spare = nn.LazyLinear(3)
+
+
+class Features(_Base):
+    """Returns a map."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.features(images)
+
+
+class Text(_Base):
+    """Returns no tensor."""
+
+    def forward(self, images: Tensor) -> str:
+        return f"{len(images)} images"
+
+
+class Raises(_Base):
+    """Looks up a missing key."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return {"images": images}["missing"]
+
+
+class RaisesInTraining(_Base):
+    """Refuses small images in training only, as auxiliary classifiers do."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            raise RuntimeError("too small")
+        return super().forward(images)
+
+
+class CannotBeBuilt(_Base):
+    """Raises in its constructor."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        raise ValueError(f"{num_classes} is not 4")
+
+
+class HalfLogits(_Base):
+    """Returns integers."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).long()

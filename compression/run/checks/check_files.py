@@ -34,7 +34,7 @@ def _check_artifact(context: Context, model: nn.Module, path: Path, plan: Plan |
     size, channels = context.data.image_size, context.data.channels
     images, _ = small_batch(context)
     advice = "its state dict must hold everything that its forward needs, and load into a new network"
-    with told(context, "cannot be read again from model.cmp", advice=advice), torch.inference_mode():
+    with told(context, "cannot be read again from model.cmp", advice=advice), torch.no_grad():
         save_artifact(
             path,
             model,

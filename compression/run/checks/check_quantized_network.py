@@ -6,7 +6,6 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from compression.config.rules import result_settings
 from compression.core.errors import InputError
 from compression.models.registry import is_own_family
 from compression.quantization.network.integer_network import integer_state
@@ -21,6 +20,7 @@ from compression.run.checks.check_files import check_files
 from compression.run.checks.check_network import reaches
 from compression.run.checks.network_errors import check_logits, small_batch, told
 from compression.run.context import Context
+from compression.runtimes.engines import AUTO, ENGINES
 
 _ADVICE = "bits=32 leaves the network in float"
 
@@ -34,11 +34,13 @@ def check_quantized_network(context: Context, model: nn.Module) -> None:
     config = context.config
     if is_own_family(context.architecture["target"]) or not reaches(context, "quantize"):
         return
+    settings = config.quantization
+    # Other settings change numbers, and not which operations the network has.
     inputs = {
-        "quantization": result_settings(config.quantization),
+        "quantization": [settings.name, settings.layer_bits, settings.equalize, settings.reduce_range],
         "bits": [config.weight_bits, config.activation_bits],
         "exports": reaches(context, "export"),
-        "engines": config.runtime.engines,
+        "engines": [name for name in config.runtime.engines if name != AUTO and ENGINES[name].compiles],
     }
     memory = CheckMemory("quantized", {**context.network_identity, **inputs})
     if memory.recall() is not None:
