@@ -51,8 +51,9 @@ def find_traits(model: nn.Module, example: Tensor) -> NetworkTraits:
             idle = _run(model.to(memory_format=torch.channels_last), images)
             return NetworkTraits(idle=idle)
         except UNSUITABLE:
-            keep_contiguous_(model)
+            pass
         try:
+            keep_contiguous_(model)
             return NetworkTraits(contiguous=True, idle=_run(model, images))
         except UNSUITABLE:
             return NetworkTraits()

@@ -15,27 +15,28 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 # Name, size of the images in pixels, and further arguments.
 TORCHVISION = (
-    ("alexnet", 64),
     ("squeezenet1_1", 64),
     ("shufflenet_v2_x0_5", 64),
     ("mobilenet_v3_small", 64),
     ("mnasnet0_5", 64),
     ("efficientnet_b0", 64),
     ("regnet_y_400mf", 64),
-    ("resnet34", 64),
-    ("resnext50_32x4d", 64),
+    ("resnet18", 64),
     ("densenet121", 64),
     ("googlenet", 128),
     ("inception_v3", 299),
-    ("convnext_tiny", 64),
     ("swin_t", 64),
 )
 TIMM = (
     ("resnet10t", 64),
-    ("seresnext26t_32x4d", 64),
+    ("test_vit", 64, "+model.img_size=64"),
+    ("test_convnext", 64),
+    ("vit_tiny_patch16_224", 64, "+model.img_size=64"),
+    ("deit_tiny_distilled_patch16_224", 64, "+model.img_size=64"),
+    ("maxvit_rmlp_pico_rw_256", 64, "+model.img_size=64"),
+    ("swinv2_cr_tiny_ns_224", 64, "+model.img_size=64"),
     ("skresnet18", 64),
     ("dla46_c", 64),
-    ("res2net50_14w_8s", 64),
     ("ghostnet_050", 64),
     ("tf_efficientnetv2_b0", 64),
     ("mobilenetv4_conv_small", 64),
@@ -43,20 +44,19 @@ TIMM = (
     ("mobileone_s0", 64),
     ("fastvit_t8", 64),
     ("starnet_s1", 64),
-    ("eca_nfnet_l0", 64),
+    ("test_nfnet", 64),
     ("convnextv2_atto", 64),
     ("inception_next_atto", 64),
     ("poolformer_s12", 64),
     ("mobilevit_xxs", 64),
     ("edgenext_xx_small", 64),
-    ("vit_tiny_patch16_224", 64, "+model.img_size=64"),
-    ("deit_tiny_distilled_patch16_224", 64, "+model.img_size=64"),
-    ("swin_tiny_patch4_window7_224", 64, "+model.img_size=64"),
-    ("maxvit_rmlp_pico_rw_256", 64, "+model.img_size=64"),
     ("levit_128s", 224),
     ("mixer_s32_224", 64, "+model.img_size=64"),
     ("xcit_nano_12_p16_224", 64, "+model.img_size=64"),
     ("pvt_v2_b0", 64, "+model.img_size=64"),
+    ("test_mambaout", 64),
+    ("test_byobnet", 64),
+    ("hardcorenas_a", 64),
 )
 NETWORKS = [
     *(("torchvision", name, size, ()) for name, size in TORCHVISION),
@@ -66,7 +66,7 @@ SETTINGS = (
     "data=image_folder data.batch_size=8 training.epochs=1 training.optimizer.lr=0.001 strategy=oneshot_l1 "
     "strategy.recovery.epochs=0 sparsity=0.5 bits=8 quantization.calibration_batches=1 threads=1 "
     "runtime.engines=[onnxruntime] runtime.batch_sizes=[1] runtime.repeats=1 runtime.warmup=0 "
-    "runtime.peak_memory=false analysis=none until=evaluate"
+    "runtime.peak_memory=false storage=dense analysis=none until=evaluate"
 )
 # Opens both files without this package's training code, and compares their logits.
 READ = """

@@ -5,7 +5,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from compression.core.errors import InputError, first_line
-from compression.models.network_traits import UNSUITABLE
+from compression.models.network_traits import UNSUITABLE, find_lazy
 from compression.run.context import Context
 
 
@@ -17,6 +17,11 @@ def check_model(context: Context) -> nn.Module:
         raise InputError(f"model.pretrained=true contradicts model.weights={settings['weights']}: give one of them")
     model = context.build_model(pretrained=pretrained)
     _check_forward(context, model)
+    if lazy := find_lazy(model):
+        raise InputError(
+            f"model {settings['_target_']}: {lazy[0]} has no shape after a run of the network, because its lazy layer "
+            "never runs; remove the layer"
+        )
     try:
         instantiate(context.config.training.optimizer)(model.parameters())
     except (TypeError, ValueError) as error:

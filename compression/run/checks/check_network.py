@@ -20,7 +20,7 @@ from compression.core.errors import InputError
 from compression.core.selection import PRUNABLE
 from compression.core.shared_tensors import find_aliases
 from compression.core.tracing import copy_network
-from compression.models.network_traits import UNSUITABLE, find_lazy
+from compression.models.network_traits import UNSUITABLE
 from compression.models.registry import is_own_family
 from compression.run.building.configured_loss import make_label_loss
 from compression.run.building.network_files import save_tensors
@@ -109,13 +109,8 @@ def _raw_output(model: nn.Module, images: Tensor) -> Any:
 
 
 def _check_layers(context: Context, model: nn.Module, *, changed: bool) -> None:
-    """Raise ``InputError`` for lazy layers without a shape, and for weights that are computed from other tensors."""
+    """Raise ``InputError`` for weights that are computed from other tensors, if these weights would be changed."""
     target = context.config.model["_target_"]
-    if lazy := find_lazy(model):
-        raise InputError(
-            f"model {target}: {lazy[0]} has no shape after a run of the network, for its lazy layer never runs; "
-            "remove the layer"
-        )
     for name, module in model.named_modules():
         if not isinstance(module, PRUNABLE) or "weight" in module._parameters:
             continue

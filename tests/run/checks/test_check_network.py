@@ -46,17 +46,17 @@ def test_what_works_is_accepted_and_its_traits_are_logged(tmp_path, caplog, name
             "Branches",
             ("bits=8",),
             (
-                "model Branches cannot be traced: torch.fx cannot follow its forward (symbolically traced variables cannot "
-                "be used as inputs to control flow); a forward must not branch on values of tensors"
+                "model Branches cannot be traced: torch.fx cannot follow its forward (symbolically traced variables "
+                "cannot be used as inputs to control flow); a forward must not branch on values of tensors"
             ),
         ),
         (
             "WeightNorm",
             ("bits=8",),
             (
-                "model user_nets.WeightNorm: the weight of layer conv2 is computed from parametrizations.weight.original0, "
-                "parametrizations.weight.original1, so it cannot be pruned or quantized; remove weight_norm or the other "
-                "parametrization, or use strategy=none bits=32"
+                "model user_nets.WeightNorm: the weight of layer conv2 is computed from "
+                "parametrizations.weight.original0, parametrizations.weight.original1, so it cannot be pruned or "
+                "quantized; remove weight_norm or the other parametrization, or use strategy=none bits=32"
             ),
         ),
         ("OldWeightNorm", ("bits=8",), "model user_nets.OldWeightNorm: the weight of layer conv2 is computed from "),
@@ -72,11 +72,11 @@ def test_what_works_is_accepted_and_its_traits_are_logged(tmp_path, caplog, name
             "InfiniteLoss",
             (),
             (
-                "model user_nets.InfiniteLoss: the loss of the untrained network on random images is nan; must be finite: "
-                "look for a division by zero or a logarithm of zero in its forward"
+                "model user_nets.InfiniteLoss: the loss of the untrained network on random images is nan; must be "
+                "finite: look for a division by zero or a logarithm of zero in its forward"
             ),
         ),
-        ("NeverLazy", (), "model user_nets.NeverLazy: spare.weight has no shape after a run of the network, for its"),
+        ("NeverLazy", (), "model user_nets.NeverLazy: spare.weight has no shape after a run of the network, because"),
         ("Features", (), "model user_nets.Features gives [2, 16, 2, 2] for two images: must be [2, 10], one logit"),
         ("Text", (), "model user_nets.Text gives a str without a tensor: must be logits [2, 10]"),
         ("Raises", (), "model user_nets.Raises does not run on data.image_size=32: 'missing'"),
