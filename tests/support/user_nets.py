@@ -63,6 +63,21 @@ class TwoNames(_Base):
         return self.pool(torch.relu(self.conv2(x)))
 
 
+class TiedNorms(_Base):
+    """Two convolutions with one weight, each with its own batch norm."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.left, self.right = nn.Conv2d(8, 8, 1, bias=False), nn.Conv2d(8, 8, 1, bias=False)
+        self.right.weight = self.left.weight
+        self.norm2, self.norm3 = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+
+    def features(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.norm1(self.conv1(images)))
+        x = torch.relu(self.norm2(self.left(x))) + torch.relu(self.norm3(self.right(x)))
+        return self.pool(torch.relu(self.conv2(x)))
+
+
 class Unused(_Base):
     """A registered layer that never runs."""
 
@@ -146,8 +161,8 @@ class Doubles(_Base):
 
     def features(self, images: Tensor) -> Tensor:
         x = torch.relu(self.norm1(self.conv1(images)))
-        x = torch.relu(self.conv2(x)).double() + 1.0
-        return self.pool(x.float())
+        x = torch.relu(self.conv2(x))
+        return self.pool((x.double() + x.flip(1).double()).float())
 
 
 class RandomConstant(_Base):
