@@ -50,7 +50,7 @@ def run(name, tmp_path, *more):
 def test_a_network_that_works_reaches_its_files(name, tmp_path):
     metrics = run(name, tmp_path)
     assert metrics["compressed"]["sparsity"] == pytest.approx(0.9, abs=0.01)
-    assert metrics["parity"]["agreement"] > 0.95
+    assert metrics["quantization"]["parity"]["agreement"] > 0.95
 
 
 @pytest.mark.slow
