@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
+from compression.core.adapted_network import keep_contiguous_
 from compression.core.container import is_container, read_container, write_container
 from compression.core.errors import ArtifactError, InputError, first_line
 from compression.core.model_card import Architecture, ModelCard
@@ -18,7 +19,8 @@ from compression.core.selection import device_of
 from compression.core.tracing import trace
 from compression.core.widths import fit_widths_
 from compression.models.load_weights import read_state_dict
-from compression.models.registry import build_model, is_built_in
+from compression.models.network_traits import accepts_channels_last
+from compression.models.registry import build_model, is_built_in, is_own_family
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
 from compression.quantization.network.integer_network import check_integer_state, integer_network
 from compression.quantization.plan import Plan
@@ -272,10 +274,10 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
 def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int | None) -> nn.Module:
     architecture = contents.card.architecture
     if not is_built_in(architecture.target):
-        model = _fit(_build(architecture, allow=allow, device="cpu"), contents)
+        model = _fit(_build(architecture, allow=allow, device="cpu", example=_example(contents)), contents)
         _check_table(contents, model=model)
         model.load_state_dict(_decode(contents, max_bytes=max_bytes))
-        return model
+        return _in_its_format(model, contents)
 
     channels = architecture.kwargs.get("in_channels", 3)
     if channels != contents.card.input.channels:
@@ -294,6 +296,20 @@ def _build_and_fill(contents: Contents, *, allow: Sequence[str], max_bytes: int 
         # Buffers that are computed and not stored need a model that was built on a real device.
         model = _fit(_build(architecture, allow=(), device="cpu"), contents)
         model.load_state_dict(_decode(contents, max_bytes=max_bytes))
+    return model if is_own_family(architecture.target) else _in_its_format(model, contents)
+
+
+def _example(contents: Contents) -> Tensor:
+    """Return one black image, ``[1, C, H, W]``, of at most ``MAX_CHECKED_SIZE`` pixels each way."""
+    card = contents.card.input
+    size = min(card.size, MAX_CHECKED_SIZE)
+    return torch.zeros(1, card.channels, size, size)
+
+
+def _in_its_format(model: nn.Module, contents: Contents) -> nn.Module:
+    """Return ``model``, which then also runs on images in channels_last memory. Traced networks always do."""
+    if not isinstance(model, fx.GraphModule) and not accepts_channels_last(model, _example(contents)):
+        keep_contiguous_(model)
     return model
 
 
@@ -362,13 +378,16 @@ def _check_widths(model: nn.Module, contents: Contents) -> None:
         raise ArtifactError(f"damaged: logits of shape {list(logits.shape)} for {num_classes} classes")
 
 
-def _build(architecture: Architecture, *, allow: Sequence[str], device: str) -> nn.Module:
+def _build(
+    architecture: Architecture, *, allow: Sequence[str], device: str, example: Tensor | None = None
+) -> nn.Module:
     with torch.random.fork_rng(devices=[]), torch.device(device):
         return build_model(
             architecture.target,
             num_classes=architecture.num_classes,
             kwargs=_without_download(architecture.kwargs),
             allow=allow,
+            example=example,
         )
 
 

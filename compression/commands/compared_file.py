@@ -21,7 +21,7 @@ from compression.core.counting import (
     model_sparsity,
 )
 from compression.core.errors import InputError
-from compression.core.model_card import Architecture, ModelCard
+from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.models.load_weights import load_weights_, read_state_dict
 from compression.models.registry import build_model, is_built_in
 from compression.quantization.plan import describe_arithmetic
@@ -92,7 +92,7 @@ def open_file(path: Path, *, allow: Sequence[str], max_bytes: int | None) -> Com
         artifact,
         count_shares(contents),
         dense_bytes if type(dense_bytes) is int else None,
-        count_layer_weights(_build(artifact.card.architecture, allow=allow)),
+        count_layer_weights(_build(artifact.card.architecture, allow=allow, input=artifact.card.input)),
         read_own_run(path.parent, side="compressed", key="artifact", num_bytes=artifact.file_bytes),
     )
 
@@ -109,7 +109,7 @@ def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
     card = read_contents(path.parent / "model.cmp").card
     target, settings = run.architecture
     architecture = Architecture(target=target, num_classes=len(card.class_names), kwargs=settings)
-    model = _build(architecture, allow=allow, device="cpu")
+    model = _build(architecture, allow=allow, device="cpu", input=card.input)
     state = read_state_dict(path)
     load_weights_(model, state, source=str(path))
     card = ModelCard(architecture, card.class_names, card.input, {"strategy": "none"})
@@ -126,12 +126,17 @@ def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
     return ComparedFile(path, artifact, shares, num_bytes, count_layer_weights(model), run)
 
 
-def _build(architecture: Architecture, *, allow: Sequence[str], device: str | None = None) -> nn.Module:
+def _build(
+    architecture: Architecture, *, allow: Sequence[str], input: InputSpec, device: str | None = None
+) -> nn.Module:
     """Return the network before anything is removed.
 
     A built-in architecture goes to the meta device by default, because only its shapes are needed.
     """
     device = device or ("meta" if is_built_in(architecture.target) else "cpu")
+    example = torch.zeros(1, input.channels, input.size, input.size)
     kwargs = {key: False if key == "pretrained" else value for key, value in architecture.kwargs.items()}
     with torch.random.fork_rng(devices=[]), torch.device(device):
-        return build_model(architecture.target, num_classes=architecture.num_classes, kwargs=kwargs, allow=allow)
+        return build_model(
+            architecture.target, num_classes=architecture.num_classes, kwargs=kwargs, allow=allow, example=example
+        )

@@ -1,6 +1,7 @@
 """Counts of a model: parameters, zeros, sparsity and multiply-accumulates (MACs)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +26,23 @@ def count_macs(model: nn.Module, image_size: int, *, channels: int = 3) -> int:
 
     Zero weights count like any other, because an engine for dense networks computes them too.
     """
-    with evaluating(model), FlopCounterMode(display=False) as counter, torch.no_grad():
+    with evaluating(model), _without_gradients(model), FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, channels, image_size, image_size, device=device_of(model)))
     return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def _without_gradients(model: nn.Module) -> Iterator[None]:
+    """Freeze all parameters inside the ``with`` block."""
+    # The counter follows modules back from inputs that need a gradient, and fails on parameters that are such inputs.
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def count_nonzero_macs(model: nn.Module, image_size: int, *, channels: int = 3) -> int:
@@ -39,7 +54,8 @@ def count_nonzero_macs(model: nn.Module, image_size: int, *, channels: int = 3) 
     example = torch.zeros(1, channels, image_size, image_size, device=device_of(model))
     for name, macs in layer_macs(model, example).items():
         # By layer, because a weight that two layers share has one name only.
-        weight = layer_weights(model.get_submodule(name.rpartition(".")[0]))["weight"]
+        weight = model.get_submodule(name.rpartition(".")[0]).weight
+        assert isinstance(weight, Tensor)
         left += macs // weight.numel() * int(weight.count_nonzero())
     return left
 
@@ -56,14 +72,25 @@ def layer_sparsity(model: nn.Module, dense: Mapping[str, int] | None = None) -> 
     ``model`` itself.
     """
     dense = dense or count_layer_weights(model)
-    weights = layer_weights(model)
-    return {name: 1 - int(weights[name].count_nonzero()) / size for name, size in dense.items()}
+    return {name: 1 - num_kept / dense[name] for name, num_kept in _count_kept(model, dense).items()}
 
 
 def model_sparsity(model: nn.Module, dense: Mapping[str, int] | None = None) -> float:
     """Return the fraction (0 to 1) of all prunable weights that are zero or removed; see ``layer_sparsity``."""
-    total = sum((dense or count_layer_weights(model)).values())
-    return 1 - sum(int(weight.count_nonzero()) for weight in layer_weights(model).values()) / total
+    dense = dense or count_layer_weights(model)
+    kept = _count_kept(model, dense)
+    total = sum(dense[name] for name in kept)
+    return 1 - sum(kept.values()) / total if total else 0.0
+
+
+def _count_kept(model: nn.Module, names: Iterable[str]) -> dict[str, int]:
+    """Return the number of values other than zero in each weight of ``names``.
+
+    Layers that never run are left out: a traced network does not have them.
+    """
+    # A traced network may list the names of a shared weight in another order.
+    every = dict(model.named_parameters(remove_duplicate=False)) | layer_weights(model)
+    return {name: int(every[name].count_nonzero()) for name in names if name in every}
 
 
 def layer_macs(model: nn.Module, example: Tensor) -> dict[str, int]:
@@ -75,7 +102,8 @@ def layer_macs(model: nn.Module, example: Tensor) -> dict[str, int]:
     macs: dict[str, int] = {}
 
     def count(name: str, module: nn.Module, output: Tensor) -> None:
-        weight = layer_weights(module)["weight"]
+        weight = module.weight
+        assert isinstance(weight, Tensor)
         positions = output.numel() // (output.shape[0] * weight.shape[0])
         macs[f"{name}.weight"] = macs.pop(f"{name}.weight", 0) + positions * weight.numel()
 

@@ -1,6 +1,6 @@
 """Selection of a model's tensors: prunable weights, weights stored as integers, and all learned values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,12 +12,23 @@ PRUNABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the convolution and linear weights by parameter name, in the model's order.
 
-    Biases and normalization parameters are never included. A weight that two layers share appears once.
+    Biases and normalization parameters are never included, nor are layers that ``mark_idle_`` marked. A weight that two
+    layers share appears once.
     """
     owners = {
-        f"{name}.weight" if name else "weight" for name, module in model.named_modules() if isinstance(module, PRUNABLE)
+        f"{name}.weight" if name else "weight"
+        for name, module in model.named_modules()
+        if isinstance(module, PRUNABLE) and not getattr(module, "idle", False)
     }
     return {name: parameter for name, parameter in model.named_parameters() if name in owners}
+
+
+def mark_idle_(model: nn.Module, weights: Iterable[str]) -> None:
+    """Mark the layers of ``weights``, parameter names, as ones that never run. They are neither pruned nor counted."""
+    owners = {name.rpartition(".")[0] for name in weights}
+    for name, module in model.named_modules():
+        if name in owners:
+            module.idle = True
 
 
 class HoldsIntegers(nn.Module):

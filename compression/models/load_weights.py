@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from compression.core.errors import InputError, first_line
+from compression.core.shared_tensors import without_aliases
 from compression.models.input_channels import sum_over_inputs
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
@@ -73,6 +74,7 @@ def load_weights_(model: nn.Module, weights: Mapping[str, Tensor], *, source: st
     Raises ``InputError`` naming ``source`` and all keys that are missing, unexpected or of another shape.
     """
     expected = model.state_dict()
+    weights = without_aliases(weights, model)
     # A file from torch before 0.4, or of an averaged model, has no batch counters. They do not affect any output.
     missing = [key for key in expected if key not in weights and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in weights if key not in expected]

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from compression.core.adapted_network import adapt_
 from compression.core.errors import InputError, first_line
+from compression.core.shared_tensors import name_once_
+from compression.models.network_traits import UNSUITABLE, settle_shapes_
 from compression.system.extras import explain_import
 
+TIMM = "compression.models.timm_model.timm_model"
 BUILT_IN = re.compile(r"compression\.models\.([a-z][a-z0-9_]*)\.\1")
 
 
@@ -19,13 +23,26 @@ def is_built_in(target: str) -> bool:
     return BUILT_IN.fullmatch(target) is not None
 
 
-def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], allow: Sequence[str] = ()) -> nn.Module:
+def is_own_family(target: str) -> bool:
+    """Return whether ``target`` is a family that this package defines, so that its tests cover every network of it."""
+    return is_built_in(target) and target != TIMM
+
+
+def build_model(
+    target: str,
+    *,
+    num_classes: int,
+    kwargs: Mapping[str, Any],
+    allow: Sequence[str] = (),
+    example: Tensor | None = None,
+) -> nn.Module:
     """Return ``target(num_classes=..., **kwargs)``, a new model in training mode.
 
     ``target`` is a dotted name such as ``compression.models.resnet18.resnet18``. A name outside
-    ``compression.models`` is imported only if it lies inside one of the packages or modules in ``allow``. Initial
-    weights come from torch's global generator. Raises ``InputError`` for a name that is not allowed or not found, for
-    wrong ``kwargs``, and for a result that is not a module.
+    ``compression.models`` is imported only if it lies inside one of the packages or modules in ``allow``; its output
+    becomes the logits (``adapt_``), and its shared tensors are stored once. Initial weights come from torch's global
+    generator. Lazy layers get their shapes from ``example: [B, C, H, W]``. Raises ``InputError`` for a name that is not
+    allowed or not found, for wrong ``kwargs``, and for a result that is not a module.
     """
     factory = _import_target(target, allow=allow)
     _check_input_channels(target, factory, kwargs)
@@ -33,8 +50,20 @@ def build_model(target: str, *, num_classes: int, kwargs: Mapping[str, Any], all
         model = factory(num_classes=num_classes, **kwargs)
     except TypeError as error:
         raise InputError(f"model {target}: {first_line(error)}") from error
+    except InputError:
+        raise
+    except UNSUITABLE as error:
+        if is_own_family(target):
+            raise
+        raise InputError(f"model {target} cannot be built: {first_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"model {target} returned {type(model).__name__}; allowed: a torch.nn.Module")
+    if not is_built_in(target):
+        adapt_(model)
+        if example is not None:
+            settle_shapes_(model, example)
+    if not is_own_family(target):
+        name_once_(model)
     return model
 
 

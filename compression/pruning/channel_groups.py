@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.core.counting import layer_macs
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
 from compression.core.eval_mode import evaluating
 from compression.core.selection import PRUNABLE
 
@@ -71,8 +71,9 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
     try:
         found = [group for group in trace(model, example).get_all_groups() if not _has_grouped(group)]
         groups = [_read(model, group) for group in found]
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except Exception as error:
+        # The graph of Torch-Pruning fails in many ways on operations that it does not know.
+        reason = first_line(error)
         raise InputError(f"channels of this model cannot be traced from layer to layer: {reason}") from error
     # Channels that no layer reads are outputs of the model: part of the logits, if several layers make them.
     removable = [group for group in groups if group.inputs and head not in _owners(group.outputs)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
 from compression.core.eval_mode import evaluating
 from compression.pruning.channel_groups import ChannelGroup, find_channel_groups, trace
 
@@ -48,11 +48,12 @@ def compact(model: nn.Module, example: Tensor, *, round_to: int = 8) -> Compacte
             for name, (old, new) in removed.items():
                 channels[name] = (channels[name][0] if name in channels else old, new)
         compacted = Compacted(small, channels, relative_difference(model, small, example))
-    except RuntimeError as error:
-        # A shape that is hard-coded in `forward` causes an error only once channels are removed.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except InputError:
+        raise
+    except Exception as error:
+        # A shape that is hard-coded in `forward` causes an error only once channels are removed, of any type.
         raise InputError(
-            f"channels of this model cannot be removed safely: without them it does not run: {reason}"
+            f"channels of this model cannot be removed safely: without them it does not run: {first_line(error)}"
         ) from error
     _refuse_difference(model, compacted, example)
     return compacted

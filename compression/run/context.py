@@ -17,8 +17,11 @@ from compression.config.sweep_environment import SweepEnvironment
 from compression.core.seeding import derive_seed
 from compression.core.sizes import parse_size
 from compression.data.base import Dataset
-from compression.models.registry import build_model
+from compression.models.network_traits import NetworkTraits, find_traits
+from compression.models.registry import build_model, is_own_family
 from compression.reporting.provenance import describe_making
+from compression.run.check_memory import CheckMemory
+from compression.run.code_identity import user_code
 from compression.run.job_log.job_log import JobLog
 from compression.run.job_log.make_log import make_log
 from compression.run.machine import Machine, find_machine
@@ -83,6 +86,15 @@ class Context:
         return {"target": self.config.model["_target_"], "kwargs": kwargs, "num_classes": self.data.num_classes}
 
     @property
+    def network_identity(self) -> dict[str, Any]:
+        """Everything that decides how the untrained network runs: architecture, code, and size of the images."""
+        return {
+            "architecture": self.architecture,
+            "code": user_code(self.config.model),
+            "image_size": self.data.image_size,
+        }
+
+    @property
     def allowed_imports(self) -> tuple[str, ...]:
         """Packages of the user's own models. Naming one in the configuration allows its import."""
         named = (self.dense.config.model, self.config.distillation.student or self.config.model)
@@ -90,13 +102,38 @@ class Context:
 
     def build_model(self, *, pretrained: bool = True) -> nn.Module:
         """Return a new network with seeded initial weights, or with pretrained ones if the configuration says so."""
+        traits = self.traits
+        torch.manual_seed(derive_seed(self.config.seed, "init"))
+        model = self._build(pretrained=pretrained)
+        traits.apply_(model)
+        return model
+
+    @cached_property
+    def traits(self) -> NetworkTraits:
+        """The traits of the network, which a first run of it shows; families of this package have none."""
+        if is_own_family(self.architecture["target"]):
+            return NetworkTraits()
+        memory = CheckMemory("traits", self.network_identity)
+        known = memory.recall()
+        if known is not None:
+            return NetworkTraits(bool(known["contiguous"]), tuple(known["idle"]))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            found = find_traits(self._build(pretrained=False), self.example())
+        memory.remember(found.to_json())
+        return found
+
+    def _build(self, *, pretrained: bool) -> nn.Module:
         architecture = self.architecture
         kwargs = architecture["kwargs"]
         if not pretrained and "pretrained" in kwargs:
             kwargs = kwargs | {"pretrained": False}
-        torch.manual_seed(derive_seed(self.config.seed, "init"))
         return build_model(
-            architecture["target"], num_classes=self.data.num_classes, kwargs=kwargs, allow=self.allowed_imports
+            architecture["target"],
+            num_classes=self.data.num_classes,
+            kwargs=kwargs,
+            allow=self.allowed_imports,
+            example=self.example(),
         )
 
     def example(self, device: torch.device | None = None) -> torch.Tensor:

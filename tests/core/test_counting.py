@@ -167,3 +167,36 @@ def test_layer_macs_sum_to_those_of_the_model(make_model):
     macs = layer_macs(net, torch.zeros(2, 3, 32, 32))
     assert set(macs) == set(count_layer_weights(net))
     assert sum(macs.values()) == count_macs(net, 32)
+
+
+def test_macs_of_a_network_that_passes_a_parameter_to_a_layer():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.place, self.drop, self.head = nn.Parameter(torch.ones(12)), nn.Dropout(), nn.Linear(12, 5)
+
+        def forward(self, images):
+            return self.head(images.flatten(1) + self.drop(self.place))
+
+    net = Net()
+    assert count_macs(net, 2) == 60
+    assert net.place.requires_grad
+
+
+def test_layers_that_a_network_lost_are_not_counted():
+    dense, small = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 3)), nn.Sequential(nn.Linear(2, 2))
+    with torch.no_grad():
+        small[0].weight.fill_(1)[0] = 0
+    whole = count_layer_weights(dense)
+    assert layer_sparsity(small, whole) == {"0.weight": 0.5}
+    assert model_sparsity(small, whole) == 0.5
+    assert model_sparsity(nn.ReLU()) == 0
+
+
+def test_a_shared_weight_is_found_under_its_other_name():
+    one, two = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    two.weight = one.weight
+    with torch.no_grad():
+        one.weight.fill_(0)
+    model = nn.ModuleDict({"b": one, "a": two})
+    assert layer_sparsity(model, {"a.weight": 4}) == {"a.weight": 1.0}

@@ -1,10 +1,11 @@
 import sys
 
 import pytest
+import torch
 from torch import nn
 
 from compression.core.errors import InputError
-from compression.models.registry import build_model, is_built_in
+from compression.models.registry import TIMM, build_model, is_built_in, is_own_family
 
 RESNET = "compression.models.resnet18.resnet18"
 
@@ -96,3 +97,25 @@ def test_a_users_model_gets_in_channels_only_if_it_takes_it(package):
         build_model(f"{package}.Net", num_classes=2, kwargs={"in_channels": 1}, allow=[package])
     net = build_model("tiny_net.TinyNet", num_classes=2, kwargs={"in_channels": 1}, allow=["tiny_net"])
     assert net.features[0].in_channels == 1
+
+
+def test_a_constructor_that_raises_is_named():
+    with pytest.raises(InputError, match=r"^model user_nets.CannotBeBuilt cannot be built: 2 is not 4$"):
+        build_model("user_nets.CannotBeBuilt", num_classes=2, kwargs={}, allow=["user_nets"])
+
+
+def test_a_users_model_is_adapted_named_once_and_settled():
+    example = torch.zeros(2, 3, 32, 32)
+    pair = build_model("user_nets.TupleOutput", num_classes=2, kwargs={}, allow=["user_nets"])
+    assert pair(example).shape == (2, 2)
+    tied = build_model("user_nets.TiedWeights", num_classes=2, kwargs={}, allow=["user_nets"])
+    assert "outer.weight" not in tied.state_dict()
+    lazy = build_model("user_nets.Lazy", num_classes=2, kwargs={}, allow=["user_nets"], example=example)
+    assert lazy.head.weight.shape == (2, 64)
+
+
+def test_models_of_timm_are_no_family_of_this_package():
+    assert is_own_family(RESNET)
+    assert is_built_in(TIMM)
+    assert not is_own_family(TIMM)
+    assert not is_own_family("user_nets.Lazy")

@@ -1,7 +1,11 @@
+import torch
 from machine import THREADS
 from runs import WIDE, compose_config
 from teachers import STUDENT
 
+from compression.core.selection import prunable_weights
+from compression.run import check_memory
+from compression.run import context as context_module
 from compression.run.context import make_context
 
 
@@ -47,3 +51,25 @@ def test_the_seed_decides_the_initial_weights(tmp_path):
     one = first_weight("seed=1")
     assert one.equal(first_weight("seed=1"))
     assert not one.equal(first_weight("seed=2"))
+
+
+def test_a_network_has_its_traits_in_every_stage(tmp_path, monkeypatch):
+    monkeypatch.setenv(check_memory.CACHE_VARIABLE, str(tmp_path / "checks"))
+
+    def make():
+        overrides = ("model=custom", "model._target_=user_nets.Unused", f"output_dir={tmp_path}")
+        return make_context(compose_config(*overrides), tmp_path)
+
+    first, again = make(), make()
+    assert first.traits.idle == ("spare.weight",)
+    assert list(prunable_weights(first.build_model())) == ["conv1.weight", "conv2.weight", "head.weight"]
+    # The second context reads what the first one found.
+    monkeypatch.setattr(context_module, "find_traits", None)
+    assert again.traits == first.traits
+
+
+def test_traits_change_no_initial_weight(tmp_path, monkeypatch):
+    monkeypatch.setenv(check_memory.CACHE_VARIABLE, str(tmp_path / "checks"))
+    made = make_context(compose_config(*WIDE, f"output_dir={tmp_path}"), tmp_path)
+    first, second = made.build_model().state_dict(), made.build_model().state_dict()
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

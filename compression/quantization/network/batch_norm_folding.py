@@ -14,12 +14,13 @@ def fold_batch_norms_(graph: fx.GraphModule, *, values: bool = True) -> list[str
 
     W' = W * gamma / sigma and b' = beta + (b - mu) * gamma / sigma are computed in float64. If the weights of a layer
     already have a scale, the scale is multiplied by ``|gamma / sigma|``, so that its integers change at most in sign.
-    With ``values=False`` only the structure changes, for networks whose tensors are then loaded from a file.
+    Layers that run several times or share their weight keep their batch norm. With ``values=False`` only the structure
+    changes, for networks whose tensors are then loaded from a file.
     """
-    folded = []
+    folded, shared = [], ops.shared_layers(graph)
     for node in list(graph.graph.nodes):
         norm_node = ops.sole_user(node, lambda user: ops.is_batch_norm(graph, user))
-        if norm_node is None or not ops.is_layer(graph, node):
+        if norm_node is None or not ops.is_layer(graph, node) or str(node.target) in shared:
             continue
         layer, norm = graph.get_submodule(str(node.target)), graph.get_submodule(str(norm_node.target))
         if values:

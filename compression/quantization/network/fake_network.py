@@ -21,15 +21,19 @@ from compression.quantization.network.placement import find_places
 from compression.quantization.plan import Activation, Bits, Plan
 
 QUANTIZERS, BIASES = "quantizers", "bias_rounding"
+_SUFFIX, _EMPTY = "_quantizer", nn.ModuleDict()
 
 
 def quantizable_layers(model: nn.Module) -> list[str]:
     """Return the names of the layers of ``model`` that can be quantized, in the order of execution.
 
-    Raises ``InputError`` for a model that cannot be traced.
+    Layers that run several times or share their weight are left out. Raises ``InputError`` for a model that cannot be
+    traced.
     """
     traced = trace(model)
-    return list(dict.fromkeys(str(node.target) for node in traced.graph.nodes if ops.is_layer(traced, node)))
+    shared = ops.shared_layers(traced)
+    names = (str(node.target) for node in traced.graph.nodes if ops.is_layer(traced, node))
+    return [name for name in names if name not in shared]
 
 
 def make_plan(
@@ -80,11 +84,13 @@ def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
 
 def quantizers(network: nn.Module) -> dict[str, ActivationQuantizer]:
     """Return the activation quantizers of a prepared network, by the name of the node that each one follows."""
-    return {
+    found = {
         name.removeprefix(f"{QUANTIZERS}."): module
         for name, module in network.named_modules()
         if isinstance(module, ActivationQuantizer)
     }
+    plain = {_free_name(name.removesuffix(_SUFFIX)): name.removesuffix(_SUFFIX) for name in found}
+    return {plain.get(name, name): module for name, module in found.items()}
 
 
 def fake_layers(network: nn.Module) -> dict[str, FakeQuantWeight]:
@@ -139,7 +145,7 @@ def insert_quantizers(graph: fx.GraphModule, plan: Plan, make: Callable[[Activat
         node, activation = nodes[name], plan.activations[name]
         # The plan describes the network with batch norm folded; here batch norm may still be separate.
         node = ops.sole_user(node, partial(ops.is_batch_norm, graph)) or node
-        target = f"{QUANTIZERS}.{name}"
+        target = f"{QUANTIZERS}.{_free_name(name)}"
         graph.add_submodule(target, make(activation, node))
         insert_after(node, target)
 
@@ -163,11 +169,16 @@ def _round_biases(prepared: fx.GraphModule) -> None:
         quantizer = prepared.get_submodule(source)
         assert isinstance(quantizer, ActivationQuantizer)
         end = norm or node
-        target = f"{BIASES}.{node.name}"
+        target = f"{BIASES}.{_free_name(node.name)}"
         prepared.add_submodule(
             target, BiasRounding(layer, None if norm is None else ops.module_of(prepared, norm), quantizer)
         )
         insert_after(end, target)
+
+
+def _free_name(name: str) -> str:
+    """Return ``name``, or a name made from it where every module has an attribute ``name``, such as ``double``."""
+    return f"{name}{_SUFFIX}" if hasattr(_EMPTY, name) else name
 
 
 def _describe(node: fx.Node) -> str:

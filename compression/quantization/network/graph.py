@@ -42,9 +42,27 @@ def module_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 
 
 def is_layer(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Return whether ``node`` is a convolution or linear layer that can be quantized."""
+    """Return whether ``node`` is a convolution or linear layer that can be quantized, with a weight of its own.
+
+    A layer that computes its weight from other tensors, as with weight norm, is none.
+    """
     module = module_of(graph, node)
-    return isinstance(module, LAYERS) and getattr(module, "padding_mode", "zeros") == "zeros" and _pads_evenly(module)
+    return (
+        isinstance(module, LAYERS)
+        and "weight" in module._parameters
+        and getattr(module, "padding_mode", "zeros") == "zeros"
+        and _pads_evenly(module)
+    )
+
+
+def shared_layers(graph: fx.GraphModule) -> frozenset[str]:
+    """Return the names of layers that run several times, or whose weight is also that of another layer.
+
+    What fits one of the calls, such as a folded batch norm or a scale of the input, does not fit the others.
+    """
+    calls = [str(node.target) for node in graph.graph.nodes if is_layer(graph, node)]
+    weights = [id(graph.get_submodule(name).weight) for name in calls]
+    return frozenset(name for name, weight in zip(calls, weights, strict=True) if weights.count(weight) > 1)
 
 
 def _pads_evenly(module: nn.Module) -> bool:

@@ -79,7 +79,11 @@ def find_head(context: Context, model: nn.Module) -> frozenset[str]:
     device = "meta" if is_built_in(target) else "cpu"
     with torch.random.fork_rng(devices=[]), torch.device(device):
         other = build_model(
-            target, num_classes=architecture["num_classes"] + 1, kwargs=kwargs, allow=context.allowed_imports
+            target,
+            num_classes=architecture["num_classes"] + 1,
+            kwargs=kwargs,
+            allow=context.allowed_imports,
+            example=context.example(),
         )
     shapes = {name: value.shape for name, value in other.state_dict().items()}
     return frozenset(name for name, value in model.state_dict().items() if shapes.get(name) != value.shape)

@@ -19,7 +19,16 @@ from compression.stage_store.store import StageRecord
 
 def save_tensors(state: Mapping[str, Tensor], path: Path) -> None:
     """Write a state dict as safetensors."""
-    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, path)
+    tensors: dict[str, Tensor] = {}
+    memories: set[int] = set()
+    for name, value in state.items():
+        value = value.detach().cpu().contiguous()
+        memory = value.untyped_storage()
+        # safetensors refuses tensors that share memory, such as views of one buffer.
+        alone = memory.data_ptr() not in memories and memory.nbytes() == value.nbytes
+        tensors[name] = value if alone else value.clone()
+        memories.add(memory.data_ptr())
+    save_file(tensors, path)
 
 
 def load_network(context: Context, record: StageRecord) -> nn.Module:

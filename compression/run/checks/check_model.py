@@ -4,7 +4,8 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
+from compression.models.network_traits import UNSUITABLE, find_lazy
 from compression.run.context import Context
 
 
@@ -16,10 +17,15 @@ def check_model(context: Context) -> nn.Module:
         raise InputError(f"model.pretrained=true contradicts model.weights={settings['weights']}: give one of them")
     model = context.build_model(pretrained=pretrained)
     _check_forward(context, model)
+    if lazy := find_lazy(model):
+        raise InputError(
+            f"model {settings['_target_']}: {lazy[0]} has no shape after a run of the network, because its lazy layer "
+            "never runs; remove the layer"
+        )
     try:
         instantiate(context.config.training.optimizer)(model.parameters())
     except (TypeError, ValueError) as error:
-        raise InputError(f"training.optimizer: {_first_line(error)}") from error
+        raise InputError(f"training.optimizer: {first_line(error)}") from error
     return model
 
 
@@ -29,17 +35,17 @@ def _check_forward(context: Context, model: nn.Module) -> None:
     try:
         with torch.no_grad():
             logits = model.eval()(context.example())
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+    except UNSUITABLE as error:
         channels = "" if context.data.channels == 3 else f" with data.channels={context.data.channels}"
         raise InputError(
-            f"model {target} does not run on data.image_size={size}{channels}: {_first_line(error)}"
+            f"model {target} does not run on data.image_size={size}{channels}: {first_line(error)}"
         ) from error
     expected = (2, context.data.num_classes)
+    if not isinstance(logits, torch.Tensor):
+        raise InputError(
+            f"model {target} gives a {type(logits).__name__} without a tensor: must be logits {list(expected)}"
+        )
     if tuple(logits.shape) != expected:
         raise InputError(
             f"model {target} gives {list(logits.shape)} for two images: must be {list(expected)}, one logit per class"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from torch import nn
 
@@ -11,13 +13,17 @@ from compression.run.building.given_weights import describe_start, find_head, lo
 from compression.run.checks.check_distillation import check_distillation
 from compression.run.checks.check_engines import check_engines
 from compression.run.checks.check_model import check_model
+from compression.run.checks.check_network import check_network
 from compression.run.checks.check_quantization import check_quantization
+from compression.run.checks.check_quantized_network import check_quantized_network
 from compression.run.checks.check_strategy import check_strategy
 from compression.run.context import Context
 from compression.storage.codec_registry import get_allowed
 from compression.system.extras import require_packages
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 # Packages that a run imports only when it exports, evaluates or reports, which is after hours of training.
 _IMPORTED_LATE = ("onnx", "onnxscript", "onnxruntime", "tensorboard")
@@ -31,7 +37,10 @@ def check_run(context: Context) -> None:
     config = context.config
     get_allowed(config.storage.codec)
     model = check_model(context)
-    student = _check_student(context.student) if context.has_student else model
+    student = _as_student(check_model, context.student) if context.has_student else model
+    check_network(context, model)
+    if student is not model:
+        _as_student(check_network, context.student, student)
     for network in {id(model): model, id(student): student}.values():
         check_engines(
             config.runtime.engines, network, image_size=context.data.image_size, channels=context.data.channels
@@ -40,6 +49,7 @@ def check_run(context: Context) -> None:
         check_strategy(context.student, student)
     if config.quantizes:
         check_quantization(context.student, student)
+        _as_student(check_quantized_network, context.student, student)
     _check_weights(context, model)
     check_distillation(context, model, student)
 
@@ -60,9 +70,12 @@ def _check_weights(context: Context, model: nn.Module) -> None:
         raise InputError(f"{frozen} freezes all but the head, and no layer of the model depends on the classes")
 
 
-def _check_student(student: Context) -> nn.Module:
+def _as_student(check: Callable[..., _T], context: Context, *network: nn.Module) -> _T:
+    """Return the result of a check of the compressed network; an error of it names the student's key."""
     try:
-        return check_model(student)
+        return check(context, *network)
     except InputError as error:
+        if context.teacher is None:
+            raise
         # The message names the key "model"; here it must name the student's key.
         raise InputError(re.sub(r"^model\b", "distillation.student", str(error))) from error

@@ -5,6 +5,8 @@ import torch
 from integer_nets import plan_of, rounding
 from residual_net import Residual, randomize_
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+from user_nets import TiedNorms, TwoNames
 
 from compression.core.tracing import trace
 from compression.models.mobilenet_v2 import mobilenet_v2
@@ -41,3 +43,20 @@ def test_batch_norm_with_negative_scale_flips_the_integers(model, batches):
     integers = torch.round(layer.weight.detach() / layer.weight_scale.reshape(-1, 1, 1, 1))
     assert torch.equal(state["depthwise.weight"].float(), integers * signs.reshape(-1, 1, 1, 1))
     assert (state["depthwise.weight_scale"] > 0).all()
+
+
+@pytest.mark.parametrize("make", [TwoNames, TiedNorms])
+def test_layers_that_share_a_weight_keep_their_batch_norm(make):
+    model = randomize_(make(num_classes=4)).double()
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    folded = trace(model)
+    assert fold_batch_norms_(folded) == ["conv1"]
+    torch.testing.assert_close(folded(images), model(images))
+
+
+def test_layers_with_a_computed_weight_keep_their_batch_norm():
+    model = randomize_(nn.Sequential(weight_norm(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4))).double()
+    images = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    folded = trace(model)
+    assert fold_batch_norms_(folded) == []
+    torch.testing.assert_close(folded(images), model(images))

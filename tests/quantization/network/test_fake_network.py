@@ -3,6 +3,7 @@ import copy
 import torch
 from integer_nets import plan_of, rounding
 from torch import nn
+from user_nets import TiedWeights, TwoNames
 
 from compression.core.tracing import trace
 from compression.quantization.network.fake_network import (
@@ -67,3 +68,27 @@ def test_weights_and_steps_get_gradients(model, batches):
         assert layer.weight.grad.abs().sum() > 0, name
         assert layer.weight_scale.grad.shape == layer.weight_scale.shape
     assert all(quantizer.scale.grad is not None for quantizer in quantizers(prepared).values())
+
+
+def test_layers_that_share_a_weight_are_left_out():
+    assert quantizable_layers(TwoNames(num_classes=2)) == ["conv1", "conv2", "head"]
+    assert quantizable_layers(TiedWeights(num_classes=2)) == ["conv1", "conv2", "head"]
+
+
+def test_an_operation_may_have_the_name_of_a_method_of_modules():
+    class Doubles(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.in_quantizer, self.head = nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            x = self.in_quantizer(x)
+            return self.head((x.double() + x.flip(1).double()).float())
+
+    model = Doubles()
+    plan = make_plan(model, dict.fromkeys(["in_quantizer", "head"], Bits(8, 8)), activation_bits=8)
+    prepared = prepare(trace(model), plan)
+    assert list(plan.activations) == ["x", "double", "double_1", "add", "float_1"]
+    assert set(quantizers(prepared)) == set(plan.activations)
+    assert "quantizers.double_quantizer.scale" in prepared.state_dict()
+    assert prepared(torch.ones(2, 3)).shape == (2, 2)

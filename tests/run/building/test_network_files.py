@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from runs import WIDE, compose_config
+from safetensors.torch import load_file
 from trained_store import same, weights_of
 
 from compression.quantization.network.integer_layers import IntegerLayer
@@ -54,3 +55,10 @@ def test_an_architecture_is_described_as_plain_json(context):
         "num_classes": 10,
         "compacted": True,
     }
+
+
+def test_tensors_that_share_memory_are_stored_apart(tmp_path):
+    memory = torch.arange(6.0)
+    state = {"all": memory, "part": memory[:3], "again": memory.view(2, 3)}
+    save_tensors(state, tmp_path / "tensors.safetensors")
+    assert same(load_file(tmp_path / "tensors.safetensors"), state)

@@ -1,0 +1,87 @@
+"""The first check of a quantized network: it is rounded, trained, stored and exported once, before any training."""
+
+from functools import partial
+
+import torch
+from hydra.utils import instantiate
+from torch import Tensor, nn
+
+from compression.core.errors import InputError
+from compression.models.registry import is_own_family
+from compression.quantization.network.integer_network import integer_state
+from compression.quantization.network.narrowing import Narrowing
+from compression.quantization.plan import Plan
+from compression.quantization.post_training import Calibration, Repairs, calibrated, quantized
+from compression.run.building.configured_plan import plan_for
+from compression.run.building.network_files import build_network
+from compression.run.check_memory import CheckMemory
+from compression.run.checks.check_engines import check_engines
+from compression.run.checks.check_files import check_files
+from compression.run.checks.check_network import reaches
+from compression.run.checks.network_errors import check_logits, small_batch, told
+from compression.run.context import Context
+from compression.runtimes.engines import AUTO, ENGINES
+
+_ADVICE = "bits=32 leaves the network in float"
+
+
+def check_quantized_network(context: Context, model: nn.Module) -> None:
+    """Raise ``InputError`` if ``model``, a new network, cannot be quantized, stored and exported as configured.
+
+    One small batch calibrates it, so it takes seconds. Families of this package are not checked: their tests do this.
+    What passed is remembered.
+    """
+    config = context.config
+    if is_own_family(context.architecture["target"]) or not reaches(context, "quantize"):
+        return
+    settings = config.quantization
+    # Other settings change numbers, and not which operations the network has.
+    inputs = {
+        "quantization": [settings.name, settings.layer_bits, settings.equalize, settings.reduce_range],
+        "bits": [config.weight_bits, config.activation_bits],
+        "exports": reaches(context, "export"),
+        "engines": [name for name in config.runtime.engines if name != AUTO and ENGINES[name].compiles],
+    }
+    memory = CheckMemory("quantized", {**context.network_identity, **inputs})
+    if memory.recall() is not None:
+        return
+    plan = plan_for(context, model)
+    with told(context, f"cannot run in {config.weight_bits} bits", advice=_ADVICE):
+        network, plan = _quantize(context, model, plan)
+        with torch.no_grad():
+            check_logits(context, network.eval()(small_batch(context)[0]))
+    if reaches(context, "export"):
+        check_files(context, network, plan=plan)
+        with told(context, f"cannot run in {config.weight_bits} bits", advice=_ADVICE):
+            size, channels = context.data.image_size, context.data.channels
+            check_engines(config.runtime.engines, network, image_size=size, channels=channels)
+    memory.remember({"plan": plan.to_json()})
+
+
+def _quantize(context: Context, model: nn.Module, plan: Plan) -> tuple[nn.Module, Plan]:
+    """Return the integer network of ``model`` and its plan, calibrated on one small batch."""
+    settings = context.config.quantization
+    calibration = Calibration(
+        weights=partial(instantiate, settings.weights),
+        activations=partial(instantiate, settings.activations) if settings.activations else None,
+        num_batches=1,
+    )
+    batches: list[tuple[Tensor, Tensor]] = [small_batch(context)]
+    if settings.name == "qat":
+        prepared = calibrated(model, plan, calibration, batches)
+        _train(context, prepared)
+    else:
+        repairs = Repairs(equalize=None if settings.equalize == "none" else settings.equalize)
+        prepared, plan, *_ = quantized(model, plan, calibration, batches, repairs=repairs)
+    narrowing = Narrowing(scale_bits=settings.scale_bits, bias_bits=settings.bias_bits)
+    return build_network(context, integer_state(prepared, plan, narrowing), compacted=False, plan=plan), plan
+
+
+def _train(context: Context, prepared: nn.Module) -> None:
+    images, _ = small_batch(context)
+    prepared.train().to(memory_format=torch.channels_last)
+    loss = prepared(images).float().square().mean()
+    if not torch.isfinite(loss):
+        raise InputError("its output is not finite once it is rounded")
+    loss.backward()
+    prepared.zero_grad(set_to_none=True)

@@ -1,0 +1,243 @@
+"""Networks as users write them: right in plain PyTorch, each with a habit that a later stage once failed on."""
+
+import warnings
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
+
+
+class _Base(nn.Module):
+    """Two convolutions and a linear head; subclasses change one habit."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, stride=4, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 16, 3, stride=2, padding=1)
+        self.pool = nn.AdaptiveAvgPool2d(2)
+        self.head = nn.Linear(64, num_classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.norm1(self.conv1(images)))
+        return self.pool(torch.relu(self.conv2(x)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).flatten(1))
+
+
+class Views(_Base):
+    """Flattens a map with ``view``, which channels_last memory does not allow."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.features(images)
+        return self.head(x.view(x.size(0), -1))
+
+
+class TiedWeights(_Base):
+    """Two linear layers with one weight."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.inner, self.outer = nn.Linear(64, 64), nn.Linear(64, 64)
+        self.outer.weight = self.inner.weight
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.features(images).flatten(1)
+        return self.head(self.outer(torch.relu(self.inner(x))))
+
+
+class TwoNames(_Base):
+    """One convolution under two names, run twice, with a batch norm after each run."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.first, self.norm2, self.norm3 = nn.Conv2d(8, 8, 1, bias=False), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.second = self.first
+
+    def features(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.norm1(self.conv1(images)))
+        x = torch.relu(self.norm2(self.first(x)))
+        x = torch.relu(self.norm3(self.second(x)))
+        return self.pool(torch.relu(self.conv2(x)))
+
+
+class TiedNorms(_Base):
+    """Two convolutions with one weight, each with its own batch norm."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.left, self.right = nn.Conv2d(8, 8, 1, bias=False), nn.Conv2d(8, 8, 1, bias=False)
+        self.right.weight = self.left.weight
+        self.norm2, self.norm3 = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+
+    def features(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.norm1(self.conv1(images)))
+        x = torch.relu(self.norm2(self.left(x))) + torch.relu(self.norm3(self.right(x)))
+        return self.pool(torch.relu(self.conv2(x)))
+
+
+class Unused(_Base):
+    """A registered layer that never runs."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.spare = nn.Linear(64, 32)
+
+
+class TupleOutput(_Base):
+    """Returns logits and features."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.features(images).flatten(1)
+        return self.head(x), x * 2
+
+
+class DictOutput(_Base):
+    """Returns a dictionary with ``logits``."""
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        x = self.features(images).flatten(1)
+        return OrderedDict(features=x, logits=self.head(x))
+
+
+class AuxiliaryLogits(_Base):
+    """Has a second classifier that only training uses."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.aux = nn.Linear(64, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        x = self.features(images).flatten(1)
+        return (self.head(x), self.aux(x)) if self.training else self.head(x)
+
+
+class Branches(_Base):
+    """Chooses by the values of the images."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = super().forward(images)
+        return logits * 2 if images.mean() > 0 else logits
+
+
+class WeightNorm(_Base):
+    """A convolution with weight norm, as a parametrization."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        parametrizations.weight_norm(self.conv2)
+
+
+class OldWeightNorm(_Base):
+    """A convolution with weight norm by a hook, the older form."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nn.utils.weight_norm(self.conv2)
+
+
+class Lazy(_Base):
+    """Linear head without a number of inputs."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.head = nn.LazyLinear(num_classes)
+
+
+class PruneLeftovers(_Base):
+    """A convolution with the mask of ``torch.nn.utils.prune``."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        prune.l1_unstructured(self.conv2, "weight", 0.5)
+
+
+class Doubles(_Base):
+    """Calls ``double``, which is also the name of a method of every module."""
+
+    def features(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.norm1(self.conv1(images)))
+        x = torch.relu(self.conv2(x))
+        return self.pool((x.double() + x.flip(1).double()).float())
+
+
+class RandomConstant(_Base):
+    """Multiplies by a random tensor that is in no state dict."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.mix = torch.randn(64, 64)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).flatten(1) @ self.mix)
+
+
+class KeepsFeatures(_Base):
+    """Keeps a tensor of its last forward."""
+
+    def features(self, images: Tensor) -> Tensor:
+        self.last = super().features(images)
+        return self.last
+
+
+class InfiniteLoss(_Base):
+    """Takes the logarithm of zero."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) + torch.zeros(()).log()
+
+
+class NeverLazy(_Base):
+    """A lazy layer that never runs."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.spare = nn.LazyLinear(3)
+
+
+class Features(_Base):
+    """Returns a map."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.features(images)
+
+
+class Text(_Base):
+    """Returns no tensor."""
+
+    def forward(self, images: Tensor) -> str:
+        return f"{len(images)} images"
+
+
+class Raises(_Base):
+    """Looks up a missing key."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return {"images": images}["missing"]
+
+
+class RaisesInTraining(_Base):
+    """Refuses small images in training only, as auxiliary classifiers do."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            raise RuntimeError("too small")
+        return super().forward(images)
+
+
+class CannotBeBuilt(_Base):
+    """Raises in its constructor."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        raise ValueError(f"{num_classes} is not 4")
+
+
+class HalfLogits(_Base):
+    """Returns integers."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).long()
