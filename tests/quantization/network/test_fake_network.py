@@ -88,7 +88,7 @@ def test_an_operation_may_have_the_name_of_a_method_of_modules():
     model = Doubles()
     plan = make_plan(model, dict.fromkeys(["in_quantizer", "head"], Bits(8, 8)), activation_bits=8)
     prepared = prepare(trace(model), plan)
-    assert list(plan.activations) == ["x", "double", "double_1", "add", "float_1"]
+    assert {"double", "in_quantizer"} <= set(plan.activations)
     assert set(quantizers(prepared)) == set(plan.activations)
     assert "quantizers.double_quantizer.scale" in prepared.state_dict()
     assert prepared(torch.ones(2, 3)).shape == (2, 2)
