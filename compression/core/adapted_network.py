@@ -1,6 +1,7 @@
 """Networks of other authors, adapted: any usual output becomes logits, and images come in a format they accept."""
 
 import functools
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,5 +79,16 @@ def _adapted(cls: Any) -> type[nn.Module]:
             del kwargs["memory_format"]
         return cls.to(self, *args, **kwargs) if args or kwargs else self
 
-    inside = {"forward": forward, "to": to, "class_before_adapting": cls, "__module__": cls.__module__}
-    return type(cls.__name__, (cls,), {**inside, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__})
+    def load_state_dict(self: nn.Module, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if getattr(state_dict, "_metadata", None) is None:
+            # Files hold no versions of modules, and some modules refuse to load without one.
+            state_dict = OrderedDict(state_dict)
+            state_dict._metadata = cls.state_dict(self)._metadata  # type: ignore[attr-defined]
+        return cls.load_state_dict(self, state_dict, *args, **kwargs)
+
+    inside = {"forward": forward, "to": to, "load_state_dict": load_state_dict, "class_before_adapting": cls}
+    return type(
+        cls.__name__,
+        (cls,),
+        {**inside, **{key: getattr(cls, key) for key in ("__module__", "__qualname__", "__doc__")}},
+    )

@@ -13,10 +13,12 @@ import numpy as np
 import onnx
 import torch
 from onnxscript import opset18 as op
-from torch import nn
+from torch import fx, nn
 
 from compression.core import quantize_ops  # noqa: F401 - registers the operators
+from compression.core.errors import InputError
 from compression.core.preparation import Preparation
+from compression.core.tracing import trace
 from compression.runtimes.onnx_metadata import write_with_metadata
 
 INPUT = "input"
@@ -46,18 +48,19 @@ def export_onnx(
     _write_to_new_tensors(exported)
     # Two images, because torch.export would treat a batch size of one as a constant.
     images = torch.zeros(2, len(mean), image_size, image_size)
-    with _quiet():
-        program = torch.onnx.export(
-            exported,
-            (images,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            custom_translation_table=_translations(),
-            external_data=False,
-            verbose=False,
-        )
+    try:
+        program = _export(exported, images)
+    except Exception:
+        # The exporter fails on a view of a tensor whose strides it guesses wrongly. A traced network reshapes instead.
+        if isinstance(exported, fx.GraphModule):
+            raise
+        try:
+            graph = trace(exported)
+        except InputError:
+            graph = None
+        if graph is None:
+            raise
+        program = _export(graph, images)
     assert program is not None
     proto = program.model_proto
     _pool_globally(proto.graph)
@@ -71,6 +74,21 @@ def export_onnx(
         **(preparation or Preparation(channels=len(mean))).to_json(),
     }
     return write_with_metadata(proto, path, metadata)
+
+
+def _export(model: nn.Module, images: torch.Tensor) -> Any:
+    with _quiet():
+        return torch.onnx.export(
+            model,
+            (images,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            custom_translation_table=_translations(),
+            external_data=False,
+            verbose=False,
+        )
 
 
 def _write_to_new_tensors(model: nn.Module) -> None:
@@ -163,7 +181,8 @@ def _quiet() -> Iterator[None]:
     # The exporter prints its progress, logs about operators of missing packages, and warns of deprecations within torch
     # and onnxscript. A user can act on none of these.
     level = logging.root.manager.disable
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    out, err = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with out, err, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         try:

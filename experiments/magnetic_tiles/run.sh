@@ -2,7 +2,7 @@
 # usage: experiments/magnetic_tiles/run.sh TILES WEIGHTS [OVERRIDE ...]
 # TILES: the folder magnetic_tiles with six class folders. WEIGHTS: a MobileNetV2 with the ImageNet stem, trained on
 # CIFAR-10 (dense.safetensors or model.cmp of a run). OUTPUTS is the folder of runs. Three sweeps of five folds each:
-# by transfer, padded and cropped, plain and weighted; the padded, weighted one pruned and quantized; and from scratch.
+# by transfer, padded and cropped, plain and weighted; the padded, weighted one pruned and quantized; from scratch, padded.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 TILES=$1 WEIGHTS=$2; shift 2
@@ -15,5 +15,5 @@ run() {
 dense=(strategy=none until=evaluate "runtime.engines=[eager]" runtime.repeats=5)
 run name=tiles-transfer "${dense[@]}" "model.weights=$WEIGHTS" data.fit=pad,crop training.class_weights=none,balanced "$@"
 run name=tiles-compressed "model.weights=$WEIGHTS" data.fit=pad training.class_weights=balanced strategy=iterative_l1 \
-  sparsity=0.9 bits=8,32 analysis=full "$@"
-run name=tiles-scratch "${dense[@]}" data.fit=pad,crop training.class_weights=none,balanced "$@"
+  sparsity=0.9 bits=8 "$@"
+run name=tiles-scratch "${dense[@]}" data.fit=pad training.class_weights=none,balanced "$@"

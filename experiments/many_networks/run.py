@@ -139,7 +139,9 @@ def run(library: str, name: str, size: int, more: tuple[str, ...], *, timeout: f
             return row | {"result": "failed", "line": lines[-1][:300]}
         if done.returncode:
             return row | {"result": "refused", "line": lines[-1][:500]}
-        row["notes"] = [line for line in done.stdout.splitlines() if line.startswith(("check  ", "quantize  left"))]
+        # A line of the log begins with its time.
+        said = [line.partition("  ")[2] for line in done.stdout.splitlines()]
+        row["notes"] = [line for line in said if line.startswith(("check  ", "quantize  left"))]
         read = subprocess.run(
             [sys.executable, "-c", READ, str(out / "run"), str(size)],
             capture_output=True,

@@ -4,6 +4,7 @@ from collections import namedtuple
 import pytest
 import torch
 from torch import Tensor, nn
+from user_nets import Versioned
 
 from compression.core.adapted_network import (
     adapt_,
@@ -105,3 +106,13 @@ def test_a_graph_runs_in_any_memory_format() -> None:
     graph = trace(model).to(memory_format=torch.channels_last)
     last = images.contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(graph(last), model(images))
+
+
+def test_files_without_versions_of_modules_load() -> None:
+    model = Versioned(num_classes=2)
+    plain = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match="version should be 2 instead of None"):
+        model.load_state_dict(plain)
+    adapt_(model)
+    model.load_state_dict(plain)
+    model.load_state_dict(model.state_dict())

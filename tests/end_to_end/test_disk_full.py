@@ -16,7 +16,7 @@ from compression.cli import app
 from compression.config.explain import explain
 from compression.core.errors import InputError
 from compression.run.building import network_files
-from compression.run.report import run_report as report
+from compression.run.report import model_files
 from compression.run.training import checkpoint_io
 from compression.system.disk import DiskFullError
 
@@ -92,7 +92,7 @@ def test_a_run_continues_after_the_disk_was_full_at_any_write(tmp_path, monkeypa
 
     moments = [
         *IN_TRAINING,
-        (report.shutil, "copyfile", 2, OSError(errno.EDQUOT, "Disk quota exceeded")),
+        (model_files.shutil, "copyfile", 2, OSError(errno.EDQUOT, "Disk quota exceeded")),
     ]
     left = []
     for module, name, call, error in moments:

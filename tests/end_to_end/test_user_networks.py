@@ -43,7 +43,10 @@ def run(name, tmp_path, *more):
         "Unused",
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("Views", "TiedWeights", "TupleOutput", "DictOutput", "AuxiliaryLogits", "Lazy", "Doubles")
+            for name in (
+                *("Views", "TiedWeights", "TupleOutput", "DictOutput", "AuxiliaryLogits", "Lazy", "Doubles"),
+                *("Versioned", "Functional", "Splits", "ReadsConstant"),
+            )
         ),
     ],
 )

@@ -241,3 +241,57 @@ class HalfLogits(_Base):
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images).long()
+
+
+class Versioned(_Base):
+    """Refuses tensors without the version of its module, as MNASNet of torchvision does."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *others) -> None:  # type: ignore[no-untyped-def]
+        if local_metadata.get("version") != 2:
+            raise ValueError(f"version should be 2 instead of {local_metadata.get('version')}")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
+
+
+class Functional(_Base):
+    """Uses the weight of a layer in a function, as Swin of torchvision does."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.inner = nn.Linear(64, 64)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.features(images).flatten(1)
+        return self.head(torch.nn.functional.linear(x, self.inner.weight, self.inner.bias).relu())
+
+
+class Splits(_Base):
+    """Splits channels in three ways, and attends."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.left, self.right = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.mix = nn.Linear(8, 8)
+
+    def features(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.norm1(self.conv1(images)))
+        a, b = x.split(4, dim=1)
+        x = torch.cat([self.left(a), self.right(b)], dim=1)
+        tokens = self.mix(self.attention(*[x.flatten(2).transpose(1, 2)] * 3)[0])
+        x = x + tokens.transpose(1, 2).unflatten(2, (8, 8))
+        one, two = x.unflatten(1, (2, 4)).unbind(1)
+        return self.pool(torch.relu(self.conv2(torch.cat([one, two], dim=1))))
+
+
+class ReadsConstant(_Base):
+    """Computes a bias from a buffer, as position networks of Swin do."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.register_buffer("place", torch.linspace(-1, 1, 4)[None])
+        self.position = nn.Linear(4, 64)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).flatten(1) + self.position(self.place))

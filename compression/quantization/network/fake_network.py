@@ -27,13 +27,15 @@ _SUFFIX, _EMPTY = "_quantizer", nn.ModuleDict()
 def quantizable_layers(model: nn.Module) -> list[str]:
     """Return the names of the layers of ``model`` that can be quantized, in the order of execution.
 
-    Layers that run several times or share their weight are left out. Raises ``InputError`` for a model that cannot be
-    traced.
+    Layers that run several times, share their weight or read no activation are left out. Raises ``InputError`` for a
+    model that cannot be traced.
     """
     traced = trace(model)
     shared = ops.shared_layers(traced)
-    names = (str(node.target) for node in traced.graph.nodes if ops.is_layer(traced, node))
-    return [name for name in names if name not in shared]
+    layers = [node for node in traced.graph.nodes if ops.is_layer(traced, node)]
+    return [
+        str(node.target) for node in layers if str(node.target) not in shared and not ops.reads_constant(traced, node)
+    ]
 
 
 def make_plan(

@@ -22,12 +22,15 @@ _POSITIVE: tuple[Any, ...] = (
 )
 # These operations move or drop values but do not compute any, so their output is on the grid of their input.
 _IDENTITIES: tuple[Any, ...] = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, F.dropout, F.dropout2d)
+# They return several tensors at once.
+_PARTS: tuple[Any, ...] = (torch.chunk, "chunk", torch.split, "split", torch.unbind, "unbind")
 _MOVES: tuple[Any, ...] = (
     *_IDENTITIES,
+    *_PARTS,
     *(nn.Flatten, nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool2d, operator.getitem),
-    *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.squeeze, torch.unsqueeze, torch.chunk),
+    *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.squeeze, torch.unsqueeze),
     *(F.max_pool1d, F.max_pool2d, F.adaptive_max_pool2d, torch.max_pool2d),
-    *("flatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "contiguous", "chunk"),
+    *("flatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "contiguous"),
 )
 _AVERAGES: tuple[Any, ...] = (
     *(nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),
@@ -96,7 +99,22 @@ def is_move(graph: fx.GraphModule, node: fx.Node) -> bool:
 
 def gives_parts(node: fx.Node) -> bool:
     """Return whether ``node`` returns several tensors at once."""
-    return node.target in (torch.chunk, "chunk")
+    return node.target in _PARTS
+
+
+def takes_output(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Return whether ``node`` takes one of several outputs of an operation that computes them, such as attention."""
+    if node.target is not operator.getitem or not isinstance(node.args[1], int):
+        return False
+    return not is_move(graph, node.all_input_nodes[0])
+
+
+def reads_constant(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Return whether the input of the layer ``node`` is a tensor of the network, moved or not, and no activation."""
+    source = node.all_input_nodes[0]
+    while is_move(graph, source):
+        source = source.all_input_nodes[0]
+    return source.op == "get_attr"
 
 
 def is_identity(graph: fx.GraphModule, node: fx.Node) -> bool:

@@ -140,5 +140,7 @@ class IntegerQuantizer(RoundsActivations):
             # Engines need one type, so signed integers are stored as unsigned ones with the zero-point 128.
             zero_point = 128 if self.grid.signed else 0
             low, high = self.grid.low + zero_point, self.grid.high + zero_point
+            # ONNX rounds no float64, and the integers are the same.
+            values = values if values.dtype == torch.float32 else values.float()
             return dequantize_linear(quantize_linear(values, self.scale, zero_point, low, high), self.scale, zero_point)
         return to_integers(values, self.scale, self.grid) * self.scale

@@ -48,7 +48,7 @@ def _is_quantized(node: fx.Node, layers: Mapping[str, object]) -> bool:
 def _grid_source(graph: fx.GraphModule, node: fx.Node, after: set[fx.Node]) -> fx.Node:
     """Return the node whose quantizer determines the grid of ``node``, which may only be moved after it."""
     source = node
-    while source not in after and ops.is_move(graph, source):
+    while source not in after and ops.is_move(graph, source) and not ops.takes_output(graph, source):
         source = source.all_input_nodes[0]
     return source
 

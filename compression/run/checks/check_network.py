@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from compression.config.schema import STAGES
@@ -154,7 +155,7 @@ def _check_storing(context: Context, model: nn.Module) -> None:
     advice = "every tensor of the state dict must be dense, and the same for every network that is built"
     with tempfile.TemporaryDirectory() as folder, told(context, "cannot be stored", advice=advice):
         save_tensors(model.state_dict(), Path(folder) / "model.safetensors")
-        context.build_model(pretrained=False).load_state_dict(model.state_dict())
+        context.build_model(pretrained=False).load_state_dict(load_file(Path(folder) / "model.safetensors"))
 
 
 def _few(names: Sequence[str], *, limit: int = 4) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from compression.callbacks.held_zeros import HeldZeros
 from compression.config.rules import result_settings
 from compression.core.class_scores import collect_confusions, score_confusions
-from compression.core.counting import model_sparsity
+from compression.core.counting import count_layer_weights, model_sparsity
 from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import warmup_cosine
@@ -101,7 +101,8 @@ def _quantize(
     state = integer_state(prepared, plan, narrowing)
     network = build_network(context, state, compacted=is_compacted(parent), plan=plan)
     save_tensors(state, folder / WEIGHTS)
-    before, after = model_sparsity(model), model_sparsity(network)
+    whole = count_layer_weights(model)
+    before, after = model_sparsity(model, whole), model_sparsity(network, whole)
     assert after >= before, f"rounding brought weights back: {before} zeros before, {after} after"
     results = {
         "compacted": is_compacted(parent),

@@ -62,11 +62,18 @@ def agree(value: float) -> float:
     return box[0]
 
 
-def ddp_settings(device: torch.device, devices: int) -> dict[str, Any]:
-    """Return the Trainer settings for training in ``devices`` processes on this machine."""
+def ddp_settings(device: torch.device, devices: int, *, has_idle: bool = False) -> dict[str, Any]:
+    """Return the Trainer settings for training in ``devices`` processes on this machine.
+
+    ``has_idle``: the network has layers that get no gradient, which the processes must not wait for.
+    """
     backend = "nccl" if device.type == "cuda" else "gloo"
     # This holds under Slurm too, where one task holds all GPUs of the training.
-    strategy = DDPStrategy(process_group_backend=backend, cluster_environment=LightningEnvironment())
+    strategy = DDPStrategy(
+        process_group_backend=backend,
+        cluster_environment=LightningEnvironment(),
+        find_unused_parameters=has_idle,
+    )
     return {"devices": devices, "strategy": strategy, "use_distributed_sampler": False}
 
 

@@ -96,13 +96,14 @@ def fit(
         context.log.restart(stage)
     logger = context.log.open(stage)
     recording = [best, history, CurveReplay(history), ResumeNotice(stage), progress, save_last]
+    device = context.machine.device
     trainer = make_trainer(
         context,
         max_epochs=num_epochs,
         logger=logger,
         callbacks=[EpochSeed(context.config.seed, stage), *forms, *callbacks, *recording],
         gradient_clip_val=context.config.training.gradient_clip,
-        **(ddp_settings(context.machine.device, devices) if devices > 1 else {}),
+        **(ddp_settings(device, devices, has_idle=bool(context.traits.idle)) if devices > 1 else {}),
     )
     resume_from = str(checkpoint) if checkpoint.exists() else None
     train, val = context.data.train_batches(devices=devices), context.data.val_batches()

@@ -31,6 +31,10 @@ def network(name: str) -> tuple[str, ...]:
         ("Lazy", None),
         ("Doubles", None),
         ("KeepsFeatures", None),
+        ("Versioned", None),
+        ("Functional", None),
+        ("Splits", None),
+        ("ReadsConstant", None),
     ],
 )
 def test_what_works_is_accepted_and_its_traits_are_logged(tmp_path, caplog, name, note):

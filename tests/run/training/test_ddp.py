@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from runs import ROOT, TINY, run_here, start_train, train
 from safetensors.torch import load_file
 
 from compression.config.sweep_environment import JOINED
 from compression.run.ranks import is_helper, local_rank
-from compression.run.training.ddp import helpers_join
+from compression.run.training.ddp import ddp_settings, helpers_join
 
 TWO = (*TINY, "trainer.accelerator=cpu", "strategy=iterative_l1", "sparsity=0.7", "strategy.schedule.steps=2")
 
@@ -125,3 +126,9 @@ def test_the_environment_of_helpers_is_restored_afterwards(tmp_path: Path, monke
     with pytest.raises(KeyError):
         fail()
     assert dict(os.environ) == before
+
+
+def test_processes_look_for_idle_layers_only_where_there_are_some() -> None:
+    for has_idle in (False, True):
+        strategy = ddp_settings(torch.device("cpu"), 2, has_idle=has_idle)["strategy"]
+        assert strategy._ddp_kwargs["find_unused_parameters"] is has_idle
