@@ -16,7 +16,7 @@ with missing_extra_in_one_line():
     from compression.config.explain import errors_in_one_line
     from compression.config.schema import to_config
     from compression.config.sweep_environment import name_invocation
-    from compression.sweep.command_words import expand_folds, lead_with_multirun
+    from compression.sweep.command_words import order_words
     from compression.sweep.execute import complete, run_alone, run_numbered
     from compression.sweep.supervise import exit_with_parent
     from compression.system.quick_exit import exit_quickly
@@ -32,9 +32,8 @@ def main(cfg: DictConfig) -> float | None:
     if hydra_config.mode == RunMode.MULTIRUN:
         run_numbered(hydra_config.job.num)
         return None
-    config = to_config(cfg)
     with errors_in_one_line():
-        return run_alone(config, run_dir=hydra_config.runtime.output_dir)
+        return run_alone(to_config(cfg), run_dir=hydra_config.runtime.output_dir)
 
 
 if __name__ == "__main__":
@@ -42,9 +41,8 @@ if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Stages record this name, so that `overwrite=true` makes each of them again only once.
     name_invocation()
-    sys.argv = expand_folds(lead_with_multirun(sys.argv))
-    # A user's own model is importable from the current folder, as with `python -m`.
-    sys.path.append(str(Path.cwd()))
+    sys.argv = order_words(sys.argv)
+    sys.path.append(str(Path.cwd()))  # for a user's own model, as with `python -m`
     exit_with_parent()
     stop_in_order()
     with errors_in_one_line():

@@ -8,6 +8,11 @@ _MULTIRUN = ("-m", "--multirun")
 _PRINTS = ("-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion", "--version")
 
 
+def order_words(command: Sequence[str]) -> list[str]:
+    """Return ``command`` as Hydra reads it: with its flag ``-m`` first, and with the folds of ``data.folds=K``."""
+    return expand_folds(lead_with_multirun(command))
+
+
 def lead_with_multirun(command: Sequence[str]) -> list[str]:
     """Return ``command`` with ``-m`` or ``--multirun`` before all other words: Hydra takes it only at the ends."""
     flags = [word for word in command[1:] if word in _MULTIRUN]

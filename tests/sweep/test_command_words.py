@@ -1,6 +1,6 @@
 import pytest
 
-from compression.sweep.command_words import expand_folds, lead_with_multirun
+from compression.sweep.command_words import expand_folds, lead_with_multirun, order_words
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,8 @@ def test_other_commands_stay(words):
 )
 def test_the_flag_of_a_sweep_may_stand_anywhere(words, expected):
     assert lead_with_multirun(["train.py", *words]) == ["train.py", *expected]
+
+
+def test_folds_of_a_sweep_with_a_misplaced_flag():
+    command = ["train.py", "data.folds=2", "-m", "seed=1,2"]
+    assert order_words(command) == ["train.py", "-m", "data.folds=2", "data.fold=1,2", "seed=1,2"]
