@@ -18,7 +18,8 @@ def count_nonzero_macs(context: Context, sparsity: Mapping[str, float]) -> int:
     costs = weight_costs(model, context.example(context.machine.device), target="macs")
     sizes = {name: weight.numel() for name, weight in prunable_weights(model).items()}
     # A layer that never runs, such as an auxiliary classifier, has zeros and no cost.
-    return sum(costs[name] * round((1 - zeros) * sizes[name]) for name, zeros in sparsity.items() if name in costs)
+    left = {name: round((1 - zeros) * sizes[name]) for name, zeros in sparsity.items() if name in costs}
+    return sum(costs[name] * number for name, number in left.items())
 
 
 def with_nonzero_macs(context: Context, evaluated: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,7 +103,8 @@ def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
     for dense in list_dense_models(answer):
         latency = "-" if dense.milliseconds is None else f"{dense.milliseconds:.3g}"
         scores = write_percent(dense.score), write_percent(dense.test)
-        rows.append(["dense model", dense.label, *scores, "float32", "0.00", format_size(dense.bytes), "1.00x", latency])
+        size = format_size(dense.bytes)
+        rows.append(["dense model", dense.label, *scores, "float32", "0.00", size, "1.00x", latency])
     columns = (
         "pick",
         "configuration",
