@@ -94,7 +94,7 @@ def _describe_folder(given: str, choices: Choices, picture: Path) -> Description
         exclude=list(choices.exclude) or None,
         group_pattern=choices.group_pattern,
         allow_nested=choices.allow_nested,
-        # Everything that is wrong is told together, instead of the first alone.
+        # All faults are listed together, instead of the first alone.
         skip_corrupt=True,
         allow_conflicts=True,
         resident=False,

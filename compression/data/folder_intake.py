@@ -48,7 +48,7 @@ def inspect_folder(
         straddling=_find_straddling(groups, home) if groups else (),
         faults=listing.faults,
         constant=tuple(names[i] for i in sorted(constant) if i in home),
-        # Constant images are told already, and damaged ones have no pixels.
+        # Constant images are listed already, and damaged ones have no pixels.
         equal=tuple((names[other], names[i]) for i, other in equal if i in home and i not in constant),
         masks=describe_masks([names[i] for i in rows], decoded.facts["colours"][rows]),
         passed_over=listing.passed_over,
@@ -58,7 +58,7 @@ def inspect_folder(
 def _find_near(
     names: Sequence[str], decoded: Decoded, home: Mapping[int, str], digests: Sequence[str]
 ) -> tuple[Overlap, ...]:
-    """Return near-duplicates in two parts without those of equal content, which are told by themselves."""
+    """Return near-duplicates in two parts without those of equal content, which have a line of their own."""
     places = np.array([_ORDER.index(home[i]) if i in home else -1 for i in range(len(names))], np.int64)
     found: dict[tuple[str, str], list[tuple[str, str]]] = {overlap: [] for overlap in OVERLAPS}
     for later, earlier in find_near_duplicates(decoded.thumbnails, places):

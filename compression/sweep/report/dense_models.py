@@ -56,7 +56,7 @@ def _join(groups: Iterable[Sequence[JobRecord]]) -> list[list[JobRecord]]:
 def _identify(job: JobRecord) -> Any:
     run = job.measured
     assert run is not None
-    # A record without ids is told apart by its numbers.
+    # A record without ids is known by its numbers.
     numbers = (run.dense_bytes, run.dense_accuracy, run.dense_val_accuracy, *job.repeat)
     return run.stages.get("dense") or numbers
 
