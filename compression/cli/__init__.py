@@ -19,6 +19,7 @@ from compression.cli.sensitivity_arguments import sensitivity
 from compression.cli.status_arguments import status
 from compression.cli.storage_arguments import storage
 from compression.cli.store_arguments import clean_store, list_store, verify_store
+from compression.system.library_messages import keep_in_log_file
 from compression.system.spinning import limit_spinning
 
 # In the order of ``--help``.
@@ -67,4 +68,5 @@ def _options(
 def main() -> None:
     """Run the command line and exit. An error of the user's input is one line and exit code 2."""
     limit_spinning()
+    keep_in_log_file()
     app(prog_name="compression")

@@ -42,6 +42,7 @@ class TrainingConfig(Section):
     focal_gamma: float = checked(GAMMA, at_least(0, "a number"), added=True)
     class_weights: Any = checked("none", _check_class_weights, added=True)
     monitor: str = checked("auto", one_of(*MONITORS), added=True)
+    first_size: float = checked(1.0, within("(0, 1]", "a fraction of the images' size, in"), added=True)
 
     def check(self, at: str) -> None:
         """Raise ``InputError`` for learning rates, numbers of epochs or parts of the loss that do not fit."""

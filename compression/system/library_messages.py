@@ -15,7 +15,7 @@ class _ToFiles(logging.Handler):
         record.msg, record.args = record.getMessage().rstrip(), ()
         root = logging.getLogger()
         shown = record.levelno >= logging.ERROR or root.isEnabledFor(logging.DEBUG)
-        for handler in root.handlers:
+        for handler in root.handlers or [logging.StreamHandler()]:
             if shown or isinstance(handler, logging.FileHandler):
                 handler.handle(record)
 

@@ -44,6 +44,8 @@ class Classification(LightningModule):
         self.objective: Objective = self.lose
         self.monitor = monitor
         self.trained_beside: list[nn.Parameter] = []
+        # Changes the size of training images, if a callback sets it.
+        self.resize: Callable[[Tensor], Tensor] | None = None
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.val_score = None if monitor == "accuracy" else ClassScore(num_classes, monitor=monitor)
@@ -61,6 +63,8 @@ class Classification(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch; log all values of the objective and the accuracy, averaged over the epoch."""
         images, labels = batch
+        if self.resize is not None:
+            images = self.resize(images)
         logits = self(images)
         losses = self.objective(images, logits, labels)
         self.train_accuracy(logits.detach(), labels)

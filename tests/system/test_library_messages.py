@@ -40,3 +40,17 @@ def test_at_debug_level_they_are_on_the_screen_too(tmp_path):
     screen, file = run(tmp_path, "DEBUG")
     assert screen == file
     assert "UserWarning: lr_scheduler before optimizer" in screen
+
+
+def test_without_a_log_file_only_errors_are_shown():
+    script = """
+import logging, warnings
+from compression.system.library_messages import keep_in_log_file
+
+keep_in_log_file()
+warnings.warn("will change")
+logging.getLogger("torch.onnx").warning("no shape")
+logging.getLogger("torch.onnx").error("no kernel")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "no kernel\n")

@@ -12,6 +12,7 @@ from compression.run.building.configured_loss import check_class_weights
 from compression.run.building.given_weights import describe_start, find_head, load_given_weights_
 from compression.run.checks.check_distillation import check_distillation
 from compression.run.checks.check_engines import check_engines
+from compression.run.checks.check_first_size import check_first_size
 from compression.run.checks.check_model import check_model
 from compression.run.checks.check_network import check_network
 from compression.run.checks.check_quantization import check_quantization
@@ -39,8 +40,10 @@ def check_run(context: Context) -> None:
     model = check_model(context)
     student = _as_student(check_model, context.student) if context.has_student else model
     check_network(context, model)
+    check_first_size(context, model)
     if student is not model:
         _as_student(check_network, context.student, student)
+        _as_student(check_first_size, context.student, student)
     for network in {id(model): model, id(student): student}.values():
         check_engines(
             config.runtime.engines, network, image_size=context.data.image_size, channels=context.data.channels

@@ -26,9 +26,12 @@ def told(context: Context, what: str, *, advice: str) -> Iterator[None]:
         raise InputError(f"model {target} {what}: {_reason(error)}; {advice}") from error
 
 
-def small_batch(context: Context) -> tuple[Tensor, Tensor]:
-    """Return a random batch of two images, ``[2, C, H, W]``, in channels_last memory as training has it, and labels."""
-    size, num_classes = context.data.image_size, context.data.num_classes
+def small_batch(context: Context, *, size: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return a random batch of two images, ``[2, C, H, W]``, in channels_last memory as training has it, and labels.
+
+    ``size`` is height and width in pixels, those of the data by default.
+    """
+    size, num_classes = size or context.data.image_size, context.data.num_classes
     images = torch.randn((2, context.data.channels, size, size), generator=make_generator("check"))
     return images.contiguous(memory_format=torch.channels_last), torch.arange(2) % num_classes
 

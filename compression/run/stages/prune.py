@@ -51,7 +51,7 @@ def obtain_pruned(context: Context, made: Finished) -> StageRecord:
     config = student.config
     # Neither a recipe's name nor the training of the compacted model changes this stage's result.
     strategy = _without(result_settings(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
-    training = _without(training_settings(student), "warmup", "min_lr", "early_epoch", "freeze_epochs")
+    training = _without(training_settings(student), "warmup", "min_lr", "early_epoch", "freeze_epochs", "first_size")
     if config.strategy.recovery.epochs is not None:
         # The parent's key has the length of dense training.
         training = _without(training, "epochs")

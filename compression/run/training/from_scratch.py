@@ -9,6 +9,7 @@ from lightning.pytorch import Callback
 from torch import nn
 
 from compression.callbacks.early_weights import EarlyWeights
+from compression.callbacks.progressive_size import ProgressiveSize
 from compression.core.learning_rate import warmup_cosine
 from compression.run.building.network_files import save_tensors
 from compression.run.context import Context
@@ -49,7 +50,8 @@ def train_from_scratch(
     )
     task = make_task(context, model, lr_factor)
     configured = [instantiate(settings) for settings in (context.config.callbacks or {}).values()]
-    callbacks = [early, *configured, *(teach(model) if teach else ())]
+    sized = [ProgressiveSize(training.first_size)] if training.first_size < 1 else []
+    callbacks = [early, *sized, *configured, *(teach(model) if teach else ())]
     fitted = fit(context, stage, folder, task, num_epochs=num_epochs, callbacks=callbacks, devices=devices)
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {
