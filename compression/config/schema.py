@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -228,14 +229,21 @@ def register() -> None:
     ConfigStore.instance().store(name="schema", node=Config)
 
 
+@cache
+def _schema() -> DictConfig:
+    """Return the schema as OmegaConf wants it. It is never changed, and takes a while to make."""
+    return OmegaConf.structured(Config)
+
+
 def to_config(cfg: DictConfig) -> Config:
     """Return the checked configuration; raises ``InputError`` or an OmegaConf error naming the key."""
     known = {f.name for f in fields(Config)}
     for key in cfg:
-        allowed = f"one of {', '.join(sorted(known))}{hint_at(str(key), sorted(known))}"
-        require(key in known or key == "hydra", f"+{key!s}", cfg[key], allowed)
+        if key not in known and key != "hydra":
+            allowed = f"one of {', '.join(sorted(known))}{hint_at(str(key), sorted(known))}"
+            raise InputError(f"+{key!s}={cfg[key]}: must be {allowed}")
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key in known])
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), own))
+    config = OmegaConf.to_object(OmegaConf.merge(_schema(), own))
     assert isinstance(config, Config)
     check_section(config)
     return config

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from compression.core.channels_last import to_channels_last_
+
 
 class Teacher:
     """A frozen network ``net`` in evaluation mode, which runs without gradient.
@@ -32,7 +34,7 @@ class Teacher:
 
     def to(self, device: torch.device) -> None:
         """Move the network to ``device``, in channels-last memory like the images."""
-        self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        to_channels_last_(self.net.to(device))
         self._scale, self._shift = self._scale.to(device), self._shift.to(device)
 
     @torch.no_grad()

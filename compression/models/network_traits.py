@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from compression.core.adapted_network import keep_contiguous_
+from compression.core.channels_last import to_channels_last_
 from compression.core.eval_mode import evaluating
 from compression.core.seeding import make_generator
 from compression.core.selection import mark_idle_, prunable_weights
@@ -48,7 +49,7 @@ def find_traits(model: nn.Module, example: Tensor) -> NetworkTraits:
     images = torch.randn(example.shape, generator=make_generator("traits"))
     with torch.random.fork_rng(devices=[]):
         try:
-            idle = _run(model.to(memory_format=torch.channels_last), images)
+            idle = _run(to_channels_last_(model), images)
             return NetworkTraits(idle=idle)
         except UNSUITABLE:
             pass

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from compression.core.channels_last import to_channels_last_
 from compression.runtimes.runtime import Predictor
 from compression.system.freed_memory import keep_freed_memory
 
@@ -23,7 +24,7 @@ class EagerRuntime:
         """
         torch.set_num_threads(threads)
         keep_freed_memory()
-        model = copy.deepcopy(source).cpu().eval().to(memory_format=torch.channels_last)
+        model = to_channels_last_(copy.deepcopy(source).cpu().eval())
 
         def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
             with torch.inference_mode():

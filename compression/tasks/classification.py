@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
+from compression.core.channels_last import to_channels_last_
 from compression.core.label_loss import LabelLoss
 from compression.tasks.class_score import ClassScore
 
@@ -37,7 +38,7 @@ class Classification(LightningModule):
         monitor: str = "accuracy",
     ) -> None:
         super().__init__()
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = to_channels_last_(net)
         self.optimizer_factory = optimizer
         self.lr_factor = lr_factor
         self.label_loss = label_loss or LabelLoss()

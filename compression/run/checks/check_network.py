@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from compression.config.schema import STAGES
 from compression.core.adapted_network import find_class
+from compression.core.channels_last import to_channels_last_
 from compression.core.errors import InputError
 from compression.core.selection import PRUNABLE
 from compression.core.shared_tensors import find_aliases
@@ -134,7 +135,7 @@ def _check_training(context: Context, model: nn.Module) -> None:
     images, labels = small_batch(context)
     advice = "auxiliary classifiers often need larger images" if size < 128 else "the forward must accept such images"
     with torch.random.fork_rng(devices=[]), told(context, f"does not train on data.image_size={size}", advice=advice):
-        model.to(memory_format=torch.channels_last)
+        to_channels_last_(model)
         logits = model.train()(images)
         check_logits(context, logits)
         loss = make_label_loss(context)(logits.float(), labels)

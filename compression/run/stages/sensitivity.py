@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from compression.config.rules import result_settings
+from compression.core.channels_last import to_channels_last_
 from compression.core.class_scores import collect_confusions, score_confusions
 from compression.core.eval_mode import evaluating
 from compression.core.seeding import derive_seed, make_generator
@@ -56,7 +57,7 @@ def obtain_sensitivity_of(context: Context, parent: StageRecord, kind: str) -> S
 
 def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> Made:
     settings = context.config.sensitivity
-    model = load_network(context, parent).to(context.machine.device).to(memory_format=torch.channels_last)
+    model = to_channels_last_(load_network(context, parent).to(context.machine.device))
     example = context.example(context.machine.device)
     units = find_units(
         instantiate(KINDS[kind]["granularity"]), model, example=example, amount=settings.sparsities[0], target=kind

@@ -9,7 +9,6 @@ def test_a_network_that_takes_the_first_images_is_accepted(tmp_path):
 
 def test_a_network_of_one_size_is_refused_with_the_size(tmp_path):
     message = refusal(tmp_path, "model=custom", "model._target_=user_nets.OneSize", "training.first_size=0.5")
-    assert message.startswith(
-        "model user_nets.OneSize does not run on 4 pixels, where training.first_size=0.5 begins: "
-    )
+    start = "model user_nets.OneSize does not run on 16 pixels, where training.first_size=0.5 begins: "
+    assert message.startswith(start)
     assert message.endswith("; must be larger, or 1")
