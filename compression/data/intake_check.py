@@ -12,7 +12,7 @@ from compression.data.walk_folder import PassedOver
 
 # Images of the largest class per image of the smallest. Above this ratio accuracy says little.
 MAX_IMBALANCE = 10.0
-# Number and share of constant or equal pictures from which they are told: fewer do no harm.
+# Number and share of constant or equal pictures from which a warning names them: fewer do no harm.
 _MANY, _MANY_SHARE = 3, 0.02
 
 _HARM = {

@@ -47,7 +47,7 @@ def check_patterns(name: str, value: object) -> tuple[str, ...]:
 def check_group_pattern(value: object) -> re.Pattern[str] | None:
     r"""Return the compiled regular expression, None for null.
 
-    Raises ``InputError`` for a text that is none, or that has no group in brackets.
+    Raises ``InputError`` for a text that is no regular expression, or that has no group in brackets.
     """
     if value is None:
         return None

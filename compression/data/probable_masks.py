@@ -77,7 +77,7 @@ def _find_suffixes(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _guess(found: Sequence[str], names: Sequence[str]) -> str:
-    """Return a pattern on the extension that selects exactly ``found``; "" if there is none."""
+    """Return a pattern on the extension that selects exactly ``found``; or "" if none does."""
     wanted, all_ = (_count_extensions(some) for some in (found, names))
     return f"*.{next(iter(wanted))}" if len(wanted) == 1 and wanted.items() <= all_.items() else ""
 

@@ -45,9 +45,9 @@ def module_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 
 
 def is_layer(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Return whether ``node`` is a convolution or linear layer that can be quantized, with a weight of its own.
+    """Return whether ``node`` is a convolution or linear layer that can be quantized and that owns its weight.
 
-    A layer that computes its weight from other tensors, as with weight norm, is none.
+    A layer that computes its weight from other tensors, as with weight norm, cannot be quantized.
     """
     module = module_of(graph, node)
     return (
