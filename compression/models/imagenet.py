@@ -5,13 +5,13 @@ from torchvision.models import WeightsEnum
 
 from compression.core.errors import InputError, first_line
 
-STEMS = ("cifar", "imagenet")
+STEMS = ("cifar", "light", "imagenet")
 
 
-def check_stem(stem: str) -> None:
-    """Raise ``InputError`` unless ``stem`` is one of ``STEMS``."""
-    if stem not in STEMS:
-        raise InputError(f"model.stem={stem!r} is unknown; allowed: {', '.join(STEMS)}")
+def check_stem(stem: str, *, allowed: tuple[str, ...] = STEMS) -> None:
+    """Raise ``InputError`` unless ``stem`` is one of those ``allowed``."""
+    if stem not in allowed:
+        raise InputError(f"model.stem={stem!r} is unknown; allowed: {', '.join(allowed)}")
 
 
 def check_fraction(value: float, *, name: str) -> None:

@@ -33,8 +33,9 @@ def mobilenet_v2(
     """Return MobileNetV2: ``[B, in_channels, H, W]`` to ``logits: [B, num_classes]``.
 
     ``width_mult`` in (0, 16] scales the number of channels. ``stem="cifar"`` sets the first two strides of 2 to 1, so
-    that 32x32 images reach the head at 4x4. Every weight keeps its shape, so ``pretrained=True`` works with either
-    stem, but only with ``width_mult=1``. Raises ``InputError`` for an option out of range or a failed download.
+    that 32x32 images reach the head at 4x4; ``stem="light"`` sets the second one alone to 1. Every weight keeps its
+    shape, so ``pretrained=True`` works with every stem, but only with ``width_mult=1``. Raises ``InputError`` for an
+    option out of range or a failed download.
     """
     check_stem(stem)
     check_num_classes(num_classes)
@@ -45,7 +46,7 @@ def mobilenet_v2(
         raise InputError(f"model.pretrained=true has no weights for width_mult={width_mult!r}; allowed: 1.0")
 
     setting = [list(row) for row in SETTING]
-    if stem == "cifar":
+    if stem != "imagenet":
         setting[1][3] = 1
     net = models.mobilenet_v2(
         num_classes=num_classes, width_mult=width_mult, dropout=dropout, inverted_residual_setting=setting

@@ -20,8 +20,9 @@ def resnet18(
     """Return ResNet-18: ``[B, in_channels, H, W]`` to ``logits: [B, num_classes]``.
 
     ``width_mult`` in (0, 1] scales the channels of every layer, rounded to a multiple of 8. ``stem="cifar"`` is a 3x3
-    convolution of stride 1 without max pooling. ImageNet weights exist only for the other stem and the full width, so
-    ``pretrained=True`` needs ``stem="imagenet"`` and ``width_mult=1``. Raises ``InputError`` for an option out of
+    convolution of stride 1 without max pooling; ``stem="light"`` is torchvision's convolution without max pooling.
+    ImageNet weights do not fit the first of them, and exist for the full width only, so ``pretrained=True`` needs
+    another stem and ``width_mult=1``. Raises ``InputError`` for an option out of
     range or a failed download.
     """
     check_stem(stem)
@@ -30,14 +31,15 @@ def resnet18(
         raise InputError(f"model.width_mult={width_mult!r} is out of range; allowed: 0 < width_mult <= 1")
     if pretrained and width_mult != 1.0:
         raise InputError(f"model.pretrained=true has no weights for width_mult={width_mult!r}; allowed: 1.0")
-    if pretrained and stem != "imagenet":
+    if pretrained and stem == "cifar":
         raise InputError(
-            f"model.pretrained=true has no weights for the 3x3 stem of model.stem={stem!r}; allowed: imagenet"
+            f"model.pretrained=true has no weights for the 3x3 stem of model.stem={stem!r}; allowed: light, imagenet"
         )
     net = models.resnet18(num_classes=num_classes)
     if stem == "cifar":
         net.conv1 = nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+    if stem != "imagenet":
         net.maxpool = nn.Identity()
     if width_mult != 1.0:
         _narrow_(net, width_mult)

@@ -31,7 +31,8 @@ def vgg11(
     below 1 need the compact head and ``pretrained=False``. Raises ``InputError`` for an option out of range or a failed
     download.
     """
-    check_stem(stem)
+    # Between no pooling at first and ImageNet's there is nothing.
+    check_stem(stem, allowed=("cifar", "imagenet"))
     check_num_classes(num_classes)
     check_fraction(dropout, name="dropout")
     if head not in HEADS:

@@ -41,7 +41,7 @@ def test_all_weights_but_the_head_are_loaded(monkeypatch):
 
 
 def test_options_that_all_families_refuse():
-    with pytest.raises(InputError, match=r"^model\.stem='svhn' is unknown; allowed: cifar, imagenet$"):
+    with pytest.raises(InputError, match=r"^model\.stem='svhn' is unknown; allowed: cifar, light, imagenet$"):
         check_stem("svhn")
     for value in (-0.1, 1.0, float("nan")):
         with pytest.raises(InputError, match=r"^model\.dropout=.* is out of range; allowed: 0 <= dropout < 1$"):

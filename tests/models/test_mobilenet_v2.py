@@ -21,8 +21,9 @@ def test_number_of_weights(kwargs, expected):
     assert num_weights(mobilenet_v2, **kwargs) == expected
 
 
-def test_cifar_stem_keeps_resolution():
+def test_stems_keep_more_or_less_of_the_resolution():
     assert resolution(build_meta(mobilenet_v2, num_classes=2).eval().features) == [4, 4]
+    assert resolution(build_meta(mobilenet_v2, num_classes=2, stem="light").eval().features) == [2, 2]
     assert resolution(build_meta(mobilenet_v2, num_classes=2, stem="imagenet").eval().features) == [1, 1]
 
 

@@ -24,11 +24,12 @@ def test_number_of_weights(kwargs, expected):
     assert num_weights(resnet18, **kwargs) == expected
 
 
-def test_cifar_stem_keeps_resolution():
+def test_stems_keep_more_or_less_of_the_resolution():
     def without_head(model):
         return nn.Sequential(*list(model.children())[:-2])
 
     assert resolution(without_head(build_meta(resnet18, num_classes=2).eval())) == [4, 4]
+    assert resolution(without_head(build_meta(resnet18, num_classes=2, stem="light").eval())) == [2, 2]
     assert resolution(without_head(build_meta(resnet18, num_classes=2, stem="imagenet").eval())) == [1, 1]
 
 
@@ -61,10 +62,10 @@ def test_pretrained_keeps_all_but_the_head(monkeypatch):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"stem": "svhn"}, "model.stem='svhn' is unknown; allowed: cifar, imagenet"),
+        ({"stem": "svhn"}, "model.stem='svhn' is unknown; allowed: cifar, light, imagenet"),
         (
             {"pretrained": True},
-            "model.pretrained=true has no weights for the 3x3 stem of model.stem='cifar'; allowed: imagenet",
+            "model.pretrained=true has no weights for the 3x3 stem of model.stem='cifar'; allowed: light, imagenet",
         ),
     ],
 )
