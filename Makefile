@@ -6,7 +6,7 @@ THREADS ?= 1
 PACKAGES := compression tests experiments train.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format types imports check constraints clean
+.PHONY: help setup demo test test-slow lint format types imports check constraints results clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ imports: setup ## check the direction of imports
 	$(BIN)/lint-imports
 
 check: lint types imports test ## run lint, types, imports and test
+
+results: setup ## write the tables of README.md and docs/results.md from the records
+	$(BIN)/python experiments/make_results.py
 
 constraints: setup ## pin the newest compatible versions in constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --no-header --no-annotate -o constraints.txt

@@ -1,0 +1,282 @@
+"""Write the tables of results in README.md and docs/results.md from the records in this folder.
+
+    make results                                        # writes them
+    python experiments/make_results.py --check          # fails if a table differs from its records
+
+A table stands between two comments, ``<!-- results: NAME -->`` and ``<!-- end -->``. NAME is a function in ``TABLES``.
+"""
+
+import argparse
+import csv
+import json
+import re
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from compression.reporting.result_table import make_rows, to_rich
+
+HERE = Path(__file__).resolve().parent
+PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "results.md")
+BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+NETWORKS = {
+    "mobilenet_v2-imagenet": "MobileNetV2, ImageNet stem",
+    "mobilenet_v2-cifar": "MobileNetV2, CIFAR stem",
+    "resnet18-imagenet": "ResNet-18, ImageNet stem",
+    "resnet18-cifar": "ResNet-18, CIFAR stem",
+    "vgg11-cifar": "VGG-11, CIFAR stem",
+}
+NAMES = {"mobilenet_v2": "MobileNetV2", "resnet18": "ResNet-18", "vgg11": "VGG-11"}
+
+
+def read(record: str) -> Any:
+    """Return the record, a JSON file in this folder."""
+    return json.loads((HERE / record).read_text())
+
+
+def to_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: int = 1) -> str:
+    """Return a Markdown table whose first ``text`` columns are words, and whose others are numbers."""
+    lines = [f"| {' | '.join(header)} |", "|" + "---|" * text + "---:|" * (len(header) - text)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a fraction in percent, without the sign."""
+    return f"{100 * share:.{digits}f}"
+
+
+def lost(dense: float, compressed: float) -> str:
+    """Return the points lost; a gain is negative."""
+    return f"{100 * (dense - compressed):+.2f}"
+
+
+def make_demo() -> str:
+    """Return the table that the first command prints, as an indented block."""
+    metrics = read("digits/demo.json")
+    console = Console(width=100, color_system=None, legacy_windows=False)
+    title = f"{metrics['run']['name']}, {metrics['compressed']['test_images']:,} test images"
+    with console.capture() as captured:
+        console.print(to_rich(make_rows(metrics), title))
+    return "\n".join(f"    {line.rstrip()}".rstrip() for line in captured.get().rstrip().splitlines())
+
+
+def make_summary() -> str:
+    """Return one line for each record."""
+    return to_table(("question", "answer", "record"), _summarize(), text=3)
+
+
+def _summarize() -> Iterable[Sequence[str]]:
+    digits = read("digits/results.json")
+    drops = [100 * (run["dense_accuracy"] - run["accuracy"]) for run in digits]
+    ratio = statistics.mean(run["compression_ratio"] for run in digits)
+    yield (
+        "90 % of the weights pruned, MobileNetV2, digits, three seeds",
+        f"{ratio:.1f}x smaller file, {statistics.mean(drops):.2f} points lost ({min(drops):+.2f} to {max(drops):+.2f})",
+        link("digits"),
+    )
+    smallest = min(read_sweep(), key=lambda row: float(row["bytes"]))
+    yield (
+        "90 % pruned, 6 bits, MobileNetV2, CIFAR-10",
+        f"{float(smallest['compression_ratio']):.1f}x smaller file, {float(smallest['drop_points']):.2f} points lost",
+        link("sweeps"),
+    )
+    for network, label, note in (
+        ("mobilenet_v2-imagenet", "weights-0.9", "90 % of its weights pruned"),
+        ("resnet18-imagenet", "macs-0.9", "90 % of its MACs pruned"),
+    ):
+        if (HERE / f"sparse_engine/{network}/results.json").exists():
+            found = find_speed(network, label, threads=1, batch_size=64)
+            yield (
+                f"{NETWORKS[network]}, {note}, 64 images, one thread",
+                f"{found['dense']['median']:.1f}x as fast as the best dense engine",
+                link("sparse_engine"),
+            )
+    int8 = read("quantization/speed.json")["models"]["resnet18"]["batches"]["64"]["engines"]["onnxruntime int8"]
+    run = read("quantization/runs.json")["w8a8-resnet18"]
+    speed, points = int8["speedup_over_best_dense"]["median"], 100 * (run["dense"] - run["executed"])
+    yield (
+        "INT8 in integer arithmetic, ResNet-18, CIFAR-10, 64 images",
+        f"{speed:.1f}x as fast as the best dense engine, {points:.2f} points lost",
+        link("quantization"),
+    )
+    training = read("training_throughput/results.json")["rows"]
+    gains = [row["ours over plain"]["median"] for row in training]
+    yield (
+        "training, images per second, four networks",
+        f"{min(gains):.1f} to {max(gains):.1f}x as many as a plain PyTorch loop",
+        link("training_throughput"),
+    )
+    if (HERE / "many_networks/results.json").exists():
+        rows = read("many_networks/results.json")
+        works = sum(row["result"] == "works" for row in rows)
+        yield (
+            f"{len(rows)} classifiers of timm and torchvision, pruned, in INT8, as ONNX",
+            f"{works} work, {len(rows) - works} are refused in one line before training",
+            link("many_networks"),
+        )
+
+
+def link(folder: str) -> str:
+    """Return a link from the top of the project to an experiment."""
+    return f"[{folder}](experiments/{folder}/README.md)"
+
+
+def read_sweep() -> list[dict[str, str]]:
+    """Return the twelve jobs of the sweep on CIFAR-10."""
+    with (HERE / "sweeps" / "cifar10" / "results.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["kind"] == "grid"]
+
+
+def make_sweep() -> str:
+    """Return accuracy and bytes of the twelve configurations."""
+    rows = sorted(read_sweep(), key=lambda row: float(row["compression_ratio"]))
+    header = ("pruned, %", "weight bits", "activation bits", "test, %", "points lost", "file, KiB", "smaller")
+    return to_table(
+        header,
+        (
+            (
+                f"{100 * float(row['axis.sparsity']):.0f}",
+                row["weight_bits"],
+                row["activation_bits"],
+                percent(float(row["accuracy"])),
+                f"{float(row['drop_points']):+.2f}",
+                f"{int(row['bytes']) / 1024:.0f}",
+                f"{float(row['compression_ratio']):.1f}x",
+            )
+            for row in rows
+        ),
+        text=0,
+    )
+
+
+def make_int8() -> str:
+    """Return accuracy, agreement and speed of networks in INT8."""
+    runs, speeds = read("quantization/runs.json"), read("quantization/speed.json")["models"]
+
+    def speed(model: str, batch: str) -> str:
+        if model not in speeds:
+            return "-"
+        found = speeds[model]["batches"][batch]["engines"]
+        best = max(found[name]["speedup_over_best_dense"]["median"] for name in found if name.endswith(" int8"))
+        return f"{best:.1f}x"
+
+    def cells(name: str) -> Sequence[str]:
+        bits, model = name.rsplit("-", 1)
+        run = runs[name]
+        executed = model in speeds and bits == "w8a8"
+        return (
+            NAMES[model],
+            bits.removeprefix("qat-").upper() + (", trained" if bits.startswith("qat") else ""),
+            percent(run["dense"], 2),
+            lost(run["dense"], run["executed"]),
+            percent(run["parity"]["agreement"], 2),
+            f"{run['dense_bytes'] / run['bytes']:.1f}x",
+            *(speed(model, batch) if executed else "-" for batch in ("1", "64")),
+        )
+
+    header = ("network", "bits", "dense, %", "points lost", "same class, %", "smaller", "batch 1", "batch 64")
+    return to_table(header, map(cells, runs), text=2)
+
+
+def find_speed(network: str, label: str, *, threads: int, batch_size: int) -> Any:
+    """Return the speed-ups of the sparse engine with one file, over the best dense and the best INT8 engine."""
+    [row] = [
+        row
+        for row in read(f"sparse_engine/{network}/results.json")["rows"]
+        if (row["engine"], row["file"], row["threads"], row["batch_size"]) == ("sparse", label, threads, batch_size)
+    ]
+    return row["speedup"]
+
+
+def make_sparse() -> str:
+    """Return the speed-ups of the sparse engine for all networks and files in float32."""
+
+    def list_rows() -> Iterable[Sequence[str]]:
+        for network, name in NETWORKS.items():
+            if not (HERE / f"sparse_engine/{network}/results.json").exists():
+                continue
+            for label, file in read(f"sparse_engine/{network}/results.json")["files"].items():
+                ranking, share = label.split("-") if "-" in label else ("weights", "0.9")
+                bits = "32" if "-" in label else label[1 : label.index("a")]
+                speeds = [
+                    f"{find_speed(network, label, threads=threads, batch_size=batch)[kind]['median']:.1f}x"
+                    for kind in ("dense", "int8")
+                    for threads, batch in ((1, 1), (1, 64), (2, 64))
+                ]
+                pruned = f"{100 * float(share):g} % of {'MACs' if ranking == 'macs' else 'weights'}"
+                yield (name, pruned, bits, f"{file['mac_density']:.2f}", *speeds)
+
+    header = ("network", "pruned", "bits", "MACs left", "dense 1/1", "1/64", "2/64", "INT8 1/1", "1/64", "2/64")
+    return to_table(header, list_rows(), text=2)
+
+
+def make_training() -> str:
+    """Return the images per second of trainings."""
+    kinds = ("plain", "bare", "ours", "bf16")
+    rows = (
+        (
+            row["model"],
+            *(f"{row[kind]['wall']:,.0f}" for kind in kinds),
+            f"{row['ours over plain']['median']:.1f}x",
+        )
+        for row in read("training_throughput/results.json")["rows"]
+    )
+    return to_table(("network", "plain loop", "bare step", "ours", "ours in bf16", "ours / plain"), rows)
+
+
+def make_tiles() -> str:
+    """Return the scores of networks on the magnetic tiles."""
+
+    def write(share: list[float]) -> str:
+        value, low, high = (100 * number for number in share)
+        return f"{value:.1f} ({low:.1f} to {high:.1f})"
+
+    def list_rows() -> Iterable[Sequence[str]]:
+        for row in read("magnetic_tiles/results.json"):
+            for kind in ("dense",) if row["compressed_to"] == "dense" else ("compressed",):
+                found = row[kind]
+                worst = min(found["classes"], key=lambda name, of=found["classes"]: of[name][0])
+                named = (row["start"], row["fit"], row["class_weights"], row["compressed_to"])
+                scores = (write(found["accuracy"]), write(found["balanced"]))
+                yield (*named, *scores, f"{worst} {100 * found['classes'][worst][0]:.1f}")
+
+    header = ("start", "fit", "class weights", "compressed", "accuracy, %", "balanced accuracy, %", "worst class, %")
+    return to_table(header, list_rows(), text=4)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "demo": make_demo,
+    "summary": make_summary,
+    "sweep": make_sweep,
+    "int8": make_int8,
+    "sparse": make_sparse,
+    "training": make_training,
+    "tiles": make_tiles,
+}
+
+
+def fill(text: str) -> str:
+    """Return a page with every table made again. Raises KeyError for an unknown table."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[4]}", text)
+
+
+def main() -> None:
+    """Write the pages, or say which of them is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail if a page is out of date")
+    check = parser.parse_args().check
+    stale = [page for page in PAGES if fill(page.read_text()) != page.read_text()]
+    for page in stale:
+        print(f"{page.name} {'differs from its records: run make results' if check else 'written'}")
+        if not check:
+            page.write_text(fill(page.read_text()))
+    if check and stale:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Tables of results in README.md and docs/results.md are those of the records."""
+
+import importlib.util
+import re
+
+import pytest
+from runs import ROOT
+
+spec = importlib.util.spec_from_file_location("make_results", ROOT / "experiments" / "make_results.py")
+results = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(results)
+
+
+@pytest.mark.parametrize("page", results.PAGES, ids=lambda page: page.name)
+def test_every_table_equals_its_record(page):
+    text = page.read_text()
+    assert results.BLOCK.search(text), "no table, so nothing would be checked"
+    assert results.fill(text) == text, "run make results"
+
+
+def test_every_table_is_used_once():
+    found = [name for page in results.PAGES for _, name, *_ in results.BLOCK.findall(page.read_text())]
+    assert sorted(found) == sorted(results.TABLES)
+
+
+def test_a_changed_figure_is_found():
+    text = (ROOT / "README.md").read_text()
+    [start] = [match.end() for match in re.finditer(r"<!-- results: summary -->", text)]
+    digit = re.compile(r"\d").search(text, start)
+    changed = text[: digit.start()] + str((int(digit.group()) + 1) % 10) + text[digit.end() :]
+    assert results.fill(changed) == text
