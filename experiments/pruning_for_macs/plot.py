@@ -2,7 +2,7 @@
 
     python experiments/pruning_for_macs/plot.py
 
-Reads results.json of this folder, and the speed of the same files from ../sparse_engine/NETWORK/results.json, one thread
+Reads results.json of this folder, and the speed of the same files from ../sparse_engine, for one thread
 and a batch of 64. Error bars are the standard deviation over seeds.
 """
 

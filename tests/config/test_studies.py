@@ -1,0 +1,50 @@
+"""Recipes of known studies: each composes, and holds the study's own settings."""
+
+import pytest
+from composing import compose_fully
+from runs import compose_config
+
+PAIRS = {
+    "oneshot_l1_50": ("oneshot_l1", 0.5),
+    "oneshot_l1_90": ("oneshot_l1", 0.9),
+    "oneshot_random_90": ("oneshot_random", 0.9),
+    "iterative_l1_90": ("iterative_l1", 0.9),
+    "iterative_structured_l2_90": ("iterative_structured_l2", 0.9),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_pair_of_study_a_has_its_strategy_and_sparsity(pair):
+    config = compose_config(f"experiment=study_a_{pair}")
+    assert (config.strategy.name, config.target_sparsity) == PAIRS[pair]
+    assert (config.data["batch_size"], config.data["normalization"]) == (64, "cifar10_alt")
+    assert config.model["pretrained"]
+
+
+def test_the_sweep_of_study_a_has_every_pair():
+    swept = compose_fully("+sweep=study_a").hydra.sweeper.params.experiment
+    assert sorted(swept.split(",")) == sorted(f"study_a_{pair}" for pair in PAIRS)
+
+
+def test_study_b_has_its_schedule():
+    config = compose_config("experiment=study_b", "sparsity=0.7", "weight_bits=6", "activation_bits=8")
+    assert (config.training.epochs, config.training.optimizer["lr"], config.training.min_lr) == (200, 0.1, 1e-4)
+    assert (config.data["batch_size"], config.data["augment"]["colour_jitter"]) == (128, 0.2)
+    strategy = config.strategy
+    assert (strategy.schedule["steps"], strategy.recovery.epochs, strategy.recovery.lr) == (10, 5, 0.001)
+    assert (strategy.max_accuracy_drop, config.quantization.calibration_batches) == (5.0, 100)
+
+
+def test_study_c_has_its_stages():
+    config = compose_config("experiment=study_c")
+    assert (config.training.epochs, config.training.optimizer["lr"], config.data["batch_size"]) == (8, 1e-3, 1024)
+    assert (config.distillation.epochs, config.distillation.temperature) == (10, 4.0)
+    assert (config.target_sparsity, config.strategy.recovery.epochs, config.strategy.recovery.lr) == (0.4, 5, 1e-4)
+    assert (config.quantization.name, config.weight_bits, config.activation_bits) == ("dynamic", 8, 8)
+
+
+def test_studies_d_and_e_have_their_strategies():
+    vgg = compose_config("experiment=study_d")
+    assert (vgg.strategy.name, vgg.model["pretrained"]) == ("layerwise_l1", True)
+    again = compose_config("experiment=study_e", "sparsity=0.5")
+    assert (again.seed, again.target_sparsity) == (42, 0.5)
