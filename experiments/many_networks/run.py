@@ -53,7 +53,7 @@ TIMM = (
     ("levit_128s", 224),
     ("mixer_s32_224", 64, "+model.img_size=64"),
     ("xcit_nano_12_p16_224", 64, "+model.img_size=64"),
-    ("pvt_v2_b0", 64, "+model.img_size=64"),
+    ("pvt_v2_b0", 64),
     ("test_mambaout", 64),
     ("test_byobnet", 64),
     ("hardcorenas_a", 64),
