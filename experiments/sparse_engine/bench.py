@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from compression.artifact import Artifact, load_artifact
@@ -178,20 +179,40 @@ def to_markdown(document: dict[str, Any]) -> str:
 
 
 def draw_speedup(document: dict[str, Any]) -> Figure:
-    """Return a picture of speed-up over the fastest dense engine against MACs left, a line per threads and batch."""
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
+    """Return a picture of speed-up over the fastest dense engine: against sparsity, and against MACs left."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    by_sparsity, by_macs = figure.subplots(1, 2, sharey=True)
+    draw_lines(by_sparsity, document, lambda file: 100 * file["sparsity"], only="weights")
+    by_sparsity.set_xlabel("weights pruned by number, %", fontsize=TEXT)
+    by_sparsity.set_ylabel("times faster (10th to 90th percentile)", fontsize=TEXT)
+    by_sparsity.set_title("Sparse engine over the fastest dense FP32 engine", fontsize=TITLE, loc="left")
+    by_sparsity.legend(fontsize=SMALL, frameon=False)
+    draw_lines(by_macs, document, lambda file: 100 * file["mac_density"])
+    by_macs.set_xscale("log")
+    by_macs.xaxis.set_major_formatter("{x:g}")
+    by_macs.xaxis.set_minor_formatter("{x:g}")
+    by_macs.invert_xaxis()
+    by_macs.set_xlabel("MACs left, %", fontsize=TEXT)
+    by_macs.set_ylim(bottom=0)
+    return figure
+
+
+def draw_lines(axes: Axes, document: dict[str, Any], place: Callable[[dict[str, Any]], float], only: str = "") -> None:
+    """Draw a line per threads and batch over all float32 files whose label begins with ``only``."""
     remove_frame(axes)
     settings = sorted({(row["batch_size"], row["threads"]) for row in document["rows"]})
     for batch_size, threads in settings:
-        points = sorted(
-            (100 * document["files"][row["file"]]["mac_density"], row["speedup"]["dense"])
+        rows = [
+            row
             for row in document["rows"]
             if row["engine"] == "sparse"
+            and row["file"].startswith(only)
             and not document["files"][row["file"]]["integers"]
             and (row["batch_size"], row["threads"]) == (batch_size, threads)
-        )
-        at, ratios = [x for x, _ in points], [ratio for _, ratio in points]
+        ]
+        rows.sort(key=lambda row: place(document["files"][row["file"]]))
+        at = [place(document["files"][row["file"]]) for row in rows]
+        ratios = [row["speedup"]["dense"] for row in rows]
         medians = [ratio["median"] for ratio in ratios]
         spread = [[one["median"] - one["p10"] for one in ratios], [one["p90"] - one["median"] for one in ratios]]
         axes.errorbar(
@@ -206,16 +227,6 @@ def draw_speedup(document: dict[str, Any]) -> Figure:
             label=f"batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}",
         )
     axes.axhline(1, color=BEFORE, linewidth=1, zorder=0)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
-    axes.invert_xaxis()
-    axes.set_ylim(bottom=0)
-    axes.set_title("Sparse engine over the fastest dense FP32 engine", fontsize=TITLE, loc="left")
-    axes.set_xlabel("MACs left, % (bars: 10th to 90th percentile of rounds)", fontsize=TEXT)
-    axes.set_ylabel("times faster", fontsize=TEXT)
-    axes.legend(fontsize=SMALL, frameon=False)
-    return figure
 
 
 def main() -> None:
