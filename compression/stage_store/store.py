@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from compression.core.errors import InputError
 from compression.core.sizes import format_size
 from compression.stage_store.entries import OLD, PARTIAL
 from compression.stage_store.locks import StageLocks
@@ -159,7 +160,13 @@ class Store:
         self._make_room(expect=key.stage)
         partial = self._begin(final)
         started = time.perf_counter()
-        made = make(partial)
+        try:
+            made = make(partial)
+        except InputError:
+            # Wrong input leaves nothing behind, unless there is a checkpoint to continue from.
+            if not any((partial / RESUME).iterdir()):
+                shutil.rmtree(partial)
+            raise
         seconds = made.earlier_seconds + time.perf_counter() - started
         self._publish(key, partial, final, made.results, seconds)
         return StageRecord(key, final, made.results, seconds, reused=False, made_with=self.made_with)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compression.core.errors import InputError
 from compression.stage_store import store as store_module
 from compression.stage_store.store import RESUME, Made, StageKey, Store
 
@@ -144,6 +145,19 @@ def test_a_failed_stage_keeps_its_checkpoints(tmp_path):
     assert not record.reused
     assert names(tmp_path) == [f"dense-{KEY.id}"]
     assert files(record.path) == ["stage.json"]
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_wrong_input_leaves_nothing_but_checkpoints(tmp_path, trained):
+    def refuse(folder):
+        (folder / "initial.safetensors").write_text("weights")
+        if trained:
+            (folder / RESUME / "last.ckpt").write_text("checkpoint")
+        raise InputError("data.root=photos: 1 damaged image")
+
+    with pytest.raises(InputError, match="1 damaged image"):
+        make_store(tmp_path).obtain(KEY, refuse)
+    assert names(tmp_path) == ([f"dense-{KEY.id}.partial"] if trained else [])
 
 
 def test_overwrite_makes_each_stage_once_per_invocation(tmp_path):
