@@ -28,7 +28,7 @@ def test_a_sweep_with_one_failed_job_reports_eleven_results_and_one_reason(tmp_p
     assert code == 1, output
     folder = tmp_path / "sweep"
     with (folder / "results.csv").open() as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["kind"] != "dense"]
     assert [row["status"] for row in rows].count(FINISHED) == 11
     [failed] = [row for row in rows if row["status"] == FAILED]
     assert failed["axis.model.number"] == "7"

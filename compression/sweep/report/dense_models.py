@@ -1,7 +1,7 @@
 """The dense models of a sweep: a row of every table, so that each loss stands beside what it is measured against."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,15 @@ def list_dense_models(answer: Answer) -> list[DenseModel]:
     return [_make(answer, group, _name(group, groups)) for group in groups]
 
 
+def list_dense_runs(answer: Answer) -> Iterator[tuple[str, Measured]]:
+    """Yield the label of each dense training, and the first run that is compared with it."""
+    jobs = [job for job in answer.sweep.finished if not job.is_baseline] or answer.sweep.finished
+    groups = _join(group_by_seed(jobs))
+    for group in groups:
+        for run in _distinct(group).values():
+            yield _name(group, groups), run
+
+
 def _join(groups: Iterable[Sequence[JobRecord]]) -> list[list[JobRecord]]:
     """Return the groups, joined where they share a dense training."""
     joined: list[list[JobRecord]] = []
@@ -61,12 +70,16 @@ def _identify(job: JobRecord) -> Any:
     return run.stages.get("dense") or numbers
 
 
-def _make(answer: Answer, jobs: Sequence[JobRecord], label: str) -> DenseModel:
+def _distinct(jobs: Iterable[JobRecord]) -> dict[Any, Measured]:
     runs: dict[Any, Measured] = {}
     for job in jobs:
         assert job.measured is not None
         runs.setdefault(_identify(job), job.measured)
-    monitor = answer.monitor
+    return runs
+
+
+def _make(answer: Answer, jobs: Sequence[JobRecord], label: str) -> DenseModel:
+    runs, monitor = _distinct(jobs), answer.monitor
     tests = [score for run in runs.values() if (score := run.dense_score(monitor)) is not None]
     vals = [score for run in runs.values() if (score := run.dense_val_score(monitor)) is not None]
     test = summarize(tests)

@@ -14,7 +14,7 @@ AXIS = "axis."
 _BEFORE = {
     "job": "name of the job, and of its folder",
     "kind": "grid; run: a single run outside a sweep; baselines: random (random pruning at the same sparsity), "
-    "small_dense (a narrower dense network in INT8)",
+    "small_dense (a narrower dense network in INT8); dense: a dense training of the grid, without a job",
     "configuration": "the job apart from its seed; jobs of one configuration differ only in their seed",
     "status": "finished, running, failed, killed, interrupted (its process is gone), waiting (not started), broken "
     "(its records cannot be used)",

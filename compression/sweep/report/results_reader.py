@@ -11,6 +11,7 @@ from compression.core.class_scores import MONITORS
 from compression.core.errors import InputError
 from compression.reporting.metrics_reader import Failures, Latency, Measured, Share, Span, WorstClass
 from compression.sweep.jobs import BROKEN, FINISHED
+from compression.sweep.report.dense_rows import DENSE
 from compression.sweep.report.job_table import AXIS
 from compression.sweep.report.records import SEED, JobRecord, SweepRecord, parse_value
 
@@ -27,7 +28,7 @@ def read_results(folder: Path) -> SweepRecord:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
-        jobs = tuple(_read_job(row) for row in rows)
+        jobs = tuple(_read_job(row) for row in rows if row["kind"] != DENSE)
     except (OSError, UnicodeError, csv.Error, LookupError, ValueError, TypeError) as error:
         raise InputError(f"{path}: is not the table of a sweep: {type(error).__name__}: {error}") from error
     if not jobs:

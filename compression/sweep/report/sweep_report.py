@@ -20,6 +20,7 @@ from compression.sweep.report.actual_bits import add_bits, describe_machines
 from compression.sweep.report.board_columns import NAME, list_board_rows, list_columns, write_percent
 from compression.sweep.report.board_pictures import update_pictures
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
+from compression.sweep.report.dense_rows import make_dense_rows
 from compression.sweep.report.fronts import Front, make_fronts
 from compression.sweep.report.hparams_rows import update_hparams
 from compression.sweep.report.job_table import define_columns, is_varying, make_rows, to_csv
@@ -86,7 +87,7 @@ def aggregate(folder: Path) -> SweepResult:
         save_figure(figure, pictures[name])
     summary = make_summary(result)
     document = {"columns": columns, "varying": [key for key in columns if is_varying(key)], "jobs": rows, **summary}
-    write_atomic(folder / "results.csv", to_csv(rows, columns=list(columns)).encode())
+    write_atomic(folder / "results.csv", to_csv([*rows, *make_dense_rows(answer)], columns=list(columns)).encode())
     write_atomic(folder / "results.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     short = {**summary, "leaderboard": summary["leaderboard"][:MAX_IN_SUMMARY]}
     write_atomic(folder / "summary.yaml", yaml.safe_dump(short, sort_keys=False, allow_unicode=True).encode())

@@ -77,7 +77,7 @@ def machines(tmp_path):
 def test_the_table_of_jobs_has_asked_and_actual_bits(machines):
     aggregate(machines.path)
     with (machines.path / "results.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+        rows = [row for row in csv.DictReader(stream) if row["kind"] != "dense"]
     keys = (
         "weight_bits",
         "actual_weight_bits_min",
