@@ -1,6 +1,6 @@
 """Table and pictures of a sweep, copied to this folder, and the comparison with the known result.
 
-python experiments/sweeps/collect.py outputs/sweep-cifar10-mobilenet_v2
+python experiments/sweeps/collect.py outputs/sweep-cifar10-mobilenet_v2 outputs/dense-20/metrics.json
 """
 
 import csv
@@ -17,8 +17,11 @@ KNOWN_DENSE = 89.45
 
 
 def main() -> None:
-    """Copy results.csv and the pictures, and print two tables."""
+    """Copy results.csv, the pictures and the accuracy of the dense network trained as long, and print two tables."""
     folder = Path(sys.argv[1])
+    longer = json.loads(Path(sys.argv[2]).read_text())
+    kept = {"epochs": longer["run"]["epochs"]["dense"], "accuracy": longer["dense"]["accuracy"]}
+    (HERE / "dense_20.json").write_text(json.dumps(kept) + "\n")
     KEPT.mkdir(exist_ok=True)
     shutil.copy(folder / "results.csv", KEPT)
     for picture in sorted((folder / "pictures").glob("*.png")):

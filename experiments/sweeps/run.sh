@@ -14,5 +14,5 @@ SWEEP=("${SETTINGS[@]}" training.epochs=15 name=sweep-cifar10-mobilenet_v2)
 # The dense network, trained as long as a pruned network in all.
 "$PYTHON" train.py strategy=none "${SETTINGS[@]}" training.epochs=20 name=dense-20
 # Copy the table and pictures to this folder.
-"$PYTHON" experiments/sweeps/collect.py "$OUT/sweep-cifar10-mobilenet_v2"
+"$PYTHON" experiments/sweeps/collect.py "$OUT/sweep-cifar10-mobilenet_v2" "$OUT/dense-20/metrics.json"
 "$PYTHON" experiments/sweeps/sharing.py "$OUT/sharing"
