@@ -13,11 +13,19 @@ GROWING, STEP = 0.8, 4
 def size_of_epoch(full: int, *, epoch: int, num_epochs: int, first: float) -> int:
     """Return the pixels of one side in ``epoch`` (from 0): ``first * full`` at first, ``full`` from 80 % of the epochs.
 
-    The size grows evenly and is a multiple of 4, unless it is ``full``.
+    The size grows evenly and is a multiple of 4, unless it is ``full``. The last epoch always has full images.
     """
-    done = min(1.0, epoch / (GROWING * num_epochs))
+    growing = min(GROWING * num_epochs, num_epochs - 1)
+    done = min(1.0, epoch / growing) if growing else 1.0
+    if done == 1.0:
+        return full
     wanted = full * (first + (1.0 - first) * done)
     return min(full, max(STEP, STEP * round(wanted / STEP)))
+
+
+def list_sizes(full: int, *, num_epochs: int, first: float) -> list[int]:
+    """Return the different sizes of all epochs, smallest first."""
+    return sorted({size_of_epoch(full, epoch=epoch, num_epochs=num_epochs, first=first) for epoch in range(num_epochs)})
 
 
 class ProgressiveSize(Callback):

@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import Callback
 from torch import nn
 
-from compression.callbacks.progressive_size import ProgressiveSize, size_of_epoch
+from compression.callbacks.progressive_size import ProgressiveSize, list_sizes, size_of_epoch
 from compression.tasks.classification import Classification, network
 
 pytestmark = pytest.mark.filterwarnings(
@@ -37,8 +37,14 @@ def test_the_size_grows_in_steps_of_four_pixels_and_is_full_for_the_last_fifth()
 
 
 def test_a_size_is_never_larger_than_the_images_and_never_below_four():
-    assert sizes(9, 4, 0.1) == [4, 4, 4, 8]
+    assert sizes(9, 4, 0.1) == [4, 4, 8, 9]
     assert sizes(3, 2, 0.5) == [3, 3]
+
+
+@pytest.mark.parametrize("expected", [[32], [16, 32], [16, 24, 32], [16, 20, 28, 32]])
+def test_the_last_of_few_epochs_has_full_images(expected):
+    assert sizes(32, len(expected), 0.5) == expected
+    assert list_sizes(32, num_epochs=len(expected), first=0.5) == expected
 
 
 def make_task(net):

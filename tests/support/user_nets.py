@@ -306,3 +306,34 @@ class OneSize(_Base):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(images.flatten(1))
+
+
+class Multiples(_Base):
+    """Accepts images whose height and width are multiples of 8."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.head = nn.Linear(192, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(nn.functional.pixel_unshuffle(images, 8).mean((2, 3)))
+
+
+class LargeInTraining(_Base):
+    """Has an auxiliary classifier, which only training runs, and which needs 32 pixels."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            nn.functional.max_pool2d(images, 32)
+        return self.head(self.features(images).flatten(1))
+
+
+class FiveDimensions(_Base):
+    """Scales its features by a parameter of five dimensions."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.scale = nn.Parameter(torch.ones(1, 1, 1, 1, 64))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).flatten(1) * self.scale[0, 0, 0])

@@ -3,13 +3,16 @@
 import logging
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from compression.core.errors import InputError
+from compression.core.errors import InputError, first_line
 from compression.core.selection import device_of
 from compression.core.tracing import trace
 from compression.distillation.features import check_layers, feature_shapes
 from compression.distillation.inheritance import check_inheritance
+from compression.models.network_traits import UNSUITABLE
+from compression.run.checks.check_first_size import find_small_sizes
+from compression.run.checks.network_errors import small_batch
 from compression.run.context import Context
 from compression.run.training.load_teacher import read_given_teacher, wrong_classes
 from compression.run.training.teaching import make_feature_transfer
@@ -60,12 +63,26 @@ def _check_teacher(context: Context, dense_model: nn.Module) -> nn.Module:
         )
     if card is not None and card.input.size != size:
         log.info("distillation  the teacher was trained on %d pixels and is given %d", card.input.size, size)
-    try:
-        with torch.no_grad():
-            logits = net.eval()(context.example())
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"distillation.teacher={given} does not run on data.image_size={size}: {reason}") from error
+    logits = _run_teacher(
+        net, context.example(), f"distillation.teacher={given} does not run on data.image_size={size}"
+    )
+    # It sees the same small images as a student.
+    for small in find_small_sizes(context.student) if context.has_student else ():
+        images, _ = small_batch(context, size=small)
+        first = f"training.first_size={context.config.training.first_size}"
+        _run_teacher(
+            net, images, f"distillation.teacher={given} does not run on {small} pixels, which {first} leads to"
+        )
     if tuple(logits.shape) != (2, context.data.num_classes):
         raise wrong_classes(given, logits.shape[-1], context)
     return net
+
+
+def _run_teacher(net: nn.Module, images: Tensor, failure: str) -> Tensor:
+    """Return the logits of ``images``. Raise ``InputError`` with ``failure`` and the reason if there are none."""
+    try:
+        with torch.no_grad():
+            logits: Tensor = net.eval()(images)
+    except UNSUITABLE as error:
+        raise InputError(f"{failure}: {first_line(error)}") from error
+    return logits

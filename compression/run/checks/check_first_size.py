@@ -1,29 +1,40 @@
-"""The check of a training that begins with smaller images."""
+"""The check of trainings that begin with smaller images."""
 
 import torch
 from torch import nn
 
-from compression.callbacks.progressive_size import size_of_epoch
-from compression.core.errors import InputError, first_line
-from compression.core.eval_mode import evaluating
-from compression.models.network_traits import UNSUITABLE
-from compression.run.checks.network_errors import small_batch
+from compression.callbacks.progressive_size import list_sizes
+from compression.core.tracing import copy_network
+from compression.run.building.given_weights import starts_from_weights
+from compression.run.checks.network_errors import small_batch, told
 from compression.run.context import Context
+from compression.run.training.teaching import student_epochs
 
 
 def check_first_size(context: Context, model: nn.Module) -> None:
-    """Raise ``InputError`` unless ``model`` takes the small images of the first epoch."""
-    training = context.config.training
-    if training.first_size == 1:
-        return
-    full = context.data.image_size
-    first = size_of_epoch(full, epoch=0, num_epochs=training.epochs, first=training.first_size)
-    images, _ = small_batch(context, size=first)
-    try:
-        with evaluating(model), torch.no_grad():
-            model(images)
-    except UNSUITABLE as error:
-        raise InputError(
-            f"model {context.config.model['_target_']} does not run on {first} pixels, where "
-            f"training.first_size={training.first_size} begins: {first_line(error)[:300]}; must be larger, or 1"
-        ) from error
+    """Raise ``InputError`` unless ``model`` can be trained on images of every size that ``first_size`` leads to."""
+    for size in find_small_sizes(context):
+        images, _ = small_batch(context, size=size)
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.no_grad(),
+            told(
+                context,
+                f"does not train on {size} pixels, which training.first_size={context.config.training.first_size} "
+                "leads to",
+                advice="training.first_size must be larger, or 1",
+            ),
+        ):
+            copy_network(model).train()(images)
+
+
+def find_small_sizes(context: Context) -> list[int]:
+    """Return the pixels of one side of smaller training images of ``context``; none if all have full size."""
+    config, full = context.config, context.data.image_size
+    learns = context.teacher is not None
+    trains = learns or config.model.get("weights") is None or starts_from_weights(context)
+    if config.training.first_size == 1 or not trains:
+        return []
+    num_epochs = student_epochs(context) if learns else config.training.epochs
+    sizes = list_sizes(full, num_epochs=num_epochs, first=config.training.first_size)
+    return [size for size in sizes if size < full]

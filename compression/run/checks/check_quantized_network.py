@@ -6,6 +6,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
+from compression.core.channels_last import to_channels_last_
 from compression.core.errors import InputError
 from compression.models.registry import is_own_family
 from compression.quantization.network.integer_network import integer_state
@@ -79,7 +80,7 @@ def _quantize(context: Context, model: nn.Module, plan: Plan) -> tuple[nn.Module
 
 def _train(context: Context, prepared: nn.Module) -> None:
     images, _ = small_batch(context)
-    prepared.train().to(memory_format=torch.channels_last)
+    to_channels_last_(prepared.train())
     loss = prepared(images).float().square().mean()
     if not torch.isfinite(loss):
         raise InputError("its output is not finite once it is rounded")

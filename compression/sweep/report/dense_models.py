@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compression.reporting.metrics_reader import Latency, Measured
+from compression.reporting.metrics_reader import Latency
 from compression.sweep.report.leaderboard import Answer, describe_axes, group_by_seed
 from compression.sweep.report.records import REPEATS, JobRecord
 from compression.sweep.report.seeds import Sample, summarize
@@ -41,13 +41,13 @@ def list_dense_models(answer: Answer) -> list[DenseModel]:
     return [_make(answer, group, _name(group, groups)) for group in groups]
 
 
-def list_dense_runs(answer: Answer) -> Iterator[tuple[str, Measured]]:
-    """Yield the label of each dense training, and the first run that is compared with it."""
+def list_dense_trainings(answer: Answer) -> Iterator[tuple[str, list[JobRecord]]]:
+    """Yield the label of each dense training, and the jobs that are compared with it."""
     jobs = [job for job in answer.sweep.finished if not job.is_baseline] or answer.sweep.finished
     groups = _join(group_by_seed(jobs))
     for group in groups:
-        for run in _distinct(group).values():
-            yield _name(group, groups), run
+        for sharing in _by_training(group).values():
+            yield _name(group, groups), sharing
 
 
 def _join(groups: Iterable[Sequence[JobRecord]]) -> list[list[JobRecord]]:
@@ -70,30 +70,37 @@ def _identify(job: JobRecord) -> Any:
     return run.stages.get("dense") or numbers
 
 
-def _distinct(jobs: Iterable[JobRecord]) -> dict[Any, Measured]:
-    runs: dict[Any, Measured] = {}
+def _by_training(jobs: Iterable[JobRecord]) -> dict[Any, list[JobRecord]]:
+    found: dict[Any, list[JobRecord]] = {}
     for job in jobs:
-        assert job.measured is not None
-        runs.setdefault(_identify(job), job.measured)
-    return runs
+        found.setdefault(_identify(job), []).append(job)
+    return found
+
+
+def time_dense(answer: Answer, jobs: Iterable[JobRecord]) -> tuple[float | None, str | None]:
+    """Return the median over ``jobs`` of the milliseconds of their dense model, and the engine that was the fastest."""
+    timed = [one for job in jobs if job.measured and (one := job.measured.latency(answer.batch_size)) is not None]
+    milliseconds = statistics.median(one.dense_milliseconds for one in timed) if timed else None
+    return milliseconds, _common_engine(timed)
 
 
 def _make(answer: Answer, jobs: Sequence[JobRecord], label: str) -> DenseModel:
-    runs, monitor = _distinct(jobs), answer.monitor
-    tests = [score for run in runs.values() if (score := run.dense_score(monitor)) is not None]
-    vals = [score for run in runs.values() if (score := run.dense_val_score(monitor)) is not None]
+    runs = [sharing[0].measured for sharing in _by_training(jobs).values() if sharing[0].measured]
+    monitor = answer.monitor
+    tests = [score for run in runs if (score := run.dense_score(monitor)) is not None]
+    vals = [score for run in runs if (score := run.dense_val_score(monitor)) is not None]
     test = summarize(tests)
     val = summarize(vals) if len(vals) == len(runs) else None
-    timed = [one for job in jobs if job.measured and (one := job.measured.latency(answer.batch_size)) is not None]
+    milliseconds, engine = time_dense(answer, jobs)
     return DenseModel(
         label=label,
         num=len(runs),
         score=val if answer.validated and val is not None else test,
         val=val,
         test=test,
-        bytes=next(iter(runs.values())).dense_bytes,
-        milliseconds=statistics.median(one.dense_milliseconds for one in timed) if timed else None,
-        engine=_common_engine(timed),
+        bytes=runs[0].dense_bytes,
+        milliseconds=milliseconds,
+        engine=engine,
     )
 
 

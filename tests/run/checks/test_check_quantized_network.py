@@ -22,6 +22,10 @@ def test_networks_with_unusual_layers_are_rounded_stored_and_exported(tmp_path, 
     check_command(tmp_path, *network(name), *more)
 
 
+def test_a_parameter_of_five_dimensions_is_trained_with_rounding(tmp_path):
+    check_command(tmp_path, *network("FiveDimensions"), "bits=8", "quantization=qat", "until=quantize")
+
+
 def test_a_defect_of_rounding_is_one_line(tmp_path, monkeypatch):
     def fail(*_args, **_settings):
         raise KeyError("conv")

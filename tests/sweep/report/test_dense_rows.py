@@ -30,6 +30,24 @@ def test_each_dense_training_has_a_row(two_seeds):
         assert (row["latency_ms"], row["latency_engine"], row["speedup"]) == (1.0, "onnxruntime", 1.0)
 
 
+def test_rows_have_the_fold_the_stage_and_the_score_that_the_sweep_compares_by(folder):
+    for fold in (1, 2):
+        for sparsity, milliseconds in ((0.5, 1.0), (0.7, 2.0), (0.9, 4.0)):
+            made = make_metrics(dense_milliseconds=milliseconds)
+            made["run"] |= {"monitor": "balanced_accuracy", "stages": {"dense": f"d{fold}"}}
+            for part, score in (("dense", 0.7), ("compressed", 0.6)):
+                made[part]["scores"] = {"accuracy": 0.9, "balanced_accuracy": score, "macro_f1": 0.5}
+                made[part]["val_scores"] = made[part]["scores"]
+            axes = {"sparsity": sparsity, "data.fold": fold}
+            folder.add(f"{sparsity}-{fold}", axes, metrics=made)
+    rows = list(make_dense_rows(make_answer(read_records(folder.path))))
+    assert [row["axis.data.fold"] for row in rows] == [1, 2]
+    assert [row["stages"] for row in rows] == [{"dense": "d1"}, {"dense": "d2"}]
+    for row in rows:
+        assert (row["monitor"], row["score"], row["dense_score"]) == ("balanced_accuracy", 0.7, 0.7)
+        assert (row["latency_ms"], row["epochs"], row["dense_epochs"]) == (2.0, 20, 20)
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_the_table_ends_with_them_and_is_read_without_them(two_seeds):
     aggregate(two_seeds.path)
