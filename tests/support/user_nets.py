@@ -337,3 +337,14 @@ class FiveDimensions(_Base):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images).flatten(1) * self.scale[0, 0, 0])
+
+
+class NegativeScale(_Base):
+    """Multiplies its features by a parameter that has the name of a quantizer's scale, and is negative."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.scale = nn.Parameter(torch.full((64,), -0.5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).flatten(1) * self.scale)

@@ -17,6 +17,7 @@ from compression.quantization.network.fake_layers import (
     fitting_scale,
 )
 from compression.quantization.network.fake_network import (
+    QUANTIZERS,
     check_layers,
     feeding_quantizer,
     insert_after,
@@ -99,7 +100,9 @@ def check_integer_state(state: Mapping[str, Tensor], plan: Plan) -> None:
     """Raise ``InputError`` for integers outside the grids of ``plan``, and for scales not finite or not above 0."""
     for name, value in state.items():
         layer, _, role = name.rpartition(".")
-        if role in ("weight_scale", "scale") and not bool((torch.isfinite(value) & (value > 0)).all()):
+        # The network itself may have parameters of this name, with any value.
+        is_scale = layer in plan.layers if role == "weight_scale" else name.startswith(f"{QUANTIZERS}.")
+        if is_scale and not bool((torch.isfinite(value) & (value > 0)).all()):
             raise InputError(f"{name} has a scale that is not a finite number above 0")
         if role == "weight" and layer in plan.layers and value.dtype == torch.int8 and value.numel():
             grid = plan.weight_grid(layer)

@@ -17,7 +17,7 @@ def network(name):
 @pytest.mark.parametrize(
     "more", [("bits=8",), ("bits=4", "quantization=qat"), ("bits=8", "quantization=dynamic")], ids=" ".join
 )
-@pytest.mark.parametrize("name", ["Doubles", "TwoNames"])
+@pytest.mark.parametrize("name", ["Doubles", "TwoNames", "NegativeScale"])
 def test_networks_with_unusual_layers_are_rounded_stored_and_exported(tmp_path, name, more):
     check_command(tmp_path, *network(name), *more)
 
