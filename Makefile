@@ -41,8 +41,9 @@ imports: setup ## check the direction of imports
 
 check: lint types imports test ## run lint, types, imports and test
 
-results: setup ## write the tables of README.md and docs/results.md from the records
+results: setup ## write the tables and the picture of README.md and docs/results.md from the records
 	$(BIN)/python experiments/make_results.py
+	$(BIN)/python experiments/draw_front.py
 
 constraints: setup ## pin the newest compatible versions in constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --no-header --no-annotate -o constraints.txt

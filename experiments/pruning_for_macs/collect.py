@@ -26,15 +26,21 @@ TITLES = {
 
 
 def main() -> None:
-    """Read the metrics files named on the command line; write results.json; print the table."""
-    found: dict[tuple[str, str, float], list[dict[str, Any]]] = defaultdict(list)
+    """Read the metrics files named on the command line; write results.json; print the table.
+
+    Runs of other seeds that results.json holds stay in it, so seeds may be run on different days.
+    """
+    record = HERE / "results.json"
+    found: dict[tuple[str, str, float], dict[int, dict[str, Any]]] = defaultdict(dict)
+    for row in json.loads(record.read_text()) if record.exists() else ():
+        found[row["model"], row["ranking"], row["sparsity"]] = {run["seed"]: run for run in row["runs"]}
     for path in sys.argv[1:]:
         document = json.loads(Path(path).read_text())
         model, ranking, sparsity, seed = document["run"]["name"].removeprefix("macs-").split("-")
-        found[model, ranking, float(sparsity)].append({"seed": int(seed), **summarize(document)})
+        found[model, ranking, float(sparsity)][int(seed)] = {"seed": int(seed), **summarize(document)}
     order = sorted(found, key=lambda key: (key[0], list(TITLES).index(key[1]), key[2]))
-    results = [make_row(key, found[key]) for key in order]
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    results = [make_row(key, [*found[key].values()]) for key in order]
+    record.write_text(json.dumps(results, indent=1) + "\n")
     print_table(results)
 
 
@@ -67,14 +73,15 @@ def make_row(key: tuple[str, str, float], runs: Sequence[dict[str, Any]]) -> dic
 
 def print_table(results: Sequence[dict[str, Any]]) -> None:
     """Print one row per model, ranking and sparsity."""
-    print("| model | target | sparsity | MACs left | weights left | drop, points | plain ranking at these MACs |")
-    print("|---|---|---:|---:|---:|---:|---:|")
+    print("| model | target | sparsity | seeds | MACs left | weights left | drop, points | plain, same MACs |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|")
     for row in results:
         plain = plain_drop(results, row)
         cells = (
             row["model"],
             TITLES[row["ranking"]],
             f"{100 * row['sparsity']:g} %",
+            f"{len(row['runs'])}",
             f"{100 * row['macs_left']:.1f} %",
             f"{100 * row['weights_left']:.1f} %",
             f"{row['drop']:.2f}" + ("" if row["drop_stdev"] is None else f" ± {row['drop_stdev']:.2f}"),

@@ -61,8 +61,10 @@ def measure_both_clocks(
     return {name: {"wall": records[name], "cpu_ms": statistics.median(cpu[name])} for name in predictors}
 
 
-def describe_file(artifact: Artifact, path: Path) -> dict[str, float]:
+def describe_file(artifact: Artifact, path: Path) -> dict[str, Any]:
     """Return sparsity and MAC density against the dense network, from the run's record, and the largest error.
+
+    For integers also the run's comparison of this engine with the simulation on all test images.
 
     The error is of the sparse engine against eager, relative to the largest logit, over 64 random images.
     Eager simulates integers.
@@ -82,7 +84,10 @@ def describe_file(artifact: Artifact, path: Path) -> dict[str, float]:
         "dense_accuracy": metrics["dense"]["accuracy"],
         "error_against_eager": float(np.abs(sparse - eager).max()) / largest,
     }
-    if artifact.plan is None:
+    if artifact.plan is not None:
+        parity = metrics["quantization"]["parity"]["sparse"]
+        found["simulation"] = {key: parity[key] for key in ("images", "agreement", "max_logit_difference")}
+    else:
         with torch.inference_mode():
             exact = model.double().eval()(torch.from_numpy(images).double()).numpy()
         model.float()

@@ -16,8 +16,10 @@ run() {
 for network in ${NETWORKS:-mobilenet_v2-imagenet mobilenet_v2-cifar resnet18-imagenet resnet18-cifar vgg11-cifar}; do
   model=${network%-*} stem=${network#*-}
   case $network in
-    # The same trainings as those of seed 0 in ../pruning_for_macs: this network does not recover in a few updates.
+    # The same trainings as those of seed 0 in ../pruning_for_macs.
     mobilenet_v2-imagenet) training=(training.epochs=6 seed=0) recovery=(strategy.schedule.steps=3) ;;
+    resnet18-imagenet) training=(training.epochs=3 seed=0)
+      recovery=(strategy.schedule.steps=3 strategy.recovery.epochs=0 strategy.recovery.min_updates=60) ;;
     *) training=(training.epochs=4)
       recovery=(strategy.schedule.steps=2 strategy.recovery.epochs=0 strategy.recovery.min_updates=20) ;;
   esac
