@@ -79,7 +79,7 @@ def _check_teacher(context: Context, dense_model: nn.Module) -> nn.Module:
 
 
 def _run_teacher(net: nn.Module, images: Tensor, failure: str) -> Tensor:
-    """Return the logits of ``images``. Raise ``InputError`` with ``failure`` and the reason if there are none."""
+    """Return the logits of ``images``. Raise ``InputError``, ``failure`` and the reason, if the network cannot run."""
     try:
         with torch.no_grad():
             logits: Tensor = net.eval()(images)

@@ -36,18 +36,22 @@ def list_dense_models(answer: Answer) -> list[DenseModel]:
     Configurations that share a training share the model. If there are several, each is named by the settings that
     only its own configurations have, e.g. ``dense resnet18``.
     """
-    jobs = [job for job in answer.sweep.finished if not job.is_baseline] or answer.sweep.finished
-    groups = _join(group_by_seed(jobs))
+    groups = _group_jobs(answer)
     return [_make(answer, group, _name(group, groups)) for group in groups]
 
 
 def list_dense_trainings(answer: Answer) -> Iterator[tuple[str, list[JobRecord]]]:
     """Yield the label of each dense training, and the jobs that are compared with it."""
-    jobs = [job for job in answer.sweep.finished if not job.is_baseline] or answer.sweep.finished
-    groups = _join(group_by_seed(jobs))
+    groups = _group_jobs(answer)
     for group in groups:
         for sharing in _by_training(group).values():
             yield _name(group, groups), sharing
+
+
+def _group_jobs(answer: Answer) -> list[list[JobRecord]]:
+    """Return the finished jobs of the grid by dense network."""
+    jobs = [job for job in answer.sweep.finished if not job.is_baseline] or answer.sweep.finished
+    return _join(group_by_seed(jobs))
 
 
 def _join(groups: Iterable[Sequence[JobRecord]]) -> list[list[JobRecord]]:
