@@ -31,9 +31,8 @@ def test_every_experiment_has_a_line():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         lines = dict(line.removeprefix("experiment=").split(maxsplit=1) for line in list_experiments().splitlines())
     assert list(lines) == sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-    assert lines["cifar10_resnet18"] == (
-        "ResNet-18 with the ImageNet stem on CIFAR-10, short training: compares pruning methods "
-        "(experiments/pruning_order)."
+    assert lines["study_c"] == (
+        "Study C: ResNet-18 teaches a copy of itself on CIFAR-10, 40 % of the weights are pruned, and INT8 is dynamic."
     )
     assert all(line.endswith(".") for line in lines.values())
 

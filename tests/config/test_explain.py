@@ -2,7 +2,7 @@ import errno
 import os
 
 import pytest
-from composing import compose_fully
+from composing import CONF, compose_fully
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
@@ -13,13 +13,14 @@ from compression.config.schema import to_config
 from compression.core.errors import ArtifactError, InputError
 
 STRATEGIES = ", ".join(sorted(RECIPES))
+EXPERIMENTS = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
 
 EXACT = {
     "strategy=foo": f"strategy=foo: must be one of {STRATEGIES}",
     "strategy=iterative_l2": f"strategy=iterative_l2: must be one of {STRATEGIES} (did you mean iterative_l1?)",
     "model=foo": "model=foo: must be one of custom, mobilenet_v2, resnet18, timm, vgg11",
     "training=rmsprop": "training=rmsprop: must be one of adam, adamw, sgd",
-    "experiment=foo": "experiment=foo: must be one of cifar10_pruning, cifar10_resnet18, resnet18_recipe",
+    "experiment=foo": f"experiment=foo: must be one of {EXPERIMENTS}",
     "experiment=null": "null is no choice of a group such as model or experiment: must be one of its names, or be left out",  # noqa: E501
     "sparsity=abc": "sparsity=abc: must be a number",
     "training.epochs=1.5": "training.epochs=1.5: must be an integer",

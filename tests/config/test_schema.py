@@ -267,10 +267,10 @@ def test_every_experiment_composes(load, experiment):
 
 
 def test_the_command_line_overrides_an_experiment(load):
-    config = load("experiment=cifar10_resnet18", "data.root=images", "training.epochs=3", "model=vgg11")
+    config = load("experiment=cifar10_pruning", "data.root=images", "training.epochs=3", "model=vgg11")
     assert config.training.epochs == 3
     assert config.model["_target_"] == "compression.models.vgg11.vgg11"
-    assert load("experiment=cifar10_resnet18", "data.root=images").training.epochs == 8
+    assert load("experiment=cifar10_pruning", "data.root=images").training.epochs == 6
 
 
 def test_the_schema_is_registered_for_the_defaults_list():

@@ -48,3 +48,30 @@ def test_studies_d_and_e_have_their_strategies():
     assert (vgg.strategy.name, vgg.model["pretrained"]) == ("layerwise_l1", True)
     again = compose_config("experiment=study_e", "sparsity=0.5")
     assert (again.seed, again.target_sparsity) == (42, 0.5)
+
+
+@pytest.mark.parametrize("study", ["study_b_record", "study_e_record"])
+def test_records_of_mobilenet_v2_start_from_one_dense_network(study):
+    config = compose_config(f"experiment={study}", "data.root=images", "sparsity=0.9")
+    assert (config.strategy.name, config.model["stem"], config.model["pretrained"]) == ("iterative_l1", "cifar", False)
+    assert config.model["weights"] == "experiments/studies/dense/mobilenet_v2.safetensors"
+
+
+def test_the_record_of_study_a_has_the_pairs_of_the_study():
+    ours = compose_fully("+sweep=study_a_record", "data.root=images")
+    assert ours.hydra.sweeper.params == compose_fully("+sweep=study_a").hydra.sweeper.params
+    assert ours.data._target_ == "compression.data.image_folder.ImageFolder"
+    assert ours.model.weights == "experiments/studies/dense/mobilenet_v2.safetensors"
+
+
+def test_the_record_of_study_c_differs_from_it_where_it_says():
+    config = compose_config("experiment=study_c_record", "data.root=images")
+    assert (config.distillation.student["width_mult"], config.distillation.inherit_weights) == (0.75, True)
+    assert (config.target_sparsity, config.quantization.name, config.data["stem"]) == (0.4, "ptq", "light")
+
+
+def test_all_records_train_their_dense_networks_alike():
+    studies = ("study_dense", "study_b_record", "study_c_record", "study_d_record", "study_e_record")
+    trainings = [compose_config(f"experiment={study}", "data.root=images").training for study in studies]
+    assert all(training == trainings[0] for training in trainings)
+    assert (trainings[0].epochs, trainings[0].first_size) == (24, 0.5)

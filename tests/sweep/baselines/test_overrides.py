@@ -129,7 +129,7 @@ def test_dense_overrides_drop_all_compression():
 
 
 def test_dense_overrides_undo_the_compression_of_a_preset():
-    config, _ = compose_job(dense_overrides(["experiment=resnet18_recipe", "data.root=."], epochs=15, taught=True))
+    config, _ = compose_job(dense_overrides(["experiment=study_c_record", "data.root=."], epochs=15, taught=True))
     assert not config.strategy.prunes
     assert not config.distillation.teaches
     assert (config.weight_bits, config.activation_bits, config.training.epochs) == (8, 8, 15)
