@@ -1,7 +1,6 @@
 """Tracing: a model as a graph of operations, by torch.fx."""
 
 import copy
-import operator
 
 import torch
 from torch import fx, nn
@@ -9,6 +8,7 @@ from torch.nn import functional as F
 
 from compression.core.adapted_network import find_logits, restore_class_
 from compression.core.errors import InputError, first_line
+from compression.core.in_place import replace_in_place_
 from compression.core.selection import HoldsIntegers, RoundsActivations
 from compression.core.shared_tensors import name_once_
 
@@ -31,14 +31,8 @@ def trace(model: nn.Module) -> fx.GraphModule:
             "a forward must not branch on values of tensors"
         ) from error
     traced = fx.GraphModule(model, graph, class_name=type(model).__name__)
-    for module in traced.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
+    replace_in_place_(traced)
     for node in traced.graph.nodes:
-        if node.op == "call_function" and node.target in (operator.iadd, operator.imul):
-            node.target = operator.add if node.target is operator.iadd else operator.mul
-        if node.op == "call_function" and "inplace" in node.kwargs:
-            node.kwargs = {key: value for key, value in node.kwargs.items() if key != "inplace"}
         if node.op == "call_method" and node.target == "view" and not _changes_type(node):
             # The same where a view is possible; a view of a map in channels_last memory is not.
             node.target = "reshape"

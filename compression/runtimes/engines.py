@@ -27,12 +27,13 @@ class Engine:
     compiles: bool = False
 
 
+SPARSE = "sparse"
 ENGINES: dict[str, Engine] = {
     "eager": Engine("compression.runtimes.eager.EagerRuntime"),
     "onnxruntime": Engine(
         "compression.runtimes.onnxruntime.OnnxRuntime", ("onnxruntime", "onnx", "onnxscript"), reads_onnx=True
     ),
-    "sparse": Engine("compression.runtimes.sparse.sparse_engine.SparseRuntime", compiles=True),
+    SPARSE: Engine("compression.runtimes.sparse.sparse_engine.SparseRuntime", compiles=True),
     "openvino": Engine(
         "compression.runtimes.openvino.OpenVinoRuntime", ("openvino", "onnx", "onnxscript"), reads_onnx=True
     ),
@@ -40,7 +41,7 @@ ENGINES: dict[str, Engine] = {
 
 # In a list of engines, AUTO stands for these. Without a compiler, those that need one are left out.
 AUTO = "auto"
-AUTOMATIC = ("eager", "onnxruntime", "sparse")
+AUTOMATIC = ("eager", "onnxruntime", SPARSE)
 
 
 def check_engine(name: str, *, key: str) -> None:
@@ -102,6 +103,7 @@ def load_ready(
     """
     predict = make_runtime(name).load(source, threads=threads)
     if ENGINES[name].compiles:
+        noise = np.random.default_rng(0)
         for batch_size in batch_sizes:
-            predict(np.zeros((batch_size, channels, image_size, image_size), dtype=np.float32))
+            predict(noise.standard_normal((batch_size, channels, image_size, image_size), dtype=np.float32))
     return predict

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, fx, nn
 
 from compression.core.tracing import trace
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
-from compression.quantization.plan import Bits, Plan
+from compression.quantization.plan import Activation, Bits, Plan
 from compression.quantization.post_training import Calibration, calibrated, quantized
 
 
@@ -31,4 +32,22 @@ def to_integers(model: nn.Module, prepared: fx.GraphModule, plan: Plan) -> nn.Mo
     """Return the integer network that computes what ``prepared`` simulates."""
     network = integer_network(trace(model), plan)
     network.load_state_dict(integer_state(prepared, plan))
+    return network.eval()
+
+
+def wide_layer(layer: nn.Module, *, bias: int) -> nn.Module:
+    """Return an integer network of one layer with the largest weights, behind a quantizer of 8 bits without a sign."""
+    model = nn.Sequential(nn.ReLU(), layer, nn.Flatten())
+    plan = Plan({"1": Bits(8, 8)}, {"_0": Activation(8, signed=False)})
+    network = integer_network(trace(model), plan)
+    state = dict(network.state_dict())
+    generator = torch.Generator().manual_seed(4)
+    for name, value in state.items():
+        if name.endswith("1.weight"):
+            state[name] = torch.randint(100, 128, value.shape, generator=generator).to(torch.int8)
+        elif name.endswith("bias"):
+            state[name] = torch.full_like(value, bias)
+        else:
+            state[name] = torch.full_like(value, 2.0**-8)
+    network.load_state_dict(state)
     return network.eval()

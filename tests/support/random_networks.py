@@ -10,8 +10,6 @@ from compression.core.batch_norm import reestimate_batch_norm_
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.Sigmoid, nn.Hardsigmoid, nn.LeakyReLU, nn.Identity)
 
-KINDS = ("convolution", "convolution", "depthwise", "grouped", "residual", "gate", "branches", "pool")
-
 
 class Residual(nn.Module):
     """The sum of a map and a branch that keeps its shape."""
@@ -53,14 +51,16 @@ def convolution(
     inputs: int, outputs: int, rng: random.Random, *, kernel: int = 0, groups: int = 1, keeps_size: bool = False
 ) -> nn.Sequential:
     """Return a convolution with an activation, and often with batch norm."""
-    kernel = kernel or rng.choice((1, 2, 3, 3, 5, 7))
+    size = kernel or rng.choice((1, 2, 3, 3, 5, 7))
+    # A quarter of the kernels are not square.
+    sides = (size, size) if kernel or rng.random() < 0.75 else (size, rng.choice((1, 3, 5)))
     dilation = 1 if keeps_size else rng.choice((1, 1, 2))
     layer = nn.Conv2d(
         inputs,
         outputs,
-        kernel,
+        sides,
         stride=1 if keeps_size else rng.choice((1, 1, 2, 3)),
-        padding=kernel // 2 if keeps_size else rng.randint(dilation * (kernel - 1) // 2, kernel),
+        padding=[side // 2 if keeps_size else rng.randint(dilation * (side - 1) // 2, side) for side in sides],
         dilation=dilation,
         groups=groups,
         bias=rng.random() < 0.5,
@@ -122,8 +122,9 @@ def _draw(seed: int) -> tuple[nn.Module, Tensor]:
 
 def _prune_(network: nn.Module, rng: random.Random) -> None:
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d) and layer.groups == 1:
-            sparsity = rng.choice((0.0, 0.5, 0.9, 0.99))
+        if isinstance(layer, nn.Conv2d):
+            # Depthwise layers too, and some layers have no weight left.
+            sparsity = rng.choice((0.0, 0.5, 0.5, 0.9, 0.9, 0.99, 1.0))
             with torch.no_grad():
                 layer.weight *= torch.rand_like(layer.weight) >= sparsity
                 if len(layer.weight) > 2:

@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from compression.core.counting import (
     layer_sparsity,
     model_sparsity,
 )
+from compression.core.errors import InputError
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
 from compression.run.names import ARTIFACT, ONNX, PREDICTIONS, STEPS, WEIGHTS
@@ -30,10 +32,8 @@ from compression.run.report.timing import time_files, time_steps
 from compression.run.stage import Finished
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.eager import EagerRuntime
-from compression.runtimes.engines import choose_engines
+from compression.runtimes.engines import SPARSE, choose_engines, load_ready
 from compression.runtimes.parity import compare_logits
-from compression.runtimes.runtime import Runtime
-from compression.runtimes.sparse.sparse_engine import SparseRuntime
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 6
@@ -123,14 +123,24 @@ def _predict(
 
 
 def _open_others(context: Context, artifact: Artifact) -> dict[str, Model]:
-    """Return the other ways to run a quantized file, all on the CPU."""
+    """Return the other ways to run a quantized file, all on the CPU; the sparse engine only if it can."""
     if artifact.plan is None:
         return {}
-    runtimes: dict[str, Runtime] = {"simulated": EagerRuntime()}
-    if SparseRuntime.name in context.config.runtime.engines:
-        runtimes[SparseRuntime.name] = SparseRuntime()
     threads = context.machine.threads
-    return {name: on_cpu(runtime.load(artifact.model, threads=threads)) for name, runtime in runtimes.items()}
+    predictors = {"simulated": EagerRuntime().load(artifact.model, threads=threads)}
+    engines, _ = choose_engines(context.config.runtime.engines)
+    # Why it refuses a network is said where engines are timed.
+    with suppress(InputError):
+        if SPARSE in engines:
+            predictors[SPARSE] = load_ready(
+                SPARSE,
+                artifact.model,
+                threads=threads,
+                image_size=artifact.image_size,
+                channels=artifact.channels,
+                batch_sizes=(1,),
+            )
+    return {name: on_cpu(predict) for name, predict in predictors.items()}
 
 
 def _compare_with_simulation(
@@ -149,7 +159,7 @@ def _compare_with_simulation(
     return {
         "engine": EXECUTED_BY,
         **compare("compressed"),
-        **({SparseRuntime.name: compare(SparseRuntime.name)} if SparseRuntime.name in logits else {}),
+        **({SPARSE: compare(SPARSE)} if SPARSE in logits else {}),
         "executed_layers": read_integer_layers(onnx_file).to_json(),
         "cpu": read_cpu_features().to_json(),
         "graph_optimization": make_options(threads=1).graph_optimization_level.name,

@@ -59,7 +59,12 @@ def find_compiler() -> tuple[str, ...]:
 
     Raises InputError if no compiler is found.
     """
-    given = shlex.split(os.environ.get("CC", ""))
+    try:
+        given = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise InputError(
+            f"CC={os.environ['CC']}: not a command ({error}); set CC to a C compiler, or unset it"
+        ) from error
     if given:
         found = shutil.which(given[0])
         if found is None:

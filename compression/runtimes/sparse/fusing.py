@@ -39,6 +39,8 @@ def _is_scale(operation: Operation) -> bool:
         and operation.groups == operation.source.channels == operation.target.channels
         and operation.window.kernel == operation.window.stride == (1, 1)
         and operation.window.padding == (0, 0)
+        # Zeros after the pixels make the target larger, without padding before them.
+        and operation.source.shape == operation.target.shape
         and operation.added is None
         and operation.units is None
     )

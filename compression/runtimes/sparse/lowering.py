@@ -46,10 +46,24 @@ def lower_graph(graph: fx.GraphModule, *, shape: tuple[int, int, int]) -> Progra
         elif isinstance(result, Tensor) and node.op != "get_attr":
             module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
             call = Call(node, module, result, program=program, maps=maps, results=results.found)
-            handler = find_integer_handler(call) or find_handler(call)
-            maps[node] = handler(call)
+            maps[node] = _write(call)
     fuse_(program)
     return program
+
+
+def _write(call: Call) -> Map:
+    """Append the operations of ``call`` to the program. Raises InputError for arguments that no handler expects."""
+    if not call.result.is_floating_point():
+        raise call.refuse(f"with a result of {str(call.result.dtype).removeprefix('torch.')}")
+    handler = find_integer_handler(call) or find_handler(call)
+    try:
+        target = handler(call)
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise call.refuse(f"as it is called here ({first_line(error)})") from error
+    call.check_arguments()
+    return target
 
 
 class _Results(fx.Interpreter):

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compression.core.errors import InputError
-from compression.core.tracing import trace
+from compression.core.tracing import copy_network, trace
 from compression.runtimes.cpu_features import CpuFeatures, read_cpu_features
 from compression.runtimes.runtime import Predictor
+from compression.runtimes.sparse.check_logits import check_logits
 from compression.runtimes.sparse.compiler import load_kernels
 from compression.runtimes.sparse.handlers.find_handler import check_modules
 from compression.runtimes.sparse.lowering import lower_graph
@@ -36,13 +37,16 @@ class SparseRuntime:
     def load(self, source: nn.Module, /, *, threads: int) -> Predictor:
         """Return a function that runs ``source`` on images; batches are shared between ``threads`` threads.
 
-        Tables are made at the first use of each shape of images. Raises InputError for a network that torch.fx cannot
-        trace or with an operation that has no kernel, and if the kernels cannot be built.
+        Tables are made at the first use of each shape of images, whose first image PyTorch computes too. Raises
+        InputError for a network that torch.fx cannot trace or with an operation that has no kernel, if the kernels
+        cannot be built, and if the logits are not PyTorch's.
         """
         features = read_cpu_features()
         vector = self.vector or choose_vector(features)
         graph = trace(source).cpu()
         check_modules(graph)
+        reference = copy_network(source).eval().cpu()
+        checked: set[tuple[int, int, int]] = set()
         kernels = load_kernels(vector, is_x86=features.is_x86)
 
         @lru_cache(maxsize=KEPT)
@@ -53,7 +57,12 @@ class SparseRuntime:
             if images.ndim != 4:
                 raise InputError(f"images of shape {list(images.shape)}: must be [B, C, H, W]")
             channels, height, width = images.shape[1:]
-            return prepare((channels, height, width))(images)
+            shape = channels, height, width
+            logits = prepare(shape)(images)
+            if shape not in checked and len(images):
+                check_logits(reference, images, logits)
+                checked.add(shape)
+            return logits
 
         return predict
 

@@ -79,6 +79,12 @@ def test_a_wrong_cc_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_kernels(**PLAIN)
 
 
+def test_a_cc_that_is_no_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", 'gcc"')
+    with pytest.raises(InputError, match=r'CC=gcc": not a command \(No closing quotation\)'):
+        find_compiler()
+
+
 def test_the_first_line_of_a_failing_compiler_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CC", str(write_compiler(tmp_path, "echo broken assembler >&2; echo more >&2; exit 1")))
     with pytest.raises(InputError, match=r"my-cc failed: broken assembler$"):

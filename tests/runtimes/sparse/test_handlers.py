@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compression.core.errors import InputError
 from compression.runtimes.sparse.sparse_engine import SparseRuntime
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -36,6 +37,12 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gate before": lambda x: torch.sigmoid(x.mean((2, 3), keepdim=True)) * x,
     "sum with itself": lambda x: x + x,
     "pad": lambda x: F.pad(x, (1, 2, 0, 3)),
+    "pad after the pixels": lambda x: F.pad(x, (0, 1, 0, 1)),
+    "sum by name": lambda x: torch.add(x, other=torch.relu(x)),
+    "quotient by name": lambda x: torch.div(x, other=3),
+    "overwritten by a sum": lambda x: (lambda y: (y.add_(x), F.relu(y))[1])(torch.relu(x)),
+    "overwritten by a limit": lambda x: (lambda y: (F.relu(y, inplace=True), y + 1)[1])(x * 2),
+    "dropout of evaluation": lambda x: F.dropout(x, 0.5, training=False),
     "concatenation": lambda x: torch.cat([x, F.relu(x), x], dim=1),
     "parts": lambda x: (lambda parts: torch.cat([parts[1], parts[0] * parts[2]], dim=1))(x.chunk(3, dim=1)),
     "flatten and back": lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1).view(-1, 6, 1, 1) + x,
@@ -64,3 +71,23 @@ def test_a_function_gives_what_pytorch_gives(name: str) -> None:
     assert np.abs(expected[0] - expected[1]).max() > 0.01 * np.abs(expected).max()
     np.testing.assert_allclose(predict(images.numpy()), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
     np.testing.assert_allclose(predict(images[:1].numpy()), expected[:1], rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        (lambda x: torch.div(x, 0.5, rounding_mode="floor"), "div with rounding_mode"),
+        (lambda x: torch.topk(x, 3, dim=1)[0], "getitem of topk"),
+        (lambda x: torch.max(x, 1, keepdim=True)[0], "getitem of max"),
+        (lambda x: F.dropout(x, 0.5), "dropout with training=True"),
+        (lambda x: torch.add(x, x, alpha=2), "add with alpha"),
+        (lambda x: torch.sigmoid(x).round().to(torch.int32), "round"),
+    ],
+)
+def test_what_has_no_kernel_is_refused_by_name(function: Callable[[Tensor], Tensor], why: str) -> None:
+    network = Calls(lambda x: function(x).float())
+    with torch.no_grad():
+        network(torch.randn(1, 3, 8, 8))
+    predict = SparseRuntime().load(network.eval(), threads=1)
+    with pytest.raises(InputError, match=rf"^engine sparse: {why}.* is not supported; use another engine$"):
+        predict(np.zeros((1, 3, 8, 8), dtype=np.float32))

@@ -15,9 +15,7 @@ from compression.runtimes.sparse.c_export.c_text import (
     type_name,
 )
 from compression.runtimes.sparse.c_export.table_members import CTables
-from compression.runtimes.sparse.encoding.structures import CONVOLUTION, OPERATION
-
-_KINDS = ("IMPORT", "EXPORT", "CONVOLUTION", "MAXIMUM", "POOL", "UNARY", "BINARY", "COPY", "DEPTHWISE", "PACK")
+from compression.runtimes.sparse.encoding.structures import CONVOLUTION, KINDS, OPERATION
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ static const Operation operations[] = {{
 
 
 def _write_operation(op: np.void) -> str:
-    parts = [f".kind = {_KINDS[op['kind']]}"]
+    parts = [f".kind = {KINDS[op['kind']]}"]
     assert OPERATION.names is not None
     for name in OPERATION.names[1:]:
         if op[name] != 0:

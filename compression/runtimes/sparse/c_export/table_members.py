@@ -43,7 +43,9 @@ class Members:
 
     def add(self, values: Array) -> int:
         """Append ``values``, or find an equal array, and return its place in bytes."""
-        values = np.concatenate([values, np.zeros(-values.nbytes % 4 // values.itemsize, values.dtype)])
+        # C has no empty arrays, so the table of a layer without weights is four bytes of zeros.
+        missing = -values.nbytes % 4 if values.nbytes else max(4, values.itemsize)
+        values = np.concatenate([values, np.zeros(missing // values.itemsize, values.dtype)])
         key = values.dtype.str, values.tobytes()
         if key not in self._known:
             self.size += -self.size % values.itemsize

@@ -12,7 +12,21 @@ TILE = np.dtype([("vectors", "<i4"), ("contiguous", "<i4"), ("source", "<i4", 8)
 TAP = np.dtype([("tap", "<i4"), ("offset", "<i4")])
 PIECE = np.dtype([("first", "<i4"), ("second", "<i4")])
 
-IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE = range(11)
+# As kernels/program.h names and numbers them.
+KINDS = (
+    "IMPORT",
+    "EXPORT",
+    "CONVOLUTION",
+    "MAXIMUM",
+    "POOL",
+    "UNARY",
+    "BINARY",
+    "COPY",
+    "DEPTHWISE",
+    "PACK",
+    "RESCALE",
+)
+IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE = range(len(KINDS))
 DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES, DEPTHWISE_ROWS = range(4)
 PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE = range(4)
 FUNCTIONS = {

@@ -1,7 +1,7 @@
 """A traced call of a module, function or method, with what is known of the network before it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, fx, nn
@@ -26,7 +26,17 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "pad": ("input", "pad", "mode", "value"),
     "getitem": ("input", "index"),
     "mean": ("input", "dim", "keepdim"),
+    "add": ("input", "other"),
+    "mul": ("input", "other"),
+    "div": ("input", "other"),
+    "truediv": ("input", "other"),
+    "dropout": ("input", "p", "training"),
+    "dropout2d": ("input", "p", "training"),
 }
+# Arguments that the shape of the result tells, or that have no meaning in evaluation mode.
+_NEEDLESS = frozenset(
+    ("ceil_mode", "output_size", "start_dim", "end_dim", "shape", "size", "dim", "p", "momentum", "memory_format")
+)
 
 
 @dataclass
@@ -41,6 +51,7 @@ class Call:
     results: dict[fx.Node, Any]
     # Whether maps of integers are read as such; otherwise they are first multiplied by their scale.
     reads_integers: bool = False
+    _read: set[str] = field(default_factory=lambda: {"input", "self"})
 
     @property
     def name(self) -> str:
@@ -62,11 +73,19 @@ class Call:
         """Return an argument of a function by name, or the attribute of a module."""
         if self.module is not None:
             return getattr(self.module, name, default)
+        self._read.add(name)
         names = _ARGUMENTS.get(self.name.rstrip("_"), ("input",))
         if name in self.node.kwargs:
             return self.known(self.node.kwargs[name])
         position = names.index(name) if name in names else len(self.node.args)
         return self.known(self.node.args[position]) if position < len(self.node.args) else default
+
+    def check_arguments(self) -> None:
+        """Raise InputError that names an argument which a function was given and no handler has read."""
+        for name, value in self.node.kwargs.items():
+            # Options that are off need no kernel.
+            if value is not None and value is not False and name not in self._read | _NEEDLESS:
+                raise self.refuse(f"with {name}")
 
     def known(self, value: Any) -> Any:
         """Return the map of a node that computes a tensor, the result of any other node, or the constant itself."""

@@ -77,10 +77,8 @@ _HANDLERS: dict[Any, Handler] = _register(
         pooling.adaptive_max_pool: (nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d),
         pooling.average_pool: (nn.AvgPool2d, F.avg_pool2d),
         pooling.adaptive_average_pool: (nn.AdaptiveAvgPool2d, F.adaptive_avg_pool2d),
-        moves.pass_on: (
-            *(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, F.dropout, F.dropout2d),
-            *("contiguous", "detach", "clone"),
-        ),
+        moves.pass_on: (nn.Identity, "contiguous", "detach", "clone"),
+        moves.dropout: (nn.Dropout, nn.Dropout1d, nn.Dropout2d, F.dropout, F.dropout2d),
         moves.flatten: (
             nn.Flatten,
             torch.flatten,
@@ -105,6 +103,7 @@ _MOVES: tuple[Handler, ...] = (
     pooling.max_pool,
     pooling.adaptive_max_pool,
     moves.pass_on,
+    moves.dropout,
     moves.flatten,
     moves.get_item,
 )

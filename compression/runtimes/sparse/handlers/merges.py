@@ -12,8 +12,8 @@ def merge(function: Any) -> Handler:
     """Return the handler of a sum or product of two maps, or of a map and a constant."""
 
     def handle(call: Call) -> Map:
-        left, right = (call.known(value) for value in call.node.args[:2])
-        if call.node.kwargs.get("alpha", 1) != 1:
+        left, right = call.given("input"), call.given("other")
+        if call.given("alpha", 1) != 1:
             raise call.refuse("with alpha")
         if not isinstance(left, Map):
             left, right = right, left
@@ -46,7 +46,7 @@ def _merge_constant(call: Call, function: Any, source: Map, constant: Any) -> Ma
 
 def divide(call: Call) -> Map:
     """A map divided by a number."""
-    left, right = (call.known(value) for value in call.node.args[:2])
+    left, right = call.given("input"), call.given("other")
     if not isinstance(left, Map) or not isinstance(right, (int, float)):
         raise call.refuse("by a tensor")
     return _merge_constant(call, "multiply", left, 1.0 / right)

@@ -1,14 +1,25 @@
 """Operations that move values, or drop some, and compute none."""
 
 import numpy as np
+import torch
 from torch import fx
 
 from compression.runtimes.sparse.handlers.call import Call
 from compression.runtimes.sparse.program import Convolution, Copy, Map, Window
 
+# What cuts a map into parts.
+_CUTS = ("chunk", "split", "tensor_split", torch.chunk, torch.split, torch.tensor_split)
+
 
 def pass_on(call: Call) -> Map:
     """Nothing is done."""
+    return call.source
+
+
+def dropout(call: Call) -> Map:
+    """Nothing is done in evaluation mode, unless a function is asked for training."""
+    if call.module is None and call.given("training", True):
+        raise call.refuse("with training=True")
     return call.source
 
 
@@ -44,6 +55,8 @@ def get_item(call: Call) -> Map:
     parts = call.results[node] if isinstance(node, fx.Node) else None
     if not isinstance(parts, (tuple, list)) or not isinstance(node, fx.Node) or not isinstance(index, int):
         raise call.refuse()
+    if node.target not in _CUTS:
+        raise call.refuse(f"of {getattr(node.target, '__name__', node.target)}")
     source = call.maps.get(node.args[0]) if isinstance(node.args[0], fx.Node) else None
     sizes = [part.shape[1] if part.ndim == 4 else -1 for part in parts]
     if source is None or sum(sizes) != source.channels or -1 in sizes:

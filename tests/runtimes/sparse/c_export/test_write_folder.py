@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from c_programs import STRICT, compile_c, run_program
+from integer_nets import wide_layer
 from random_networks import random_network
 from residual_net import Residual, randomize_
 from torch import Tensor, nn
@@ -76,6 +77,24 @@ def test_few_distinct_weights_are_listed_and_computed_the_same(tmp_path: Path) -
     images = export(tmp_path / "c", network.eval(), draw_pixels(4, 12), optimize="size")
     assert "3 have 8-bit weights" in (tmp_path / "c" / "README.md").read_text()
     check_output(run_program(compile_c(tmp_path / "c", "-O1")), images)
+
+
+@pytest.mark.parametrize("optimize", ["size", "speed"])
+def test_sums_beyond_float32_are_exact_in_c_too(optimize: str, tmp_path: Path) -> None:
+    network = wide_layer(nn.Conv2d(96, 3, 3), bias=5)
+    pixels = torch.randint(230, 256, (4, 96, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = export(tmp_path / "c", network, pixels, optimize=optimize, vector="none")
+    assert "RESCALE" in (tmp_path / "c" / "model_tables.h").read_text()
+    check_output(run_program(compile_c(tmp_path / "c", "-O1", *STRICT)), images)
+
+
+@pytest.mark.parametrize("optimize", ["size", "speed"])
+def test_a_layer_without_weights_is_strict_c(optimize: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 64, 3)).eval()
+    nn.init.zeros_(network[1].weight)  # type: ignore[arg-type]
+    images = export(tmp_path / "c", network, draw_pixels(3, 12), optimize=optimize, vector="none")
+    check_output(run_program(compile_c(tmp_path / "c", "-O1", *STRICT)), images)
 
 
 def test_a_wrong_logit_is_found(tmp_path: Path) -> None:

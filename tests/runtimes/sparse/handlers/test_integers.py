@@ -5,19 +5,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from integer_nets import plan_of, rounding, to_integers
+from integer_nets import plan_of, rounding, to_integers, wide_layer
 from residual_net import Residual, randomize_
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compression.core.errors import InputError
-from compression.core.tracing import trace
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.models.resnet18 import resnet18
 from compression.quantization.network.fake_network import make_plan
-from compression.quantization.network.integer_network import integer_network
 from compression.quantization.observers.min_max import MinMax
-from compression.quantization.plan import Activation, Bits, Plan
+from compression.quantization.plan import Bits
 from compression.quantization.post_training import Calibration, quantized
 from compression.runtimes.cpu_features import read_cpu_features
 from compression.runtimes.sparse.handlers.integers import EXACT, split_sums
@@ -111,24 +109,6 @@ def test_layers_with_different_bits(images: Tensor) -> None:
     layers = {"stem.0": Bits(8, 8), "depthwise": Bits(4, 8), "head": Bits(3, 6)}
     plan = make_plan(model, layers, activation_bits=8)
     assert_equal(to_integers(model, rounding(model, plan, [(images, None)]), plan), images, vector=BUILDABLE[0])
-
-
-def wide_layer(layer: nn.Module, *, bias: int) -> nn.Module:
-    """Return an integer network of one layer with the largest weights, behind a quantizer of 8 bits without a sign."""
-    model = nn.Sequential(nn.ReLU(), layer, nn.Flatten())
-    plan = Plan({"1": Bits(8, 8)}, {"_0": Activation(8, signed=False)})
-    network = integer_network(trace(model), plan)
-    state = dict(network.state_dict())
-    generator = torch.Generator().manual_seed(4)
-    for name, value in state.items():
-        if name.endswith("1.weight"):
-            state[name] = torch.randint(100, 128, value.shape, generator=generator).to(torch.int8)
-        elif name.endswith("bias"):
-            state[name] = torch.full_like(value, bias)
-        else:
-            state[name] = torch.full_like(value, 2.0**-8)
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def exact_sums(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,76 @@
+"""Write the record of a study from its runs.
+
+    python experiments/studies/collect.py experiments/studies/b outputs/study-b-*
+
+The folder gets ``results.json``: one row per run, in the order of the command line. Rows of other runs that the file
+holds stay in it, so a study may be run on different days.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Read the runs named on the command line and write their rows."""
+    record, *runs = map(Path, sys.argv[1:])
+    target = record / "results.json"
+    rows = {row["run"]: row for row in json.loads(target.read_text())} if target.exists() else {}
+    for run in runs:
+        row = summarize(json.loads((run / "metrics.json").read_text()))
+        rows[row["run"]] = row
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps([*rows.values()], indent=1) + "\n")
+
+
+def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of one run: what was made, of what quality, of what size, how fast, and where."""
+    run, dense, compressed = document["run"], document["dense"], document["compressed"]
+    machine, timing = document["provenance"]["machine"], document["timing"]
+    return {
+        "run": run["name"],
+        "model": run["model"].rpartition(".")[2],
+        "stem": run["model_settings"]["stem"],
+        "strategy": run["strategy"],
+        "target_sparsity": run["target_sparsity"],
+        "sparsity": compressed["sparsity"],
+        "weight_bits": run["weight_bits"],
+        "activation_bits": run["activation_bits"],
+        "distillation": run["distillation"],
+        "seed": run["seed"],
+        "epochs": run["epochs"],
+        "stopped": run["stopped"],
+        "dense": _summarize_model(dense),
+        "compressed": _summarize_model(compressed),
+        "threads": timing["threads"],
+        "stage_seconds": timing["stage_seconds"],
+        "latency": timing["latency"],
+        "machine": {name: machine[name] for name in ("processor", "cores", "gpu")},
+        "git_commit": document["provenance"]["git_commit"],
+        "command": [word for word in document["provenance"]["command"] if not _is_a_place(word)],
+    }
+
+
+def _summarize_model(found: Mapping[str, Any]) -> dict[str, Any]:
+    names = (
+        "accuracy",
+        "accuracy_per_class",
+        "test_images",
+        "parameters",
+        "nonzero_parameters",
+        "macs",
+        "nonzero_macs",
+    )
+    size = {name: found["bytes"].get(name) for name in ("artifact", "safetensors", "gzip_state_dict", "onnx")}
+    return {**{name: found[name] for name in names}, "bytes": size}
+
+
+def _is_a_place(word: str) -> bool:
+    # Folders of one machine are of no use to others.
+    return word.startswith(("data.root=", "output_dir="))
+
+
+if __name__ == "__main__":
+    main()
