@@ -24,6 +24,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda x: x.mean((2, 3), keepdim=True),
     "clamp": lambda x: torch.clamp(x, -0.3, 0.7),
     "clamp below": lambda x: x.clamp(min=0.1),
+    "clamp on one side": lambda x: torch.clamp_max(x.clamp_min(-0.2), 0.4),
+    "differences": lambda x: (x - 1) - torch.relu(x) + (2 - x.sub(torch.sigmoid(x))),
     "hardtanh": lambda x: F.hardtanh(x),
     "relu6": lambda x: F.relu6(3 * x),
     "sigmoid": torch.sigmoid,

@@ -20,6 +20,9 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "conv2d": ("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
     "linear": ("input", "weight", "bias"),
     "clamp": ("input", "min", "max"),
+    "clip": ("input", "min", "max"),
+    "clamp_min": ("input", "min"),
+    "clamp_max": ("input", "max"),
     "hardtanh": ("input", "min_val", "max_val"),
     "leaky_relu": ("input", "negative_slope"),
     "cat": ("tensors", "dim"),
@@ -27,6 +30,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "getitem": ("input", "index"),
     "mean": ("input", "dim", "keepdim"),
     "add": ("input", "other"),
+    "sub": ("input", "other"),
     "mul": ("input", "other"),
     "div": ("input", "other"),
     "truediv": ("input", "other"),
@@ -74,7 +78,7 @@ class Call:
         if self.module is not None:
             return getattr(self.module, name, default)
         self._read.add(name)
-        names = _ARGUMENTS.get(self.name.rstrip("_"), ("input",))
+        names = _ARGUMENTS.get(self.name, ("input",))
         if name in self.node.kwargs:
             return self.known(self.node.kwargs[name])
         position = names.index(name) if name in names else len(self.node.args)

@@ -44,6 +44,21 @@ def _merge_constant(call: Call, function: Any, source: Map, constant: Any) -> Ma
     return call.scale(source, ones, values) if function == "add" else call.scale(source, values, zeros)
 
 
+def subtract(call: Call) -> Map:
+    """A difference of two maps, or of a map and a constant: the sum with what is subtracted times -1."""
+    left, right = call.given("input"), call.given("other")
+    if call.given("alpha", 1) != 1:
+        raise call.refuse("with alpha")
+    if not isinstance(right, Map):
+        if not isinstance(left, Map):
+            raise call.refuse("of constants")
+        return _merge_constant(call, "add", left, -torch.as_tensor(right))
+    negative = _merge_constant(call, "multiply", right, -1.0)
+    if isinstance(left, Map):
+        return _merge_maps(call, "add", left, negative)
+    return _merge_constant(call, "add", negative, left)
+
+
 def divide(call: Call) -> Map:
     """A map divided by a number."""
     left, right = call.given("input"), call.given("other")
