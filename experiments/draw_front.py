@@ -58,7 +58,7 @@ def draw_bytes(axes: Axes) -> None:
         "x",
         color=BEFORE,
         markersize=7,
-        label=f"a published sweep, dense {100 * known['dense']:.1f} %",
+        label=f"published (dense: {100 * known['dense']:.1f} %)",
     )
     axes.set_xscale("log")
     axes.set_xticks([3, 5, 10, 20, 30], labels=["3x", "5x", "10x", "20x", "30x"])
