@@ -68,7 +68,7 @@ def _summarize_model(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_a_place(word: str) -> bool:
-    # Folders of one machine are of no use to others.
+    # Others cannot use the folders of this machine.
     return word.startswith(("data.root=", "output_dir="))
 
 
