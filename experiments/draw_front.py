@@ -20,7 +20,7 @@ from compression.reporting.figures.style import AFTER, BEFORE, SMALL, TEXT, TITL
 HERE = Path(__file__).resolve().parent
 NETWORKS = {"resnet18-imagenet": ("ResNet-18", AFTER, "o"), "mobilenet_v2-imagenet": ("MobileNetV2", "black", "s")}
 THREADS, BATCH_SIZE = 1, 64
-# Networks that lost more than this are of no use, and would make the others hard to see.
+# Nobody uses networks that lost more than this, and they would make the others hard to see.
 MOST_LOST = 15.0
 
 

@@ -129,7 +129,7 @@ def _open_others(context: Context, artifact: Artifact) -> dict[str, Model]:
     threads = context.machine.threads
     predictors = {"simulated": EagerRuntime().load(artifact.model, threads=threads)}
     engines, _ = choose_engines(context.config.runtime.engines)
-    # Why it refuses a network is said where engines are timed.
+    # The timing of engines reports why it refuses a network.
     with suppress(InputError):
         if SPARSE in engines:
             predictors[SPARSE] = load_ready(
