@@ -30,6 +30,7 @@ LATER = {
     "quantization.calibration_batch_size": None,
     "strategy.recovery.lr": None,
     "training.class_weights": "none",
+    "training.fine_tune": False,
     "training.first_size": 1.0,
     "training.focal_gamma": 2.0,
     "training.freeze_epochs": 0,

@@ -38,6 +38,7 @@ class TrainingConfig(Section):
     gradient_clip: float | None = checked(None, allow(lambda clip: clip > 0, "> 0, or null for none"))
     early_epoch: int = 1
     freeze_epochs: int = checked(0, at_least(0), added=True)
+    fine_tune: bool = checked(False, added=True)
     loss: str = checked("cross_entropy", one_of(*LOSSES), added=True)
     focal_gamma: float = checked(GAMMA, at_least(0, "a number"), added=True)
     class_weights: Any = checked("none", _check_class_weights, added=True)

@@ -57,6 +57,24 @@ def test_records_of_mobilenet_v2_start_from_one_dense_network(study):
     assert config.model["weights"] == "experiments/studies/dense/mobilenet_v2.safetensors"
 
 
+def test_records_of_studies_b_and_e_share_a_pruning():
+    strategies = [
+        compose_config(f"experiment=study_{letter}_record", "data.root=images", "sparsity=0.9").strategy
+        for letter in "be"
+    ]
+    assert strategies[0] == strategies[1]
+
+
+def test_the_control_trains_the_dense_network_as_long_as_its_pruning():
+    control = compose_config("experiment=study_control", "data.root=images")
+    pruned = compose_config("experiment=study_b_record", "data.root=images", "sparsity=0.9")
+    assert control.training.fine_tune
+    assert control.model == pruned.model
+    assert control.data == pruned.data
+    assert control.training.epochs == pruned.strategy.schedule["steps"] * pruned.strategy.recovery.epochs
+    assert control.training.optimizer["lr"] == pruned.strategy.recovery.lr
+
+
 def test_the_record_of_study_a_has_the_pairs_of_the_study():
     ours = compose_fully("+sweep=study_a_record", "data.root=images")
     assert ours.hydra.sweeper.params == compose_fully("+sweep=study_a").hydra.sweeper.params

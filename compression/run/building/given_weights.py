@@ -40,9 +40,10 @@ def hash_given_weights(given: str) -> str:
 def is_start(context: Context, adapted: Adapted) -> bool:
     """Return whether the given weights are the start of dense training, rather than its result.
 
-    They are if they had to be changed, or if ``training.freeze_epochs`` asks for training.
+    They are if they had to be changed, or if ``training.fine_tune`` or ``training.freeze_epochs`` asks for training.
     """
-    return adapted.changed or context.config.training.freeze_epochs > 0
+    training = context.config.training
+    return adapted.changed or training.fine_tune or training.freeze_epochs > 0
 
 
 def starts_from_weights(context: Context) -> bool:

@@ -62,6 +62,8 @@ def _check_weights(context: Context, model: nn.Module) -> None:
     config = context.config
     if config.model.get("weights") is not None:
         log.info("dense  %s", describe_start(context, load_given_weights_(context, model)))
+    elif config.training.fine_tune:
+        raise InputError("training.fine_tune=true needs weights to start from: must be false, or with model.weights")
     frozen = f"training.freeze_epochs={config.training.freeze_epochs}"
     if config.training.freeze_epochs == 0:
         return

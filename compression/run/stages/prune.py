@@ -38,6 +38,7 @@ from compression.stage_store.store import Made, StageKey, StageRecord
 VERSION = 5
 # The cosine of each step ends at this fraction of its start.
 _LR_FLOOR = 0.01
+_OF_DENSE_TRAINING = ("warmup", "min_lr", "early_epoch", "freeze_epochs", "fine_tune", "first_size")
 _FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": INITIAL, "early": EARLY}
 
 
@@ -51,7 +52,7 @@ def obtain_pruned(context: Context, made: Finished) -> StageRecord:
     config = student.config
     # Neither a recipe's name nor the training of the compacted model changes this stage's result.
     strategy = _without(result_settings(config.strategy), "name", "sparsity", "fixed_sparsity", "finetune")
-    training = _without(training_settings(student), "warmup", "min_lr", "early_epoch", "freeze_epochs", "first_size")
+    training = _without(training_settings(student), *_OF_DENSE_TRAINING)
     if config.strategy.recovery.epochs is not None:
         # The parent's key has the length of dense training.
         training = _without(training, "epochs")

@@ -129,8 +129,9 @@ def narrow_overrides(model: Mapping[str, Any], width: float) -> list[str]:
         return []
     scratch = {"pretrained": "false", "weights": "null"}
     dropped = [f"model.{key}={value}" for key, value in scratch.items() if model.get(key)]
-    # Random weights are not frozen.
-    return [f"++model.{WIDTH}={width:g}", *dropped, *(["training.freeze_epochs=0"] if dropped else [])]
+    # Random weights are not frozen, and are no start that a file gives.
+    without = ["training.freeze_epochs=0", "training.fine_tune=false"] if dropped else []
+    return [f"++model.{WIDTH}={width:g}", *dropped, *without]
 
 
 def own_width(model: Mapping[str, Any]) -> float | None:

@@ -84,8 +84,9 @@ def test_an_artifact_of_other_class_names_is_a_start_although_it_fits(make):
     assert starts_from_weights(make(TinyNet(num_classes=10), classes=[*names[:9], "ten"]))
 
 
-def test_frozen_epochs_make_fitting_weights_a_start(make):
-    context = make(TinyNet(num_classes=10), "training.freeze_epochs=2")
+@pytest.mark.parametrize("setting", ["training.freeze_epochs=2", "training.fine_tune=true"])
+def test_a_setting_makes_fitting_weights_a_start(make, setting):
+    context = make(TinyNet(num_classes=10), setting)
     assert starts_from_weights(context)
     assert load_given_weights_(context, context.build_model()).new == ()
 

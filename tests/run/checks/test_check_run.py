@@ -43,6 +43,11 @@ def test_frozen_epochs_need_trained_weights_and_one_device(tmp_path, more, messa
     assert refusal(tmp_path, "strategy=none", "training.freeze_epochs=1", *more).startswith(message)
 
 
+def test_fine_tuning_needs_weights(tmp_path):
+    message = "training.fine_tune=true needs weights to start from: must be false, or with model.weights"
+    assert refusal(tmp_path, "strategy=none", "training.fine_tune=true") == message
+
+
 def test_more_frozen_epochs_than_epochs_are_refused(tmp_path):
     message = "training.freeze_epochs=5: must be in [0, training.epochs=3]"
     assert refusal(tmp_path, "training.freeze_epochs=5") == message

@@ -36,6 +36,16 @@ def test_a_training_starts_from_weights_of_other_classes(make, tmp_path):
     assert {"weights", "training"} <= made.record["key"]["inputs"].keys()
 
 
+def test_a_training_starts_from_weights_that_fit(make, tmp_path):
+    given = TinyNet(num_classes=10, width=32)
+    save_file(given.state_dict(), tmp_path / "given.safetensors")
+    made = make("dense", f"model.weights={tmp_path}/given.safetensors training.fine_tune=true training.epochs=2")
+    initial, last = (load_file(made.path / f"{name}.safetensors") for name in ("initial", "model"))
+    assert same(initial, given.state_dict())
+    assert not same(last, given.state_dict())
+    assert len(made.results["history"]) == 2
+
+
 def test_weights_that_fit_replace_the_training(make, tmp_path):
     given = TinyNet(num_classes=10, width=32)
     save_file(given.state_dict(), tmp_path / "given.safetensors")

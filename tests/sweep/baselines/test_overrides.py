@@ -157,6 +157,7 @@ def test_a_narrow_network_is_trained_from_scratch():
         "++model.width_mult=0.5",
         "model.pretrained=false",
         "training.freeze_epochs=0",
+        "training.fine_tune=false",
     ]
     given = narrow_overrides({**model, "pretrained": False, "weights": "x"}, 0.5)
-    assert given[1:] == ["model.weights=null", "training.freeze_epochs=0"]
+    assert given[1:] == ["model.weights=null", "training.freeze_epochs=0", "training.fine_tune=false"]
