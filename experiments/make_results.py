@@ -1,4 +1,4 @@
-"""Write the tables of results in README.md, docs/results.md and sparse_engine from the records in this folder.
+"""Write the tables of results in README.md, docs/results.md and experiments/ from the records in this folder.
 
     make results                                        # writes them
     python experiments/make_results.py --check          # fails if a table differs from its records
@@ -8,20 +8,28 @@ A table stands between two comments, ``<!-- results: NAME -->`` and ``<!-- end -
 
 import argparse
 import csv
-import json
 import re
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
+from record_tables import HERE, link, lost, percent, read, to_table
 from rich.console import Console
+from study_tables import make_studies, make_study_b, make_study_e, summarize_study_b
 
 from compression.reporting.result_table import make_rows, to_rich
 
-HERE = Path(__file__).resolve().parent
-PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "results.md", HERE / "sparse_engine" / "README.md")
+PAGES = (
+    HERE.parent / "README.md",
+    HERE.parent / "docs" / "results.md",
+    HERE / "sparse_engine" / "README.md",
+    HERE / "c_export" / "README.md",
+    HERE / "pruning_for_macs" / "README.md",
+    HERE / "studies" / "README.md",
+    HERE / "studies" / "b" / "README.md",
+    HERE / "studies" / "e" / "README.md",
+)
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NETWORKS = {
     "mobilenet_v2-imagenet": "MobileNetV2, ImageNet stem",
@@ -50,27 +58,6 @@ GOALS = (
 NAMES = {"mobilenet_v2": "MobileNetV2", "resnet18": "ResNet-18", "vgg11": "VGG-11"}
 
 
-def read(record: str) -> Any:
-    """Return the record, a JSON file in this folder."""
-    return json.loads((HERE / record).read_text())
-
-
-def to_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: int = 1) -> str:
-    """Return a Markdown table whose first ``text`` columns are words, and whose others are numbers."""
-    lines = [f"| {' | '.join(header)} |", "|" + "---|" * text + "---:|" * (len(header) - text)]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Return a fraction in percent, without the sign."""
-    return f"{100 * share:.{digits}f}"
-
-
-def lost(dense: float, compressed: float) -> str:
-    """Return the points lost; a gain is negative."""
-    return f"{100 * (dense - compressed):+.2f}"
-
-
 def make_demo() -> str:
     """Return the table that the first command prints, as an indented block."""
     metrics = read("digits/demo.json")
@@ -96,13 +83,7 @@ def _summarize() -> Iterable[Sequence[str]]:
         f"{ratio:.1f}x smaller file, {statistics.mean(drops):.2f} points lost ({spread})",
         link("digits"),
     )
-    smallest, longer = min(read_sweep(), key=lambda row: float(row["bytes"])), read("sweeps/dense_20.json")
-    against = 100 * (longer["accuracy"] - float(smallest["accuracy"]))
-    yield (
-        f"90 % pruned, 6 bits, MobileNetV2, CIFAR-10, dense {percent(longer['accuracy'])} %",
-        f"{float(smallest['compression_ratio']):.1f}x smaller file, {against:.2f} points lost",
-        link("sweeps"),
-    )
+    yield summarize_study_b()
     for network in ("mobilenet_v2-imagenet", "resnet18-imagenet"):
         yield _summarize_speed(network, "weights-0.9", "90 % of the weights pruned")
     run = read("quantization/runs.json")["w8a8-resnet18"]
@@ -146,11 +127,6 @@ def _summarize_speed(network: str, label: str, note: str) -> Sequence[str]:
         f"{ratios['dense']} as fast as the fastest FP32, {ratios['int8']} as INT8; {points:.2f} points lost",
         link("sparse_engine"),
     )
-
-
-def link(folder: str) -> str:
-    """Return a link from the top of the project to an experiment."""
-    return f"[{folder}](experiments/{folder}/README.md)"
 
 
 def read_sweep() -> list[dict[str, str]]:
@@ -263,6 +239,47 @@ def make_goals() -> str:
     return to_table(header, list_rows(), text=2)
 
 
+def make_steps() -> str:
+    """Return MACs and held-out accuracy after each pruning step, by number of weights and by MACs."""
+    found = read("pruning_for_macs/steps.json")
+
+    def cells(row: Any) -> Sequence[str]:
+        return tuple(percent(row[name]) for name in ("weights_left", "macs_left", "val_accuracy"))
+
+    rows = (
+        (str(number), *cells(plain), *cells(costed))
+        for number, (plain, costed) in enumerate(zip(found["weights"], found["macs"], strict=True), start=1)
+    )
+    header = ("step", "weights: weights left, %", "MACs left, %", "held-out, %")
+    return to_table((*header, "MACs: weights left, %", "MACs left, %", "held-out, %"), rows, text=0)
+
+
+def make_c_export() -> str:
+    """Return flash, RAM and time of the C programs, and of ONNX Runtime."""
+    record = read("c_export/results.json")
+
+    def list_rows() -> Iterable[Sequence[str]]:
+        for row in record["variants"]:
+            sizes = (f"{row[name]:,}" for name in ("table_bytes", "code_bytes", "memory_bytes"))
+            words = (f"`{word}`" for word in (row["vector"], row["optimize"], " ".join(row["flags"])))
+            yield (*words, *sizes, f"{row['milliseconds']['median']:.3f}", row["images_that_agree"])
+        other = record["onnxruntime"]
+        sizes = (f"{other[name]:,}" for name in ("model_bytes", "library_bytes", "memory_bytes"))
+        yield (f"ONNX Runtime {other['version']}", "", "", *sizes, f"{other['milliseconds']:.3f}", "")
+
+    header = (
+        "`--vector`",
+        "`--optimize`",
+        "flags",
+        "tables, bytes",
+        "code, bytes",
+        "RAM, bytes",
+        "ms an image",
+        "agree",
+    )
+    return to_table(header, list_rows(), text=3)
+
+
 def make_training() -> str:
     """Return the images per second of trainings."""
     kinds = ("plain", "bare", "ours", "bf16")
@@ -304,8 +321,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8": make_int8,
     "sparse": make_sparse,
     "goals": make_goals,
+    "macs steps": make_steps,
+    "c export": make_c_export,
     "training": make_training,
     "tiles": make_tiles,
+    "studies": make_studies,
+    "study b": make_study_b,
+    "study e": make_study_e,
 }
 
 

@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from compression.artifact import read_contents
+from compression.storage.blocks import to_array
+from compression.storage.codec_registry import CODECS
+
 
 def main() -> None:
     """Read the runs named on the command line and write their rows."""
@@ -19,13 +23,23 @@ def main() -> None:
     target = record / "results.json"
     rows = {row["run"]: row for row in json.loads(target.read_text())} if target.exists() else {}
     for run in runs:
-        row = summarize(json.loads((run / "metrics.json").read_text()))
+        row = summarize(json.loads((run / "metrics.json").read_text()), codec_bytes=count_by_codec(run / "model.cmp"))
         rows[row["run"]] = row
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps([*rows.values()], indent=1) + "\n")
 
 
-def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
+def count_by_codec(path: Path) -> dict[str, int]:
+    """Return the bytes of an artifact's file if its weights were stored as COO or CSR and all else as it is."""
+    contents = read_contents(path)
+    weights = [block for block in contents.blocks if len(block.shape) > 1 and block.numel]
+    state = contents.decode()
+    rest = contents.file_bytes - sum(block.num_bytes for block in weights)
+    arrays = [to_array(state[block.names[0]]) for block in weights]
+    return {name: rest + sum(len(CODECS[name].encode(array)) for array in arrays) for name in ("coo", "csr")}
+
+
+def summarize(document: Mapping[str, Any], *, codec_bytes: Mapping[str, int]) -> dict[str, Any]:
     """Return the figures of one run: what was made, of what quality, of what size, how fast, and where."""
     run, dense, compressed = document["run"], document["dense"], document["compressed"]
     machine, timing = document["provenance"]["machine"], document["timing"]
@@ -44,6 +58,8 @@ def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
         "stopped": run["stopped"],
         "dense": _summarize_model(dense),
         "compressed": _summarize_model(compressed),
+        "codec_bytes": codec_bytes,
+        "load_seconds": {which: timing[which]["load_seconds"] for which in ("dense", "compressed")},
         "threads": timing["threads"],
         "stage_seconds": timing["stage_seconds"],
         "latency": timing["latency"],

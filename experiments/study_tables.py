@@ -1,0 +1,154 @@
+"""The tables of the known studies: what each reports, beside what was measured here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from record_tables import HERE, link, lost, percent, read, to_table
+
+NOT_RUN = "not run"
+STRATEGIES = {
+    "oneshot_l1": "smallest weights, at once",
+    "iterative_l1": "smallest weights, in steps",
+    "oneshot_random": "random weights, at once",
+    "iterative_structured_l2": "channels, in steps",
+}
+Run = Mapping[str, Any]
+
+
+def make_studies() -> str:
+    """Return every row that the studies report, with points lost there and here."""
+
+    def list_rows() -> Iterable[Sequence[str]]:
+        for letter, study in read("studies/known.json").items():
+            for known in study["rows"]:
+                found = find_run(letter, known)
+                yield (
+                    letter.upper(),
+                    STRATEGIES[known["strategy"]],
+                    f"{100 * known['sparsity']:.0f}",
+                    str(known["bits"]),
+                    percent(study["dense"]),
+                    lost(study["dense"], known["accuracy"]),
+                    f"{known['smaller']:.1f}x" if "smaller" in known else "-",
+                    *_ours(found),
+                )
+
+    header = ("study", "pruned", "%", "bits", "dense there, %", "lost there", "smaller there")
+    return to_table((*header, "dense here, %", "lost here", "smaller here"), list_rows(), text=2)
+
+
+def _ours(found: Run | None) -> Sequence[str]:
+    if found is None:
+        return (NOT_RUN, "", "")
+    dense, compressed = found["dense"], found["compressed"]
+    return (percent(dense["accuracy"]), lost(dense["accuracy"], compressed["accuracy"]), f"{smaller(found):.1f}x")
+
+
+def make_study_b() -> str:
+    """Return the runs of study B: accuracy against both dense networks, bytes, and speed in the sparse engine."""
+    control = read_control()
+    header = ("pruned, %", "weight bits", "activation bits", "price of a bit", "epochs", "test, %", "lost")
+    header = (*header, "lost against control", "file, KiB", "smaller")
+    header = (*header, "sparse, batch 1", "64", "others, batch 1", "64")
+
+    def cells(run: Run) -> Sequence[str]:
+        accuracy = run["compressed"]["accuracy"]
+        return (
+            *_settings(run),
+            percent(accuracy, 2),
+            lost(run["dense"]["accuracy"], accuracy),
+            lost(control, accuracy),
+            f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
+            f"{smaller(run):.1f}x",
+            *(_speed(run, batch_size, sparse=sparse) for sparse in (True, False) for batch_size in (1, 64)),
+        )
+
+    return to_table(header, map(cells, _sorted(read_runs("b"))), text=0)
+
+
+def summarize_study_b() -> Sequence[str]:
+    """Return question, answer and record of the smallest file of study B without a price on bits."""
+    run = min((run for run in read_runs("b") if not find_price(run)), key=lambda run: -smaller(run))
+    control, accuracy = read_control(), run["compressed"]["accuracy"]
+    pruned = f"{100 * run['target_sparsity']:.0f} % pruned, {run['weight_bits']} bits"
+    return (
+        f"{pruned}, MobileNetV2, CIFAR stem, CIFAR-10, dense {percent(control)} %",
+        f"{smaller(run):.1f}x smaller file, {100 * (control - accuracy):.2f} points lost",
+        link("studies/b"),
+    )
+
+
+def make_study_e() -> str:
+    """Return the runs of study E: accuracy, bytes by codec, and milliseconds to load and to run."""
+    control = read_control()
+    header = ("pruned, %", "test, %", "lost", "lost against control", "model.cmp, KiB", "COO, KiB", "CSR, KiB")
+    header = (*header, "load, ms", "dense", "one image, ms", "dense")
+
+    def cells(run: Run) -> Sequence[str]:
+        accuracy, codecs = run["compressed"]["accuracy"], run["codec_bytes"]
+        return (
+            f"{100 * run['target_sparsity']:.0f}",
+            percent(accuracy, 2),
+            lost(run["dense"]["accuracy"], accuracy),
+            lost(control, accuracy),
+            *(f"{size / 1024:,.0f}" for size in (run["compressed"]["bytes"]["artifact"], codecs["coo"], codecs["csr"])),
+            *(f"{1000 * run['load_seconds'][which]:.0f}" for which in ("compressed", "dense")),
+            *(f"{_fastest(run, which):.2f}" for which in ("compressed", "dense")),
+        )
+
+    return to_table(header, map(cells, _sorted(read_runs("e"))), text=0)
+
+
+def read_runs(letter: str) -> list[Run]:
+    """Return the runs in the record of a study; none if it has no record."""
+    path = f"studies/{letter}/results.json"
+    return list(read(path)) if (HERE / path).exists() else []
+
+
+def read_control() -> float:
+    """Return the test accuracy of the dense network of studies A, B and E, trained as long as the pruned ones."""
+    [control] = read("studies/control/results.json")
+    return float(control["dense"]["accuracy"])
+
+
+def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:
+    """Return the run at the settings of a known row, without a price on bits; None if there is none."""
+    for run in read_runs(letter):
+        settings = (run["strategy"], run["target_sparsity"], run["weight_bits"])
+        if settings == (known["strategy"], known["sparsity"], known["bits"]) and not find_price(run):
+            return run
+    return None
+
+
+def find_price(run: Run) -> str | None:
+    """Return the price of a stored bit in the command of a run (``quantization.rdoq_lambda``)."""
+    settings = dict(word.partition("=")[::2] for word in run["command"])
+    return settings.get("quantization.rdoq_lambda")
+
+
+def smaller(run: Run) -> float:
+    """Return how many times the file is smaller than the dense float32 safetensors file."""
+    return float(run["dense"]["bytes"]["safetensors"] / run["compressed"]["bytes"]["artifact"])
+
+
+def _settings(run: Run) -> Sequence[str]:
+    bits = (str(run["weight_bits"]), str(run["activation_bits"]))
+    trained = sum(number for stage, number in run["epochs"].items() if stage != "dense")
+    return (f"{100 * run['target_sparsity']:.0f}", *bits, find_price(run) or "-", str(trained))
+
+
+def _speed(run: Run, batch_size: int, *, sparse: bool) -> str:
+    """Return the speed of the file in the sparse engine, or in the best other one, over the fastest dense engine."""
+    rows = [row for row in run["latency"] if row["batch_size"] == batch_size and (row["engine"] == "sparse") == sparse]
+    return f"{max(row['speedup_over_best_dense']['median'] for row in rows):.1f}x" if rows else "-"
+
+
+def _fastest(run: Run, which: str) -> float:
+    return float(min(row[which]["latency_ms"]["median"] for row in run["latency"] if row["batch_size"] == 1))
+
+
+def _sorted(runs: Sequence[Run]) -> list[Run]:
+    def place(run: Run) -> tuple[float, ...]:
+        return (run["target_sparsity"], -run["weight_bits"], -run["activation_bits"], float(find_price(run) or 0))
+
+    return sorted(runs, key=place)
