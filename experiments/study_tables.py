@@ -112,7 +112,7 @@ def read_control() -> float:
 
 
 def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:
-    """Return the run at the settings of a known row, without a price on bits; None if there is none."""
+    """Return the run at the settings of a known row, without a price on bits, or None."""
     for run in read_runs(letter):
         settings = (run["strategy"], run["target_sparsity"], run["weight_bits"])
         if settings == (known["strategy"], known["sparsity"], known["bits"]) and not find_price(run):
