@@ -16,6 +16,7 @@ from typing import Any
 
 from record_tables import HERE, link, lost, percent, read, to_table
 from rich.console import Console
+from speed_tables import make_goals, make_sparse, summarize_speed
 from study_tables import make_studies, make_study_b, make_study_e, summarize_study_b
 
 from compression.reporting.result_table import make_rows, to_rich
@@ -31,30 +32,6 @@ PAGES = (
     HERE / "studies" / "e" / "README.md",
 )
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-NETWORKS = {
-    "mobilenet_v2-imagenet": "MobileNetV2, ImageNet stem",
-    "mobilenet_v2-cifar": "MobileNetV2, CIFAR stem",
-    "resnet18-imagenet": "ResNet-18, ImageNet stem",
-    "resnet18-cifar": "ResNet-18, CIFAR stem",
-    "vgg11-cifar": "VGG-11, CIFAR stem",
-}
-# Network, file, and how many times faster than the fastest dense FP32 engine it was meant to be.
-GOALS = (
-    ("mobilenet_v2-imagenet", "weights-0.9", 3.5),
-    ("mobilenet_v2-cifar", "weights-0.9", 3.5),
-    ("resnet18-imagenet", "weights-0.9", 2.5),
-    ("resnet18-cifar", "weights-0.9", 2.0),
-    ("mobilenet_v2-imagenet", "macs-0.9", 5.0),
-    ("mobilenet_v2-cifar", "macs-0.9", 5.0),
-    ("mobilenet_v2-imagenet", "macs-0.95", 6.0),
-    ("mobilenet_v2-cifar", "macs-0.95", 6.0),
-    ("resnet18-imagenet", "macs-0.9", 4.0),
-    ("resnet18-cifar", "macs-0.9", 4.0),
-    ("vgg11-cifar", "macs-0.9", 4.0),
-    ("resnet18-imagenet", "macs-0.95", 6.5),
-    ("resnet18-cifar", "macs-0.95", 6.5),
-    ("vgg11-cifar", "macs-0.95", 6.5),
-)
 NAMES = {"mobilenet_v2": "MobileNetV2", "resnet18": "ResNet-18", "vgg11": "VGG-11"}
 
 
@@ -85,7 +62,7 @@ def _summarize() -> Iterable[Sequence[str]]:
     )
     yield summarize_study_b()
     for network in ("mobilenet_v2-imagenet", "resnet18-imagenet"):
-        yield _summarize_speed(network, "weights-0.9", "90 % of the weights pruned")
+        yield summarize_speed(network, "weights-0.9", "90 % of the weights pruned")
     run = read("quantization/runs.json")["w8a8-resnet18"]
     points, same = 100 * (run["dense"] - run["executed"]), run["parity"]["agreement"]
     yield (
@@ -113,19 +90,6 @@ def _summarize() -> Iterable[Sequence[str]]:
         f"{len(rows)} classifiers of timm and torchvision, pruned, in INT8, as ONNX",
         f"{works} work, {refused} are refused in one line before training",
         link("many_networks"),
-    )
-
-
-def _summarize_speed(network: str, label: str, note: str) -> Sequence[str]:
-    """Return a line on the speed of one file in the sparse engine, with batches of 64 images and one or two threads."""
-    one, two = (find_speed(network, label, threads=threads, batch_size=64) for threads in (1, 2))
-    ratios = {kind: f"{one[kind]['median']:.1f}x ({two[kind]['median']:.1f}x)" for kind in ("dense", "int8")}
-    file = read(f"sparse_engine/{network}/results.json")["files"][label]
-    dense, points = file["dense_accuracy"], 100 * (file["dense_accuracy"] - file["accuracy"])
-    return (
-        f"{NETWORKS[network]}, {note}, CIFAR-10, dense {percent(dense)} %, 64 images, one thread (two)",
-        f"{ratios['dense']} as fast as the fastest FP32, {ratios['int8']} as INT8; {points:.2f} points lost",
-        link("sparse_engine"),
     )
 
 
@@ -185,58 +149,6 @@ def find_int8_speed(model: str, batch: str) -> float:
     """Return the speed-up of the faster INT8 engine over the fastest dense one."""
     found = read("quantization/speed.json")["models"][model]["batches"][batch]["engines"]
     return max(found[name]["speedup_over_best_dense"]["median"] for name in found if name.endswith(" int8"))
-
-
-def find_speed(network: str, label: str, *, threads: int, batch_size: int) -> Any:
-    """Return the speed-ups of the sparse engine with one file, over the best dense and the best INT8 engine."""
-    [row] = [
-        row
-        for row in read(f"sparse_engine/{network}/results.json")["rows"]
-        if (row["engine"], row["file"], row["threads"], row["batch_size"]) == ("sparse", label, threads, batch_size)
-    ]
-    return row["speedup"]
-
-
-def make_sparse() -> str:
-    """Return the speed-ups of the sparse engine for all networks and files in float32."""
-
-    def list_rows() -> Iterable[Sequence[str]]:
-        for network, name in NETWORKS.items():
-            for label, file in read(f"sparse_engine/{network}/results.json")["files"].items():
-                ranking, share = label.split("-") if "-" in label else ("weights", "0.9")
-                bits = "32" if "-" in label else label[1 : label.index("a")]
-                speeds = [
-                    f"{find_speed(network, label, threads=threads, batch_size=batch)[kind]['median']:.1f}x"
-                    for kind in ("dense", "int8")
-                    for threads, batch in ((1, 1), (1, 64), (2, 64))
-                ]
-                pruned = f"{100 * float(share):g} % of {'MACs' if ranking == 'macs' else 'weights'}"
-                accuracy = (percent(file["dense_accuracy"]), lost(file["dense_accuracy"], file["accuracy"]))
-                # These were trained for their speed alone.
-                accuracy = ("-", "-") if network.endswith("cifar") else accuracy
-                yield (name, pruned, bits, f"{file['mac_density']:.2f}", *accuracy, *speeds)
-
-    header = ("network", "pruned", "bits", "MACs left", "dense, %", "points lost")
-    header = (*header, "dense 1/1", "1/64", "2/64", "INT8 1/1", "1/64", "2/64")
-    return to_table(header, list_rows(), text=2)
-
-
-def make_goals() -> str:
-    """Return the speed-ups that the sparse engine was meant to reach, and those of single images and batches."""
-
-    def list_rows() -> Iterable[Sequence[str]]:
-        for network, label, goal in GOALS:
-            ranking, share = label.split("-")
-            single, batch = (find_speed(network, label, threads=1, batch_size=size) for size in (1, 64))
-            yield (
-                NETWORKS[network],
-                f"{100 * float(share):g} % of {'MACs' if ranking == 'macs' else 'weights'}",
-                f"{goal:g}x",
-                *(f"{found[kind]['median']:.2f}x" for kind in ("dense", "int8") for found in (single, batch)),
-            )
-
-    header = ("network", "pruned", "goal", "dense, batch 1", "batch 64", "INT8, batch 1", "batch 64")
-    return to_table(header, list_rows(), text=2)
 
 
 def make_steps() -> str:

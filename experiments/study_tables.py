@@ -47,7 +47,7 @@ def _ours(found: Run | None) -> Sequence[str]:
 def make_study_b() -> str:
     """Return the runs of study B: accuracy against both dense networks, bytes, and speed in the sparse engine."""
     control = read_control()
-    header = ("pruned, %", "weight bits", "activation bits", "price of a bit", "epochs", "test, %", "lost")
+    header = ("pruned, %", "weight bits", "activation bits", "epochs", "test, %", "lost")
     header = (*header, "lost against control", "file, KiB", "smaller")
     header = (*header, "sparse, batch 1", "64", "others, batch 1", "64")
 
@@ -67,8 +67,8 @@ def make_study_b() -> str:
 
 
 def summarize_study_b() -> Sequence[str]:
-    """Return question, answer and record of the smallest file of study B without a price on bits."""
-    run = min((run for run in read_runs("b") if not find_price(run)), key=lambda run: -smaller(run))
+    """Return question, answer and record of the smallest file of study B."""
+    run = max(read_runs("b"), key=smaller)
     control, accuracy = read_control(), run["compressed"]["accuracy"]
     pruned = f"{100 * run['target_sparsity']:.0f} % pruned, {run['weight_bits']} bits"
     return (
@@ -112,18 +112,12 @@ def read_control() -> float:
 
 
 def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:
-    """Return the run at the settings of a known row, without a price on bits, or None."""
+    """Return the run at the settings of a known row, or None."""
     for run in read_runs(letter):
         settings = (run["strategy"], run["target_sparsity"], run["weight_bits"])
-        if settings == (known["strategy"], known["sparsity"], known["bits"]) and not find_price(run):
+        if settings == (known["strategy"], known["sparsity"], known["bits"]):
             return run
     return None
-
-
-def find_price(run: Run) -> str | None:
-    """Return the price of a stored bit in the command of a run (``quantization.rdoq_lambda``)."""
-    settings = dict(word.partition("=")[::2] for word in run["command"])
-    return settings.get("quantization.rdoq_lambda")
 
 
 def smaller(run: Run) -> float:
@@ -134,7 +128,7 @@ def smaller(run: Run) -> float:
 def _settings(run: Run) -> Sequence[str]:
     bits = (str(run["weight_bits"]), str(run["activation_bits"]))
     trained = sum(number for stage, number in run["epochs"].items() if stage != "dense")
-    return (f"{100 * run['target_sparsity']:.0f}", *bits, find_price(run) or "-", str(trained))
+    return (f"{100 * run['target_sparsity']:.0f}", *bits, str(trained))
 
 
 def _speed(run: Run, batch_size: int, *, sparse: bool) -> str:
@@ -148,7 +142,4 @@ def _fastest(run: Run, which: str) -> float:
 
 
 def _sorted(runs: Sequence[Run]) -> list[Run]:
-    def place(run: Run) -> tuple[float, ...]:
-        return (run["target_sparsity"], -run["weight_bits"], -run["activation_bits"], float(find_price(run) or 0))
-
-    return sorted(runs, key=place)
+    return sorted(runs, key=lambda run: (run["target_sparsity"], -run["weight_bits"]))

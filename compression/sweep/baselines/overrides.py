@@ -129,7 +129,7 @@ def narrow_overrides(model: Mapping[str, Any], width: float) -> list[str]:
         return []
     scratch = {"pretrained": "false", "weights": "null"}
     dropped = [f"model.{key}={value}" for key, value in scratch.items() if model.get(key)]
-    # Random weights are not frozen, and are no start that a file gives.
+    # Random weights are neither frozen nor fine-tuned.
     without = ["training.freeze_epochs=0", "training.fine_tune=false"] if dropped else []
     return [f"++model.{WIDTH}={width:g}", *dropped, *without]
 
