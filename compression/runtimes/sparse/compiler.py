@@ -51,6 +51,8 @@ def load_kernels(vector: int, *, is_x86: bool) -> ctypes.CDLL:
         raise InputError(f"engine sparse: {path} cannot be loaded ({error}); remove it to build it again") from error
     library.run.argtypes = [ctypes.c_void_p, ctypes.c_int64, *[ctypes.c_void_p] * 4]
     library.run.restype = None
+    library.run_shared.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 4]
+    library.run_shared.restype = None
     return library
 
 
@@ -102,7 +104,7 @@ def _build(path: Path, command: tuple[str, ...], flags: tuple[str, ...]) -> None
     """Compile into a private folder and publish the library by a rename, so that processes may build at once."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "kernels.so"
-        arguments = [*command, *flags, str(KERNELS / "run.c"), "-o", str(target), "-lm"]
+        arguments = [*command, *flags, str(KERNELS / "run_shared.c"), "-o", str(target), "-lm", "-pthread"]
         try:
             done = subprocess.run(arguments, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:

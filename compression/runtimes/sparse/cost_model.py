@@ -16,8 +16,11 @@ def weight_picoseconds(layer: nn.Module, positions: int) -> int:
     A weight is read once and multiplied with every vector of pixels. In a depthwise convolution it costs 0, because
     that kernel does not skip zeros.
     """
-    if is_depthwise(layer):
-        return 0
+    return 0 if is_depthwise(layer) else multiply_picoseconds(positions)
+
+
+def multiply_picoseconds(positions: int) -> int:
+    """Return the picoseconds to multiply one weight with ``positions`` pixels, and to add the products."""
     return PICOSECONDS + PICOSECONDS_PER_VECTOR * -(-positions // VECTOR)
 
 

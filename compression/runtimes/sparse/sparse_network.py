@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 from compression.core.errors import InputError
 from compression.core.sizes import format_size
+from compression.runtimes.sparse.cost_model import multiply_picoseconds
 from compression.runtimes.sparse.encoding.encode import Encoded, encode
-from compression.runtimes.sparse.program import Program
+from compression.runtimes.sparse.encoding.shares import MOST_PARTS, share
+from compression.runtimes.sparse.program import Convolution, Program
 
 _ALIGNMENT = 64
+# Less work is not worth a thread, which takes about a tenth of this to start.
+PICOSECONDS_OF_A_PART = 200_000_000
 Floats = NDArray[np.float32]
 
 
@@ -73,7 +77,8 @@ class SparseNetwork:
 
     @cached_property
     def _single(self) -> "_Bound":
-        return _Bound(self._kernels, encode(self._program, vector=self._vector, lanes=1))
+        encoded = encode(self._program, vector=self._vector, lanes=1)
+        return _Bound(self._kernels, encoded, parts=count_parts(self._program, threads=self._threads))
 
     @cached_property
     def _blocks(self) -> list["_Bound"]:
@@ -83,20 +88,37 @@ class SparseNetwork:
 
 
 class _Bound:
-    """Tables with an arena of their own. One thread at a time may run it."""
+    """Tables with an arena of their own, which ``parts`` threads work on at once. One caller at a time may run it."""
 
-    def __init__(self, kernels: ctypes.CDLL, encoded: Encoded, *, tables: NDArray[np.uint8] | None = None) -> None:
+    def __init__(
+        self, kernels: ctypes.CDLL, encoded: Encoded, *, parts: int = 1, tables: NDArray[np.uint8] | None = None
+    ) -> None:
         check_memory(encoded.arena_bytes)
-        self._kernels, self._encoded = kernels, encoded
         self.tables = _aligned(len(encoded.tables)) if tables is None else tables
         self.tables[:] = encoded.tables
         self._arena = _aligned(encoded.arena_bytes)
-        operations = encoded.operations
-        self._places = operations.ctypes.data, len(operations), self._arena.ctypes.data, self.tables.ctypes.data
+        self._operations = encoded.operations if parts == 1 else share(encoded, parts)
+        self._run = kernels.run if parts == 1 else kernels.run_shared
+        self._places = (
+            self._operations.ctypes.data,
+            *reversed(self._operations.shape),
+            self._arena.ctypes.data,
+            self.tables.ctypes.data,
+        )
 
     def run(self, images: Floats, logits: Floats) -> None:
         """Write the logits of the first images, as many as the tables are made for."""
-        self._kernels.run(*self._places, images.ctypes.data, logits.ctypes.data)
+        self._run(*self._places, images.ctypes.data, logits.ctypes.data)
+
+
+def count_parts(program: Program, *, threads: int) -> int:
+    """Return how many of ``threads`` are worth their start for one image. It follows from the network, not a clock."""
+    picoseconds = sum(
+        np.count_nonzero(operation.weight) * multiply_picoseconds(operation.target.positions)
+        for operation in program.operations
+        if isinstance(operation, Convolution)
+    )
+    return int(max(1, min(threads, MOST_PARTS, picoseconds // PICOSECONDS_OF_A_PART)))
 
 
 def check_memory(needed: int) -> None:

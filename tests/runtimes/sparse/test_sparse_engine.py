@@ -7,6 +7,7 @@ from torch import nn
 from compression.core.errors import InputError
 from compression.runtimes.cpu_features import CpuFeatures, read_cpu_features
 from compression.runtimes.runtime import Predictor
+from compression.runtimes.sparse import sparse_network
 from compression.runtimes.sparse.sparse_engine import VECTORS, SparseRuntime, choose_vector
 
 BUILDABLE = [vector for vector in VECTORS if vector <= choose_vector(read_cpu_features())]
@@ -33,6 +34,20 @@ def assert_agrees(predict: Predictor, network: nn.Module, images: torch.Tensor) 
 def test_random_networks_agree_with_eager(seed: int, vector: int) -> None:
     network, images = random_network(seed)
     assert_agrees(SparseRuntime(vector=vector).load(network, threads=1), network, images)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+@pytest.mark.parametrize("seed", range(12))
+def test_one_image_by_several_threads_gives_the_same_bits(
+    seed: int, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sparse_network, "PICOSECONDS_OF_A_PART", 1)
+    network, images = random_network(seed)
+    alone, together = (SparseRuntime().load(network, threads=threads) for threads in (1, parts))
+    for image in images.numpy():
+        expected = alone(image[None])
+        for _ in range(3):
+            np.testing.assert_array_equal(together(image[None]), expected)
 
 
 @pytest.mark.slow

@@ -42,10 +42,13 @@ class Tables:
 
 
 class Builder:
-    """The tables and the memory of a program for vectors of ``vector`` floats and ``lanes`` images innermost."""
+    """The tables and the memory of a program for vectors of ``vector`` floats and ``lanes`` images innermost.
 
-    def __init__(self, *, vector: int, lanes: int) -> None:
-        self.vector, self.lanes = vector, lanes
+    ``dense_rows`` allows the kernel for convolutions with few zeros.
+    """
+
+    def __init__(self, *, vector: int, lanes: int, dense_rows: bool = True) -> None:
+        self.vector, self.lanes, self.dense_rows = vector, lanes, dense_rows
         self.tables = Tables()
         self.needs: list[Need] = []
         self.maps: dict[int, int] = {}

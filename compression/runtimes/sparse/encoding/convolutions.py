@@ -3,6 +3,7 @@
 import numpy as np
 
 from compression.runtimes.sparse.encoding.builder import TILE_VECTORS, Builder, Record
+from compression.runtimes.sparse.encoding.rows import Rows, group_rows, join_rows
 from compression.runtimes.sparse.encoding.structures import FLOAT
 from compression.runtimes.sparse.layout import OUTSIDE, Layout, lay_out
 from compression.runtimes.sparse.program import Convolution
@@ -25,23 +26,28 @@ def encode_convolution(build: Builder, operation: Convolution, time: int) -> Rec
     # Blocks of input channels, one after the other; within a block, rows in order.
     blocks = _count_blocks(build, layout, channels=weight.shape[1]) if operation.groups == 1 else 1
     block = inputs * blocks // weight.shape[1]
-    order = np.argsort(block * len(weight) + outputs, kind="stable")
-    bounds = np.arange(blocks * len(weight) + 1)
-    starts = np.searchsorted((block * len(weight) + outputs)[order], bounds).astype(np.int32)
+    rows = group_rows(block * len(weight) + outputs, values, offsets, count=blocks * len(weight))
+    fields = build.tiles(layout)
+    if build.dense_rows and operation.groups == 1 and layout.width * build.lanes > 1:
+        rows = join_rows(rows, per_block=len(weight), vectors=-(-len(layout.targets) // fields["tiles"])) or rows
     return {
-        **build.tiles(layout),
+        **fields,
         **packed,
         "other": -1 if operation.added is None else build.where(operation.added),
         "groups": operation.groups,
         "channels": weight.shape[1],
         "rows": len(weight) // operation.groups,
+        "all_rows": len(weight) // operation.groups,
         "size": blocks,
-        "weights": build.tables.add(values[order]),
-        "offsets": build.tables.add(offsets[order]),
-        "starts": build.tables.add(starts),
         "bias": build.tables.add(operation.bias.astype(np.float32)),
         "units": add_units(build, operation),
+        **_add_rows(build, rows),
     }
+
+
+def _add_rows(build: Builder, rows: Rows) -> Record:
+    tables = {name: build.tables.add(getattr(rows, name)) for name in ("weights", "offsets", "starts")}
+    return {"together": rows.together, **tables}
 
 
 def _count_blocks(build: Builder, layout: Layout, *, channels: int) -> int:

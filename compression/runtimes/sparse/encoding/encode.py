@@ -62,13 +62,13 @@ class Encoded:
     classes: int
 
 
-def encode(program: Program, *, vector: int, lanes: int) -> Encoded:
+def encode(program: Program, *, vector: int, lanes: int, dense_rows: bool = True) -> Encoded:
     """Return the tables of ``program`` for vectors of ``vector`` floats and ``lanes`` images at once.
 
-    ``lanes`` is 1, or ``vector`` for batches, with the images innermost. Raises InputError if the maps need more memory
-    than tables can address.
+    ``lanes`` is 1, or ``vector`` for batches, with the images innermost. Without ``dense_rows``, all convolutions use
+    the sparse kernel. Raises InputError if the maps need more memory than tables can address.
     """
-    build = Builder(vector=vector, lanes=lanes)
+    build = Builder(vector=vector, lanes=lanes, dense_rows=dense_rows)
     _need_maps(build, program)
     records = [_at_the_border(build, IMPORT, program.image, role="target")]
     for time, operation in enumerate(program.operations, start=1):

@@ -5,7 +5,8 @@ import numpy as np
 _FIELDS = (
     *("kind", "width", "source", "target", "other", "groups", "channels", "rows", "source_plane", "target_plane"),
     *("tiles", "tile_table", "weights", "offsets", "starts", "bias", "units"),
-    *("pack", "pack_width", "pieces", "piece_table", "packed", "packed_plane", "size", "function", "columns", "stride"),
+    *("pack", "pack_width", "pieces", "piece_table", "packed", "packed_plane", "size", "function"),
+    *("columns", "stride", "together", "all_rows"),
 )
 OPERATION = np.dtype([(name, "<i8") for name in _FIELDS] + [(name, "<f4") for name in ("low", "high", "fill", "slope")])
 TILE = np.dtype([("vectors", "<i4"), ("contiguous", "<i4"), ("source", "<i4", 8), ("target", "<i4", 8)])
@@ -25,8 +26,9 @@ KINDS = (
     "DEPTHWISE",
     "PACK",
     "RESCALE",
+    "NOTHING",
 )
-IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE = range(len(KINDS))
+IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE, NOTHING = range(len(KINDS))
 DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES, DEPTHWISE_ROWS = range(4)
 PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE = range(4)
 FUNCTIONS = {

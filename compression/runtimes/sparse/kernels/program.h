@@ -20,11 +20,13 @@ typedef struct {
     int64_t packed, packed_plane;
     int64_t size, function;
     int64_t columns, stride; /* of a depthwise convolution of rows */
+    int64_t together; /* of a convolution: 4 rows with one list of offsets, or 1 row */
+    int64_t all_rows; /* of a convolution: rows of the whole layer, of which this operation may compute a share */
     float low, high; /* limits of the result; infinite if there are none */
     float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0, or the factor before a rounding */
 } Operation;
 
-enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE };
+enum { IMPORT, EXPORT, CONVOLUTION, MAXIMUM, POOL, UNARY, BINARY, COPY, DEPTHWISE, PACK, RESCALE, NOTHING };
 enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU, ROUND, SCALE };
 enum { ADD, MULTIPLY };
 enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES, DEPTHWISE_ROWS };

@@ -159,20 +159,26 @@ static void export_logits(const Operation *op, const char *arena, float *logits)
     }
 }
 
+/* One operation. Images and logits are read and written by the first and the last. */
+static void run_operation(const Operation *op, char *arena, const char *tables, const float *images, float *logits)
+{
+    switch (op->kind) {
+    case IMPORT: import_images(op, arena, images); break;
+    case EXPORT: export_logits(op, arena, logits); break;
+    case CONVOLUTION: find_convolution(op->width)(op, arena, tables, find_pack(op)); break;
+    case MAXIMUM: find_maximum(op->width)(op, arena, tables, find_pack(op)); break;
+    case DEPTHWISE: find_depthwise(op->width)(op, arena, tables, 0); break;
+    case PACK: find_pack(op)(op, arena + op->source, arena + op->packed, tables); break;
+    case POOL: find_pool(op->width)(op, arena, tables, 0); break;
+    case UNARY: unary(op, arena); break;
+    case BINARY: binary(op, arena); break;
+    case RESCALE: JOIN(rescale, VECTOR)(op, arena, tables); break;
+    case COPY: memcpy(arena + op->target, arena + op->source, 4 * op->size); break;
+    }
+}
+
 void run(const Operation *operations, int64_t count, char *arena, const char *tables, const float *images, float *logits)
 {
     for (const Operation *op = operations; op < operations + count; op++)
-        switch (op->kind) {
-        case IMPORT: import_images(op, arena, images); break;
-        case EXPORT: export_logits(op, arena, logits); break;
-        case CONVOLUTION: find_convolution(op->width)(op, arena, tables, find_pack(op)); break;
-        case MAXIMUM: find_maximum(op->width)(op, arena, tables, find_pack(op)); break;
-        case DEPTHWISE: find_depthwise(op->width)(op, arena, tables, 0); break;
-        case PACK: find_pack(op)(op, arena + op->source, arena + op->packed, tables); break;
-        case POOL: find_pool(op->width)(op, arena, tables, 0); break;
-        case UNARY: unary(op, arena); break;
-        case BINARY: binary(op, arena); break;
-        case RESCALE: JOIN(rescale, VECTOR)(op, arena, tables); break;
-        case COPY: memcpy(arena + op->target, arena + op->source, 4 * op->size); break;
-        }
+        run_operation(op, arena, tables, images, logits);
 }

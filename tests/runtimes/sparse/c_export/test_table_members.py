@@ -51,7 +51,7 @@ def test_fast_tables_are_those_of_the_engine() -> None:
 def test_small_tables_hold_steps_and_places_of_weights() -> None:
     weight = np.zeros((2, 9, 1, 1))
     weight[0, [1, 4, 5, 6, 7]], weight[1, [2, 8]] = 0.5, -0.25
-    tables = make_members(encode(one_convolution(weight, 2), vector=1, lanes=1), small=True)
+    tables = make_members(encode(one_convolution(weight, 2), vector=1, lanes=1, dense_rows=False), small=True)
     assert (tables.longest_row, tables.num_narrow, tables.num_listed) == (5, 1, 1)
     op = tables.operations[tables.operations["kind"] == CONVOLUTION][0]
     assert by_place(tables)[int(op["offsets"])].tolist() == [4, 12, 4, 4, 4, 8, 24, 0]
@@ -64,7 +64,7 @@ def test_small_tables_hold_steps_and_places_of_weights() -> None:
 def test_few_distinct_weights_become_a_list_without_a_change() -> None:
     rng = np.random.default_rng(0)
     weight = rng.choice([0.1, -0.3, 0.7, 0.0], (64, 32, 1, 1))
-    tables = make_members(encode(one_convolution(weight, 2), vector=1, lanes=1), small=True)
+    tables = make_members(encode(one_convolution(weight, 2), vector=1, lanes=1, dense_rows=False), small=True)
     op = tables.operations[tables.operations["kind"] == CONVOLUTION][0]
     assert op["function"] == SHORT_OFFSETS | LISTED_WEIGHTS
     found = by_place(tables)
@@ -76,5 +76,5 @@ def test_few_distinct_weights_become_a_list_without_a_change() -> None:
 def test_far_steps_keep_32_bits() -> None:
     weight = np.zeros((1, 9, 1, 1))
     weight[0, 8] = 1.0
-    tables = make_members(encode(one_convolution(weight, 100), vector=1, lanes=1), small=True)
+    tables = make_members(encode(one_convolution(weight, 100), vector=1, lanes=1, dense_rows=False), small=True)
     assert tables.num_narrow == 0
