@@ -16,7 +16,7 @@ from typing import Any
 
 from record_tables import HERE, link, lost, percent, read, to_table
 from rich.console import Console
-from speed_tables import make_goals, make_sparse, summarize_speed
+from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
 from study_tables import make_studies, make_study_b, make_study_e, summarize_study_b
 
 from compression.reporting.result_table import make_rows, to_rich
@@ -233,6 +233,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8": make_int8,
     "sparse": make_sparse,
     "goals": make_goals,
+    "kernels": make_kernels,
     "macs steps": make_steps,
     "c export": make_c_export,
     "training": make_training,

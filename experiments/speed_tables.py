@@ -65,7 +65,7 @@ def make_sparse() -> str:
                 speeds = [
                     f"{find_speed(network, label, threads=threads, batch_size=batch)[kind]['median']:.1f}x"
                     for kind in ("dense", "int8")
-                    for threads, batch in ((1, 1), (1, 64), (2, 64))
+                    for threads, batch in ((1, 1), (2, 1), (1, 64), (2, 64))
                 ]
                 pruned = f"{100 * float(share):g} % of {'MACs' if ranking == 'macs' else 'weights'}"
                 accuracy = (percent(file["dense_accuracy"]), lost(file["dense_accuracy"], file["accuracy"]))
@@ -74,7 +74,7 @@ def make_sparse() -> str:
                 yield (name, pruned, bits, f"{file['mac_density']:.2f}", *accuracy, *speeds)
 
     header = ("network", "pruned", "bits", "MACs left", "dense, %", "points lost")
-    header = (*header, "dense 1/1", "1/64", "2/64", "INT8 1/1", "1/64", "2/64")
+    header = (*header, "dense 1/1", "2/1", "1/64", "2/64", "INT8 1/1", "2/1", "1/64", "2/64")
     return to_table(header, list_rows(), text=2)
 
 
@@ -94,3 +94,18 @@ def make_goals() -> str:
 
     header = ("network", "pruned", "goal", "dense, batch 1", "batch 64", "INT8, batch 1", "batch 64")
     return to_table(header, list_rows(), text=2)
+
+
+def make_kernels() -> str:
+    """Return the ratio of both kernels for convolutions by layer and density; the one that the rule takes is named."""
+    rows = read("sparse_engine/kernels.json")["rows"]
+    densities = sorted({row["density"] for row in rows}, reverse=True)
+    ratios = {(row["layer"], row["density"]): row for row in rows}
+
+    def cell(layer: str, density: float) -> str:
+        row = ratios[layer, density]
+        return f"{row['ratio']['median']:.2f}x" + (", taken" if row["rule"] == "joined" else "")
+
+    header = ("layer", *(f"{100 * density:.0f} % of weights left" for density in densities))
+    layers = dict.fromkeys(row["layer"] for row in rows)
+    return to_table(header, ((layer, *(cell(layer, density) for density in densities)) for layer in layers))

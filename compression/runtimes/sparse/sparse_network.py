@@ -13,11 +13,12 @@ from compression.core.sizes import format_size
 from compression.runtimes.sparse.cost_model import multiply_picoseconds
 from compression.runtimes.sparse.encoding.encode import Encoded, encode
 from compression.runtimes.sparse.encoding.shares import MOST_PARTS, share
+from compression.runtimes.sparse.layout import is_depthwise
 from compression.runtimes.sparse.program import Convolution, Program
 
 _ALIGNMENT = 64
 # Less work is not worth a thread, which takes about a tenth of this to start.
-PICOSECONDS_OF_A_PART = 200_000_000
+PICOSECONDS_OF_A_PART = 250_000_000
 Floats = NDArray[np.float32]
 
 
@@ -114,11 +115,16 @@ class _Bound:
 def count_parts(program: Program, *, threads: int) -> int:
     """Return how many of ``threads`` are worth their start for one image. It follows from the network, not a clock."""
     picoseconds = sum(
-        np.count_nonzero(operation.weight) * multiply_picoseconds(operation.target.positions)
+        _count_weights(operation) * multiply_picoseconds(operation.target.positions)
         for operation in program.operations
         if isinstance(operation, Convolution)
     )
     return int(max(1, min(threads, MOST_PARTS, picoseconds // PICOSECONDS_OF_A_PART)))
+
+
+def _count_weights(operation: Convolution) -> int:
+    """Return the number of weights that are computed: the depthwise kernel does not skip zeros."""
+    return operation.weight.size if is_depthwise(operation) else np.count_nonzero(operation.weight)
 
 
 def check_memory(needed: int) -> None:
