@@ -124,7 +124,7 @@ def count_parts(program: Program, *, threads: int) -> int:
 
 def _count_weights(operation: Convolution) -> int:
     """Return the number of weights that are computed: the depthwise kernel does not skip zeros."""
-    return operation.weight.size if is_depthwise(operation) else np.count_nonzero(operation.weight)
+    return operation.weight.size if is_depthwise(operation) else int(np.count_nonzero(operation.weight))
 
 
 def check_memory(needed: int) -> None:
