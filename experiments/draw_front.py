@@ -2,8 +2,8 @@
 
     make results
 
-Left: study B as measured here (``studies/b``), and as published (``studies/known.json``). Right: the networks of
-``sparse_engine`` with weights pruned by number, in float32, one thread and a batch of 64.
+Left: study B as measured here (``studies/b``, ``studies/small``), and as published (``studies/known.json``). Right: the
+networks of ``sparse_engine`` with weights pruned by number, in float32, one thread and a batch of 64.
 """
 
 import json
@@ -45,7 +45,7 @@ def draw_bytes(axes: Axes) -> None:
     Ours are lost against a dense network that is trained as long as the pruned ones, those of the published sweep
     against its own dense network.
     """
-    runs, control = read_runs("b"), read_control()
+    runs, control = [*read_runs("b"), *read_runs("small")], read_control()
     ratios = [smaller(run) for run in runs]
     lost = [100 * (control - run["compressed"]["accuracy"]) for run in runs]
     axes.plot(ratios, lost, "o", color=AFTER, markersize=5, label=f"ours (dense: {100 * control:.1f} %)")

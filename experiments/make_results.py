@@ -17,7 +17,14 @@ from typing import Any
 from record_tables import HERE, link, lost, percent, read, to_table
 from rich.console import Console
 from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
-from study_tables import make_studies, make_study_b, make_study_e, summarize_study_b
+from study_tables import (
+    make_small_files,
+    make_studies,
+    make_study_a,
+    make_study_b,
+    make_study_e,
+    summarize_study_b,
+)
 
 from compression.reporting.result_table import make_rows, to_rich
 
@@ -28,8 +35,10 @@ PAGES = (
     HERE / "c_export" / "README.md",
     HERE / "pruning_for_macs" / "README.md",
     HERE / "studies" / "README.md",
+    HERE / "studies" / "a" / "README.md",
     HERE / "studies" / "b" / "README.md",
     HERE / "studies" / "e" / "README.md",
+    HERE / "studies" / "small" / "README.md",
 )
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NAMES = {"mobilenet_v2": "MobileNetV2", "resnet18": "ResNet-18", "vgg11": "VGG-11"}
@@ -239,8 +248,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "training": make_training,
     "tiles": make_tiles,
     "studies": make_studies,
+    "study a": make_study_a,
     "study b": make_study_b,
     "study e": make_study_e,
+    "small files": make_small_files,
 }
 
 

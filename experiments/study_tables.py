@@ -44,6 +44,64 @@ def _ours(found: Run | None) -> Sequence[str]:
     return (percent(dense["accuracy"]), lost(dense["accuracy"], compressed["accuracy"]), f"{smaller(found):.1f}x")
 
 
+def make_study_a() -> str:
+    """Return the five pruned networks of study A: points lost there and here, bytes, and the time of one image."""
+    control, known = read_control(), read("studies/known.json")["a"]
+    header = ("pruned", "%", "epochs", "lost there", "test, %", "lost", "lost against control")
+    header = (*header, "gzip, KiB", "model.cmp, KiB", "smaller", "one image, ms", "dense, ms")
+
+    def cells(row: Mapping[str, Any]) -> Sequence[str]:
+        name = (STRATEGIES[row["strategy"]], f"{100 * row['sparsity']:.0f}")
+        run = find_run("a", row)
+        if run is None:
+            return (*name, "", lost(known["dense"], row["accuracy"]), NOT_RUN, *[""] * 7)
+        accuracy, sizes = run["compressed"]["accuracy"], run["compressed"]["bytes"]
+        return (
+            *name,
+            _count_epochs(run),
+            lost(known["dense"], row["accuracy"]),
+            percent(accuracy, 2),
+            lost(run["dense"]["accuracy"], accuracy),
+            lost(control, accuracy),
+            *(f"{sizes[kind] / 1024:,.0f}" for kind in ("gzip_state_dict", "artifact")),
+            f"{smaller(run):.1f}x",
+            *(f"{_fastest(run, which):.2f}" for which in ("compressed", "dense")),
+        )
+
+    return to_table(header, map(cells, known["rows"]))
+
+
+def make_small_files() -> str:
+    """Return the attempts at a file 60 times smaller: how it was made, accuracy and bytes."""
+    control = read_control()
+    header = ("pruned, %", "epochs", "weight bits", "activation bits", "price of a bit", "zeros in the file, %")
+    header = (*header, "test, %", "lost", "lost against control", "file, KiB", "smaller")
+
+    def cells(run: Run) -> Sequence[str]:
+        accuracy = run["compressed"]["accuracy"]
+        pruned, *bits, epochs = _settings(run)
+        return (
+            pruned,
+            epochs,
+            *bits,
+            _price(run),
+            percent(run["sparsity"]),
+            percent(accuracy, 2),
+            lost(run["dense"]["accuracy"], accuracy),
+            lost(control, accuracy),
+            f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
+            f"{smaller(run):.1f}x",
+        )
+
+    return to_table(header, map(cells, sorted(read_runs("small"), key=smaller)), text=0)
+
+
+def _price(run: Run) -> str:
+    """Return the price of a stored bit, which stands in the command of a run."""
+    words = [word for word in run["command"] if word.startswith("quantization.rdoq_lambda=")]
+    return words[0].partition("=")[2] if words else "0"
+
+
 def make_study_b() -> str:
     """Return the runs of study B: accuracy against both dense networks, bytes, and speed in the sparse engine."""
     control = read_control()
@@ -127,8 +185,12 @@ def smaller(run: Run) -> float:
 
 def _settings(run: Run) -> Sequence[str]:
     bits = (str(run["weight_bits"]), str(run["activation_bits"]))
-    trained = sum(number for stage, number in run["epochs"].items() if stage != "dense")
-    return (f"{100 * run['target_sparsity']:.0f}", *bits, str(trained))
+    return (f"{100 * run['target_sparsity']:.0f}", *bits, _count_epochs(run))
+
+
+def _count_epochs(run: Run) -> str:
+    """Return the epochs after dense training."""
+    return str(sum(number for stage, number in run["epochs"].items() if stage != "dense"))
 
 
 def _speed(run: Run, batch_size: int, *, sparse: bool) -> str:
