@@ -35,7 +35,7 @@ class SparseRuntime:
         self.vector = vector
 
     def load(self, source: nn.Module, /, *, threads: int) -> Predictor:
-        """Return a function that runs ``source`` on images; batches are shared between ``threads`` threads.
+        """Return a function that runs ``source`` on images, with up to ``threads`` threads.
 
         Tables are made at the first use of each shape of images, whose first image PyTorch computes too. Raises
         InputError for a network that torch.fx cannot trace or with an operation that has no kernel, if the kernels

@@ -117,7 +117,8 @@ def count_parts(program: Program, *, threads: int) -> int:
     picoseconds = sum(
         _count_weights(operation) * multiply_picoseconds(operation.target.positions)
         for operation in program.operations
-        if isinstance(operation, Convolution)
+        # Other groups are not divided.
+        if isinstance(operation, Convolution) and (operation.groups == 1 or is_depthwise(operation))
     )
     return int(max(1, min(threads, MOST_PARTS, picoseconds // PICOSECONDS_OF_A_PART)))
 

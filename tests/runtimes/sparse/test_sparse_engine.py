@@ -8,6 +8,9 @@ from compression.core.errors import InputError
 from compression.runtimes.cpu_features import CpuFeatures, read_cpu_features
 from compression.runtimes.runtime import Predictor
 from compression.runtimes.sparse import sparse_network
+from compression.runtimes.sparse.encoding.encode import encode
+from compression.runtimes.sparse.encoding.rows import ROWS_TOGETHER
+from compression.runtimes.sparse.lowering import lower
 from compression.runtimes.sparse.sparse_engine import VECTORS, SparseRuntime, choose_vector
 
 BUILDABLE = [vector for vector in VECTORS if vector <= choose_vector(read_cpu_features())]
@@ -34,6 +37,39 @@ def assert_agrees(predict: Predictor, network: nn.Module, images: torch.Tensor) 
 def test_random_networks_agree_with_eager(seed: int, vector: int) -> None:
     network, images = random_network(seed)
     assert_agrees(SparseRuntime(vector=vector).load(network, threads=1), network, images)
+
+
+def wide_network(channels: int, density: float, stride: int) -> nn.Module:
+    """Return two convolutions with so many input channels that sums are added up in blocks."""
+    torch.manual_seed(0)
+    first = nn.Conv2d(channels, 8, 3, padding=1)
+    second = nn.Conv2d(8, channels, 1)
+    third = nn.Conv2d(channels, 12, 3, stride=stride, padding=1)
+    with torch.no_grad():
+        for layer in (first, second, third):
+            layer.weight *= torch.rand_like(layer.weight) < density
+    return nn.Sequential(first, nn.ReLU(), second, third, nn.ReLU(), nn.Flatten())
+
+
+@pytest.mark.parametrize("vector", BUILDABLE)
+@pytest.mark.parametrize("size", [(5, 5), (7, 7), (9, 9), (7, 10), (13, 13), (3, 11)])
+@pytest.mark.parametrize(("density", "stride"), [(1.0, 1), (0.9, 2), (0.5, 1)])
+def test_blocks_of_channels_are_added_once_on_maps_of_any_size(
+    density: float, stride: int, size: tuple[int, int], vector: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = wide_network(80, density, stride).eval()
+    images = torch.randn(2, 80, *size)
+    encoded = encode(lower(network, shape=(80, *size)), vector=vector, lanes=1)
+    if density == 1.0 and vector > 1:
+        assert any(op["together"] == ROWS_TOGETHER and op["size"] > 1 for op in encoded.operations)
+    monkeypatch.setattr(sparse_network, "PICOSECONDS_OF_A_PART", 1)
+    with torch.inference_mode():
+        expected = network(images).numpy()
+    for threads in (1, 2):
+        predict = SparseRuntime(vector=vector).load(network, threads=threads)
+        single = np.concatenate([predict(image[None]) for image in images.numpy()])
+        for found in (single, predict(np.repeat(images.numpy(), vector, axis=0))[::vector]):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("parts", [2, 3])

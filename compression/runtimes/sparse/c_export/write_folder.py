@@ -51,7 +51,7 @@ def make_c_model(
     check_modules(graph)
     width = VECTORS[vector]
     program = lower_graph(graph, shape=shape)
-    # Small tables hold each weight once, and its zeros not at all.
+    # Small tables hold only the weights that are not zero.
     encoded = encode(program, vector=width, lanes=1, dense_rows=optimize == "speed")
     if encoded.classes != len(class_names):
         raise InputError(f"the network has {encoded.classes} logits for {len(class_names)} class names")

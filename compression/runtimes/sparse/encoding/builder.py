@@ -106,9 +106,9 @@ class Builder:
         kind = PACK_SHIFTED if cuts.shifted else PACK_PERMUTED
         return {"pack": kind, "pack_width": cuts.width, "pieces": len(pieces), "piece_table": table}
 
-    def tiles(self, layout: Layout) -> Record:
-        """Return the fields of the tiles of a layout."""
-        count = -(-len(layout.targets) // TILE_VECTORS)
+    def tiles(self, layout: Layout, *, most: int = TILE_VECTORS) -> Record:
+        """Return the fields of the tiles of a layout, each of at most ``most`` vectors."""
+        count = -(-len(layout.targets) // most)
         tiles = np.zeros(count, dtype=TILE)
         for tile, sources, targets in zip(
             tiles, _split(layout.sources, count), _split(layout.targets, count), strict=True

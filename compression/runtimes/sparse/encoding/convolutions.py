@@ -3,7 +3,7 @@
 import numpy as np
 
 from compression.runtimes.sparse.encoding.builder import TILE_VECTORS, Builder, Record
-from compression.runtimes.sparse.encoding.rows import Rows, group_rows, join_rows
+from compression.runtimes.sparse.encoding.rows import Rows, count_tile_vectors, group_rows, join_rows
 from compression.runtimes.sparse.encoding.structures import FLOAT
 from compression.runtimes.sparse.layout import OUTSIDE, Layout, lay_out
 from compression.runtimes.sparse.program import Convolution
@@ -27,11 +27,13 @@ def encode_convolution(build: Builder, operation: Convolution, time: int) -> Rec
     blocks = _count_blocks(build, layout, channels=weight.shape[1]) if operation.groups == 1 else 1
     block = inputs * blocks // weight.shape[1]
     rows = group_rows(block * len(weight) + outputs, values, offsets, count=blocks * len(weight))
-    fields = build.tiles(layout)
-    if build.dense_rows and operation.groups == 1 and layout.width * build.lanes > 1:
-        rows = join_rows(rows, per_block=len(weight), vectors=-(-len(layout.targets) // fields["tiles"])) or rows
+    most, width = TILE_VECTORS, layout.width * build.lanes
+    if build.dense_rows and operation.groups == 1 and width > 1:
+        joined = join_rows(rows, per_block=len(weight), vectors=min(len(layout.targets), TILE_VECTORS))
+        if joined is not None:
+            rows, most = joined, count_tile_vectors(width, vector=build.vector)
     return {
-        **fields,
+        **build.tiles(layout, most=most),
         **packed,
         "other": -1 if operation.added is None else build.where(operation.added),
         "groups": operation.groups,

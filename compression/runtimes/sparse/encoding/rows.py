@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from compression.runtimes.sparse.layout import Ints
 
-# Rows that share a list, as kernels/dense_rows.inc has it.
+# Rows that share a list, as kernels/program.h has it.
 ROWS_TOGETHER = 4
 # A weight in a shared list takes less time than one of its own, because a vector of the source is read once for four
 # rows: the more so, the fewer vectors a tile has. Measured by experiments/sparse_engine/kernels.py.
@@ -36,6 +36,15 @@ def group_rows(rows: Ints, weights: NDArray[np.float32], offsets: NDArray[np.int
     return Rows(weights[order], offsets[order], starts)
 
 
+def count_tile_vectors(width: int, *, vector: int) -> int:
+    """Return the most vectors of ``width`` floats in a tile of joined rows, as kernels/dense_rows.inc has it.
+
+    The sums of a tile stay in registers until all blocks of input channels are added, because the last vector of a
+    plane may overlap the one before it.
+    """
+    return 4 if width == vector >= 16 else 2
+
+
 def join_rows(rows: Rows, *, per_block: int, vectors: int) -> Rows | None:
     """Return lists of four rows each, or None if rows of their own are faster: a rule, so that results do not vary.
 
@@ -43,7 +52,7 @@ def join_rows(rows: Rows, *, per_block: int, vectors: int) -> Rows | None:
     """
     gain = GAIN_OF_FEW_VECTORS if vectors <= FEW_VECTORS else GAIN
     count = len(rows.starts) - 1
-    # Lists of rows that hold less than this share of all places would not be short enough.
+    # Below this density, shared lists would be too long.
     if per_block % ROWS_TOGETHER or len(rows.offsets) <= LEAST_SHARE * len(np.unique(rows.offsets)) * per_block:
         return None
     of_weight = np.repeat(np.arange(count), np.diff(rows.starts))

@@ -26,7 +26,7 @@ from compression.runtimes.sparse.layout import Ints
 
 # As kernels/run_shared.c has it.
 MOST_PARTS = 64
-# Parts of values that lie one after the other begin at multiples of so many, so that no two share a line of the cache.
+# Parts of values that lie one after the other begin at multiples of so many, so that few share a line of the cache.
 _UNIT = 16
 # Beside its weights, a row writes its result: about as much as so many weights.
 _WEIGHTS_OF_A_ROW = 4

@@ -20,7 +20,7 @@ typedef struct {
     int64_t packed, packed_plane;
     int64_t size, function;
     int64_t columns, stride; /* of a depthwise convolution of rows */
-    int64_t together; /* of a convolution: 4 rows with one list of offsets, or 1 row */
+    int64_t together; /* of a convolution: ROWS_TOGETHER rows with one list of offsets, or 1 row */
     int64_t all_rows; /* of a convolution: rows of the whole layer, of which this operation may compute a share */
     float low, high; /* limits of the result; infinite if there are none */
     float fill, slope; /* what packing writes beyond the edges; the slope of a leaky ReLU below 0, or the factor before a rounding */
@@ -31,6 +31,7 @@ enum { RELU, SIGMOID, SILU, HARDSIGMOID, HARDSWISH, TANH, LEAKY_RELU, ROUND, SCA
 enum { ADD, MULTIPLY };
 enum { DEPTHWISE_PLANES, DEPTHWISE_SMALL, DEPTHWISE_LANES, DEPTHWISE_ROWS };
 enum { PACK_NOTHING, PACK_SHIFTED, PACK_PERMUTED, PACK_WHOLE };
+#define ROWS_TOGETHER 4
 
 /* Up to 8 vectors of one output channel: where each is read and written, relative to the plane. */
 typedef struct {

@@ -57,6 +57,14 @@ def test_every_option_gives_the_logits_of_pytorch(vector: str, optimize: str, tm
     check_output(run_program(compile_c(tmp_path / "c", "-O1", *flags)), images)
 
 
+@pytest.mark.parametrize("vector", list(VECTORS))
+def test_many_channels_on_an_odd_map_are_exported_right(vector: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 80, 1), nn.ReLU(), nn.Conv2d(80, 8, 3, padding=1), nn.ReLU(), nn.Flatten())
+    images = export(tmp_path / "c", network.eval(), draw_pixels(4, 7), vector=vector)
+    check_output(run_program(compile_c(tmp_path / "c", "-O1")), images)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_networks_under_sanitizers(seed: int, tmp_path: Path) -> None:
     network, images = random_network(seed)
