@@ -25,7 +25,7 @@ from compression.runtimes.sparse.encoding.encode import Encoded, encode
 from compression.runtimes.sparse.encoding.structures import CONVOLUTION
 from compression.runtimes.sparse.lowering import lower
 from compression.runtimes.sparse.sparse_engine import choose_vector
-from compression.runtimes.sparse.sparse_network import _Bound
+from compression.runtimes.sparse.sparse_network import _Single
 
 # Input channels, output channels, kernel, size of the map: as in MobileNetV2, ResNet-18 and VGG-11.
 LAYERS = (
@@ -68,7 +68,7 @@ def measure_layer(shape: tuple[int, int, int, int], density: float) -> dict[str,
     kernels = load_kernels(vector, is_x86=features.is_x86)
     both, rule = encode_both(lower(model, shape=(inputs, size, size)), vector)
     image = np.random.default_rng(0).standard_normal((1, inputs, size, size), dtype=np.float32)
-    bound = {name: _Bound(kernels, encoded) for name, encoded in both.items()}
+    bound = {name: _Single(kernels, encoded) for name, encoded in both.items()}
     logits = {name: np.zeros((1, outputs), np.float32) for name in bound}
     for name, one in bound.items():
         one.run(image, logits[name])
@@ -87,7 +87,7 @@ def measure_layer(shape: tuple[int, int, int, int], density: float) -> dict[str,
     }
 
 
-def _seconds(bound: _Bound, image: np.ndarray, logits: np.ndarray, calls: int) -> float:
+def _seconds(bound: _Single, image: np.ndarray, logits: np.ndarray, calls: int) -> float:
     start = time.perf_counter()
     for _ in range(calls):
         bound.run(image, logits)

@@ -49,10 +49,12 @@ def load_kernels(vector: int, *, is_x86: bool) -> ctypes.CDLL:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         raise InputError(f"engine sparse: {path} cannot be loaded ({error}); remove it to build it again") from error
-    library.run.argtypes = [ctypes.c_void_p, ctypes.c_int64, *[ctypes.c_void_p] * 4]
-    library.run.restype = None
-    library.run_shared.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 4]
-    library.run_shared.restype = None
+    place, count = ctypes.c_void_p, ctypes.c_int64
+    library.run.argtypes = [place, count, *[place] * 4]
+    library.run_shared.argtypes = [place, count, count, *[place] * 4]
+    library.run_blocks.argtypes = [place, count, count, *[place] * 4, count, count, count]
+    for function in (library.run, library.run_shared, library.run_blocks):
+        function.restype = None
     return library
 
 

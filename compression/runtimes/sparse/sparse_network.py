@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -49,67 +48,73 @@ class SparseNetwork:
         return count if self._vector > 1 and 4 * rest > self._vector else count - rest if self._vector > 1 else 0
 
     def _run_blocks(self, images: Floats, logits: Floats) -> None:
-        blocks = range(0, len(images), self._vector)
-
-        def run(bound: "_Bound", first: int) -> None:
-            part = images[first : first + self._vector]
-            if len(part) == self._vector:
-                bound.run(part, logits[first:])
-                return
-            whole = np.zeros((self._vector, *images.shape[1:]), dtype=np.float32)
-            whole[: len(part)] = part
-            result = np.empty((self._vector, logits.shape[1]), dtype=np.float32)
-            bound.run(whole, result)
-            logits[first:] = result[: len(part)]
-
-        workers = self._blocks[: len(blocks)]
-
-        def run_share(bound: "_Bound", share: range) -> None:
-            for first in share:
-                run(bound, first)
-
-        if len(workers) == 1:
-            run_share(workers[0], blocks)
+        missing = -len(images) % self._vector
+        if not missing:
+            self._blocks.run(images, logits)
             return
-        with ThreadPoolExecutor(len(workers)) as pool:
-            # Each worker has its own arena. The kernels run without Python's lock.
-            shares = [blocks[index :: len(workers)] for index in range(len(workers))]
-            list(pool.map(run_share, workers, shares))
+        whole = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
+        results = np.empty((len(whole), logits.shape[1]), dtype=np.float32)
+        self._blocks.run(whole, results)
+        logits[:] = results[: len(images)]
 
     @cached_property
-    def _single(self) -> "_Bound":
+    def _single(self) -> "_Single":
         encoded = encode(self._program, vector=self._vector, lanes=1)
-        return _Bound(self._kernels, encoded, parts=count_parts(self._program, threads=self._threads))
+        return _Single(self._kernels, encoded, parts=count_parts(self._program, threads=self._threads))
 
     @cached_property
-    def _blocks(self) -> list["_Bound"]:
+    def _blocks(self) -> "_Blocks":
         encoded = encode(self._program, vector=self._vector, lanes=self._vector)
-        first = _Bound(self._kernels, encoded)
-        return [first, *(_Bound(self._kernels, encoded, tables=first.tables) for _ in range(self._threads - 1))]
+        return _Blocks(self._kernels, encoded, threads=min(self._threads, MOST_PARTS))
 
 
-class _Bound:
-    """Tables with an arena of their own, which ``parts`` threads work on at once. One caller at a time may run it."""
+class _Single:
+    """Tables for one image with an arena, on which ``parts`` threads work at once. One caller at a time may run it."""
 
-    def __init__(
-        self, kernels: ctypes.CDLL, encoded: Encoded, *, parts: int = 1, tables: NDArray[np.uint8] | None = None
-    ) -> None:
+    def __init__(self, kernels: ctypes.CDLL, encoded: Encoded, *, parts: int = 1) -> None:
         check_memory(encoded.arena_bytes)
-        self.tables = _aligned(len(encoded.tables)) if tables is None else tables
-        self.tables[:] = encoded.tables
-        self._arena = _aligned(encoded.arena_bytes)
+        self._tables, self._arena = _copy_tables(encoded), _aligned(encoded.arena_bytes)
         self._operations = encoded.operations if parts == 1 else share(encoded, parts)
         self._run = kernels.run if parts == 1 else kernels.run_shared
-        self._places = (
-            self._operations.ctypes.data,
-            *reversed(self._operations.shape),
-            self._arena.ctypes.data,
-            self.tables.ctypes.data,
-        )
+        counts = reversed(self._operations.shape)
+        self._places = self._operations.ctypes.data, *counts, self._arena.ctypes.data, self._tables.ctypes.data
 
     def run(self, images: Floats, logits: Floats) -> None:
-        """Write the logits of the first images, as many as the tables are made for."""
+        """Write the logits of the first image."""
         self._run(*self._places, images.ctypes.data, logits.ctypes.data)
+
+
+class _Blocks:
+    """Tables for blocks of images, with an arena for each thread. One caller at a time may run it."""
+
+    def __init__(self, kernels: ctypes.CDLL, encoded: Encoded, *, threads: int) -> None:
+        check_memory(threads * encoded.arena_bytes)
+        self._run, self._encoded, self._tables = kernels.run_blocks, encoded, _copy_tables(encoded)
+        self._arenas = [_aligned(encoded.arena_bytes) for _ in range(threads)]
+        self._pointers = (ctypes.c_void_p * threads)(*(arena.ctypes.data for arena in self._arenas))
+
+    def run(self, images: Floats, logits: Floats) -> None:
+        """Write the logits of ``images: [B, C, H, W]``, whole blocks, to ``logits: [B, classes]``."""
+        lanes, operations = self._encoded.lanes, self._encoded.operations
+        blocks = len(images) // lanes
+        self._run(
+            operations.ctypes.data,
+            len(operations),
+            min(len(self._arenas), blocks),
+            self._pointers,
+            self._tables.ctypes.data,
+            images.ctypes.data,
+            logits.ctypes.data,
+            blocks,
+            lanes * images[0].size,
+            lanes * logits.shape[1],
+        )
+
+
+def _copy_tables(encoded: Encoded) -> NDArray[np.uint8]:
+    tables = _aligned(len(encoded.tables))
+    tables[:] = encoded.tables
+    return tables
 
 
 def count_parts(program: Program, *, threads: int) -> int:

@@ -1,4 +1,5 @@
-/* One image by several threads: each walks its own list of operations, which are its shares of the same steps.
+/* Several threads: for one image, each walks its own list of operations, which are its shares of the same steps; of
+ * many images, each takes the next block until none is left.
  *
  * Threads live for one call: that costs 30 to 100 microseconds, and leaves nothing behind that a fork could break.
  */
@@ -41,6 +42,18 @@ static void meet(Meeting *meeting)
             sched_yield();
 }
 
+/* Blocks of images, and what one thread computes them with. */
+typedef struct {
+    const Operation *operations;
+    int64_t count;
+    char *arena;
+    const char *tables;
+    const float *images;
+    float *logits;
+    int64_t blocks, image_floats, logit_floats;
+    int64_t *next;
+} Worker;
+
 static void *run_part(void *argument)
 {
     const Part *part = argument;
@@ -66,10 +79,22 @@ static void keep_apart(pthread_attr_t *attributes, int64_t parts)
 #endif
 }
 
-/* Whether a thread was started, with these attributes or, where they are refused, without. */
-static int start(pthread_t *thread, const pthread_attr_t *attributes, Part *part)
+/* Start threads for all but the first of `parts` arguments, `size` bytes each; return how many parts have a thread. */
+static int64_t start(pthread_t *threads, int64_t parts, void *(*work)(void *), char *arguments, int64_t size)
 {
-    return pthread_create(thread, attributes, run_part, part) == 0 || pthread_create(thread, 0, run_part, part) == 0;
+    pthread_attr_t attributes;
+    int64_t started = 1;
+    pthread_attr_init(&attributes);
+    keep_apart(&attributes, parts);
+    for (; started < parts; started++) {
+        char *argument = arguments + started * size;
+        /* Where the processors are refused, any will do. */
+        if (pthread_create(threads + started, &attributes, work, argument) != 0 &&
+            pthread_create(threads + started, 0, work, argument) != 0)
+            break;
+    }
+    pthread_attr_destroy(&attributes);
+    return started;
 }
 
 /* `operations` holds `parts` lists of `count` operations, at most MOST_PARTS. Without threads, one computes all. */
@@ -77,18 +102,11 @@ void run_shared(const Operation *operations, int64_t count, int64_t parts, char 
                 const float *images, float *logits)
 {
     pthread_t threads[MOST_PARTS];
-    pthread_attr_t attributes;
     Part shares[MOST_PARTS];
     Meeting meeting = {.parts = (int)parts};
-    int64_t started = 1;
     for (int64_t p = 0; p < parts; p++)
         shares[p] = (Part){operations + p * count, count, arena, tables, images, logits, &meeting};
-    pthread_attr_init(&attributes);
-    keep_apart(&attributes, parts);
-    /* Threads that run wait at the first step until the number of parts is known to be right. */
-    while (started < parts && start(threads + started, &attributes, shares + started))
-        started++;
-    pthread_attr_destroy(&attributes);
+    const int64_t started = start(threads, parts, run_part, (char *)shares, sizeof *shares);
     if (started == parts) {
         run_part(shares);
     } else {
@@ -101,6 +119,33 @@ void run_shared(const Operation *operations, int64_t count, int64_t parts, char 
             meet(&meeting);
         }
     }
+    for (int64_t p = 1; p < started; p++)
+        pthread_join(threads[p], 0);
+}
+
+static void *run_worker(void *argument)
+{
+    const Worker *worker = argument;
+    for (;;) {
+        const int64_t block = __atomic_fetch_add(worker->next, 1, __ATOMIC_RELAXED);
+        if (block >= worker->blocks)
+            return 0;
+        run(worker->operations, worker->count, worker->arena, worker->tables,
+            worker->images + block * worker->image_floats, worker->logits + block * worker->logit_floats);
+    }
+}
+
+/* Blocks of images, shared by at most MOST_PARTS threads that have an arena each. */
+void run_blocks(const Operation *operations, int64_t count, int64_t parts, char *const *arenas, const char *tables,
+                const float *images, float *logits, int64_t blocks, int64_t image_floats, int64_t logit_floats)
+{
+    pthread_t threads[MOST_PARTS];
+    Worker workers[MOST_PARTS];
+    int64_t next = 0;
+    for (int64_t p = 0; p < parts; p++)
+        workers[p] = (Worker){operations, count, arenas[p], tables, images, logits, blocks, image_floats, logit_floats, &next};
+    const int64_t started = start(threads, parts, run_worker, (char *)workers, sizeof *workers);
+    run_worker(workers);
     for (int64_t p = 1; p < started; p++)
         pthread_join(threads[p], 0);
 }

@@ -73,16 +73,20 @@ def test_without_threads_one_computes_all_parts() -> None:
         from compression.runtimes.sparse.compiler import load_kernels
         from compression.runtimes.sparse.encoding.encode import encode
         from compression.runtimes.sparse.lowering import lower
-        from compression.runtimes.sparse.sparse_network import _Bound
+        from compression.runtimes.sparse.sparse_network import _Blocks, _Single
 
         torch.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(128, 4))
-        encoded = encode(lower(model, shape=(3, 8, 8)), vector=4, lanes=1)
+        program = lower(model, shape=(3, 8, 8))
+        encoded, encoded_blocks = (encode(program, vector=4, lanes=lanes) for lanes in (1, 4))
         kernels = load_kernels(4, is_x86=read_cpu_features().is_x86)
         image = np.random.default_rng(0).standard_normal((1, 3, 8, 8), dtype=np.float32)
         alone, shared = np.zeros((2, 4), np.float32)
-        _Bound(kernels, encoded).run(image, alone)
-        bound = _Bound(kernels, encoded, parts=3)
+        _Single(kernels, encoded).run(image, alone)
+        images = np.random.default_rng(1).standard_normal((12, 3, 8, 8), dtype=np.float32)
+        in_turn, in_threads = np.zeros((2, 12, 4), np.float32)
+        _Blocks(kernels, encoded_blocks, threads=1).run(images, in_turn)
+        bound, blocks = _Single(kernels, encoded, parts=3), _Blocks(kernels, encoded_blocks, threads=3)
         with open("/proc/self/statm") as file:
             pages = int(file.read().split()[0])
         limit = pages * resource.getpagesize() + (1 << 20)
@@ -92,7 +96,8 @@ def test_without_threads_one_computes_all_parts() -> None:
         except RuntimeError:
             print("no threads")
         bound.run(image, shared)
-        print(abs(alone).max() > 0 and (alone == shared).all())
+        blocks.run(images, in_threads)
+        print(abs(alone).max() > 0 and (alone == shared).all() and (in_turn == in_threads).all())
         """
     command = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
