@@ -46,9 +46,9 @@ def draw_bytes(axes: Axes) -> None:
     against its own dense network.
     """
     runs, control = [*read_runs("b"), *read_runs("small")], read_control()
-    ratios = [smaller(run) for run in runs]
-    lost = [100 * (control - run["compressed"]["accuracy"]) for run in runs]
-    axes.plot(ratios, lost, "o", color=AFTER, markersize=5, label=f"ours (dense: {100 * control:.1f} %)")
+    points = [(smaller(run), 100 * (control - run["compressed"]["accuracy"])) for run in runs]
+    shown = [(ratio, lost) for ratio, lost in points if lost <= MOST_LOST]
+    axes.plot(*zip(*shown, strict=True), "o", color=AFTER, markersize=5, label=f"ours (dense: {100 * control:.1f} %)")
     known = json.loads((HERE / "studies" / "known.json").read_text())["b"]
     theirs = [(row["smaller"], 100 * (known["dense"] - row["accuracy"])) for row in known["rows"]]
     axes.plot(
