@@ -9,8 +9,8 @@ from compression.runtimes.sparse.layout import Ints
 
 # Rows that share a list, as kernels/program.h has it.
 ROWS_TOGETHER = 4
-# A weight in a shared list takes less time than one of its own, because a vector of the source is read once for four
-# rows: the more so, the fewer vectors a tile has. Measured by experiments/sparse_engine/kernels.py.
+# So many times as fast is a weight in a shared list as in the list of one row, because a vector of the source is read
+# once for four rows: more with few vectors in a tile. Measured by experiments/sparse_engine/kernels.py.
 GAIN, GAIN_OF_FEW_VECTORS, FEW_VECTORS = 1.15, 1.4, 2
 LEAST_SHARE = 0.5
 
@@ -46,7 +46,7 @@ def count_tile_vectors(width: int, *, vector: int) -> int:
 
 
 def join_rows(rows: Rows, *, per_block: int, vectors: int) -> Rows | None:
-    """Return lists of four rows each, or None if rows of their own are faster: a rule, so that results do not vary.
+    """Return lists of four rows each, or None if one list per row is faster: a rule, so that results do not vary.
 
     ``per_block`` is the number of rows of the layer, ``vectors`` those of a tile.
     """

@@ -18,6 +18,7 @@ typedef struct {
     int parts, arrived, step;
 } Meeting;
 
+/* What `run` is called with. */
 typedef struct {
     const Operation *operations;
     int64_t count;
@@ -25,8 +26,20 @@ typedef struct {
     const char *tables;
     const float *images;
     float *logits;
+} Job;
+
+/* A share of the work on one image. */
+typedef struct {
+    Job job;
     Meeting *meeting;
 } Part;
+
+/* Blocks of images, of which one thread takes some. */
+typedef struct {
+    Job job;
+    int64_t blocks, image_floats, logit_floats;
+    int64_t *next;
+} Worker;
 
 static void meet(Meeting *meeting)
 {
@@ -42,23 +55,12 @@ static void meet(Meeting *meeting)
             sched_yield();
 }
 
-/* Blocks of images, and what one thread computes them with. */
-typedef struct {
-    const Operation *operations;
-    int64_t count;
-    char *arena;
-    const char *tables;
-    const float *images;
-    float *logits;
-    int64_t blocks, image_floats, logit_floats;
-    int64_t *next;
-} Worker;
-
 static void *run_part(void *argument)
 {
     const Part *part = argument;
-    for (int64_t i = 0; i < part->count; i++) {
-        run_operation(part->operations + i, part->arena, part->tables, part->images, part->logits);
+    const Job job = part->job;
+    for (int64_t i = 0; i < job.count; i++) {
+        run_operation(job.operations + i, job.arena, job.tables, job.images, job.logits);
         meet(part->meeting);
     }
     return 0;
@@ -105,7 +107,7 @@ void run_shared(const Operation *operations, int64_t count, int64_t parts, char 
     Part shares[MOST_PARTS];
     Meeting meeting = {.parts = (int)parts};
     for (int64_t p = 0; p < parts; p++)
-        shares[p] = (Part){operations + p * count, count, arena, tables, images, logits, &meeting};
+        shares[p] = (Part){{operations + p * count, count, arena, tables, images, logits}, &meeting};
     const int64_t started = start(threads, parts, run_part, (char *)shares, sizeof *shares);
     if (started == parts) {
         run_part(shares);
@@ -126,12 +128,13 @@ void run_shared(const Operation *operations, int64_t count, int64_t parts, char 
 static void *run_worker(void *argument)
 {
     const Worker *worker = argument;
+    const Job job = worker->job;
     for (;;) {
         const int64_t block = __atomic_fetch_add(worker->next, 1, __ATOMIC_RELAXED);
         if (block >= worker->blocks)
             return 0;
-        run(worker->operations, worker->count, worker->arena, worker->tables,
-            worker->images + block * worker->image_floats, worker->logits + block * worker->logit_floats);
+        run(job.operations, job.count, job.arena, job.tables, job.images + block * worker->image_floats,
+            job.logits + block * worker->logit_floats);
     }
 }
 
@@ -143,7 +146,8 @@ void run_blocks(const Operation *operations, int64_t count, int64_t parts, char 
     Worker workers[MOST_PARTS];
     int64_t next = 0;
     for (int64_t p = 0; p < parts; p++)
-        workers[p] = (Worker){operations, count, arenas[p], tables, images, logits, blocks, image_floats, logit_floats, &next};
+        workers[p] = (Worker){{operations, count, arenas[p], tables, images, logits},
+                              blocks, image_floats, logit_floats, &next};
     const int64_t started = start(threads, parts, run_worker, (char *)workers, sizeof *workers);
     run_worker(workers);
     for (int64_t p = 1; p < started; p++)
