@@ -66,6 +66,9 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
     if len(config.quantization.layer_bits) > 1:
         # In earlier versions the last of several matching patterns won, so their stages may have other bits.
         inputs["layer_bits"] = "most specific"
+    if settings.get("rdoq_lambda"):
+        # Earlier versions squared the gradient of each position of an image, and so priced the last layers too low.
+        inputs["curvature"] = "of whole images"
     if config.quantization.name == "qat":
         inputs["training"] = {**settings["training"], **shared_settings(student)}
         inputs |= distillation_identity(student, teacher)

@@ -21,6 +21,25 @@ def test_curvature_of_a_linear_layer_by_hand():
     assert found[0, 2] > 0
 
 
+def test_gradients_of_all_positions_are_added_before_they_are_squared():
+    net = nn.Sequential(nn.Conv2d(3, 2, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    images, labels = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(5) % 2
+    # A 1x1 convolution and a mean are a linear layer of the mean image.
+    linear = nn.Sequential(nn.Linear(3, 2, bias=False)).eval()
+    linear.load_state_dict({"0.weight": net[0].weight.detach().flatten(1)})
+    found = measure_curvature(trace(net), [(images, labels)], num_batches=1)["0"]
+    expected = measure_curvature(trace(linear), [(images.mean((2, 3)), labels)], num_batches=1)["0"]
+    assert torch.allclose(found, expected, rtol=1e-4)
+
+
+def test_a_frozen_weight_is_measured_too():
+    net = fold(randomize_(ResidualNet()))
+    batch = (torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(4))
+    expected = measure_curvature(net, [batch], num_batches=1)
+    found = measure_curvature(net.requires_grad_(False), [batch], num_batches=1)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
 def test_a_weight_that_only_meets_padding_has_little_curvature():
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten())
     images = torch.randn(16, 3, 1, 1, generator=torch.Generator().manual_seed(0))
