@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from study_tables import read_control, read_runs, smaller
+from study_runs import read_control, read_runs, smaller
 
 from compression.reporting.figures import save_figure
 from compression.reporting.figures.style import AFTER, BEFORE, SMALL, TEXT, TITLE, remove_frame

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from record_tables import HERE, link, lost, percent, read, to_table
+from record_tables import link, lost, percent, read, to_table
+from study_runs import Run, count_epochs, fastest, find_run, in_order, read_control, read_runs, settings, smaller, speed
 
 NOT_RUN = "not run"
 STRATEGIES = {
@@ -12,7 +13,6 @@ STRATEGIES = {
     "oneshot_random": "random weights, at once",
     "iterative_structured_l2": "channels, in steps",
 }
-Run = Mapping[str, Any]
 
 
 def make_studies() -> str:
@@ -58,14 +58,14 @@ def make_study_a() -> str:
         accuracy, sizes = run["compressed"]["accuracy"], run["compressed"]["bytes"]
         return (
             *name,
-            _count_epochs(run),
+            count_epochs(run),
             lost(known["dense"], row["accuracy"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
             lost(control, accuracy),
             *(f"{sizes[kind] / 1024:,.0f}" for kind in ("gzip_state_dict", "artifact")),
             f"{smaller(run):.1f}x",
-            *(f"{_fastest(run, which):.2f}" for which in ("compressed", "dense")),
+            *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
         )
 
     return to_table(header, map(cells, known["rows"]))
@@ -79,7 +79,7 @@ def make_small_files() -> str:
 
     def cells(run: Run) -> Sequence[str]:
         accuracy = run["compressed"]["accuracy"]
-        pruned, *bits, epochs = _settings(run)
+        pruned, *bits, epochs = settings(run)
         return (
             pruned,
             epochs,
@@ -112,16 +112,16 @@ def make_study_b() -> str:
     def cells(run: Run) -> Sequence[str]:
         accuracy = run["compressed"]["accuracy"]
         return (
-            *_settings(run),
+            *settings(run),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
             lost(control, accuracy),
             f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
             f"{smaller(run):.1f}x",
-            *(_speed(run, batch_size, sparse=sparse) for sparse in (True, False) for batch_size in (1, 64)),
+            *(speed(run, batch_size, sparse=sparse) for sparse in (True, False) for batch_size in (1, 64)),
         )
 
-    return to_table(header, map(cells, _sorted(read_runs("b"))), text=0)
+    return to_table(header, map(cells, in_order(read_runs("b"))), text=0)
 
 
 def summarize_study_b() -> Sequence[str]:
@@ -151,57 +151,7 @@ def make_study_e() -> str:
             lost(control, accuracy),
             *(f"{size / 1024:,.0f}" for size in (run["compressed"]["bytes"]["artifact"], codecs["coo"], codecs["csr"])),
             *(f"{1000 * run['load_seconds'][which]:.0f}" for which in ("compressed", "dense")),
-            *(f"{_fastest(run, which):.2f}" for which in ("compressed", "dense")),
+            *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
         )
 
-    return to_table(header, map(cells, _sorted(read_runs("e"))), text=0)
-
-
-def read_runs(letter: str) -> list[Run]:
-    """Return the runs in the record of a study; none if it has no record."""
-    path = f"studies/{letter}/results.json"
-    return list(read(path)) if (HERE / path).exists() else []
-
-
-def read_control() -> float:
-    """Return the test accuracy of the dense network of studies A, B and E, trained as long as the pruned ones."""
-    [control] = read("studies/control/results.json")
-    return float(control["dense"]["accuracy"])
-
-
-def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:
-    """Return the run at the settings of a known row, or None."""
-    for run in read_runs(letter):
-        settings = (run["strategy"], run["target_sparsity"], run["weight_bits"])
-        if settings == (known["strategy"], known["sparsity"], known["bits"]):
-            return run
-    return None
-
-
-def smaller(run: Run) -> float:
-    """Return how many times the file is smaller than the dense float32 safetensors file."""
-    return float(run["dense"]["bytes"]["safetensors"] / run["compressed"]["bytes"]["artifact"])
-
-
-def _settings(run: Run) -> Sequence[str]:
-    bits = (str(run["weight_bits"]), str(run["activation_bits"]))
-    return (f"{100 * run['target_sparsity']:.0f}", *bits, _count_epochs(run))
-
-
-def _count_epochs(run: Run) -> str:
-    """Return the epochs after dense training."""
-    return str(sum(number for stage, number in run["epochs"].items() if stage != "dense"))
-
-
-def _speed(run: Run, batch_size: int, *, sparse: bool) -> str:
-    """Return the speed of the file in the sparse engine, or in the best other one, over the fastest dense engine."""
-    rows = [row for row in run["latency"] if row["batch_size"] == batch_size and (row["engine"] == "sparse") == sparse]
-    return f"{max(row['speedup_over_best_dense']['median'] for row in rows):.1f}x" if rows else "-"
-
-
-def _fastest(run: Run, which: str) -> float:
-    return float(min(row[which]["latency_ms"]["median"] for row in run["latency"] if row["batch_size"] == 1))
-
-
-def _sorted(runs: Sequence[Run]) -> list[Run]:
-    return sorted(runs, key=lambda run: (run["target_sparsity"], -run["weight_bits"]))
+    return to_table(header, map(cells, in_order(read_runs("e"))), text=0)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from functools import reduce
-from operator import getitem
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +15,7 @@ from compression.config.schema import SPARSITY_DIGITS, Config, to_config
 LATER = {
     "data.allow_conflicts": False,
     "data.allow_nested": False,
+    "data.augment.cutout": 0,
     "data.background": "white",
     "data.channels": 3,
     "data.exclude": None,
@@ -102,7 +102,8 @@ def collect_settings(root: DictConfig) -> dict[str, Any]:
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
     for key, default in LATER.items():
         *sections, name = key.split(".")
-        section = reduce(getitem, sections, plain)
+        # A dataset of the user may have no such section.
+        section = reduce(lambda found, name: found.get(name) or {}, sections, plain)
         if section.get(name, default) == default:
             section.pop(name, None)
     # Folder names from before these keys existed must stay valid.

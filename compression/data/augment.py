@@ -77,22 +77,49 @@ def _blend(values: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     return torch.lerp(other.expand_as(values), values, factor.view(-1, 1, 1, 1)).clamp_(0, 1)
 
 
+def random_cutout(images: Tensor, *, size: int, generator: torch.Generator) -> Tensor:
+    """Return images in which one square of ``size`` pixels is filled with the image's mean colour (arXiv:1708.04552).
+
+    Its centre is any pixel, so a part of the square may be outside. ``images: [B, C, H, W]`` keep their dtype.
+    """
+    noise = torch.rand((2, len(images)), generator=generator, device=generator.device)
+    spans = torch.tensor(images.shape[-2:], device=noise.device)[:, None]
+    first = (noise * spans).long() - size // 2
+    return cut_at(images, size=size, top=first[0], left=first[1])
+
+
+def cut_at(images: Tensor, *, size: int, top: Tensor, left: Tensor) -> Tensor:
+    """Return images with a square of their mean colour, each at its own corner: int64 ``[B]``, or outside the image.
+
+    ``images: [B, C, H, W]`` keep their dtype; a mean colour in uint8 is rounded.
+    """
+    height, width = images.shape[-2:]
+    rows = torch.arange(height, device=images.device) - top[:, None]
+    columns = torch.arange(width, device=images.device) - left[:, None]
+    inside = ((rows >= 0) & (rows < size))[:, None, :, None] & ((columns >= 0) & (columns < size))[:, None, None, :]
+    mean = images.to(torch.float32).mean((2, 3), keepdim=True)
+    return torch.where(inside, (mean if images.is_floating_point() else mean.round()).to(images.dtype), images)
+
+
 @dataclass(frozen=True)
 class Augment:
-    """Augmentation of training images, in this order: crop, horizontal flip, colour jitter. The default does nothing.
+    """Augmentation of training images: crop, horizontal flip, colour jitter, cutout. The default does nothing.
 
-    ``crop_padding`` is in pixels. ``colour_jitter`` is the largest relative change of brightness, contrast and
-    saturation. Raises ``InputError`` for values out of range.
+    They follow in this order. ``crop_padding`` is in pixels. ``colour_jitter`` is the largest relative change of
+    brightness, contrast and saturation. ``cutout`` is the side of a square in pixels. Raises ``InputError`` for values
+    out of range.
     """
 
     crop_padding: int = 0
     horizontal_flip: bool = False
     colour_jitter: float = 0.0
+    cutout: int = 0
 
     def __post_init__(self) -> None:
         check_int("augment.crop_padding", self.crop_padding, minimum=0)
         check_bool("augment.horizontal_flip", self.horizontal_flip)
         check_number("augment.colour_jitter", self.colour_jitter, minimum=0)
+        check_int("augment.cutout", self.cutout, minimum=0)
 
     @classmethod
     def parse(cls, value: "Augment | Mapping[str, object] | None") -> "Augment":
@@ -120,6 +147,8 @@ class Augment:
             parts.append("flipped left to right")
         if self.colour_jitter:
             parts.append(f"colours changed by up to {100 * self.colour_jitter:g} %")
+        if self.cutout:
+            parts.append(f"a square of {self.cutout} pixels covered")
         return ", ".join(parts) or "unchanged"
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -133,4 +162,6 @@ class Augment:
             images = random_horizontal_flip(images, generator=generator)
         if self.colour_jitter:
             images = random_colour_jitter(images, strength=self.colour_jitter, generator=generator)
+        if self.cutout:
+            images = random_cutout(images, size=self.cutout, generator=generator)
         return images

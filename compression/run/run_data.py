@@ -144,6 +144,9 @@ class RunData:
             if key not in ignored and not (key in added and value == added[key])
         }
         kept |= {key: value for key, value in decided.items() if value is not None}
+        if kept.get("augment"):
+            # A later version added it; without a square, the images are those of earlier versions.
+            kept["augment"] = {key: value for key, value in kept["augment"].items() if (key, value) != ("cutout", 0)}
         if kept.pop("normalization", None) is not None:
             # Its numbers count, and not its name.
             mean, std = self.dataset.mean, self.dataset.std

@@ -55,6 +55,7 @@ def summarize(document: Mapping[str, Any], *, codec_bytes: Mapping[str, int]) ->
         "distillation": run["distillation"],
         "seed": run["seed"],
         "epochs": run["epochs"],
+        "val_accuracy": run["val_accuracy"],
         "stopped": run["stopped"],
         "dense": _summarize_model(dense),
         "compressed": _summarize_model(compressed),

@@ -6,9 +6,11 @@ from compression.data.augment import (
     Augment,
     adjust_colour,
     crop_at,
+    cut_at,
     flip_where,
     random_colour_jitter,
     random_crop,
+    random_cutout,
     random_horizontal_flip,
 )
 
@@ -93,9 +95,25 @@ def test_jitter_stays_within_its_strength():
     assert jittered.std() > 0.03
 
 
+def test_cutout_of_known_pixels():
+    image = torch.tensor([[0, 1], [2, 7]], dtype=torch.uint8).view(1, 1, 2, 2).repeat(3, 1, 1, 1)
+    corners = {"top": torch.tensor([0, 1, -1]), "left": torch.tensor([0, 1, -1])}
+    assert cut_at(image, size=1, **corners)[:, 0].tolist() == [[[2, 1], [2, 7]], [[0, 1], [2, 2]], [[0, 1], [2, 7]]]
+    assert cut_at(image, size=2, **corners)[:, 0].tolist() == [[[2, 2], [2, 2]], [[0, 1], [2, 2]], [[2, 1], [2, 7]]]
+    assert cut_at(image / 4, size=1, **corners)[0, 0, 0, 0] == 0.625  # the mean of floats is not rounded
+
+
+def test_cutout_is_centred_on_any_pixel():
+    images = torch.zeros(4000, 1, 5, 4, dtype=torch.uint8)
+    images[:, :, 0, 0] = 255  # whose mean is 13
+    changed = (random_cutout(images, size=1, generator=make_generator()) == 13).sum(0)[0]
+    assert changed.min() > 140
+    assert changed.max() < 260
+
+
 @pytest.mark.parametrize(
     "augment",
-    [Augment(crop_padding=2), Augment(horizontal_flip=True), Augment(2, True, 0.2)],
+    [Augment(cutout=4), Augment(crop_padding=2), Augment(horizontal_flip=True), Augment(2, True, 0.2)],
 )
 def test_same_generator_same_images(images, augment):
     first, again = (augment(images, make_generator(5)) for _ in range(2))
@@ -120,5 +138,7 @@ def test_saturation_leaves_grey_images_and_brightness_does_not():
 
 def test_augmentation_is_described_in_words():
     assert Augment().describe() == "unchanged"
-    words = "shifted by up to 4 pixels, flipped left to right, colours changed by up to 20 %"
-    assert Augment(crop_padding=4, horizontal_flip=True, colour_jitter=0.2).describe() == words
+    words = (
+        "shifted by up to 4 pixels, flipped left to right, colours changed by up to 20 %, a square of 8 pixels covered"
+    )
+    assert Augment(crop_padding=4, horizontal_flip=True, colour_jitter=0.2, cutout=8).describe() == words

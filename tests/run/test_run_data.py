@@ -47,6 +47,8 @@ def test_a_named_normalization_counts_by_its_numbers(tmp_path):
 
     plain = identity()
     assert identity("data.normalization=measured") == plain
+    assert "cutout" not in plain["augment"]
+    assert identity("data.augment.cutout=2")["augment"] == plain["augment"] | {"cutout": 2}
     imagenet = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     assert identity("data.normalization=imagenet") == plain | imagenet
     given = identity("data.mean=[0.485,0.456,0.406]", "data.std=[0.229,0.224,0.225]")

@@ -1,0 +1,63 @@
+"""The runs of a study's record, and single figures of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from record_tables import HERE, read
+
+Run = Mapping[str, Any]
+
+
+def read_runs(letter: str) -> list[Run]:
+    """Return the runs in the record of a study; none if it has no record."""
+    path = f"studies/{letter}/results.json"
+    return list(read(path)) if (HERE / path).exists() else []
+
+
+def read_control() -> float:
+    """Return the test accuracy of the dense network of studies A, B and E, trained as long as the pruned ones."""
+    [control] = read("studies/control/results.json")
+    return float(control["dense"]["accuracy"])
+
+
+def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:
+    """Return the run at the settings of a known row, or None. Where several runs have them, the row names its own."""
+    for run in read_runs(letter):
+        found = (run["strategy"], run["target_sparsity"], run["weight_bits"])
+        if found == (known["strategy"], known["sparsity"], known["bits"]) and run["run"] == known.get(
+            "run", run["run"]
+        ):
+            return run
+    return None
+
+
+def smaller(run: Run) -> float:
+    """Return how many times the file is smaller than the dense float32 safetensors file."""
+    return float(run["dense"]["bytes"]["safetensors"] / run["compressed"]["bytes"]["artifact"])
+
+
+def settings(run: Run) -> Sequence[str]:
+    """Return cells: percent pruned, bits of weights and of activations, epochs after dense training."""
+    bits = (str(run["weight_bits"]), str(run["activation_bits"]))
+    return (f"{100 * run['target_sparsity']:.0f}", *bits, count_epochs(run))
+
+
+def count_epochs(run: Run) -> str:
+    """Return the epochs after dense training."""
+    return str(sum(number for stage, number in run["epochs"].items() if stage != "dense"))
+
+
+def speed(run: Run, batch_size: int, *, sparse: bool) -> str:
+    """Return the speed of the file in the sparse engine, or in the best other one, over the fastest dense engine."""
+    rows = [row for row in run["latency"] if row["batch_size"] == batch_size and (row["engine"] == "sparse") == sparse]
+    return f"{max(row['speedup_over_best_dense']['median'] for row in rows):.1f}x" if rows else "-"
+
+
+def fastest(run: Run, which: str) -> float:
+    """Return the milliseconds of one image in the fastest engine; ``which`` is ``dense`` or ``compressed``."""
+    return float(min(row[which]["latency_ms"]["median"] for row in run["latency"] if row["batch_size"] == 1))
+
+
+def in_order(runs: Sequence[Run]) -> list[Run]:
+    """Return runs by sparsity, those with more bits first."""
+    return sorted(runs, key=lambda run: (run["target_sparsity"], -run["weight_bits"]))
