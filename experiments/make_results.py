@@ -11,10 +11,11 @@ import csv
 import re
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from record_tables import HERE, link, lost, percent, read, to_table
+from record_tables import HERE, Line, lost, percent, read, to_table
 from rich.console import Console
 from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
 from study_tables import (
@@ -45,61 +46,63 @@ NAMES = {"mobilenet_v2": "MobileNetV2", "resnet18": "ResNet-18", "vgg11": "VGG-1
 
 
 def make_demo() -> str:
-    """Return the table that the first command prints, as an indented block."""
+    """Return the table that the first command prints, as an indented block, and what it says in words."""
     metrics = read("digits/demo.json")
     console = Console(width=100, color_system=None, legacy_windows=False)
     title = f"{metrics['run']['name']}, {metrics['compressed']['test_images']:,} test images"
     with console.capture() as captured:
         console.print(to_rich(make_rows(metrics), title))
-    return "\n".join(f"    {line.rstrip()}".rstrip() for line in captured.get().rstrip().splitlines())
+    table = "\n".join(f"    {line.rstrip()}".rstrip() for line in captured.get().rstrip().splitlines())
+    return f"{table}\n\n{_describe(metrics)}"
+
+
+def _describe(metrics: Mapping[str, Any]) -> str:
+    dense, compressed = (100 * metrics[which]["accuracy"] for which in ("dense", "compressed"))
+    change = metrics["failure_modes"]["change"]["accuracy"]
+    low, high = (100 * change[end] for end in ("low", "high"))
+    found = [row for row in metrics["timing"]["latency"] if row["batch_size"] == 1]
+    times = [min(row[which]["latency_ms"]["median"] for row in found) for which in ("dense", "compressed")]
+    words = (
+        f"So the file is {metrics['improvement']['compression_ratio']:.1f} times smaller, and one image takes"
+        f" {times[1]:.2f} instead of {times[0]:.2f} ms. Accuracy changes from {dense:.1f} to {compressed:.1f} %, which"
+        f" {'may be chance' if high > 0 else 'is more than chance'} on"
+        f" {metrics['compressed']['test_images']:,} images (95 % interval: {low:+.1f} to {high:+.1f} points)."
+    )
+    return textwrap.fill(words, width=120)
 
 
 def make_summary() -> str:
-    """Return one line for each record."""
-    return to_table(("question", "answer", "record"), _summarize(), text=3)
+    """Return one line for each record: the result, and what it was measured on."""
+    rows = ((f"[{line.result}](experiments/{line.folder}/README.md){line.more}", line.where) for line in _summarize())
+    return to_table(("result", "measured on"), rows, text=2)
 
 
-def _summarize() -> Iterable[Sequence[str]]:
-    digits = read("digits/results.json")
-    drops = [100 * (run["dense_accuracy"] - run["accuracy"]) for run in digits]
-    ratio = statistics.mean(run["compression_ratio"] for run in digits)
-    spread = f"seeds: {min(drops):+.2f} to {max(drops):+.2f}"
-    yield (
-        "90 % of the weights pruned, MobileNetV2, digits, three seeds",
-        f"{ratio:.1f}x smaller file, {statistics.mean(drops):.2f} points lost ({spread})",
-        link("digits"),
-    )
-    yield summarize_study_b()
+def _summarize() -> Iterable[Line]:
+    yield from summarize_study_b()
     for network in ("mobilenet_v2-imagenet", "resnet18-imagenet"):
-        yield summarize_speed(network, "weights-0.9", "90 % of the weights pruned")
+        yield summarize_speed(network, "weights-0.9", "90 % pruned")
+    digits = read("digits/results.json")
+    lost = statistics.mean(100 * (run["dense_accuracy"] - run["accuracy"]) for run in digits)
+    ratio = statistics.mean(run["compression_ratio"] for run in digits)
+    where = "MobileNetV2 on handwritten digits, 90 % pruned, three seeds"
+    yield Line("digits", f"{ratio:.1f}x smaller file", f", {lost:.2f} points lost", where)
     run = read("quantization/runs.json")["w8a8-resnet18"]
-    points, same = 100 * (run["dense"] - run["executed"]), run["parity"]["agreement"]
-    yield (
-        f"8 bits in integer arithmetic, ResNet-18, CIFAR-10, dense {percent(run['dense'])} %",
-        f"{points:.2f} points lost; executed and simulated integers agree on {percent(same, 2)} % of the classes",
-        link("quantization"),
-    )
-    speeds = [find_int8_speed(model, "64") for model in ("mobilenet_v2", "resnet18")]
-    yield (
-        "speed of 8 bits, CIFAR stem, untrained MobileNetV2 and ResNet-18, 64 images, two threads",
-        " and ".join(f"{speed:.1f}x" for speed in speeds) + " as fast as FP32, in ONNX Runtime or OpenVINO",
-        link("quantization"),
-    )
-    training = read("training_throughput/results.json")["rows"]
-    gains = [row["ours over plain"]["median"] for row in training]
-    yield (
-        "images per second in training, batch 128, two threads, three architectures",
-        f"{min(gains):.1f} to {max(gains):.1f}x those of a plain PyTorch loop",
-        link("training_throughput"),
-    )
+    lost = 100 * (run["dense"] - run["executed"])
+    where = f"ResNet-18 at {percent(run['dense'])} %, 8 bits"
+    yield Line("quantization", f"{lost:.2f} points lost", ", executed in integers", where)
+    speeds = " and ".join(f"{find_int8_speed(model, '64'):.1f}x" for model in ("mobilenet_v2", "resnet18"))
+    where = "MobileNetV2 and ResNet-18, 8 bits, in ONNX Runtime or OpenVINO, two threads"
+    yield Line("quantization", f"{speeds} as fast", " as FP32", where)
+    gains = [row["ours over plain"]["median"] for row in read("training_throughput/results.json")["rows"]]
+    span = f"{min(gains):.1f} to {max(gains):.1f}x"
+    where = "training three networks, two threads"
+    yield Line("training_throughput", span, " the images per second of a plain PyTorch loop", where)
     rows = read("many_networks/results.json")
     works, refused = (sum(row["result"] == result for row in rows) for result in ("works", "refused"))
     assert works + refused == len(rows), "a network ended in a traceback, or was too slow"
-    yield (
-        f"{len(rows)} classifiers of timm and torchvision, pruned, in INT8, as ONNX",
-        f"{works} work, {refused} are refused in one line before training",
-        link("many_networks"),
-    )
+    where = "timm and torchvision, pruned, INT8, trained for two updates"
+    more = f" export; {refused} are refused before training"
+    yield Line("many_networks", f"{works} of {len(rows)} networks", more, where)
 
 
 def read_sweep() -> list[dict[str, str]]:

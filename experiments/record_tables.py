@@ -3,7 +3,17 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Line(NamedTuple):
+    """A line of the summary: the record's folder, the result that links to it, more of it, what it was measured on."""
+
+    folder: str
+    result: str
+    more: str
+    where: str
+
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,8 +37,3 @@ def percent(share: float, digits: int = 1) -> str:
 def lost(dense: float, compressed: float) -> str:
     """Return the points lost; a gain is negative."""
     return f"{100 * (dense - compressed):+.2f}"
-
-
-def link(folder: str) -> str:
-    """Return a link from the top of the project to an experiment."""
-    return f"[{folder}](experiments/{folder}/README.md)"

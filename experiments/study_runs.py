@@ -47,10 +47,13 @@ def count_epochs(run: Run) -> str:
     return str(sum(number for stage, number in run["epochs"].items() if stage != "dense"))
 
 
-def speed(run: Run, batch_size: int, *, sparse: bool) -> str:
-    """Return the speed of the file in the sparse engine, or in the best other one, over the fastest dense engine."""
+def speed_ratio(run: Run, batch_size: int, *, sparse: bool) -> float:
+    """Return the speed of the file in the sparse engine, or in the best other one, over the fastest dense engine.
+
+    Raises ``ValueError`` if no such engine was timed.
+    """
     rows = [row for row in run["latency"] if row["batch_size"] == batch_size and (row["engine"] == "sparse") == sparse]
-    return f"{max(row['speedup_over_best_dense']['median'] for row in rows):.1f}x" if rows else "-"
+    return float(max(row["speedup_over_best_dense"]["median"] for row in rows))
 
 
 def fastest(run: Run, which: str) -> float:
