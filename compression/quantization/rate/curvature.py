@@ -14,6 +14,9 @@ from compression.quantization.network.layerwise import layer_nodes, layer_of
 
 # Every weight gets at least this fraction of its layer's mean curvature, even if no image is sensitive to it.
 SMOOTHING = 1e-3
+# The exponent of a mean cost of a layer. With 1, MobileNetV2 (CIFAR stem, 90 % pruned) in 121 KiB keeps 49 % of the
+# held-out images, with 0.5 it keeps 86 of 87 %. With 0, the ImageNet stem loses 10 points more than with 0.5.
+TEMPER = 0.5
 
 
 def measure_curvature(
@@ -53,12 +56,23 @@ def measure_curvature(
 def relative_curvature(curvature: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return ``curvature`` scaled so that ``c w^2`` is 1 on average over all ``weights`` that are not 0.
 
-    One price of a bit then means the same for every network, whatever the confidence of its predictions. Both arguments
-    map layers to ``[O, K]``.
+    One price of a bit then means the same for every network, whatever the confidence of its predictions. The means of
+    ``c w^2`` in single layers are replaced by their square roots before, because the estimate holds for small changes
+    only: where one layer seems to matter far less than another, its weights would all go, and the accuracy with them.
+    Both arguments map layers to ``[O, K]``.
     """
-    total = sum(float((curvature[name] * weight.square()).sum(dtype=torch.float64)) for name, weight in weights.items())
+    means = {name: _mean_cost(curvature[name], weight) for name, weight in weights.items()}
+    tempered = {
+        name: curvature[name] / means[name] ** (1 - TEMPER) if means[name] > 0 else curvature[name] for name in weights
+    }
     count = sum(int((weight != 0).sum()) for weight in weights.values())
-    return {name: curvature[name] * (count / total if total > 0 else 1.0) for name in weights}
+    total = sum(_mean_cost(tempered[name], weight) * int((weight != 0).sum()) for name, weight in weights.items())
+    return {name: values * (count / total if total > 0 else 1.0) for name, values in tempered.items()}
+
+
+def _mean_cost(curvature: Tensor, weight: Tensor) -> float:
+    cost, count = (curvature * weight.square()).sum(dtype=torch.float64), (weight != 0).sum()
+    return float(cost / count) if count else 0.0
 
 
 def _smoothed(values: Tensor) -> Tensor:

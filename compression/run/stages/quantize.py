@@ -68,7 +68,7 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
         inputs["layer_bits"] = "most specific"
     if settings.get("rdoq_lambda"):
         # Earlier versions squared the gradient of each position of an image, and so priced the last layers too low.
-        inputs["curvature"] = "of whole images"
+        inputs["curvature"] = "of whole images, tempered"
     if config.quantization.name == "qat":
         inputs["training"] = {**settings["training"], **shared_settings(student)}
         inputs |= distillation_identity(student, teacher)

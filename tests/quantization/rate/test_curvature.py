@@ -52,10 +52,17 @@ def test_a_weight_that_only_meets_padding_has_little_curvature():
 
 def test_relative_curvature_is_normalized_by_the_weights():
     weights = {"a": torch.tensor([[2.0, 0.0]]), "b": torch.tensor([[1.0]])}
-    made = relative_curvature({"a": torch.tensor([[3.0, 9.0]]), "b": torch.tensor([[8.0]])}, weights)
-    # 3 * 4 + 8 over two weights is 10.
-    assert made["a"].tolist() == [[pytest.approx(0.3), pytest.approx(0.9)]]
-    assert made["b"].item() == pytest.approx(0.8)
+    made = relative_curvature({"a": torch.tensor([[4.0, 9.0]]), "b": torch.tensor([[4.0]])}, weights)
+    # The costs of the weights that are not 0 are 16 and 4, whose square roots 4 and 2 have a mean of 3.
+    assert made["a"].tolist() == [[pytest.approx(4 / 3 / 4), pytest.approx(9 / 4 * 4 / 3 / 4)]]
+    assert made["b"].item() == pytest.approx(2 / 3)
+
+
+def test_relative_curvature_of_a_layer_without_weights_is_kept_finite():
+    weights = {"a": torch.zeros(1, 2), "b": torch.tensor([[1.0]])}
+    made = relative_curvature({"a": torch.ones(1, 2), "b": torch.tensor([[4.0]])}, weights)
+    assert made["b"].item() == pytest.approx(1)
+    assert made["a"].isfinite().all()
 
 
 def test_no_batch_is_refused():
