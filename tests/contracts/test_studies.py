@@ -102,3 +102,11 @@ def test_all_records_train_their_dense_networks_alike():
 @pytest.mark.parametrize("study", ["study_c_record", "study_d_record", "study_dense", "study_control"])
 def test_records_say_on_how_many_threads_they_train(study):
     assert compose_config(f"experiment={study}", "data.root=images").threads == 2
+
+
+def test_the_dense_network_is_trained_on_with_its_own_recipe():
+    first, longer = (
+        compose_config(f"experiment={study}", "data.root=images") for study in ("study_dense", "study_dense_longer")
+    )
+    assert longer.model == first.model
+    assert (longer.training.fine_tune, longer.data["augment"]["cutout"]) == (True, 8)
