@@ -18,6 +18,7 @@ from typing import Any
 from record_tables import HERE, Line, lost, percent, read, to_table
 from rich.console import Console
 from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
+from study_c_table import make_study_c
 from study_tables import (
     make_small_files,
     make_studies,
@@ -38,6 +39,7 @@ PAGES = (
     HERE / "studies" / "README.md",
     HERE / "studies" / "a" / "README.md",
     HERE / "studies" / "b" / "README.md",
+    HERE / "studies" / "c" / "README.md",
     HERE / "studies" / "e" / "README.md",
     HERE / "studies" / "small" / "README.md",
 )
@@ -253,6 +255,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "studies": make_studies,
     "study a": make_study_a,
     "study b": make_study_b,
+    "study c": make_study_c,
     "study e": make_study_e,
     "small files": make_small_files,
 }

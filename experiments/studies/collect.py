@@ -47,6 +47,7 @@ def summarize(document: Mapping[str, Any], *, codec_bytes: Mapping[str, int]) ->
         "run": run["name"],
         "model": run["model"].rpartition(".")[2],
         "stem": run["model_settings"]["stem"],
+        "width": run["model_settings"]["width_mult"],
         "strategy": run["strategy"],
         "target_sparsity": run["target_sparsity"],
         "sparsity": compressed["sparsity"],
