@@ -17,15 +17,15 @@ from typing import Any
 
 from record_tables import HERE, Line, lost, percent, read, to_table
 from rich.console import Console
+from small_file_tables import make_exponents, make_small_files
 from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
 from study_c_table import make_study_c
 from study_tables import (
-    make_small_files,
     make_studies,
     make_study_a,
     make_study_b,
     make_study_e,
-    summarize_study_b,
+    summarize_small_file,
 )
 
 from compression.reporting.result_table import make_rows, to_rich
@@ -80,7 +80,7 @@ def make_summary() -> str:
 
 
 def _summarize() -> Iterable[Line]:
-    yield from summarize_study_b()
+    yield from summarize_small_file()
     for network in ("mobilenet_v2-imagenet", "resnet18-imagenet"):
         yield summarize_speed(network, "weights-0.9", "90 % pruned")
     digits = read("digits/results.json")
@@ -258,6 +258,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "study c": make_study_c,
     "study e": make_study_e,
     "small files": make_small_files,
+    "exponents": make_exponents,
 }
 
 

@@ -1,0 +1,58 @@
+"""The tables of the smallest files: the attempts, and what the price of a bit must know of the layers."""
+
+from collections.abc import Sequence
+
+from record_tables import lost, percent, read, to_table
+from study_runs import Run, read_control, read_runs, settings, smaller
+
+# The exponents of a layer's mean cost.
+EXPONENTS = {1.0: "by gradients alone, %", 0.5: "with square roots (in use), %", 0.0: "all layers alike, %"}
+
+
+def make_small_files() -> str:
+    """Return the attempts at a file 60 times smaller: how it was made, accuracy and bytes."""
+    control = read_control()
+    header = ("pruned, %", "epochs", "weight bits", "activation bits", "price of a bit", "zeros in the file, %")
+    header = (*header, "test, %", "lost", "lost against control", "file, KiB", "smaller")
+
+    def cells(run: Run) -> Sequence[str]:
+        accuracy = run["compressed"]["accuracy"]
+        pruned, *bits, epochs = settings(run)
+        return (
+            pruned,
+            epochs,
+            *bits,
+            _price(run),
+            percent(run["sparsity"]),
+            percent(accuracy, 2),
+            lost(run["dense"]["accuracy"], accuracy),
+            lost(control, accuracy),
+            f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
+            f"{smaller(run):.1f}x",
+        )
+
+    return to_table(header, map(cells, sorted(read_runs("small"), key=smaller)), text=0)
+
+
+def _price(run: Run) -> str:
+    """Return the price of a stored bit, which stands in the command of a run."""
+    words = [word for word in run["command"] if word.startswith("quantization.rdoq_lambda=")]
+    return words[0].partition("=")[2] if words else "0"
+
+
+def make_exponents() -> str:
+    """Return the held-out accuracy of two networks by KiB of codes, and by how the costs of layers are compared."""
+    rows = {(_stem(row), row["target_kib"], row["exponent"]): row for row in read("studies/small/exponents.json")}
+
+    def cells(stem: str, size: float) -> Sequence[str]:
+        found = [rows.get((stem, size, exponent)) for exponent in EXPONENTS]
+        before = next(row["before"] for row in found if row)
+        return (stem, f"{size:.0f}", percent(before), *(percent(row["accuracy"]) if row else "-" for row in found))
+
+    pairs = {(stem, size) for stem, size, _ in rows}
+    header = ("MobileNetV2", "codes, KiB", "before, %", *EXPONENTS.values())
+    return to_table(header, [cells(stem, size) for stem, size in sorted(pairs, key=lambda pair: (pair[0], -pair[1]))])
+
+
+def _stem(row: Run) -> str:
+    return "ImageNet stem" if "model.stem=imagenet" in row["overrides"] else "CIFAR stem"
