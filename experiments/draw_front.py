@@ -71,7 +71,8 @@ def draw_bytes(axes: Axes) -> None:
     """Draw the change of accuracy over how many times smaller the file is."""
     floats, few_bits = split(read_runs("b"))
     plain = [Dot(smaller(run), change(run), zeros(run), BELOW) for run in floats]
-    quantized = [Dot(smaller(run), change(run), zeros(run), RIGHT) for run in few_bits]
+    places = {"50 %": RIGHT, "70 %": RIGHT, "90 %": BELOW}
+    quantized = [Dot(smaller(run), change(run), zeros(run), places[zeros(run)]) for run in few_bits]
     attempts = [Dot(smaller(run), change(run)) for run in read_runs("small")]
     draw(axes, plain, FLOATS, label="32 bits")
     draw(axes, quantized + attempts, FEW_BITS, label="6 or 8 bits")
