@@ -116,7 +116,8 @@ def summarize_small_file() -> Iterable[Line]:
     found = [run for run in read_runs("small") if control - run["compressed"]["accuracy"] < MOST_LOST]
     run = max(found, key=smaller)
     points = 100 * (control - run["compressed"]["accuracy"])
-    where = f"MobileNetV2, CIFAR stem, at {percent(control)} %, {100 * run['target_sparsity']:.0f} % pruned, 8 bits"
+    made = f"{100 * run['target_sparsity']:.0f} % pruned, {run['weight_bits']} bits"
+    where = f"MobileNetV2, CIFAR stem, at {percent(control)} %, {made}"
     yield Line("studies/small", f"{smaller(run):.1f}x smaller file", f", {points:.2f} points lost", where)
     sparse, int8 = (speed_ratio(run, 64, sparse=sparse) for sparse in (True, False))
     more = f" as FP32, in the sparse engine; {int8:.1f}x as INT8 in other engines"

@@ -93,6 +93,12 @@ def digest(root: DictConfig) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:6]
 
 
+def _get_section(plain: dict[str, Any], name: str) -> dict[str, Any]:
+    # A data set of the user may have no such section, and a wrong value in its place is refused later, by its name.
+    found = plain.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def collect_settings(root: DictConfig) -> dict[str, Any]:
     """Return every setting that affects the result, without those that have no effect, as plain values."""
     kept = OmegaConf.masked_copy(root, [str(key) for key in root if key not in NOT_IN_NAME])
@@ -102,8 +108,7 @@ def collect_settings(root: DictConfig) -> dict[str, Any]:
         plain["sparsity"] = round(plain["sparsity"], SPARSITY_DIGITS)
     for key, default in LATER.items():
         *sections, name = key.split(".")
-        # A dataset of the user may have no such section.
-        section = reduce(lambda found, name: found.get(name) or {}, sections, plain)
+        section = reduce(_get_section, sections, plain)
         if section.get(name, default) == default:
             section.pop(name, None)
     # Folder names from before these keys existed must stay valid.

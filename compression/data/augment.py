@@ -138,6 +138,11 @@ class Augment:
                 raise InputError(f"data.augment.{key}: no such key; allowed are {', '.join(known)}")
         return cls(**options)  # type: ignore[arg-type]
 
+    def check_fits(self, image_size: int) -> None:
+        """Raise ``InputError`` for a shift or a square that can hide a whole image of ``image_size`` pixels."""
+        check_int("augment.crop_padding", self.crop_padding, minimum=0, maximum=image_size - 1)
+        check_int("augment.cutout", self.cutout, minimum=0, maximum=image_size - 1)
+
     def describe(self) -> str:
         """Return what happens to training images, such as ``shifted by up to 4 pixels, flipped left to right``."""
         parts = []

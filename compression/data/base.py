@@ -158,6 +158,7 @@ class Dataset(ABC):
             channels=self.channels,
         )
         self.augment = Augment.parse(augment)
+        self.augment.check_fits(self.image_size)
         self.class_groups = check_groups(class_groups)
         self.sampling = check_choice("sampling", sampling, "natural", "balanced")
         self.folds = check_folds(folds, fold)

@@ -143,3 +143,9 @@ def test_later_keys_are_left_out_of_the_name_at_their_defaults(compose_config, d
     assert not [key for key in absent if "image_folder" in data or not key.startswith("data.")]
     assert module.digest(plain) == before
     assert module.digest(compose_config(*data.split(), "training.monitor=accuracy")) != before
+
+
+@pytest.mark.parametrize("value", ["3", "null"])
+def test_a_section_that_is_no_mapping_has_a_name_too(compose_config, value):
+    # The data set refuses a wrong one, in one line.
+    assert module.digest(compose_config("data=digits", f"data.augment={value}"))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional
 
+from compression.core.errors import InputError
 from compression.data.augment import (
     Augment,
     adjust_colour,
@@ -142,3 +143,10 @@ def test_augmentation_is_described_in_words():
         "shifted by up to 4 pixels, flipped left to right, colours changed by up to 20 %, a square of 8 pixels covered"
     )
     assert Augment(crop_padding=4, horizontal_flip=True, colour_jitter=0.2, cutout=8).describe() == words
+
+
+@pytest.mark.parametrize("key", ["crop_padding", "cutout"])
+def test_what_can_hide_a_whole_image_is_refused(key):
+    Augment(**{key: 7}).check_fits(8)
+    with pytest.raises(InputError, match=rf"data\.augment\.{key}=8: allowed is an integer from 0 to 7"):
+        Augment(**{key: 8}).check_fits(8)
