@@ -68,7 +68,8 @@ def _describe(metrics: Mapping[str, Any]) -> str:
         f"So the file is {metrics['improvement']['compression_ratio']:.1f} times smaller, and one image takes"
         f" {times[1]:.2f} instead of {times[0]:.2f} ms. Accuracy changes from {dense:.1f} to {compressed:.1f} %, which"
         f" {'may be chance' if high > 0 else 'is more than chance'} on"
-        f" {metrics['compressed']['test_images']:,} images (95 % interval: {low:+.1f} to {high:+.1f} points)."
+        f" {metrics['compressed']['test_images']:,} images (95 % interval: {low:+.1f} to {high:+.1f} points). MACs"
+        " are multiplications with an addition."
     )
     return textwrap.fill(words, width=120)
 

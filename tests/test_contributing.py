@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```(python|yaml|diff)\n# (\S+)\n(.*?)^```$", re.M | re.S)
@@ -84,6 +85,15 @@ def test_inspect_names_the_new_codec(project: Path, outputs: Path) -> None:
 def test_the_new_runtime_is_measured(outputs: Path) -> None:
     metrics = json.loads((outputs / "new" / "metrics.json").read_text())
     assert {entry["engine"] for entry in metrics["timing"]["latency"]} == {"eager", "bfloat16"}
+
+
+def test_predict_runs_the_new_runtime(project: Path, outputs: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "black.png")
+    arguments = f"predict {outputs}/new/model.cmp {tmp_path}/black.png --engine bfloat16 --allow-import tiny_net"
+    command = [sys.executable, "-m", "compression", *arguments.split()]
+    environment = {**os.environ, "PYTHONPATH": str(project)}
+    shown = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "black.png" in shown
 
 
 def test_the_new_stage_is_in_the_store(outputs: Path) -> None:

@@ -15,7 +15,7 @@ def analyze(
     ],
     against: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Model to compare with, usually the dense one: who pays for the change?"),
+        typer.Option(metavar="FILE", help="Model to compare with, usually the dense one: which classes change?"),
     ] = None,
     data: Annotated[
         str | None,
@@ -26,7 +26,11 @@ def analyze(
     ] = None,
     output_dir: Annotated[
         Path | None,
-        typer.Option("--output-dir", metavar="DIR", help="Folder to write; default: failure_analysis beside FILE."),
+        typer.Option(
+            "--output-dir",
+            metavar="DIR",
+            help="Folder to write; default: analyze_NAME beside FILE, for a file NAME.cmp.",
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
     num_workers: Annotated[
@@ -39,7 +43,7 @@ def analyze(
     allow_import: AllowImport = None,
     max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
-    """Write how a model fails: classes, confusions, confidence, damaged images; with --against, who pays.
+    """Write how a model fails: classes, confusions, confidence, damaged images; with --against, what changed.
 
     Record, text and pictures go into one folder.
     """
@@ -49,7 +53,8 @@ def analyze(
     allow = make_importable(allow_import)
     opened = open_file(file, allow=allow, max_bytes=max_bytes)
     other = None if against is None else open_file(against, allow=allow, max_bytes=max_bytes)
-    folder = output_dir or file.parent / "failure_analysis"
+    # Not the folder of the run, because a new analysis replaces all files of an earlier one.
+    folder = output_dir or file.parent / f"analyze_{file.stem}"
     check_analysis(opened, other, folder)
     how = Analyzing(data, batch_size, num_workers, threads or count_cores())
     typer.echo(analyze_file(opened, other, how=how, folder=folder))

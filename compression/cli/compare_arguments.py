@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from compression.cli.shared_options import MAX_BYTES, AllowImport, Engine, MaxBytes
+from compression.cli.shared_options import ENGINE_NAMES, MAX_BYTES, AllowImport, MaxBytes, check_engines
 from compression.cli.shared_steps import count_cores, make_importable
 
 
@@ -22,10 +22,12 @@ def compare(
         typer.Option(metavar="IMAGES", help="Image or folder; prints how often the files predict the same class."),
     ] = None,
     engine: Annotated[
-        list[Engine] | None,
+        list[str] | None,
         typer.Option(
+            metavar=ENGINE_NAMES,
+            callback=check_engines,
             help="Engine for --measure; may be given several times; default: onnxruntime, and sparse if it can run "
-            "all files. The first is used for --agree."
+            "all files. The first is used for --agree.",
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a timed batch.")] = 1,
@@ -43,7 +45,7 @@ def compare(
     allow = make_importable(allow_import)
     opened = [open_file(file, allow=allow, max_bytes=max_bytes) for file in files]
     threads = threads or count_cores()
-    engines = [one.value for one in engine or ()]
+    engines = engine or []
     measuring = Measuring(engines, batch_size, threads, repeats=repeats) if measure else None
-    agreeing = engines[0] if engines else Engine.onnxruntime.value
+    agreeing = engines[0] if engines else "onnxruntime"
     typer.echo(compare_files(opened, measuring=measuring, images=images, engine=agreeing, threads=threads))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from compression.cli.shared_options import MAX_BYTES, AllowImport, Engine, File, MaxBytes
+from compression.cli.shared_options import ENGINE_NAMES, MAX_BYTES, AllowImport, File, MaxBytes, check_engines
 from compression.cli.shared_steps import count_cores, load
 
 
@@ -15,7 +15,9 @@ def predict(
     csv: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the probability of every class to a CSV file.")
     ] = None,
-    engine: Annotated[Engine, typer.Option(help="Engine that runs the model.")] = Engine.eager,
+    engine: Annotated[
+        str, typer.Option(metavar=ENGINE_NAMES, callback=check_engines, help="Engine that runs the model.")
+    ] = "eager",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
     skip_corrupt: Annotated[
         bool,
@@ -31,9 +33,9 @@ def predict(
     if not skip_corrupt:
         command.refuse_faults(found, remedy="repair or remove them, or pass --skip-corrupt")
     artifact = load(file, allow_import, max_bytes)
-    if (note := command.describe_risk(artifact, engine=engine.value)) is not None:
+    if (note := command.describe_risk(artifact, engine=engine)) is not None:
         typer.echo(f"note: {note}", err=True)
-    predictor = command.make_predictor(artifact, engine=engine.value, threads=threads or count_cores())
+    predictor = command.make_predictor(artifact, engine=engine, threads=threads or count_cores())
     faults = found.faults if skip_corrupt else None
     predictions = list(command.predict_images(artifact, found.paths, predictor=predictor, faults=faults))
     typer.echo(command.format_predictions(predictions, class_names=artifact.class_names))

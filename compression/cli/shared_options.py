@@ -1,19 +1,20 @@
 """Arguments and options that several commands have."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from compression.runtimes.engines import ENGINES, check_engine
 
-class Engine(StrEnum):
-    """Engines that can run an artifact."""
+ENGINE_NAMES = "|".join(ENGINES)
 
-    eager = "eager"
-    onnxruntime = "onnxruntime"
-    sparse = "sparse"
-    openvino = "openvino"
+
+def check_engines(value: str | list[str] | None) -> str | list[str] | None:
+    """Return the value of ``--engine``. Raises InputError if an engine is unknown or needs what this machine lacks."""
+    for name in [value] if isinstance(value, str) else value or ():
+        check_engine(name, key="--engine")
+    return value
 
 
 File = Annotated[Path, typer.Argument(help="Compressed model, e.g. outputs/RUN/model.cmp.", metavar="FILE")]
@@ -38,5 +39,5 @@ MaxBytes = Annotated[
 MAX_BYTES = 512 << 20
 Sweep = Annotated[
     Path,
-    typer.Argument(help="Folder of a sweep, or a folder of single runs, e.g. outputs/sweep-digits.", metavar="DIR"),
+    typer.Argument(help="Folder of a sweep, or a folder of single runs, e.g. outputs/SWEEP.", metavar="DIR"),
 ]

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from compression.core.errors import InputError
-from compression.runtimes.runtime import Predictor, Runtime
 from compression.system.extras import require_packages
+
+if TYPE_CHECKING:
+    # Importing it takes a tenth of a second, and the command line needs only the names of engines.
+    from compression.runtimes.runtime import Predictor, Runtime
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def choose_engines(listed: Collection[str]) -> tuple[list[str], dict[str, str]]:
     return chosen, left_out
 
 
-def make_runtime(name: str) -> Runtime:
+def make_runtime(name: str) -> "Runtime":
     """Return the runtime of the engine ``name``, which ``check_engine`` accepts."""
     module, _, cls = ENGINES[name].target.rpartition(".")
     runtime: Runtime = getattr(import_module(module), cls)()
@@ -95,7 +96,7 @@ def make_runtime(name: str) -> Runtime:
 
 def load_ready(
     name: str, source: Any, *, threads: int, image_size: int, batch_sizes: Collection[int], channels: int = 3
-) -> Predictor:
+) -> "Predictor":
     """Load ``source`` into the engine ``name``; batches of these sizes then need no more preparation.
 
     ``image_size`` is in pixels, each of ``channels`` values. Raises InputError if the engine refuses the network, also
@@ -103,6 +104,8 @@ def load_ready(
     """
     predict = make_runtime(name).load(source, threads=threads)
     if ENGINES[name].compiles:
+        import numpy as np
+
         noise = np.random.default_rng(0)
         for batch_size in batch_sizes:
             predict(noise.standard_normal((batch_size, channels, image_size, image_size), dtype=np.float32))

@@ -44,7 +44,7 @@ def test_a_folder_of_images_is_analyzed_beside_the_file(model, tmp_path):
     images = save_folder(tmp_path / "images", {"blue": 3, "red": 5})
     done = analyze(model, "--data", images)
     assert done.exit_code == 0, done.output
-    folder = model.parent / "failure_analysis"
+    folder = model.parent / "analyze_model"
     written = {"failure_modes.json", "failure_mode_report.txt", "report.html"}
     assert {path.name for path in folder.iterdir()} == written | ALONE
     record = record_of(folder)
@@ -75,7 +75,7 @@ def test_classes_in_another_order_are_matched_by_name(tmp_path):
     save_colours(tmp_path / "model.cmp", [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], names=["red", "blue"])
     images = save_folder(tmp_path / "images", {"blue": 2, "red": 4})
     assert analyze(tmp_path / "model.cmp", "--data", images).exit_code == 0
-    record = record_of(tmp_path / "failure_analysis")
+    record = record_of(tmp_path / "analyze_model")
     assert record["class_names"] == ["red", "blue"]
     assert record["models"]["model"]["confusion_matrix"] == [[4, 0], [0, 2]]
 
@@ -83,7 +83,7 @@ def test_classes_in_another_order_are_matched_by_name(tmp_path):
 def test_a_class_with_one_image(model, tmp_path):
     images = save_folder(tmp_path / "images", {"blue": 1, "red": 30})
     assert analyze(model, "--data", images).exit_code == 0
-    blue, red = record_of(model.parent / "failure_analysis")["models"]["model"]["classes"]
+    blue, red = record_of(model.parent / "analyze_model")["models"]["model"]["classes"]
     assert (blue["images"], blue["recall"]) == (1, 1)
     # Wilson's interval of 1 of 1: z^2 / (1 + z^2) misses at most.
     assert blue["low"] == pytest.approx(1 / (1 + 1.959964**2), abs=1e-6)
@@ -106,21 +106,21 @@ def test_a_thousand_classes(tmp_path):
     images = save_folder(tmp_path / "images", dict.fromkeys(names, 1))
     done = analyze(tmp_path / "model.cmp", "--data", images)
     assert done.exit_code == 0, done.output
-    found = record_of(tmp_path / "failure_analysis")["models"]["model"]
+    found = record_of(tmp_path / "analyze_model")["models"]["model"]
     assert found["accuracy"]["value"] == 0.001
     assert found["best_class"]["name"] == "class 0999"
     assert len(found["classes"]) == 1000
-    with Image.open(tmp_path / "failure_analysis" / "per_class_accuracy.png") as picture:
+    with Image.open(tmp_path / "analyze_model" / "per_class_accuracy.png") as picture:
         assert max(picture.size) < 2500
 
 
-def test_against_another_file_who_pays(model, tmp_path):
+def test_against_another_file_which_classes_lose(model, tmp_path):
     # All images are blue for it.
     save_colours(tmp_path / "blind" / "model.cmp", [[0.0] * 3] * 2, bias=(1.0, 0.0))
     images = save_folder(tmp_path / "images", {"blue": 4, "red": 12})
     done = analyze(tmp_path / "blind" / "model.cmp", "--against", model, "--data", images)
     assert done.exit_code == 0, done.output
-    folder = tmp_path / "blind" / "failure_analysis"
+    folder = tmp_path / "blind" / "analyze_model"
     assert {path.name for path in folder.glob("*.png")} == set(TITLES)
     record = record_of(folder)
     assert list(record["models"]) == ["dense", "compressed"]
@@ -139,7 +139,7 @@ def test_against_the_same_network_with_its_classes_reversed(model, tmp_path):
     save_colours(tmp_path / "b.cmp", [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], names=["red", "blue"])
     images = save_folder(tmp_path / "images", {"blue": 4, "red": 2})
     assert analyze(model, "--against", tmp_path / "b.cmp", "--data", images).exit_code == 0
-    record = record_of(model.parent / "failure_analysis")
+    record = record_of(model.parent / "analyze_model")
     assert (record["change"]["worsened"], record["change"]["improved"]) == (0, 0)
     # Their layers give the classes in different orders.
     assert record["layers"] is None

@@ -1,4 +1,4 @@
-"""Sections of a page about what a model gets wrong, and who pays for the compression."""
+"""Sections of a page about what a model gets wrong, and which classes lose accuracy by compression."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ def make_failure_sections(found: FailureDocument, pictures: Path) -> list[Sectio
     sections = []
     if found.change is not None:
         blocks: list[Block] = [*_describe_change(found.change), *_show(pictures, _CHANGE_PICTURES)]
-        sections.append(Section("change", "Who pays", blocks))
+        sections.append(Section("change", "Change of each class", blocks))
     compared = found.models[others[0]] if others else None
     blocks = [*_describe_model(subject, compared, name), *_show(pictures, _MODEL_PICTURES)]
     sections.append(Section("failures", "Failure modes", blocks))

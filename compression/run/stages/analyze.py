@@ -1,4 +1,4 @@
-"""The analyze stage: how both models fail on the test images, and who pays for the compression."""
+"""The analyze stage: how both models fail on the test images, and which classes lose accuracy by compression."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
