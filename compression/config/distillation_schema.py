@@ -1,6 +1,5 @@
 """Schema of the group ``distillation``: the teacher, the loss, and the network that learns."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +36,7 @@ class DistillationConfig(Section):
 
     name: str = checked("none", one_of(*DISTILLATIONS))
     alpha: float = checked(0.9, within("[0, 1]"))
-    temperature: float = checked(4.0, allow(lambda temperature: 0 < temperature < math.inf, "a number > 0"))
+    temperature: float = checked(4.0, allow(lambda temperature: temperature > 0, "a number > 0"))
     teacher: str | None = None
     epochs: int | None = checked(None, at_least(1, note=", or null for as many as dense training"))
     inherit_weights: bool = False

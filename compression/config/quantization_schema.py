@@ -1,6 +1,5 @@
 """Schema of the group ``quantization``: how values are rounded to fewer bits, and how lost accuracy is restored."""
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,7 +92,7 @@ class QuantizationConfig(Section):
     equalize: str = checked("none", one_of(*EQUALIZE))
     bias_correction_batches: int = checked(0, at_least(0, note="; 0 is off"))
     adaround: AdaRoundConfig = field(default_factory=AdaRoundConfig)
-    rdoq_lambda: float = checked(0.0, allow(lambda price: 0 <= price < math.inf, "a number >= 0; 0 is off"))
+    rdoq_lambda: float = checked(0.0, at_least(0, "a number", note="; 0 is off"))
     rdoq_batches: int = checked(16, at_least(1))
     training: QatConfig = field(default_factory=QatConfig)
     reduce_range: bool | None = None

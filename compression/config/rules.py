@@ -6,6 +6,7 @@ fields are in the method ``check`` of their section, which receives the key of t
 """
 
 import copy
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -98,10 +99,11 @@ def require(ok: object, key: str, value: object, allowed: str) -> None:
 
 
 def allow(test: Callable[[Any], object], allowed: str) -> Rule:
-    """Return the rule that ``test`` holds. Errors say what is ``allowed``."""
+    """Return the rule that ``test`` holds, and that a number is finite. Errors say what is ``allowed``."""
 
     def rule(value: Any, /, *, key: str) -> None:
-        require(test(value), key, value, allowed)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        require(finite and test(value), key, value, allowed)
 
     return rule
 

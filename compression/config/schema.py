@@ -174,8 +174,13 @@ class Config(Section):
             raise InputError(
                 f"quantization.rdoq_lambda={method.rdoq_lambda} rounds weights: weight_bits must be below 32, e.g. 8"
             )
-        if off and (method.layer_bits or method.allocation.wanted):
+        if (off and method.layer_bits) or (weight == FULL_PRECISION and method.allocation.wanted):
             raise InputError("quantization.layer_bits and allocation refine bits=...: weight_bits must be below 32")
+        if method.allocation.wanted and min(method.allocation.choices) > weight:
+            raise InputError(
+                f"quantization.allocation.choices={method.allocation.choices}: at least one must be at most "
+                f"weight_bits={weight}"
+            )
 
     def _check_distillation(self) -> None:
         strategy = self.strategy

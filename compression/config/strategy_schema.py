@@ -24,7 +24,7 @@ class RecoveryConfig(Section):
     epochs: int | None = checked(1, at_least(0, note=", or null for as many as dense training"))
     min_updates: int = checked(100, at_least(0))
     lr_factor: float = checked(0.5, within("(0, 1]"))
-    lr: float | None = checked(None, allow(lambda lr: 0 < lr < math.inf, "a number > 0, or null"), added=True)
+    lr: float | None = checked(None, allow(lambda lr: lr > 0, "a number > 0, or null"), added=True)
     warmup: float = checked(0.0, within("[0, 1)", "a fraction of each training, in"))
     lead_epochs: int = checked(0, at_least(0))
     spread: float | None = checked(

@@ -22,8 +22,12 @@ def _check_class_weights(value: Any, *, key: str) -> None:
         return
     require(value, key, "{}", allowed)
     for name, weight in value.items():
-        is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-        require(is_number and 0 < weight < math.inf, f"{key}.{name}", weight, "a number > 0")
+        _require_positive(weight, key=f"{key}.{name}")
+
+
+def _require_positive(value: Any, *, key: str) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    require(is_number and 0 < value < math.inf, key, value, "a number > 0")
 
 
 @dataclass
@@ -49,7 +53,7 @@ class TrainingConfig(Section):
         """Raise ``InputError`` for learning rates, numbers of epochs or parts of the loss that do not fit."""
         require(isinstance(self.optimizer, dict), f"{at}.optimizer", self.optimizer, "a mapping with _target_ and lr")
         lr, early = self.optimizer.get("lr"), self.early_epoch
-        require(isinstance(lr, (int, float)) and lr > 0, f"{at}.optimizer.lr", lr, "a number > 0")
+        _require_positive(lr, key=f"{at}.optimizer.lr")
         require(0 <= self.min_lr <= lr, f"{at}.min_lr", self.min_lr, f"in [0, {at}.optimizer.lr={lr}]")
         require(1 <= early <= self.epochs, f"{at}.early_epoch", early, f"in [1, {at}.epochs={self.epochs}]")
         frozen = self.freeze_epochs

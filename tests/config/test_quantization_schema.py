@@ -51,6 +51,10 @@ CONTRADICTIONS = {
     "quantization=dynamic bits=8 runtime.engines=[eager,sparse]": "runtime.engines=sparse contradicts quantization="
     "dynamic, whose scales depend on the batch: leave sparse out, or use quantization=ptq",
     "quantization=qat": "weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8",
+    "activation_bits=8 quantization.allocation.max_bytes=20000": "quantization.layer_bits and allocation refine "
+    "bits=...: weight_bits must be below 32",
+    "bits=4 quantization.allocation.max_bytes=20000 quantization.allocation.choices=[8,6]": "quantization.allocation."
+    "choices=[8, 6]: at least one must be at most weight_bits=4",
     "quantization.layer_bits=[first:8]": "quantization.layer_bits and allocation refine bits=...: weight_bits must be "
     "below 32",
     "bits=8 quantization.allocation.max_bytes=9 quantization.allocation.max_drop=1.0": "quantization.allocation."

@@ -9,6 +9,10 @@ from compression.core.errors import InputError
     [
         ("training.loss=hinge", "training.loss=hinge: must be one of cross_entropy, focal"),
         ("training.focal_gamma=-1", "training.focal_gamma=-1.0: must be a number >= 0"),
+        ("training.focal_gamma=inf", "training.focal_gamma=inf: must be a number >= 0"),
+        ("training.optimizer.lr=inf", "training.optimizer.lr=inf: must be a number > 0"),
+        ("training.optimizer.lr=true", "training.optimizer.lr=True: must be a number > 0"),
+        ("training.gradient_clip=inf", "training.gradient_clip=inf: must be > 0, or null for none"),
         ("training.focal_gamma=1", "training.focal_gamma=1.0 contradicts training.loss=cross_entropy: use loss=focal"),
         (
             "training.class_weights=inverse",

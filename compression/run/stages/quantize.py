@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
+from compression.config.quantization_schema import LayerBits
 from compression.config.rules import result_settings
 from compression.core.class_scores import collect_confusions, score_confusions
 from compression.core.counting import count_layer_weights, model_sparsity
@@ -19,9 +20,11 @@ from compression.core.eval_mode import evaluating
 from compression.core.learning_rate import warmup_cosine
 from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
+from compression.core.selection import prunable_weights
 from compression.quantization.bits.bit_allocation import allocate_bits, allocate_for_drop
 from compression.quantization.bits.bit_sensitivity import BitTable
-from compression.quantization.network.fake_network import fake_layers, learn_steps_
+from compression.quantization.grid import FULL_PRECISION
+from compression.quantization.network.fake_network import learn_steps_
 from compression.quantization.network.integer_network import integer_state
 from compression.quantization.network.narrowing import Narrowing
 from compression.quantization.plan import Bits, Plan, describe_arithmetic
@@ -71,6 +74,9 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
         inputs["curvature"] = "of whole images, tempered"
     if config.quantization.name == "qat":
         inputs["training"] = {**settings["training"], **shared_settings(student)}
+        if FULL_PRECISION in (config.weight_bits, *(LayerBits.parse(text).weight for text in settings["layer_bits"])):
+            # In earlier versions, training brought back pruned weights of layers in float.
+            inputs["zeros"] = "held in float too"
         inputs |= distillation_identity(student, teacher)
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
     return student.store.obtain(key, partial(_quantize, student, parent, teacher, table))
@@ -201,7 +207,8 @@ def _train(
     if settings.learn_step:
         learn_steps_(prepared)
     prepared.train()
-    zeros = MaskSet({f"{name}.weight": layer.weight.detach() != 0 for name, layer in fake_layers(prepared).items()})
+    # Also those of layers that stay in float, because they are trained too.
+    zeros = MaskSet({name: weight.detach() != 0 for name, weight in prunable_weights(prepared).items()})
     num_updates = len(context.data.train_batches()) * settings.epochs
     lr_factor = partial(
         warmup_cosine, num_updates=num_updates, num_warmup=round(num_updates * settings.warmup), floor=_LR_FLOOR

@@ -27,6 +27,14 @@ def test_pruned_weights_stay_zero_in_quantization_aware_training(shared, learn_s
     assert len(made.results["history"]) == 1
 
 
+def test_pruned_weights_of_a_layer_in_float_stay_zero_in_training(shared):
+    stages = shared(f"{PRUNED} bits=4 {QAT} quantization.layer_bits=[classifier:32] until=quantize")
+    mask = load_file(stages["prune"].path / "masks.safetensors")["classifier.weight"]
+    weight = load_file(stages["quantize"].path / "model.safetensors")["classifier.weight"]
+    assert weight.dtype == torch.float32
+    assert not weight[~mask].any()
+
+
 @pytest.mark.slow
 def test_learn_step_changes_the_activation_scales(shared):
     commands = [f"strategy=none bits=4 {QAT} quantization.training.learn_step={learn}" for learn in ("false", "true")]
