@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from compression.core.errors import InputError
-from compression.core.preparation import Colour, Fit, Preparation
+from compression.core.preparation import COLOURS, Colour, Fit, Preparation
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData, Split
 from compression.data.decode import RGB_CENTRE, read_image
@@ -195,14 +195,17 @@ class ImageFolder(Dataset):
 
     @property
     def decided(self) -> Mapping[str, Any]:
-        """Return ``fit`` unless it is crop, and ``background`` if some image shows it.
+        """Return ``fit`` unless it is crop, and ``background`` if a run may depend on it.
 
         Earlier versions cropped every image and dropped transparency. Stages made that way keep their keys.
         """
         fit, ground = self.fit, None if self.background is None else list(self.background)
         if fit == "pad":
             return {"fit": fit, "background": ground or "black"}
-        return {"fit": None if fit == "crop" else fit, "background": ground if self._headers.transparent else None}
+        if not self._headers.transparent:
+            # An image outside of the sample of headers may be transparent, and files keep the ground for later images.
+            ground = None if self.background == COLOURS["white"] else ground or "dropped"
+        return {"fit": None if fit == "crop" else fit, "background": ground}
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """Hashes of user code in stage keys, so that edits of a model or criterion invalidate the cache."""
 
 import ast
+import contextlib
 import hashlib
 import io
 import tokenize
 from collections.abc import Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,18 +33,28 @@ def user_code(settings: Mapping[str, Any]) -> dict[str, str]:
     return {target: _digest(target) for target in sorted(set(_targets(settings))) if _may_be_edited(target)}
 
 
+def foreign_code(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return what ``user_code`` does, without files of this package; for parts whose keys had no code at first."""
+    return {target: digest for target, digest in user_code(settings).items() if target.split(".")[0] != "compression"}
+
+
 def code_without_comments(source: str) -> str:
     """Return Python ``source`` without comments, docstrings, blank lines and trailing spaces."""
-    lines = source.splitlines(keepends=True)
+    lines = _split_lines(source)
     for start, end in sorted([*_docstrings(source), *_comments(source)], reverse=True):
         (first, left), (last, right) = start, end
         lines[first - 1 : last] = [lines[first - 1][:left] + lines[last - 1][right:]]
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
+def _split_lines(source: str) -> list[str]:
+    # As the parser counts lines. ``splitlines`` also splits at form feeds and at separators inside of strings.
+    return io.StringIO(source).readlines()
+
+
 def _docstrings(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Yield the start and end of each docstring, as (line from 1, column in characters)."""
-    lines = source.splitlines()
+    lines = _split_lines(source)
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
@@ -75,8 +87,17 @@ def _may_be_edited(target: str) -> bool:
     return target.split(".")[0] not in _INSTALLED
 
 
+def _find_module(target: str) -> ModuleSpec | None:
+    """Return where the module of ``target`` is. What stands behind its name may be a class inside of a class."""
+    while target := target.rpartition(".")[0]:
+        with contextlib.suppress(ModuleNotFoundError):
+            if (spec := find_spec(target)) is not None:
+                return spec
+    return None
+
+
 def _digest(target: str) -> str:
-    spec = find_spec(target.rpartition(".")[0])
+    spec = _find_module(target)
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         return "no source file"
     path = Path(spec.origin)

@@ -19,6 +19,7 @@ from compression.data.intake_line import describe_data
 from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD
 from compression.data.small_parts import list_size_warnings
 from compression.data.subsets import take_spread
+from compression.run.code_identity import foreign_code
 from compression.run.ranks import local_rank
 
 log = logging.getLogger(__name__)
@@ -151,6 +152,8 @@ class RunData:
             # Its numbers count, and not its name.
             mean, std = self.dataset.mean, self.dataset.std
             kept |= {"mean": None if mean is None else list(mean), "std": None if std is None else list(std)}
+        if code := foreign_code(self.settings):
+            kept["code"] = code
         return kept | {"batch_size": self.batch_size, "fingerprint": self.fingerprint}
 
     def train_batches(self, *, devices: int = 1) -> Batches:

@@ -72,8 +72,12 @@ def _ancestors(by_id: dict[str, Entry], roots: set[str]) -> set[str]:
 
 
 def _in_runs(folder: Path, store: Path) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if (Path(parent) / name).resolve() != store]
+    # Links too, because a run may have moved to another disk. A link to a folder above would not end.
+    seen = {store, folder.resolve()}
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = {name: Path(parent, name).resolve() for name in folders}
+        folders[:] = [name for name in folders if real[name] not in seen]
+        seen.update(real[name] for name in folders)
         if STAGES_FILE in files:
             yield from _in_list(Path(parent) / STAGES_FILE)
         if METRICS in files:

@@ -333,7 +333,7 @@ def test_padded_grey_images_have_one_channel_and_white_bars(wide_folder, residen
     assert len(data.std) == 1
 
 
-def test_what_is_decided_stands_in_stage_keys_only_where_it_changes_pixels(wide_folder, split_folder):
+def test_what_is_decided_stands_in_stage_keys_only_where_it_may_matter(wide_folder, split_folder):
     def decided(root, **options):
         return dict(ImageFolder(root=str(root), **options).decided)
 
@@ -341,7 +341,10 @@ def test_what_is_decided_stands_in_stage_keys_only_where_it_changes_pixels(wide_
     assert decided(wide_folder, fit="crop") == {"fit": None, "background": None}
     assert decided(wide_folder) == {"fit": "pad", "background": [255, 255, 255]}
     assert decided(wide_folder, background=None) == {"fit": "pad", "background": "black"}
-    assert decided(wide_folder, fit="stretch", background="grey") == {"fit": "stretch", "background": None}
+    assert decided(wide_folder, fit="stretch", background="white") == {"fit": "stretch", "background": None}
+    # Files keep the colour for later images.
+    assert decided(wide_folder, fit="stretch", background="black") == {"fit": "stretch", "background": [0, 0, 0]}
+    assert decided(split_folder, background=None) == {"fit": None, "background": "dropped"}
     save_flat(split_folder / "train" / "cat" / "through.png", (32, 32), (1, 2, 3, 0), mode="RGBA")
     assert decided(split_folder) == {"fit": None, "background": [255, 255, 255]}
     assert decided(split_folder, background=None) == {"fit": None, "background": None}

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from compression.run.code_identity import code_without_comments, user_code
+from compression.run.code_identity import code_without_comments, foreign_code, user_code
 
 
 @pytest.fixture
@@ -84,3 +84,20 @@ def test_removing_comments_keeps_the_program():
     assert code_without_comments(PLAIN) == PLAIN.rstrip()
     source = 'def f():\n    """Only a docstring."""\n'
     assert code_without_comments(source) == "def f():"
+
+
+def test_only_line_feeds_end_a_line():
+    source = "\f\nclass A:  # one\n    text = '\u2028'  # two\n    a = 5\n"
+    assert code_without_comments(source) == "class A:\n    text = '\u2028'\n    a = 5"
+
+
+@pytest.mark.usefixtures("my_nets")
+def test_a_class_inside_of_a_class_has_the_code_of_its_module():
+    inner, outer = (user_code({"_target_": f"my_nets.{name}"}) for name in ("Outer.Inner", "Outer"))
+    assert [*inner.values()] == [*outer.values()] != ["no source file"]
+
+
+@pytest.mark.usefixtures("my_nets")
+def test_foreign_code_leaves_this_package_out():
+    settings = {"a": {"_target_": "my_nets.Net"}, "b": {"_target_": "compression.data.digits.Digits"}}
+    assert foreign_code(settings) == user_code(settings["a"])

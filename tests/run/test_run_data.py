@@ -34,6 +34,17 @@ def test_a_run_prints_a_line_about_its_data(tmp_path, caplog):
     assert lines == ["data  10 classes: 3 183, 1 182, ... 8 174; train 1,293, val 144, test 360"]
 
 
+def test_the_code_of_a_dataset_of_the_user_is_in_the_identity(tmp_path, monkeypatch):
+    data = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path).data
+    assert "code" not in data.identity
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_images.py").write_text("size = 1\n")
+    mine = [replace(data, settings={**data.settings, "_target_": "my_images.Mine"}).identity["code"]]
+    (tmp_path / "my_images.py").write_text("size = 2\n")
+    mine.append(replace(data, settings={**data.settings, "_target_": "my_images.Mine"}).identity["code"])
+    assert mine[0] != mine[1]
+
+
 def test_keys_that_choose_files_are_not_in_the_identity(tmp_path):
     context = make_context(compose_config(*TINY, f"output_dir={tmp_path}"), tmp_path)
     chosen = {"include": ["*.jpg"], "exclude": ["*.png"], "allow_conflicts": True, "allow_nested": True}

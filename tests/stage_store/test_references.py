@@ -32,6 +32,17 @@ def test_references_of_run_folders_at_any_depth(tmp_path):
     assert find_references([job], leave_out=store) == {"d5"}
 
 
+def test_runs_behind_a_link_are_found(tmp_path):
+    outputs, disk = tmp_path / "outputs", tmp_path / "disk"
+    refer(disk / "run", "dense-d1")
+    outputs.mkdir()
+    (outputs / "moved").symlink_to(disk)
+    # Links that would not end.
+    (disk / "run" / "above").symlink_to(outputs)
+    (outputs / "gone").symlink_to(tmp_path / "missing")
+    assert find_references([outputs], leave_out=outputs / "store") == {"d1"}
+
+
 def test_evaluations_and_dense_files_of_a_run_are_kept(shelf):
     """``metrics.json`` names neither the evaluation nor the dense files."""
     dense = shelf.put("dense", "dense")

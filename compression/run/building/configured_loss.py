@@ -10,6 +10,7 @@ from compression.config.rules import result_settings
 from compression.core.errors import InputError
 from compression.core.label_loss import LabelLoss, balance_classes, normalize_weights
 from compression.data.options import shorten
+from compression.run.code_identity import foreign_code
 from compression.run.context import Context
 
 
@@ -55,11 +56,15 @@ def training_settings(context: Context) -> dict[str, Any]:
     gives another key, and trainings from before the setting existed are found.
     """
     settings = {key: value for key, value in result_settings(context.config.training).items() if key != "monitor"}
-    return settings | ({} if context.monitor == "accuracy" else {"monitor": context.monitor})
+    if context.monitor != "accuracy":
+        settings["monitor"] = context.monitor
+    if code := foreign_code(settings["optimizer"]):
+        settings["code"] = code
+    return settings
 
 
 # The settings of dense training that every later training shares.
-_SHARED = ("optimizer", "label_smoothing", "gradient_clip", "loss", "focal_gamma", "class_weights", "monitor")
+_SHARED = ("optimizer", "label_smoothing", "gradient_clip", "loss", "focal_gamma", "class_weights", "monitor", "code")
 
 
 def shared_settings(context: Context) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.names import INITIAL, WEIGHTS
 from compression.run.stage import Finished
-from compression.run.training.from_scratch import train_from_scratch
+from compression.run.training.from_scratch import callback_inputs, train_from_scratch
 from compression.run.training.task import validate
 from compression.stage_store.store import Made, StageKey, StageRecord
 
@@ -47,7 +47,7 @@ def obtain_dense(context: Context, made: Finished) -> StageRecord:
         inputs |= {} if context.monitor == "accuracy" else {"monitor": context.monitor}
         make = partial(_take_weights, context)
     else:
-        inputs |= {"training": training_settings(context), "callbacks": config.callbacks or {}}
+        inputs |= {"training": training_settings(context), **callback_inputs(context)}
         make = partial(
             train_from_scratch,
             context,

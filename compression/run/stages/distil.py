@@ -6,7 +6,7 @@ from compression.run.building.configured_loss import training_settings
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.stage import Finished
-from compression.run.training.from_scratch import train_from_scratch
+from compression.run.training.from_scratch import callback_inputs, train_from_scratch
 from compression.run.training.teaching import (
     distillation_callbacks,
     distillation_identity,
@@ -28,7 +28,7 @@ def obtain_distilled(context: Context, made: Finished) -> StageRecord:
         "model": student.architecture,
         "code": user_code(config.model),
         "training": training_settings(student) | {"epochs": num_epochs},
-        "callbacks": config.callbacks or {},
+        **callback_inputs(student),
         "seed": config.seed,
         "arithmetic": student.machine.identity,
         **distillation_identity(student, dense_model),

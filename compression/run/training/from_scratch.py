@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
@@ -12,11 +13,19 @@ from compression.callbacks.early_weights import EarlyWeights
 from compression.callbacks.progressive_size import ProgressiveSize
 from compression.core.learning_rate import warmup_cosine
 from compression.run.building.network_files import save_tensors
+from compression.run.code_identity import foreign_code
 from compression.run.context import Context
 from compression.run.names import EARLY, INITIAL, WEIGHTS
 from compression.run.training.fit import fit
 from compression.run.training.task import make_task
 from compression.stage_store.store import Made
+
+
+def callback_inputs(context: Context) -> dict[str, Any]:
+    """Return the callbacks of a training from scratch, and their code, for the key of its stage."""
+    callbacks = context.config.callbacks or {}
+    code = foreign_code(callbacks)
+    return {"callbacks": callbacks, **({"callbacks_code": code} if code else {})}
 
 
 def train_from_scratch(

@@ -90,3 +90,11 @@ def test_the_choice_by_classes_is_told_once_and_an_own_choice_is_not(make):
     )
     assert make("training.monitor=accuracy").data.describe_monitor() is None
     assert make("training.monitor=balanced_accuracy").data.describe_monitor() is None
+
+
+def test_the_code_of_an_optimizer_of_the_user_is_in_the_key_of_every_training(make, tmp_path, monkeypatch):
+    assert "code" not in training_settings(make())
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_optimizers.py").write_text("momentum = 0.5\n")
+    context = make("training.optimizer._target_=my_optimizers.Slow")
+    assert list(training_settings(context)["code"]) == list(shared_settings(context)["code"]) == ["my_optimizers.Slow"]
