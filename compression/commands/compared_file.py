@@ -86,12 +86,11 @@ def open_file(path: Path, *, allow: Sequence[str], max_bytes: int | None) -> Com
         return _open_dense(path, allow=allow)
     artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
     contents = read_contents(path)
-    dense_bytes = artifact.info.get("dense_bytes")
     return ComparedFile(
         path,
         artifact,
         count_shares(contents),
-        dense_bytes if type(dense_bytes) is int else None,
+        contents.dense_bytes,
         count_layer_weights(_build(artifact.card.architecture, allow=allow, input=artifact.card.input)),
         read_own_run(path.parent, side="compressed", key="artifact", num_bytes=artifact.file_bytes),
     )

@@ -211,13 +211,14 @@ def _write_sheet(
     labels: Sequence[NDArray[np.int64]],
     class_names: Sequence[str],
 ) -> None:
+    from compression.reporting.figures import save_figure
     from compression.reporting.figures.contact_sheet import draw_contact_sheet
 
     counts = np.bincount(np.concatenate(labels), minlength=len(class_names))
     rows = [(name, int(counts[class_names.index(name)]), images) for name, images in examples.items()]
     figure = draw_contact_sheet(rows, num_classes=len(class_names))
     picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture)
+    save_figure(figure, picture, crop=False)
 
 
 def _format(

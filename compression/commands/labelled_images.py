@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -85,7 +84,7 @@ def _load_dataset(
 def _build_dataset(settings: RunSettings, artifact: Artifact, *, num_workers: int | None, key: str) -> Dataset:
     if settings.target not in (*DATASETS.values(), _FOLDER):
         raise InputError(f"{key}: {settings.target} is not a dataset of this package; allowed: --data with a folder")
-    arguments: dict[str, Any] = {name: one for name, one in settings.arguments.items() if name != "augment"}
+    arguments = {name: one for name, one in settings.arguments.items() if name not in ("augment", "normalization")}
     # The model reads images as its file says, whatever the configuration was.
     prepared = artifact.preparation.to_json()
     arguments |= {"image_size": artifact.image_size, "mean": artifact.mean, "std": artifact.std}

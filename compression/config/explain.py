@@ -66,7 +66,7 @@ def explain(error: BaseException) -> str | None:
     if of_file is not None:
         return of_file
     if isinstance(error, InstantiationException):
-        return _bad_target(error) or _first_line(str(error.__cause__ or error))
+        return _bad_target(error) or _failed_call(error)
     if isinstance(error, MissingConfigException):
         return _unknown_choice(error)
     if isinstance(error, OverrideParseException):
@@ -163,6 +163,14 @@ def _bad_target(error: InstantiationException) -> str | None:
     """Return the line for a ``_target_`` that cannot be imported, from Hydra's text of three lines."""
     found = re.match(r"Error loading '(.+)':(?s:.*)Are you sure that (.+) is (.+)\?", str(error.__cause__))
     return None if found is None else f"_target_={found[1]}: {found[2]} is not {found[3]}"
+
+
+def _failed_call(error: InstantiationException) -> str:
+    """Return the line for a ``_target_`` whose call failed: its name and the error."""
+    target = re.match(r"Error in call to target '(.+)'", str(error))
+    cause = error.__cause__ or error
+    reason = _first_line(str(cause) or type(cause).__name__)
+    return reason if target is None else f"_target_={target[1]}: {reason}"
 
 
 def _first_line(text: str) -> str:

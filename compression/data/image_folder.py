@@ -199,7 +199,8 @@ class ImageFolder(Dataset):
 
         Earlier versions cropped every image and dropped transparency. Stages made that way keep their keys.
         """
-        fit, ground = self.fit, None if self.background is None else list(self.background)
+        fit = self.fit
+        ground: list[int] | str | None = None if self.background is None else list(self.background)
         if fit == "pad":
             return {"fit": fit, "background": ground or "black"}
         if not self._headers.transparent:

@@ -59,9 +59,8 @@ def check_bool(name: str, value: object) -> bool:
 
 def check_channels(value: object) -> int:
     """Return ``channels`` if it is 3 (RGB) or 1 (grey); raise ``InputError`` otherwise."""
-    if isinstance(value, bool) or value not in (1, 3):
+    if isinstance(value, bool) or not isinstance(value, int) or value not in (1, 3):
         raise _refuse("channels", value, "3 (RGB) or 1 (grey)")
-    assert isinstance(value, int)
     return value
 
 

@@ -48,7 +48,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     content = _read(path)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
-        inner = {key.removeprefix("net."): value for key, value in content.items() if key.startswith("net.")}
+        inner = {
+            key.removeprefix("net."): value
+            for key, value in content.items()
+            if isinstance(key, str) and key.startswith("net.")
+        }
         content = inner or content
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"weights file {str(path)!r} holds no state dict")

@@ -42,6 +42,13 @@ def test_the_data_of_the_run_is_divided_as_the_run_did(artifact, tmp_path, given
     assert found.origin == f"{len(own.test)} test images of image_folder"
 
 
+def test_a_run_with_a_named_normalization_is_read_as_its_file_says(artifact, tmp_path):
+    record_run(tmp_path, save_folder(tmp_path / "images", {"blue": 12, "red": 20}))
+    config = tmp_path / "config" / "config.yaml"
+    config.write_text(config.read_text().replace("\n  root:", "\n  normalization: measured\n  root:"))
+    assert len(find_images(None, artifact, run_folder=tmp_path, num_workers=0).test) == 7
+
+
 def test_another_folder_is_not_the_runs(artifact, tmp_path):
     record_run(tmp_path, save_folder(tmp_path / "images", {"blue": 12, "red": 20}))
     other = save_folder(tmp_path / "other", {"blue": 1, "red": 2})

@@ -23,6 +23,7 @@ from compression.data.image_folder import ImageFolder
         ("std", [0.5, 0.0, 0.5], "null or three numbers above 0"),
         ("channels", 2, "3 (RGB) or 1 (grey)"),
         ("channels", True, "3 (RGB) or 1 (grey)"),
+        ("channels", 3.0, "3 (RGB) or 1 (grey)"),
         ("augment", 3, "a mapping with the keys crop_padding, horizontal_flip, colour_jitter"),
         ("augment", {"crop_padding": -1}, "an integer from 0"),
         ("augment", {"horizontal_flip": "yes"}, "true or false"),

@@ -70,6 +70,7 @@ def test_truncated_checkpoint(tmp_path, state):
         ("w.pt", [1, 2], "holds no state dict"),
         ("w.pt", {"a": 3}, "holds no state dict: 'a' is not a tensor"),
         ("w.pt", {}, "holds no state dict"),
+        ("w.pt", {"state_dict": {0: torch.zeros(2)}}, "holds no state dict: 0 is not a tensor"),
         ("w.onnx", {}, "has an unknown suffix; allowed: .pt, .pth, .ckpt, .bin, .safetensors"),
     ],
 )

@@ -163,8 +163,8 @@ def test_a_pattern_knows_its_sparsity():
     assert NOfM(n=1, m=4).fixed_sparsity == 0.75
 
 
-@pytest.mark.parametrize(("n", "m"), [(0, 4), (4, 4), (5, 4), (-1, 4), (1, 0)])
+@pytest.mark.parametrize(("n", "m"), [(0, 4), (4, 4), (5, 4), (-1, 4), (1, 0), (2.0, 4), ("x", 4), (True, 4)])
 def test_bad_patterns(n, m):
     with pytest.raises(InputError) as caught:
         NOfM(n=n, m=m)
-    assert str(caught.value) == f"strategy.granularity n={n} m={m}: must be 0 < n < m"
+    assert str(caught.value) == f"strategy.granularity n={n} m={m}: must be integers with 0 < n < m"

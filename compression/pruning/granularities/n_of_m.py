@@ -57,8 +57,8 @@ class NOfM:
     """
 
     def __init__(self, *, n: int, m: int) -> None:
-        if not 0 < n < m:
-            raise InputError(f"strategy.granularity n={n} m={m}: must be 0 < n < m")
+        if not (type(n) is type(m) is int and 0 < n < m):
+            raise InputError(f"strategy.granularity n={n} m={m}: must be integers with 0 < n < m")
         self.n, self.m = n, m
 
     @property

@@ -13,8 +13,11 @@ from compression.system.files import write_atomic
 DPI = 120
 
 
-def save_figure(figure: Figure, path: Path | str) -> None:
-    """Write ``figure`` to ``path`` as a PNG with a white background, atomically: old or new file, never a part."""
+def save_figure(figure: Figure, path: Path | str, *, crop: bool = True) -> None:
+    """Write ``figure`` to ``path`` as a PNG with a white background, atomically: old or new file, never a part.
+
+    ``crop`` cuts empty borders off.
+    """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", bbox_inches="tight")
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", bbox_inches="tight" if crop else None)
     write_atomic(path, buffer.getvalue())

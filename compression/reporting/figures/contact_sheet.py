@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from compression.reporting.figures import DPI
 from compression.reporting.figures.class_labels import label_class
 from compression.reporting.figures.example_grid import fit_image
 from compression.reporting.figures.style import INK, SMALL, TEXT, TITLE
 
-DOTS = 120
 # Dots of the picture: the box of an image, the space around it, the column of names, the title.
 _BOX, _SPACE, _NAMES, _TOP = 96, 8, 150, 44
 
@@ -21,7 +21,7 @@ def draw_contact_sheet(rows: Sequence[tuple[str, int, Sequence[NDArray[np.uint8]
     step = _BOX + _SPACE
     width, height = _NAMES + columns * step, _TOP + len(rows) * step
     canvas = np.full((height, width, 3), 255, np.uint8)
-    figure = Figure(figsize=(width / DOTS, height / DOTS), dpi=DOTS)
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     for number, (name, count, images) in enumerate(rows):
         y = _TOP + number * step

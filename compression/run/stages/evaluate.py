@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -30,7 +31,7 @@ from compression.run.report.models_as_run import EXECUTED_BY, Model, on_cpu, ope
 from compression.run.report.predictions_file import write_predictions
 from compression.run.report.timing import time_files, time_steps
 from compression.run.stage import Finished
-from compression.runtimes.cpu_features import read_cpu_features
+from compression.runtimes.cpu_features import ISA_LIMIT, read_cpu_features
 from compression.runtimes.eager import EagerRuntime
 from compression.runtimes.engines import SPARSE, choose_engines, load_ready
 from compression.runtimes.parity import compare_logits
@@ -55,6 +56,9 @@ def obtain_evaluated(context: Context, made: Finished) -> StageRecord:
         "machine": describe_machine(),
         "software": describe_software(),
     }
+    if os.environ.get(ISA_LIMIT):
+        # Engines are then slower than on this machine otherwise.
+        inputs["cpu"] = read_cpu_features().to_json()
     steps = [] if pruned is None else sorted((pruned.path / STEPS).glob("*.cmp"), key=lambda path: int(path.stem))
     parents = (dense.id, files["dense"].id, files["compressed"].id, *([pruned.id] if pruned else []))
     folders = {name: record.path for name, record in files.items()}

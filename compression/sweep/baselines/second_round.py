@@ -1,6 +1,5 @@
 """Second round of a sweep, after its grid: random pruning, then dense networks as small as the grid's files."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +8,13 @@ from functools import cache
 from statistics import median
 from typing import Any
 
+from msgspec import Struct
+
 from compression.config.compose import compose_job
 from compression.config.schema import Config
 from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
+from compression.core.json_record import Whole, convert_record
 from compression.sweep.baselines.overrides import (
     WIDTH,
     compresses,
@@ -25,10 +27,29 @@ from compression.sweep.baselines.overrides import (
 from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
 from compression.sweep.command_words import FOLD
 from compression.sweep.job_grid import name_job
-from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_state
+from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_json, read_state
 
 # Keys of jobs that repeat one configuration.
 _REPEATS = ("seed", FOLD)
+
+
+class _Bytes(Struct):
+    artifact: Whole
+
+
+class _Compressed(Struct):
+    bytes: _Bytes
+
+
+class _Run(Struct):
+    epochs: dict[str, Whole]
+
+
+class _Metrics(Struct):
+    """What a matching network needs of a job's metrics."""
+
+    run: _Run
+    compressed: _Compressed
 
 
 @dataclass(frozen=True)
@@ -88,7 +109,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
     jobs: dict[str, Job] = {}
     refused: dict[str, list[str]] = {}
     matched: dict[tuple[Any, ...], str] = {}
-    for target, found in _find_widths(_list_targets(sweep)):
+    for target, found in _find_widths(_list_targets(sweep, refused)):
         if isinstance(found, str):
             refused.setdefault(found, []).append(target.job.name)
             continue
@@ -119,18 +140,24 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
     return list(jobs.values())
 
 
-def _list_targets(sweep: Sweep) -> list[Target]:
+def _list_targets(sweep: Sweep, refused: dict[str, list[str]]) -> list[Target]:
+    """Return the finished jobs that compress; a job whose metrics cannot be read goes to ``refused``, by the reason."""
     targets = []
     for job in sweep.own:
         folder = sweep.folder / job.name
         if job.kind != "grid" or read_state(folder).status != FINISHED:
             continue
-        metrics = json.loads((folder / METRICS).read_text())
         config, _ = compose_job(job.overrides)
-        if is_compressed(config):
-            epochs = _count_epochs(config, metrics["run"]["epochs"])
-            overrides = dense_overrides(job.overrides, epochs=epochs, taught=config.distillation.teaches)
-            targets.append(Target(job, tuple(overrides), int(metrics["compressed"]["bytes"]["artifact"])))
+        if not is_compressed(config):
+            continue
+        try:
+            metrics = convert_record(read_json(folder / METRICS), _Metrics)
+        except ValueError as error:
+            refused.setdefault(f"{METRICS}: {error}", []).append(job.name)
+            continue
+        epochs = _count_epochs(config, metrics.run.epochs)
+        overrides = dense_overrides(job.overrides, epochs=epochs, taught=config.distillation.teaches)
+        targets.append(Target(job, tuple(overrides), metrics.compressed.bytes.artifact))
     return targets
 
 

@@ -115,7 +115,9 @@ def tidy(value: Value, wanted: Choices | Range) -> Value:
     """Return a drawn value for a command line: rounded to few digits, without the noise of binary fractions."""
     if not isinstance(value, float) or isinstance(wanted, Choices):
         return value
-    return round(value, 9) if wanted.step is not None else float(f"{value:.{_DIGITS}g}")
+    rounded = round(value, 9) if wanted.step is not None else float(f"{value:.{_DIGITS}g}")
+    # The ends may have more digits.
+    return min(max(rounded, wanted.low), wanted.high)
 
 
 def to_override(key: str, value: Value) -> str:

@@ -33,7 +33,7 @@ MESSAGES = [
         marks=SLOW,
     ),
     ("strategy.allocation.floor=-1", "strategy.allocation.floor=-1: must be >= 0 weights per output channel"),
-    ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be 0 < n < m"),
+    ("strategy=two_four strategy.granularity.n=4", "strategy.granularity n=4 m=4: must be integers with 0 < n < m"),
     (
         "strategy.target=params",
         "strategy.target=params: must be one of weights, macs, latency where single weights are pruned",

@@ -121,6 +121,17 @@ def test_files_of_about_one_size_share_a_network(tmp_path):
     assert len(jobs) == 1
 
 
+def test_a_job_whose_metrics_are_damaged_is_named(tmp_path, capsys):
+    sweep = make_sweep(tmp_path, sizes=[measure(0.5), measure(0.5)])
+    damaged = tmp_path / sweep.jobs[0].name / "metrics.json"
+    for content, reason in (("{", "not valid JSON"), ('{"run": {}}', "epochs")):
+        damaged.write_text(content)
+        assert len(make_small_dense(sweep)) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"no small dense network beside {sweep.jobs[0].name}: metrics.json: ")
+        assert reason in line
+
+
 def test_a_model_without_widths_has_no_small_dense_network(tmp_path, capsys):
     lines = ("model._target_=tiny_net.TinyNet", "model=custom", "threads=1")
     assert make_small_dense(make_sweep(tmp_path, sizes=[5000], lines=lines)) == []

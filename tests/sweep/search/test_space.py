@@ -70,6 +70,7 @@ def test_a_missing_file(tmp_path):
 def test_values_are_written_as_in_a_command():
     assert tidy(0.7000000000000001, Range(0.5, 0.9, step=0.1)) == 0.7
     assert tidy(0.123456789, Range(0.05, 1.0, log=True)) == 0.1235
+    assert tidy(0.999987, Range(0.9, 0.99999)) == 0.99999
     assert tidy(0.123456789, Choices((0.123456789,))) == 0.123456789
     values = {"a": None, "b": True, "c": 4, "d": 0.5, "e": "gmp"}
     assert [to_override(key, value) for key, value in values.items()] == ["a=null", "b=true", "c=4", "d=0.5", "e=gmp"]
