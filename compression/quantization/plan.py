@@ -60,10 +60,9 @@ class Plan:
         """Return the integers that the weight of ``layer`` is rounded to."""
         return weight_grid(self.layers[layer].weight)
 
-    @property
-    def lowest_bits(self) -> int:
-        """The fewest bits of any weight or activation; 32 if nothing is rounded."""
-        return min((bits for pair in (*self.layers.values(), *self._grids()) for bits in pair), default=FULL_PRECISION)
+    def multiplies_integers(self, layer: str) -> bool:
+        """Return whether ``layer`` multiplies integers whose scale is known beforehand."""
+        return not self.dynamic and FULL_PRECISION not in self.layers[layer]
 
     @property
     def weight_span(self) -> tuple[int, int]:
@@ -81,9 +80,6 @@ class Plan:
     def runs_in_integers(self) -> bool:
         """Whether any layer multiplies integers."""
         return any(FULL_PRECISION not in bits for bits in self.layers.values())
-
-    def _grids(self) -> list[tuple[int]]:
-        return [(activation.bits,) for activation in self.activations.values()]
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain containers. Values of one kind share a list, because this compresses well."""

@@ -17,11 +17,8 @@ def fold_batch_norms_(graph: fx.GraphModule, *, values: bool = True) -> list[str
     Layers that run several times or share their weight keep their batch norm. With ``values=False`` only the structure
     changes, for networks whose tensors are then loaded from a file.
     """
-    folded, shared = [], ops.shared_layers(graph)
-    for node in list(graph.graph.nodes):
-        norm_node = ops.sole_user(node, lambda user: ops.is_batch_norm(graph, user))
-        if norm_node is None or not ops.is_layer(graph, node) or str(node.target) in shared:
-            continue
+    folded = []
+    for node, norm_node in ops.foldable_norms(graph).items():
         layer, norm = graph.get_submodule(str(node.target)), graph.get_submodule(str(norm_node.target))
         if values:
             _fold_(layer, norm)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 
 from torch import fx, nn
 
@@ -49,7 +48,7 @@ def make_plan(
     """Return the plan for quantizing ``layers``; with static scales, it also says which activations are rounded.
 
     An activation gets the largest number of bits among the layers that read it. An activation that no layer reads, such
-    as a term of a sum or the input of an average, gets ``activation_bits``. ``dynamic``: scales of activations are
+    as a term of a sum or the input of an average, gets ``activation_bits``, and stays in float with 32. ``dynamic``: scales of activations are
     found at run time. ``unclamped``: the nodes of ReLU6 that became ReLU.
     """
     traced = trace(model)
@@ -57,8 +56,9 @@ def make_plan(
     static = {} if dynamic else {name: bits for name, bits in layers.items() if bits.activation != FULL_PRECISION}
     activations = {}
     for place in find_places(traced, static) if static else ():
-        wanted = [layers[reader].activation for reader in place.readers]
-        activations[place.node.name] = Activation(max(wanted, default=activation_bits), place.signed)
+        bits = max((layers[reader].activation for reader in place.readers), default=activation_bits)
+        if bits != FULL_PRECISION:
+            activations[place.node.name] = Activation(bits, place.signed)
     return Plan(dict(layers), activations, dynamic=dynamic, unclamped=tuple(unclamped))
 
 
@@ -79,7 +79,7 @@ def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:
         return ActivationQuantizer(activation.grid, name=_describe(node), ceiling=ceiling)
 
     insert_quantizers(prepared, plan, make)
-    _round_biases(prepared)
+    _round_biases(prepared, plan)
     prepared.recompile()
     return prepared
 
@@ -142,11 +142,12 @@ def insert_quantizers(graph: fx.GraphModule, plan: Plan, make: Callable[[Activat
         raise InputError(f"there is no activation {unknown[0]} to quantize in {type(graph).__name__}")
     if plan.activations:
         graph.add_module(QUANTIZERS, nn.ModuleDict())
+    norms = ops.foldable_norms(graph)
     # Quantizers are added in the order of execution, not in that of the plan, so that equal networks give equal files.
     for name in [name for name in nodes if name in plan.activations]:
         node, activation = nodes[name], plan.activations[name]
         # The plan describes the network with batch norm folded; here batch norm may still be separate.
-        node = ops.sole_user(node, partial(ops.is_batch_norm, graph)) or node
+        node = norms.get(node, node)
         target = f"{QUANTIZERS}.{_free_name(name)}"
         graph.add_submodule(target, make(activation, node))
         insert_after(node, target)
@@ -160,14 +161,17 @@ def insert_after(node: fx.Node, target: str) -> fx.Node:
     return call
 
 
-def _round_biases(prepared: fx.GraphModule) -> None:
-    """Simulate integer biases in all layers that round their weights and read a rounded input."""
+def _round_biases(prepared: fx.GraphModule, plan: Plan) -> None:
+    """Simulate integer biases in all layers that multiply integers."""
+    norms = ops.foldable_norms(prepared)
     for node in list(prepared.graph.nodes):
         layer = ops.module_of(prepared, node)
-        source = feeding_quantizer(node) if isinstance(layer, FakeQuantWeight) else None
-        if source is None or not isinstance(layer, FakeQuantWeight):
+        if not isinstance(layer, FakeQuantWeight) or not plan.multiplies_integers(str(node.target)):
             continue
-        norm = ops.sole_user(node, partial(ops.is_batch_norm, prepared))
+        source = feeding_quantizer(node)
+        if source is None:
+            continue
+        norm = norms.get(node)
         quantizer = prepared.get_submodule(source)
         assert isinstance(quantizer, ActivationQuantizer)
         end = norm or node

@@ -82,6 +82,19 @@ def is_batch_norm(graph: fx.GraphModule, node: fx.Node) -> bool:
     return isinstance(module, _BatchNorm) and module.track_running_stats
 
 
+def foldable_norms(graph: fx.GraphModule) -> dict[fx.Node, fx.Node]:
+    """Return the batch norms that can be merged into a layer, by the node of that layer.
+
+    These are the only readers of a layer that runs once and shares its weight with no other.
+    """
+    shared, found = shared_layers(graph), {}
+    for node in graph.graph.nodes:
+        norm = sole_user(node, lambda user: is_batch_norm(graph, user))
+        if norm is not None and is_layer(graph, node) and str(node.target) not in shared:
+            found[node] = norm
+    return found
+
+
 def is_clamp(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Return whether ``node`` is a ReLU or ReLU6, which an engine merges into rounding."""
     return _is_any(graph, node, _CLAMPS)

@@ -83,9 +83,9 @@ def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | N
         layer = ops.module_of(folded, node)
         if not isinstance(layer, FakeQuantWeight):
             continue
-        source = feeding_quantizer(node)
+        source = feeding_quantizer(node) if plan.multiplies_integers(str(node.target)) else None
         unit = None
-        if source is not None and not plan.dynamic:
+        if source is not None:
             quantizer = folded.get_submodule(source)
             assert isinstance(quantizer, ActivationQuantizer)
             unit = quantizer.rounding_scale()
@@ -136,7 +136,7 @@ def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> In
     bits = plan.layers[name]
     assert isinstance(layer, ops.LAYERS)
     weight = layer.weight
-    static = not plan.dynamic and bits.activation != FULL_PRECISION
+    static = plan.multiplies_integers(name)
     dtype = torch.int32 if static else torch.float32
     integers = torch.empty_like(weight, dtype=torch.int8, requires_grad=False)
     scale = weight.detach().new_empty(len(weight))

@@ -21,6 +21,7 @@ from compression.core.learning_rate import warmup_cosine
 from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
 from compression.core.selection import prunable_weights
+from compression.models.registry import is_own_family
 from compression.quantization.bits.bit_allocation import allocate_bits, allocate_for_drop
 from compression.quantization.bits.bit_sensitivity import BitTable
 from compression.quantization.grid import FULL_PRECISION
@@ -66,20 +67,37 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
         "seed": config.seed,
         "arithmetic": student.machine.identity,
     }
-    if len(config.quantization.layer_bits) > 1:
-        # In earlier versions the last of several matching patterns won, so their stages may have other bits.
-        inputs["layer_bits"] = "most specific"
-    if settings.get("rdoq_lambda"):
-        # Earlier versions squared the gradient of each position of an image, and so priced the last layers too low.
-        inputs["curvature"] = "of whole images, tempered"
+    inputs |= _corrections(student)
     if config.quantization.name == "qat":
         inputs["training"] = {**settings["training"], **shared_settings(student)}
-        if FULL_PRECISION in (config.weight_bits, *(LayerBits.parse(text).weight for text in settings["layer_bits"])):
-            # In earlier versions, training brought back pruned weights of layers in float.
-            inputs["zeros"] = "held in float too"
         inputs |= distillation_identity(student, teacher)
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
     return student.store.obtain(key, partial(_quantize, student, parent, teacher, table))
+
+
+def _corrections(context: Context) -> dict[str, Any]:
+    """Return what this version computes otherwise than earlier ones, for the settings and networks that it concerns.
+
+    Other stages of earlier versions are still found.
+    """
+    config, changed = context.config, {}
+    refined = [LayerBits.parse(text) for text in config.quantization.layer_bits]
+    if len(refined) > 1:
+        # The last of several matching patterns won.
+        changed["layer_bits"] = "most specific"
+    if config.quantization.rdoq_lambda:
+        # The gradient of each position of an image was squared, which priced the last layers too low.
+        changed["curvature"] = "of whole images, tempered"
+    if config.quantization.name == "qat" and FULL_PRECISION in (config.weight_bits, *(one.weight for one in refined)):
+        # Training brought back pruned weights of layers in float.
+        changed["zeros"] = "held in float too"
+    if refined and FULL_PRECISION in (config.activation_bits, *(one.activation for one in refined)):
+        # Biases of layers with float inputs were counted in steps.
+        changed["biases"] = "of float layers in float"
+    if not is_own_family(context.architecture["target"]):
+        # A ReLU between a layer and a batch norm was rounded behind the batch norm.
+        changed["places"] = "behind a batch norm that is folded"
+    return changed
 
 
 def _quantize(

@@ -8,7 +8,7 @@ from torch import nn
 from compression.core.counting import count_nonzero_parameters, count_parameters, model_sparsity
 from compression.core.errors import InputError
 from compression.core.tracing import trace
-from compression.quantization.network.fake_network import make_plan, quantizers
+from compression.quantization.network.fake_network import make_plan, quantizable_layers, quantizers
 from compression.quantization.network.integer_layers import IntegerLayer, WeightOnlyLayer
 from compression.quantization.network.integer_network import integer_network
 from compression.quantization.observers.min_max import MinMax
@@ -58,6 +58,39 @@ def test_float_layers_stay(model, batches):
     network = to_integers(model, rounding(model, plan, batches), plan)
     kinds = [type(network.get_submodule(name)) for name in layers]
     assert kinds == [IntegerLayer, WeightOnlyLayer, nn.Linear]
+
+
+@pytest.mark.parametrize("floats", [["head"], ["depthwise"], ["stem.0", "head"]])
+@pytest.mark.parametrize("activation_bits", [8, 32])
+@pytest.mark.parametrize("fold", [True, False])
+def test_layers_with_float_inputs_have_float_biases(model, batches, floats, activation_bits, fold):
+    layers = {name: Bits(8, 32 if name in floats else 8) for name in quantizable_layers(model)}
+    plan = make_plan(model, layers, activation_bits=activation_bits)
+    prepared = rounding(model, plan, batches, fold=fold)
+    network = to_integers(model, prepared, plan)
+    assert network.get_submodule(floats[0]).bias.dtype == torch.float32
+    with torch.no_grad():
+        difference = (prepared(batches[0][0]) - network(batches[0][0])).abs()
+    assert difference.median() < 1e-5
+
+
+def test_a_value_before_a_batch_norm_is_rounded_before_it(batches):
+    """A ReLU is never negative, but the batch norm behind it is."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)),
+    )
+    for images, _ in batches * 20:
+        model(images)
+    plan = plan_of(model.eval(), 8, 8)
+    for fold in (True, False):
+        prepared = rounding(model, plan, batches, fold=fold)
+        with torch.no_grad():
+            wanted = model(batches[0][0])
+            torch.testing.assert_close(prepared(batches[0][0]), wanted, rtol=0, atol=0.02 * wanted.abs().max().item())
+            network = to_integers(model, prepared, plan)
+            torch.testing.assert_close(network(batches[0][0]), prepared(batches[0][0]), rtol=0, atol=1e-3)
 
 
 def test_weight_only_quantization(model, batches):
