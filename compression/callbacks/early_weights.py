@@ -20,7 +20,7 @@ class EarlyWeights(Callback):
         if trainer.current_epoch + 1 == self.epoch:
             self.write(network(pl_module))
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the last weights if training ended before ``epoch`` epochs."""
         if trainer.current_epoch < self.epoch:
             self.write(network(pl_module))

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.tasks.classification import network
@@ -19,19 +20,26 @@ class FrozenBody(Callback):
     def __init__(self, num_epochs: int, *, head: Collection[str]) -> None:
         self.num_epochs = num_epochs
         self.head = frozenset(head)
+        self._learning: list[nn.Parameter] = []
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note which parameters of the body learn at all; a network may keep some of its own fixed."""
+        del trainer
+        named = network(pl_module).named_parameters()
+        self._learning = [one for name, one in named if name not in self.head and one.requires_grad]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Freeze the body, or let it learn from epoch ``num_epochs`` (counted from 0) on."""
         learns = trainer.current_epoch >= self.num_epochs
         net = network(pl_module)
-        for name, parameter in net.named_parameters():
-            if name not in self.head:
-                parameter.requires_grad_(learns)
+        for parameter in self._learning:
+            parameter.requires_grad_(learns)
         for name, module in net.named_modules():
             if isinstance(module, _BatchNorm) and not any(one.rpartition(".")[0] == name for one in self.head):
                 module.train(learns)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave every parameter trainable, for the stages that follow."""
-        del trainer
-        network(pl_module).requires_grad_(True)
+        """Let the body learn again, for the stages that follow."""
+        del trainer, pl_module
+        for parameter in self._learning:
+            parameter.requires_grad_(True)

@@ -74,13 +74,10 @@ def _compute_loss(model: nn.Module, shape: Shape, num_classes: int, num_images: 
 
 
 def _try_down(model: nn.Module, shape: Shape, num_classes: int, device: torch.device, largest: int) -> int:
-    weights = sum(parameter.nbytes for parameter in model.parameters())
     batch_size = largest
     while batch_size > 2:
         try:
-            beside = torch.empty(_COPIES_BESIDE * weights, dtype=torch.uint8, device=device)
-            _compute_loss(model, shape, num_classes, batch_size, device).backward()
-            del beside
+            _try_step(model, shape, num_classes, batch_size, device)
             return batch_size
         except torch.cuda.OutOfMemoryError:
             batch_size //= 2
@@ -88,6 +85,14 @@ def _try_down(model: nn.Module, shape: Shape, num_classes: int, device: torch.de
             model.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
     return batch_size
+
+
+def _try_step(model: nn.Module, shape: Shape, num_classes: int, batch_size: int, device: torch.device) -> None:
+    # A function of its own, so that what a trial holds is free before the next one.
+    weights = sum(parameter.nbytes for parameter in model.parameters())
+    beside = torch.empty(_COPIES_BESIDE * weights, dtype=torch.uint8, device=device)
+    _compute_loss(model, shape, num_classes, batch_size, device).backward()
+    del beside
 
 
 def _floor_power_of_two(value: int) -> int:

@@ -45,6 +45,12 @@ class Evidence:
 
     def _gradient(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         weights = prunable_weights(self.model)
+        # A network may keep some of its weights fixed.
+        learning = [weight for weight in weights.values() if weight.requires_grad]
+        if not learning:
+            raise InputError(
+                "this criterion needs gradients, and no weight of the network learns: requires_grad is off"
+            )
         tracking = [m for m in self.model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
         with evaluating(self.model), torch.enable_grad():
             for layer in tracking:
@@ -52,13 +58,13 @@ class Evidence:
                 layer.track_running_stats = False
             try:
                 loss = cross_entropy(self.model(images), labels)
-                found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+                slopes = iter(torch.autograd.grad(loss, learning, allow_unused=True))
             finally:
                 for layer in tracking:
                     layer.track_running_stats = True
+        found = {name: next(slopes) if weight.requires_grad else None for name, weight in weights.items()}
         return {
-            name: torch.zeros_like(weight) if gradient is None else gradient.detach()
-            for (name, weight), gradient in zip(weights.items(), found, strict=True)
+            name: torch.zeros_like(weights[name]) if slope is None else slope.detach() for name, slope in found.items()
         }
 
 

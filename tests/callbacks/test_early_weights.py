@@ -36,6 +36,16 @@ def test_the_last_weights_are_written_if_training_ends_early(fit):
     assert_equal_states(weights, task.net.state_dict())
 
 
+def test_a_finished_training_that_resumes_writes_the_last_weights(fit, tmp_path):
+    written = []
+    early = EarlyWeights(4, lambda net: written.append(copy_tensors(net.state_dict())))
+    task, trainer = fit([], max_epochs=2)
+    trainer.save_checkpoint(tmp_path / "finished.ckpt")
+    fit([early], max_epochs=2, ckpt_path=tmp_path / "finished.ckpt")
+    [weights] = written
+    assert_equal_states(weights, task.net.state_dict())
+
+
 def test_a_resumed_run_does_not_write_again(fit, tmp_path):
     written = []
     early = EarlyWeights(1, lambda net: written.append(copy_tensors(net.state_dict())))

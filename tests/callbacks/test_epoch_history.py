@@ -1,5 +1,6 @@
 import pytest
 import torch
+from lightning.pytorch import Callback
 
 from compression.callbacks.epoch_history import History
 
@@ -39,6 +40,25 @@ def test_rows_and_seconds_of_earlier_attempts(fit, tmp_path):
     assert [row["epoch"] for row in second.rows] == [1, 2, 3]
     assert second.earlier_seconds == first.seconds
     assert second.seconds > second.earlier_seconds
+
+
+class StopAfter(Callback):
+    """Ends the training after an epoch, as early stopping does."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_validation_end(self, trainer, pl_module):
+        del pl_module
+        trainer.should_stop = trainer.should_stop or trainer.current_epoch + 1 == self.epoch
+
+
+def test_a_training_that_a_callback_has_ended_does_not_go_on(fit, tmp_path):
+    first, second = History(), History()
+    _, trainer = fit([StopAfter(2), first], max_epochs=5)
+    trainer.save_checkpoint(tmp_path / "stopped.ckpt")
+    fit([StopAfter(2), second], max_epochs=5, ckpt_path=tmp_path / "stopped.ckpt")
+    assert [row["epoch"] for row in first.rows] == [row["epoch"] for row in second.rows] == [1, 2]
 
 
 def test_state_goes_through_a_file(tmp_path):

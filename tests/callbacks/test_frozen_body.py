@@ -59,6 +59,14 @@ def test_a_training_may_be_frozen_to_its_end(fit):
     assert all(parameter.requires_grad for parameter in net.parameters())
 
 
+def test_what_the_network_keeps_fixed_stays_fixed(fit, make_task):
+    task = make_task()
+    task.net[0].weight.requires_grad_(False)
+    net, states = train(fit, 1, epochs=2, task=task)
+    assert changed(states[1], states[2]) == states[0].keys() - {"0.weight"}
+    assert [name for name, one in net.named_parameters() if not one.requires_grad] == ["0.weight"]
+
+
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
 def test_a_killed_training_resumes_exactly(fit, tmp_path, killed_after):
     def run(folder, max_epochs):

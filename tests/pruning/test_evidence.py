@@ -92,6 +92,18 @@ def test_a_weight_out_of_use_has_no_slope():
     assert gradients["2.unused.weight"].tolist() == torch.zeros(3, 3).tolist()
 
 
+def test_a_fixed_weight_has_no_slope():
+    model = make_net()
+    [first, *others] = prunable_weights(model)
+    model.get_parameter(first).requires_grad_(False)
+    gradients = next(make_evidence(model, make_batches()).gradients(1))
+    assert not gradients[first].any()
+    assert all(gradients[name].any() for name in others)
+    model.requires_grad_(False)
+    with pytest.raises(InputError, match=r"no weight of the network learns"):
+        next(make_evidence(model, make_batches()).gradients(1))
+
+
 def test_without_images():
     for nothing in (None, []):
         with pytest.raises(InputError, match=r"there are no training images"):

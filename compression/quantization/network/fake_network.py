@@ -48,8 +48,8 @@ def make_plan(
     """Return the plan for quantizing ``layers``; with static scales, it also says which activations are rounded.
 
     An activation gets the largest number of bits among the layers that read it. An activation that no layer reads, such
-    as a term of a sum or the input of an average, gets ``activation_bits``, and stays in float with 32. ``dynamic``: scales of activations are
-    found at run time. ``unclamped``: the nodes of ReLU6 that became ReLU.
+    as a term of a sum or the input of an average, gets ``activation_bits``, and stays in float with 32. ``dynamic``:
+    scales of activations are found at run time. ``unclamped``: the nodes of ReLU6 that became ReLU.
     """
     traced = trace(model)
     fold_batch_norms_(traced, values=False)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
+from compression.quantization.network.graph import shared_layers
 from compression.quantization.network.layerwise import layer_nodes, layer_of
 
 # Every weight gets at least this fraction of its layer's mean curvature, even if no image is sensitive to it.
@@ -22,7 +23,9 @@ TEMPER = 0.5
 def measure_curvature(
     reference: fx.GraphModule, batches: Iterable[tuple[Tensor, Tensor]], *, num_batches: int
 ) -> dict[str, Tensor]:
-    """Return the curvature ``c: [O, K]`` of each layer that is called once; K counts the weights of a flattened row.
+    """Return the curvature ``c: [O, K]`` of each layer that is called once and shares its weight with no other.
+
+    K counts the weights of a flattened row.
 
     ``F_oj = E g_oj^2`` is the empirical Fisher diagonal: g is the gradient of the cross-entropy of one image by a
     weight, and E is the mean over images. With few images F is noisy. So half of c is F, and half is its rank-one
@@ -32,7 +35,10 @@ def measure_curvature(
     ``reference`` is the float network. The first ``num_batches`` of ``batches`` are read: (images ``[B, 3, H, W]``,
     labels ``[B]``) of training images. Raises ``InputError`` if there is no batch.
     """
-    weights = {f"{name}.weight": layer_of(reference, name).weight for name in layer_nodes(reference)}
+    # Layers that share a weight stay in float.
+    shared = shared_layers(reference)
+    names = [name for name in layer_nodes(reference) if name not in shared]
+    weights = {f"{name}.weight": layer_of(reference, name).weight for name in names}
     leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
     sums = [torch.zeros_like(weight) for weight in leaves.values()]
     num_images = 0
@@ -49,7 +55,6 @@ def measure_curvature(
                     total.addcmul_(slope, slope)
     if not num_images:
         raise InputError("the curvature needs at least one batch of training images")
-    names = layer_nodes(reference)
     return {name: _smoothed(total.flatten(1) / num_images) for name, total in zip(names, sums, strict=True)}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from compression.artifact import save_artifact
@@ -16,7 +17,10 @@ from compression.run.names import STEPS
 
 def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
     """Write the model of a pruning step into ``folder``. A strategy on channels removes the pruned channels first."""
-    model = context.build_model(pretrained=False)
+    # A step may end inside of an epoch, whose later random numbers must not depend on it.
+    device = context.machine.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        model = context.build_model(pretrained=False)
     model.load_state_dict(weights)
     settings = context.config.strategy
     compacted = settings.compact and settings.removes_channels

@@ -65,6 +65,9 @@ def obtain_pruned(context: Context, made: Finished) -> StageRecord:
         "arithmetic": student.machine.identity,
         **distillation_identity(student, teacher),
     }
+    if config.strategy.recovery.spread is not None:
+        # In earlier versions, the file of a step inside of an epoch restarted the random numbers of dropout.
+        inputs["random"] = "not restarted by files"
     if sensitivity is not None:
         inputs["sensitivity"] = sensitivity.to_json()
     key = StageKey("prune", VERSION, inputs, parents=(parent.id,))

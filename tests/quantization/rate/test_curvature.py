@@ -3,9 +3,11 @@ import torch
 from rounding_nets import ResidualNet, fold, randomize_
 from torch import nn
 from torch.nn import functional as F
+from user_nets import TiedWeights
 
 from compression.core.errors import InputError
 from compression.core.tracing import trace
+from compression.quantization.network.fake_network import quantizable_layers
 from compression.quantization.rate.curvature import SMOOTHING, measure_curvature, relative_curvature
 
 
@@ -38,6 +40,12 @@ def test_a_frozen_weight_is_measured_too():
     expected = measure_curvature(net, [batch], num_batches=1)
     found = measure_curvature(net.requires_grad_(False), [batch], num_batches=1)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_layers_that_share_a_weight_have_none():
+    net = trace(TiedWeights(num_classes=4).eval())
+    batch = (torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(4))
+    assert set(quantizable_layers(net)) == set(measure_curvature(net, [batch], num_batches=1))
 
 
 def test_a_weight_that_only_meets_padding_has_little_curvature():

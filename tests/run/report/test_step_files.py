@@ -1,8 +1,12 @@
 import pytest
+import torch
+from runs import TINY, compose_config
 from safetensors.torch import load_file
 from trained_store import same
 
 import compression
+from compression.run.context import make_context
+from compression.run.report.step_files import write_step
 
 ONCE = "strategy=oneshot_structured_l2 strategy.recovery.epochs=0"
 
@@ -23,3 +27,12 @@ def test_step_files_follow_strategy_compact(shared):
     widths = [compression.load(file, allow=["tiny_net"]).features[0].out_channels for file in files]
     assert widths == [16, 32]
     assert (masked.path / "masks.safetensors").read_bytes() == (compacted.path / "masks.safetensors").read_bytes()
+
+
+def test_a_step_file_leaves_the_random_numbers_of_training_as_they_were(tmp_path):
+    context = make_context(compose_config(*TINY, "strategy=gmp", f"output_dir={tmp_path}"), tmp_path / "run")
+    weights = context.build_model().state_dict()
+    (tmp_path / "steps").mkdir()
+    before = torch.get_rng_state()
+    write_step(context, tmp_path, 1, weights)
+    assert torch.equal(torch.get_rng_state(), before)

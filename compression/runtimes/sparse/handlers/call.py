@@ -28,7 +28,6 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "cat": ("tensors", "dim"),
     "pad": ("input", "pad", "mode", "value"),
     "getitem": ("input", "index"),
-    "mean": ("input", "dim", "keepdim"),
     "add": ("input", "other"),
     "sub": ("input", "other"),
     "mul": ("input", "other"),
