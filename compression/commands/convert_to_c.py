@@ -16,6 +16,7 @@ from compression.data.decode import read_image
 from compression.data.normalization import normalize
 from compression.runtimes.sparse.c_export.check_text import TestImages
 from compression.runtimes.sparse.c_export.write_folder import VECTORS, check_folder, make_c_model, write_folder
+from compression.runtimes.sparse.check_logits import TOLERANCE
 
 NUM_IMAGES = 10
 OPTIMIZE = ("size", "speed")
@@ -51,7 +52,9 @@ def convert_to_c(
         logits = artifact.model.eval()(normalized).numpy()
     if not np.isfinite(logits).all():
         raise InputError("the network has logits that are not finite on the test images; use --images FOLDER")
-    images = TestImages(pixels.numpy(), logits, origin)
+    # A value between two integers may be rounded to either.
+    tolerance = TOLERANCE if artifact.plan is None else 5 * TOLERANCE
+    images = TestImages(pixels.numpy(), logits, origin, tolerance)
     try:
         num_bytes = write_folder(folder, model, images)
     except OSError as error:

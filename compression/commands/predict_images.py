@@ -168,7 +168,7 @@ def write_csv(path: Path, predictions: Sequence[Prediction], *, class_names: Seq
     writer.writerow(["file", "class", *class_names])
     for prediction in predictions:
         probabilities = [f"{value:.6f}" for value in prediction.probabilities]
-        writer.writerow([prediction.path, class_names[prediction.best], *probabilities])
+        writer.writerow([printable(str(prediction.path)), class_names[prediction.best], *probabilities])
     write_atomic(path, text.getvalue().encode())
 
 

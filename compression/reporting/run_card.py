@@ -10,6 +10,7 @@ from typing import Any
 
 from compression.artifact import Contents
 from compression.core.file_facts import read_facts
+from compression.core.preparation import COLOUR_NAMES
 from compression.core.proportion import wilson_interval
 from compression.core.sizes import format_size
 from compression.quantization.plan import describe_plain_file
@@ -40,8 +41,8 @@ def _describe_model(contents: Contents, metrics: Mapping[str, Any]) -> Iterator[
     card, run, compressed = contents.card, metrics["run"], metrics["compressed"]
     names, size = card.class_names, card.input.size
     yield from (f"# Model card: {_plain(run['name'])}", "")
-    yield f"`model.cmp` is an image classifier. It names one of {len(names):,} classes for an RGB image of"
-    yield from (f"{size}x{size} pixels.", "")
+    yield f"`model.cmp` is an image classifier. It names one of {len(names):,} classes for an image of"
+    yield from (f"{size}x{size} {COLOUR_NAMES[card.input.preparation.channels]} pixels.", "")
     shown = ", ".join(map(_plain, names[:MOST_CLASSES])) + (", ..." if len(names) > MOST_CLASSES else "")
     arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     yield from _table(

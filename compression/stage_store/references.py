@@ -74,7 +74,7 @@ def _ancestors(by_id: dict[str, Entry], roots: set[str]) -> set[str]:
 def _in_runs(folder: Path, store: Path) -> Iterator[str]:
     # Links too, because a run may have moved to another disk. A link to a folder above would not end.
     seen = {store, folder.resolve()}
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_unread):
         real = {name: Path(parent, name).resolve() for name in folders}
         folders[:] = [name for name in folders if real[name] not in seen]
         seen.update(real[name] for name in folders)
@@ -84,9 +84,21 @@ def _in_runs(folder: Path, store: Path) -> Iterator[str]:
             yield from _in_metrics(Path(parent) / METRICS)
 
 
+def _refuse_unread(error: OSError) -> None:
+    # A folder that was removed in the meantime needs nothing.
+    if not isinstance(error, FileNotFoundError):
+        raise _unread(error) from error
+
+
+def _unread(error: OSError) -> ValueError:
+    return ValueError(f"{error.filename} cannot be read ({error.strerror}): its references are unknown")
+
+
 def _in_list(path: Path) -> Iterator[str]:
     try:
         lines = path.read_text().splitlines()
+    except OSError as error:
+        raise _unread(error) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text: its references are unknown") from error
     yield from (line.rpartition("-")[2] for line in lines)
@@ -95,6 +107,8 @@ def _in_list(path: Path) -> Iterator[str]:
 def _in_metrics(path: Path) -> Iterator[str]:
     try:
         content = json.loads(path.read_text())
+    except OSError as error:
+        raise _unread(error) from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: its references are unknown") from error
     run = content.get("run") if isinstance(content, dict) else None

@@ -126,7 +126,7 @@ def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> lis
             raise InputError(f"job {job.name}: {error}") from error
     store = Path(jobs[0][0].output_dir) / "store"
     print(format_plan(plan_sweep(stages, store=store), num_jobs=len(jobs), workers=workers))
-    return [list_made(one) for one in stages]
+    return [list_made(one, folder / job.name) for one, (_, job) in zip(stages, jobs, strict=True)]
 
 
 def _open(folder: Path, own: Sequence[Job], earlier: Sequence[Job], axes: Mapping[str, Sequence[Any]]) -> Sweep:

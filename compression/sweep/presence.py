@@ -20,13 +20,13 @@ def open_sweep(folder: Path) -> None:
         if process is None or not process.is_alive(path):
             path.unlink(missing_ok=True)
     own = describe_process()
-    write_atomic(_file(folder, own), (json.dumps(asdict(own)) + "\n").encode())
-    keep_touching(_file(folder, own))
+    write_atomic(find_sign(folder, own), (json.dumps(asdict(own)) + "\n").encode())
+    keep_touching(find_sign(folder, own))
 
 
 def close_sweep(folder: Path) -> None:
     """Remove the record that ``open_sweep`` of this process wrote."""
-    _file(folder, describe_process()).unlink(missing_ok=True)
+    find_sign(folder, describe_process()).unlink(missing_ok=True)
 
 
 def is_open(folder: Path) -> bool:
@@ -47,7 +47,8 @@ def refuse_opened(folder: Path) -> None:
             )
 
 
-def _file(folder: Path, process: Process) -> Path:
+def find_sign(folder: Path, process: Process) -> Path:
+    """Return the record of a process that works on the sweep in ``folder``. The process touches it while it lives."""
     return folder / OPEN / f"{process.host}-{process.pid}.json"
 
 

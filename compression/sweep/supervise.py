@@ -29,8 +29,20 @@ from compression.system.processes import describe_process, keep_touching
 
 # Exit codes above this number: a signal ended the process in order.
 _SIGNALLED = 128
+_STOPPED = "stopped from the keyboard or with the sweep"
 # Number of last lines of output that are searched for the reason of a failure.
 _TAIL = 40
+
+# The running jobs of this process, each awaited by one of its threads.
+_children: set[subprocess.Popen[bytes]] = set()
+_stopping = threading.Event()
+
+
+def stop_children() -> None:
+    """Kill all running jobs, and every job that starts from now on; the threads that await them record it."""
+    _stopping.set()
+    for child in [*_children]:
+        child.kill()
 
 
 def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, str] | None = None) -> JobState:
@@ -67,16 +79,22 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
         try:
             state.write(folder)
             stop_touching = keep_touching(folder / JOB)
+            _children.add(child)
+            if _stopping.is_set():
+                child.kill()
             code = child.wait()
         except BaseException:
             child.kill()
             child.wait()
-            state = _ended(state, KILLED, "stopped from the keyboard or with the sweep", started)
+            state = _ended(state, KILLED, _STOPPED, started)
             state.write(folder)
             raise
         finally:
             stop_touching.set()
-    if code == 0 and (folder / METRICS).exists():
+            _children.discard(child)
+    if code != 0 and _stopping.is_set():
+        state = _ended(state, KILLED, _STOPPED, started)
+    elif code == 0 and (folder / METRICS).exists():
         state = _ended(state, FINISHED, None, started)
     elif code < 0:
         name = signal.Signals(-code).name

@@ -7,6 +7,7 @@ from pathlib import Path
 from compression.config.schema import MEASURING, STAGES, Config
 from compression.stage_store.store import StageRecord
 from compression.sweep.estimate import Estimate, Estimator
+from compression.sweep.jobs import METRICS, read_json
 from compression.system.library_messages import keep_in_log_file
 from compression.system.uncollected import uncollected_imports
 
@@ -46,12 +47,22 @@ def describe_run(config: Config) -> str:
     return format_plan(plan_sweep([stages], store=output / "store"), num_jobs=1, workers=1)
 
 
-def list_made(stages: Mapping[str, StageRecord]) -> dict[str, str]:
-    """Return the ids of a job's stages on disk, without measurements.
+def list_made(stages: Mapping[str, StageRecord], folder: Path) -> dict[str, str]:
+    """Return the ids of a job's stages on disk, without measurements; none if its ``folder`` lacks a wanted analysis.
 
-    A job with a stage to make is not done, also with overwrite=true.
+    A job with a stage to make is not done, also with overwrite=true, nor is one that an earlier command ran with
+    ``until=evaluate``.
     """
+    if "analyze" in stages and _lacks_analysis(folder):
+        return {}
     return {stage: record.id for stage, record in stages.items() if stage not in MEASURING and not record.planned}
+
+
+def _lacks_analysis(folder: Path) -> bool:
+    try:
+        return read_json(folder / METRICS).get("failure_modes") is None
+    except (AttributeError, ValueError):
+        return True
 
 
 def plan_sweep(jobs: Iterable[Mapping[str, StageRecord]], *, store: Path) -> SweepPlan:

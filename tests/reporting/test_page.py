@@ -277,6 +277,12 @@ def test_text_in_a_drawing_is_escaped():
     assert "&lt;script" in svg
 
 
+def test_a_line_is_shown_for_each_of_its_configurations():
+    lines = [Series("a", [(0, 1.0), (1, 2.0)], ids=range(9)), Series("b", [(0, 1.0), (1, 2.0)], ids=[9])]
+    [test, _] = make_line_spec(lines, x="x", y="y")["marks"][0]["marks"][0]["encode"]["update"]["strokeOpacity"]
+    assert "shown[datum.ids[8]]" in test["test"]
+
+
 def test_drawings_of_a_page_share_no_ids():
     spec = make_line_spec([Series("a", [(0, 1.0), (1, 2.0)])], x="x", y="y")
     spec["marks"][0]["clip"] = True

@@ -1,7 +1,9 @@
+import errno
 import json
 
 import pytest
 
+from compression.stage_store import references
 from compression.stage_store.entries import list_entries
 from compression.stage_store.references import find_references, refer, refer_only, with_needed
 
@@ -30,6 +32,18 @@ def test_references_of_run_folders_at_any_depth(tmp_path):
     refer(job, "dense-d5")
     refer_only(job, ["dense-d5"])
     assert find_references([job], leave_out=store) == {"d5"}
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    refer(tmp_path / "run", "dense-d1")
+
+    def walk(folder, *, onerror, **_):
+        onerror(PermissionError(errno.EACCES, "Permission denied", str(folder / "run")))
+        return iter(())
+
+    monkeypatch.setattr(references.os, "walk", walk)
+    with pytest.raises(ValueError, match=r"run cannot be read \(Permission denied\): its references are unknown"):
+        find_references([tmp_path], leave_out=tmp_path / "store")
 
 
 def test_runs_behind_a_link_are_found(tmp_path):

@@ -1,11 +1,14 @@
 """The plan of a sweep: stages to make, stages on disk, and estimates from similar stages."""
 
+import json
+from dataclasses import replace
+
 from planned_stages import ARITHMETIC, add_past_stage, dense, prune
 from runs import TINY, compose_config
 
 from compression.run.pipeline import plan_stages
 from compression.stage_store.store import StageRecord
-from compression.sweep.sweep_plan import StagePlan, SweepPlan, describe_run, format_plan, plan_sweep
+from compression.sweep.sweep_plan import StagePlan, SweepPlan, describe_run, format_plan, list_made, plan_sweep
 
 
 def test_shared_stages_count_once_and_similar_stages_give_the_estimate(tmp_path):
@@ -105,3 +108,15 @@ def count_stages(*overrides: str) -> dict[str, list[str]]:
     """Return, by kind of stage, how many the plan of a run makes and how many are on disk."""
     text = describe_run(compose_config(*overrides))
     return {words[0]: words[1:3] for words in map(str.split, text.splitlines()) if len(words) == 5}
+
+
+def test_a_job_without_its_wanted_analysis_is_not_done(tmp_path):
+    finished = replace(dense(), planned=False)
+    stages = {"dense": finished, "analyze": finished}
+    assert list_made({"dense": finished}, tmp_path) == {"dense": finished.id}
+    for failures, made in ((None, {}), ({"dense": {}}, {"dense": finished.id})):
+        (tmp_path / "metrics.json").write_text(json.dumps({"failure_modes": failures}))
+        assert list_made(stages, tmp_path) == made
+    # An earlier run may have left anything.
+    (tmp_path / "metrics.json").write_text("[]")
+    assert list_made(stages, tmp_path) == {}

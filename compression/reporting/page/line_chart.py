@@ -71,16 +71,16 @@ def make_line_spec(
         make_axis("left", "y", title=y, grid=True, tickCount=5, format=NUMBER),
         make_axis("bottom", "x", title=x, tickCount=6, **steps),
     ]
-    spec["marks"] = _mark(named)
+    spec["marks"] = _mark(named, num_ids=max((len(one.ids) for one in series), default=0))
     return spec
 
 
-def _mark(named: bool) -> list[dict[str, Any]]:
+def _mark(named: bool, *, num_ids: int) -> list[dict[str, Any]]:
     at = {"x": {"scale": "x", "field": "x"}, "y": {"scale": "y", "field": "y"}}
     colour = {"scale": "colour", "field": "line"} if named else {"signal": f"datum.dashed ? '{ORANGE}' : '{BLUE}'"}
-    any_shown = " || ".join(f"shown[datum.ids[{index}]]" for index in range(8))
+    any_shown = "".join(f" || shown[datum.ids[{index}]]" for index in range(num_ids))
     opacity = [
-        {"test": f"shown === null || !length(datum.ids) || {any_shown}", "value": 0.95 if named else 0.5},
+        {"test": f"shown === null || !length(datum.ids){any_shown}", "value": 0.95 if named else 0.5},
         {"value": FADED},
     ]
     line = {

@@ -88,6 +88,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
             "stages": {stage: record.made_with for stage, record in records.items()},
         },
     )
+    earlier = _read_stages(context.run_dir / METRICS)
     write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
@@ -97,8 +98,9 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     markdown = f"# {title}\n\n{to_markdown(rows)}{warnings}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
     markdown += parts_to_markdown(metrics["compressed"]["bytes"], metrics["dense"]["bytes"])
     markdown += _describe_distillation(metrics)
-    # A run that only found finished stages has its pictures already.
-    reported = all(records[name].reused for name in MEASURING if name in records) and context.log.has_summary()
+    # A run that was reported from the same stages has its pictures already.
+    reported = earlier == metrics["run"]["stages"] and context.log.has_summary()
+    reported = reported and all(records[name].reused for name in MEASURING if name in records)
     figures: dict[str, Figure] = {}
     if "prune" in records:
         timed = metrics["timing"]["steps"]
@@ -210,6 +212,14 @@ def _describe_actual_bits(records: Mapping[str, StageRecord]) -> dict[str, list[
 
 def _list_histories(records: Mapping[str, StageRecord]) -> dict[str, Any]:
     return {name: record.results["history"] for name, record in records.items() if record.results.get("history")}
+
+
+def _read_stages(path: Path) -> Any:
+    """Return the stages that a report in the run's folder was made from; None if there is no such report."""
+    try:
+        return json.loads(path.read_bytes())["run"]["stages"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _describe_distillation(metrics: Mapping[str, Any]) -> str:

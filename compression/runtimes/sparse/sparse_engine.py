@@ -37,7 +37,8 @@ class SparseRuntime:
     def load(self, source: nn.Module, /, *, threads: int) -> Predictor:
         """Return a function that runs ``source`` on images, with up to ``threads`` threads.
 
-        Tables are made at the first use of each shape of images, whose first image PyTorch computes too. Raises
+        Tables are made at the first use of each shape of images, alone and in a batch; PyTorch computes the first
+        image of these too. Raises
         InputError for a network that torch.fx cannot trace or with an operation that has no kernel, if the kernels
         cannot be built, and if the logits are not PyTorch's.
         """
@@ -46,7 +47,7 @@ class SparseRuntime:
         graph = trace(source).cpu()
         check_modules(graph)
         reference = copy_network(source).eval().cpu()
-        checked: set[tuple[int, int, int]] = set()
+        checked: set[tuple[tuple[int, int, int], bool]] = set()
         kernels = load_kernels(vector, is_x86=features.is_x86)
 
         @lru_cache(maxsize=KEPT)
@@ -58,10 +59,13 @@ class SparseRuntime:
                 raise InputError(f"images of shape {list(images.shape)}: must be [B, C, H, W]")
             channels, height, width = images.shape[1:]
             shape = channels, height, width
-            logits = prepare(shape)(images)
-            if shape not in checked and len(images):
+            network = prepare(shape)
+            logits = network(images)
+            # Images in blocks have kernels and tables of their own.
+            form = shape, network.count_in_blocks(len(images)) > 0
+            if form not in checked and len(images):
                 check_logits(reference, images, logits)
-                checked.add(shape)
+                checked.add(form)
             return logits
 
         return predict

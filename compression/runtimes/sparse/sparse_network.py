@@ -31,14 +31,14 @@ class SparseNetwork:
         """Return the logits of ``images: [B, C, H, W]``: ``[B, classes]``."""
         images = np.ascontiguousarray(images, dtype=np.float32)
         logits = np.empty((len(images), self._program.logits.channels * self._program.logits.positions), np.float32)
-        in_blocks = self._count_in_blocks(len(images))
+        in_blocks = self.count_in_blocks(len(images))
         if in_blocks:
             self._run_blocks(images[:in_blocks], logits[:in_blocks])
         for index in range(in_blocks, len(images)):
             self._single.run(images[index:], logits[index:])
         return logits
 
-    def _count_in_blocks(self, count: int) -> int:
+    def count_in_blocks(self, count: int) -> int:
         """Return how many of ``count`` images are computed in blocks.
 
         The rest takes a block too if it is more than a quarter of one; a block of MobileNetV2 takes about as long as

@@ -28,6 +28,7 @@ from compression.sweep.baselines.width_search import choose_width, list_widths, 
 from compression.sweep.command_words import FOLD
 from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_json, read_state
+from compression.sweep.supervise import stop_children
 
 # Keys of jobs that repeat one configuration.
 _REPEATS = ("seed", FOLD)
@@ -92,8 +93,13 @@ def _run_all(sweep: Sweep, numbers: Sequence[int], run: Callable[[Sweep, int], N
     try:
         for future in [pool.submit(run, sweep, number) for number in numbers]:
             future.result()
-    finally:
+    except BaseException:
+        # A signal reaches this thread only. The others wait for the ends of their jobs, and then record them.
         pool.shutdown(wait=False, cancel_futures=True)
+        stop_children()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def make_small_dense(sweep: Sweep) -> list[Job]:
@@ -132,7 +138,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
             tuple(overrides),
             place,
             kind=SMALL_DENSE,
-            stages=list_made(stages),
+            stages=list_made(stages, sweep.folder / name),
         )
     for reason, names in refused.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from compression.core.errors import InputError
 from compression.core.seeding import derive_seed
+from compression.sweep.presence import find_sign
 from compression.sweep.search.space import Choices, Space, Value, tidy
 from compression.system.extras import require_packages
 from compression.system.processes import Process, describe_process
@@ -118,7 +119,13 @@ class Trials:
     def _left(self) -> "list[optuna.trial.FrozenTrial]":
         """Return the running trials that a killed process left."""
         trials = self._study.get_trials(deepcopy=False)
-        return [one for one in trials if one.state.name == "RUNNING" and not _is_alive(one.user_attrs.get(_OWNER))]
+        return [one for one in trials if one.state.name == "RUNNING" and not self._is_alive(one.user_attrs.get(_OWNER))]
+
+    def _is_alive(self, owner: Mapping[str, Any] | None) -> bool:
+        if owner is None:
+            return False
+        process = Process(**owner)
+        return process.is_alive(find_sign(self.folder, process))
 
     def _seed(self, *purpose: str | int) -> None:
         self._study.sampler = _make_sampler(derive_seed(self.seed, "search", *purpose))
@@ -192,7 +199,3 @@ def _suggest(trial: "optuna.Trial", key: str, wanted: Any) -> Value:
     if wanted.is_whole:
         return trial.suggest_int(key, wanted.low, wanted.high, step=wanted.step or 1, log=wanted.log)
     return trial.suggest_float(key, wanted.low, wanted.high, step=wanted.step, log=wanted.log)
-
-
-def _is_alive(owner: Mapping[str, Any] | None) -> bool:
-    return owner is not None and Process(**owner).is_alive()

@@ -7,7 +7,7 @@ from torch import nn
 from compression.core.errors import InputError
 from compression.runtimes.cpu_features import CpuFeatures, read_cpu_features
 from compression.runtimes.runtime import Predictor
-from compression.runtimes.sparse import sparse_network
+from compression.runtimes.sparse import sparse_engine, sparse_network
 from compression.runtimes.sparse.encoding.encode import encode
 from compression.runtimes.sparse.encoding.rows import ROWS_TOGETHER
 from compression.runtimes.sparse.lowering import lower
@@ -113,6 +113,30 @@ def test_images_that_do_not_fit_are_named() -> None:
         predict(np.zeros((1, 3, 5, 5), np.float32))
     with pytest.raises(InputError, match=r"images of shape \[3, 2, 2\]: must be \[B, C, H, W\]"):
         predict(np.zeros((3, 2, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(3, 4, 2, padding=1, dilation=2), (3, 1, 1)),
+        (nn.Conv2d(3, 4, 1, stride=2, padding=1), (3, 1, 1)),
+        (nn.Conv2d(3, 3, 2, padding=1, dilation=2, groups=3), (3, 8, 1)),
+        (nn.MaxPool2d(3, stride=(5, 3), padding=1, dilation=(3, 1), ceil_mode=True), (3, 2, 6)),
+    ],
+)
+def test_a_layer_that_meets_only_padding_is_named(layer: nn.Module, shape: tuple[int, int, int]) -> None:
+    predict = SparseRuntime().load(nn.Sequential(layer, nn.Flatten()), threads=1)
+    with pytest.raises(InputError, match=r"engine sparse: .* only padding"):
+        predict(np.zeros((1, *shape), np.float32))
+
+
+def test_single_images_and_blocks_are_compared_with_eager_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(sparse_engine, "check_logits", lambda _, images, __: sizes.append(len(images)))
+    predict = SparseRuntime().load(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), threads=1)
+    for count in (1, 1, 64, 64, 0, 2, 1):
+        predict(np.zeros((count, 3, 2, 2), np.float32))
+    assert sizes == [1, 64]
 
 
 def test_loading_leaves_the_model_alone() -> None:

@@ -2,6 +2,8 @@
 
 import functools
 import json
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,7 @@ from compression.config.compose import compose_job
 from compression.config.sweep_environment import BASELINES
 from compression.run.building import size_estimate
 from compression.run.building.size_estimate import estimate_network_bytes
+from compression.sweep import supervise
 from compression.sweep.baselines import second_round
 from compression.sweep.baselines.second_round import make_small_dense, run_second_round
 from compression.sweep.jobs import Job, JobState, Sweep, read_state, read_sweep
@@ -160,6 +163,28 @@ def test_baselines_run_after_the_grid_and_only_on_request(tmp_path, monkeypatch)
         assert sorted(ran[1:]) == ["d-0", "d-1", "d-2"]
         assert read_sweep(tmp_path) == done
         assert [job.kind for job in done.jobs] == ["grid", "random"] + ["small_dense"] * 3
+
+
+def test_a_sweep_that_is_stopped_ends_its_baselines(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervise, "_stopping", threading.Event())
+    script = tmp_path / "script.py"
+    script.write_text(f"import pathlib, time; pathlib.Path({str(tmp_path / 'began')!r}).touch(); time.sleep(600)")
+    jobs = tuple(Job(f"r-{number}", kind="random") for number in range(3))
+
+    def run(sweep, number):
+        if number == 0:
+            while not (tmp_path / "began").exists():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        supervise.run_job(sweep.jobs[number], folder=sweep.folder / sweep.jobs[number].name, script=script)
+
+    monkeypatch.setenv(BASELINES, "2")
+    with pytest.raises(KeyboardInterrupt):
+        run_second_round(Sweep(tmp_path / "sweep", (), {}, jobs), run)
+    state = read_state(tmp_path / "sweep" / "r-1")
+    assert (state.status, state.reason) == ("killed", "stopped from the keyboard or with the sweep")
+    # No job is left that runs, or that could still start.
+    assert read_state(tmp_path / "sweep" / "r-2").status != "running"
 
 
 def run_sweep(*overrides):

@@ -77,13 +77,13 @@ def test_latencies_are_those_of_the_fastest_engine_by_name(folder, metrics):
 @pytest.mark.usefixtures("without_pictures")
 def test_failed_jobs_are_listed_beside_finished_ones(folder, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics())
-    folder.add("b", {"sparsity": 0.7}, status="failed", reason="[red] a | b")
+    folder.add("b", {"sparsity": 0.7}, status="failed", reason="[red] a | b <class>")
     folder.add("c", {"sparsity": 0.9}, status=None)
     result = aggregate(folder.path)
     text = printed(result)
     assert "3 jobs: 1 finished, 1 failed, 1 waiting" in text
-    assert "failed: b ([red] a | b)" in text
-    assert "| b | failed | [red] a \\| b |" in (folder.path / "report.md").read_text()
+    assert "failed: b ([red] a | b <class>)" in text
+    assert "| b | failed | [red] a \\| b &lt;class> |" in (folder.path / "report.md").read_text()
     assert [row["status"] for row in read_rows(folder.path)] == ["finished", "failed", "waiting"]
     assert read_rows(folder.path)[1]["accuracy"] == ""
 

@@ -1,6 +1,7 @@
 """Trials on disk, with invented results: shared by processes, and left by killed ones."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from runs import ROOT
 from wrong_values import with_wrong_values
 
 from compression.core.errors import InputError
+from compression.sweep.search import trials
 from compression.sweep.search.space import Choices, Range
 from compression.sweep.search.trials import Trials
+from compression.system.processes import Process
 
 pytest.importorskip("optuna")
 
@@ -69,6 +72,18 @@ def test_a_trial_of_a_killed_process_is_taken_over(tmp_path):
     assert Trials(folder, space=SPACE, seed=5).take(most=1) is None
     here.finish(taken, job="a", val_accuracy=0.5, num_bytes=7)
     assert here.count() == (1, 0)
+
+
+def test_a_trial_of_another_machine_is_taken_over_when_its_sign_is_old(tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "describe_process", lambda: Process(pid=1, begun=None, host="elsewhere"))
+    assert Trials(tmp_path, space=SPACE, seed=5).take(most=9) is not None
+    monkeypatch.undo()
+    sign = tmp_path / ".open" / "elsewhere-1.json"
+    sign.parent.mkdir()
+    sign.touch()
+    assert Trials(tmp_path, space=SPACE, seed=5).take(most=1) is None
+    os.utime(sign, (1, 1))
+    assert Trials(tmp_path, space=SPACE, seed=5).take(most=1).is_again
 
 
 def test_two_processes_share_the_trials(tmp_path):

@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.core.batch_norm import fold_factors
 from compression.runtimes.sparse.handlers.call import Call, pair
+from compression.runtimes.sparse.layout import OUTSIDE, reach_window
 from compression.runtimes.sparse.program import Convolution, Map, Window
 
 
@@ -27,10 +28,13 @@ def convolution(call: Call) -> Map:
     elif padding == "valid":
         padding = 0
     window = Window(kernel=kernel, stride=pair(call.given("stride", 1)), padding=pair(padding), dilation=dilation)
+    source, target = call.pixels(), call.target()
+    if any((places == OUTSIDE).all() for places in reach_window(source, target, window)):
+        raise call.refuse("whose weights meet only padding")
     return call.add(
         Convolution(
-            source=call.pixels(),
-            target=call.target(),
+            source=source,
+            target=target,
             weight=weight.detach().double().numpy(),
             bias=_bias(bias, len(weight)),
             window=window,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from compression.runtimes.sparse.handlers.call import Call, pair
+from compression.runtimes.sparse.layout import OUTSIDE, reach_window
 from compression.runtimes.sparse.program import Map, MaxPool, MeanPool, Pair, Window
 
 
@@ -18,7 +19,10 @@ def max_pool(call: Call) -> Map:
         padding=pair(call.given("padding", 0)),
         dilation=pair(call.given("dilation", 1)),
     )
-    return call.add(MaxPool(source=call.pixels(), target=call.target(), window=window))
+    source, target = call.pixels(), call.target()
+    if any((places == OUTSIDE).all(axis=0).any() for places in reach_window(source, target, window)):
+        raise call.refuse("with a window that meets only padding")
+    return call.add(MaxPool(source=source, target=target, window=window))
 
 
 def adaptive_max_pool(call: Call) -> Map:

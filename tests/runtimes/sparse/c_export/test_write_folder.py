@@ -35,7 +35,7 @@ def export(folder: Path, network: nn.Module, pixels: Tensor, **options: Any) -> 
     shape = tuple(pixels.shape[1:])
     mean, std = (0.0,) * shape[0], (1.0,) * shape[0]
     model = make_c_model(network, shape=shape, class_names=names, mean=mean, std=std, **options)  # type: ignore[arg-type]
-    images = TestImages(pixels.numpy(), logits, "random")
+    images = TestImages(pixels.numpy(), logits, "random", 0.01)
     write_folder(folder, model, images)
     return images
 
@@ -112,10 +112,15 @@ def test_a_wrong_logit_is_found(tmp_path: Path) -> None:
     model = make_c_model(network, shape=(3, 12, 12), class_names=tuple("abcd"), mean=(0.0,) * 3, std=(1.0,) * 3)
     with torch.inference_mode():
         logits = -network(draw_pixels(3, 12).float() / 255).numpy()
-    write_folder(tmp_path / "wrong", model, TestImages(draw_pixels(3, 12).numpy(), logits, "random"))
+    write_folder(tmp_path / "wrong", model, TestImages(draw_pixels(3, 12).numpy(), logits, "random", 0.01))
     done = subprocess.run([str(compile_c(tmp_path / "wrong"))], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout.startswith("0 of 3 images agree")
+    # The classes are right, and a logit is not.
+    write_folder(tmp_path / "near", model, TestImages(draw_pixels(3, 12).numpy(), -1.1 * logits, "random", 0.01))
+    done = subprocess.run([str(compile_c(tmp_path / "near"))], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith("3 of 3 images agree")
 
 
 def test_nothing_is_allocated(tmp_path: Path) -> None:
@@ -129,7 +134,7 @@ def test_names_of_classes_stay_strings(tmp_path: Path) -> None:
     names = ('"}; int INJECTED(void) {"', "*/ #error INJECTED", "??/\n", "caf\u00e9")
     model = make_c_model(network, shape=(3, 12, 12), class_names=names, mean=(0.0,) * 3, std=(1.0,) * 3)
     with torch.inference_mode():
-        images = TestImages(pixels.numpy(), network(pixels.float() / 255).numpy(), "random")
+        images = TestImages(pixels.numpy(), network(pixels.float() / 255).numpy(), "random", 0.01)
     write_folder(tmp_path / "c", model, images)
     (tmp_path / "c" / "test_model.c").write_text(
         '#include "model.h"\n#include <stdio.h>\n'
