@@ -22,3 +22,19 @@ def test_report_and_metrics_have_the_bytes_by_purpose(tmp_path):
     assert "## Bytes of model.cmp" in (tmp_path / "run" / "report.md").read_text()
     card = (tmp_path / "run" / "model_card.md").read_text()
     assert f"{metrics['compressed']['bytes']['artifact']:,} bytes" in card
+
+
+def test_pictures_are_drawn_again_after_another_run_in_the_folder(tmp_path):
+    def run():
+        command = (*TINY, "strategy=oneshot_l1", "training.epochs=1")
+        run_here(*command, run_dir=tmp_path / "run", output_dir=tmp_path)
+        return picture.exists()
+
+    picture, metrics = (tmp_path / "run" / name for name in ("pictures/layer_sparsity.png", "metrics.json"))
+    assert run()
+    picture.unlink()
+    assert not run(), "a run that found everything draws nothing"
+    other = json.loads(metrics.read_text())
+    other["run"]["stages"]["prune"] = "another"
+    metrics.write_text(json.dumps(other))
+    assert run()

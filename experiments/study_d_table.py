@@ -1,0 +1,32 @@
+"""The table of study D: VGG-11, pruned by the sensitivity of each layer."""
+
+from collections.abc import Sequence
+
+from record_tables import lost, percent, to_table
+from study_runs import Run, fastest, read_runs, settings, smaller
+
+# How a network was pruned.
+UNITS = {"layerwise_l1": "weights", "layerwise_structured_l1": "channels"}
+
+
+def make_study_d() -> str:
+    """Return the two prunings of study D: accuracy before and after fine-tuning, bytes, MACs and milliseconds."""
+    header = ("pruned", "%", "epochs", "held out before fine-tuning, %", "after, %", "test, %", "lost")
+    header = (*header, "million MACs", "model.cmp, KiB", "smaller", "one image, ms", "dense, ms")
+
+    def cells(run: Run) -> Sequence[str]:
+        pruned, _, _, epochs = settings(run)
+        made, accuracy = run["compressed"], run["val_accuracy"]
+        return (
+            *(UNITS[run["strategy"]], pruned, epochs),
+            percent(accuracy["prune"], 2),
+            percent(accuracy["finetune"], 2) if "finetune" in accuracy else "-",
+            percent(made["accuracy"], 2),
+            lost(run["dense"]["accuracy"], made["accuracy"]),
+            f"{made['nonzero_macs'] / 1e6:.1f}",
+            f"{made['bytes']['artifact'] / 1024:,.0f}",
+            f"{smaller(run):.1f}x",
+            *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
+        )
+
+    return to_table(header, map(cells, read_runs("d")))
