@@ -70,6 +70,8 @@ def obtain_pruned(context: Context, made: Finished) -> StageRecord:
         inputs["random"] = "not restarted by files"
     if sensitivity is not None:
         inputs["sensitivity"] = sensitivity.to_json()
+        # Its content counts, and not the place of its file.
+        strategy["allocation"]["file"] = None
     key = StageKey("prune", VERSION, inputs, parents=(parent.id,))
     return student.store.obtain(key, partial(_prune, student, parent, teacher, sensitivity))
 

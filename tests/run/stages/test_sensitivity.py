@@ -108,6 +108,8 @@ def test_a_given_table_replaces_the_measurement(make, shared, table_file, output
     given = make("prune", f"{KINDS[kind]} strategy.allocation.file={file}")
     assert not list((outputs / "store").glob("sensitivity-*"))
     assert (given.path / "masks.safetensors").read_bytes() == (measured.path / "masks.safetensors").read_bytes()
+    # The table counts, wherever it comes from.
+    assert given.path.name == measured.path.name
 
 
 def test_the_table_decides_how_sparsity_is_distributed(make, table_file):
