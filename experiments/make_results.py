@@ -20,6 +20,7 @@ from rich.console import Console
 from small_file_tables import make_exponents, make_small_files
 from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
 from study_c_table import make_study_c
+from study_d_table import make_study_d
 from study_tables import (
     make_studies,
     make_study_a,
@@ -40,6 +41,7 @@ PAGES = (
     HERE / "studies" / "a" / "README.md",
     HERE / "studies" / "b" / "README.md",
     HERE / "studies" / "c" / "README.md",
+    HERE / "studies" / "d" / "README.md",
     HERE / "studies" / "e" / "README.md",
     HERE / "studies" / "small" / "README.md",
 )
@@ -257,6 +259,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "study a": make_study_a,
     "study b": make_study_b,
     "study c": make_study_c,
+    "study d": make_study_d,
     "study e": make_study_e,
     "small files": make_small_files,
     "exponents": make_exponents,
