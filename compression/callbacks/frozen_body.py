@@ -23,7 +23,7 @@ class FrozenBody(Callback):
         self._learning: list[nn.Parameter] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note which parameters of the body learn at all; a network may keep some of its own fixed."""
+        """Note which parameters of the body learn; a network may keep others fixed."""
         del trainer
         named = network(pl_module).named_parameters()
         self._learning = [one for name, one in named if name not in self.head and one.requires_grad]

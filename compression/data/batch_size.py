@@ -88,7 +88,7 @@ def _try_down(model: nn.Module, shape: Shape, num_classes: int, device: torch.de
 
 
 def _try_step(model: nn.Module, shape: Shape, num_classes: int, batch_size: int, device: torch.device) -> None:
-    # A function of its own, so that what a trial holds is free before the next one.
+    # A separate function, so that what a trial holds is free before the next one.
     weights = sum(parameter.nbytes for parameter in model.parameters())
     beside = torch.empty(_COPIES_BESIDE * weights, dtype=torch.uint8, device=device)
     _compute_loss(model, shape, num_classes, batch_size, device).backward()
