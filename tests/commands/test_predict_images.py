@@ -1,10 +1,14 @@
 import csv
+import os
 from importlib.util import find_spec
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from small_files import ALLOW, run
 
+from compression.commands.predict_images import Prediction, write_csv
 from compression.data.image_formats import EXTENSIONS
 
 
@@ -24,6 +28,14 @@ def test_predict_prints_a_table_and_writes_probabilities(folder, tmp_path):
     assert rows[0] == ["file", "class", "blue", "red"]
     assert rows[2] == [str(folder / "images" / "b.png"), "blue", "0.880797", "0.119203"]
     assert len(rows) == 4
+
+
+def test_a_name_that_is_not_text_can_be_written(tmp_path):
+    made = [Prediction(Path(os.fsdecode(b"\xff.png")), np.array([0.25, 0.75], np.float32))]
+    write_csv(tmp_path / "out.csv", made, class_names=["a", "b"])
+    [_, row] = csv.reader((tmp_path / "out.csv").read_text().splitlines())
+    assert row[1:] == ["b", "0.250000", "0.750000"]
+    assert row[0].endswith(".png")
 
 
 @pytest.mark.compiler

@@ -1,8 +1,10 @@
 """The model card of a run, from a document whose numbers are known."""
 
 import copy
+from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from small_files import save_colours
 
 from compression.artifact import read_contents
@@ -71,6 +73,13 @@ def test_the_card_states_the_facts(contents, metrics):
         assert line in card.splitlines()
     assert "8.00 times smaller" in card
     assert "Damaged images" in card
+
+
+def test_the_card_of_a_grey_network(contents, metrics):
+    assert "8x8 RGB pixels." in make_model_card(contents, metrics)
+    grey = structs.replace(contents.card.input, channels=1, mean=[0.5], std=[0.5])
+    contents = replace(contents, card=structs.replace(contents.card, input=grey))
+    assert "8x8 grey pixels." in make_model_card(contents, metrics)
 
 
 def test_the_worst_of_many_classes_are_shown(contents, metrics):
