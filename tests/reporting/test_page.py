@@ -1,5 +1,6 @@
 """Pages made from invented records: nothing is loaded, every text is escaped, and every number is there."""
 
+import itertools
 import json
 import re
 
@@ -303,11 +304,30 @@ def test_limits_of_an_axis():
 def test_collapsed_models_do_not_flatten_the_others():
     points = [CostPoint(index, 1.0 + index, 90.0, "a", "grid") for index in range(3)]
     spec = make_cost_spec(
-        [*points, CostPoint(3, 2.0, 10.0, "b", "grid")], front=[], dense=[], cost="x", accuracy="y", log=False
+        [*points, CostPoint(3, 2.0, 10.0, "b", "grid")], front=[0, 3], dense=[], cost="x", accuracy="y", log=False
     )
     scale = next(one for one in spec["scales"] if one["name"] == "y")
     assert scale["domain"][0] > 40
-    assert scale["clamp"]
+    rows = {one["name"]: [row.get("id") for row in one["values"]] for one in spec["data"]}
+    assert rows["points"] == [0, 1, 2]
+    assert rows["lower"] == [3]
+    assert rows["front"] == [None]
+    assert "1 below 65 %, lowest 10.0 %" in draw_svg(spec, name="a")
+
+
+def test_a_control_character_in_a_text_is_replaced():
+    svg = draw_svg(make_line_spec([Series("a\x07\udc80b", [(0, 1.0), (1, 2.0)])], x="x\x00", y="y\n"), name="a")
+    assert "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b" in svg
+
+
+def test_each_note_of_a_point_has_its_line():
+    notes = ["best accuracy", "best compression", "best balanced"]
+    points = [CostPoint(0, 1.0, 90.0, "a", "grid", notes=notes), CostPoint(1, 2.0, 91.0, "b", "grid")]
+    spec = make_cost_spec(points, front=[0], dense=[], cost="x", accuracy="y", log=False)
+    [rows] = [one["values"] for one in spec["data"] if one["name"] == "notes"]
+    assert [row["note"] for row in rows] == notes
+    heights = [row["at"] for row in rows]
+    assert all(low - high > 12.9 for high, low in itertools.pairwise(heights))
 
 
 def test_a_chart_of_one_point_and_one_axis_is_drawn():

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TypeVar
 
 from matplotlib import font_manager
+from matplotlib.textpath import TextToPath
 
 MAX_CLASSES = 20
 
@@ -14,11 +15,27 @@ _T = TypeVar("_T")
 def label_class(name: str, *, limit: int = 20) -> str:
     """Return the name as one line of at most ``limit`` characters that matplotlib draws as it stands.
 
-    Characters that the font lacks become question marks; a dollar sign does not start a formula.
+    A longer name is cut in the middle, because names of similar classes often begin alike. Characters that the font
+    lacks become question marks; a dollar sign does not start a formula.
     """
     name = "".join(char if _has_glyph(char) else "?" for char in " ".join(name.split()))
-    name = name if len(name) <= limit else f"{name[: limit - 1].rstrip()}…"
+    if len(name) > limit:
+        end = max(limit - 1, 1) // 2
+        name = f"{name[: max(limit - 1 - end, 1)].rstrip()}…{name[len(name) - end :].lstrip()}"
     return name.replace("$", r"\$")
+
+
+def fit_label(name: str, *, width: float, size: float, before: str = "", after: str = "") -> str:
+    """Return the name between ``before`` and ``after``, cut until all is at most ``width`` points wide.
+
+    ``size`` is that of the font, in points.
+    """
+    font = font_manager.FontProperties(size=size)
+    for limit in range(min(len(name), 60), 2, -1):
+        text = f"{before}{label_class(name, limit=limit)}{after}"
+        if TextToPath().get_text_width_height_descent(text, font, ismath=False)[0] <= width:
+            return text
+    return f"{before}{label_class(name, limit=2)}{after}"
 
 
 def keep_worst(rows: Sequence[_T]) -> Sequence[_T]:

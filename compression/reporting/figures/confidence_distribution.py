@@ -64,7 +64,10 @@ def _draw_reliability(axes: Axes, confidence: Mapping[str, Any]) -> None:
     axes.set_title("Reliability; larger marks: more images", fontsize=TEXT, loc="left", pad=4)
     axes.set_xlabel("mean confidence of the bin", fontsize=TEXT)
     axes.set_ylabel("share of right predictions", fontsize=TEXT)
-    legend = axes.legend(fontsize=SMALL, frameon=False, loc="upper left", title="expected calibration error")
+    # Curves of a model with too little confidence pass above the diagonal.
+    first = [row["accuracy"] > row["confidence"] + 0.1 for row in confidence["bins"] if row["images"]]
+    place = "lower right" if any(first[: len(first) // 2]) else "upper left"
+    legend = axes.legend(fontsize=SMALL, frameon=False, loc=place, title="expected calibration error")
     legend.set_alignment("left")
     legend.get_title().set_fontsize(SMALL)
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from compression.reporting.figures import DPI
-from compression.reporting.figures.class_labels import label_class
+from compression.reporting.figures.class_labels import fit_label
 from compression.reporting.figures.example_grid import fit_image
 from compression.reporting.figures.style import INK, SMALL, TEXT, TITLE
 
@@ -25,7 +25,8 @@ def draw_contact_sheet(rows: Sequence[tuple[str, int, Sequence[NDArray[np.uint8]
     axes = figure.add_axes((0, 0, 1, 1))
     for number, (name, count, images) in enumerate(rows):
         y = _TOP + number * step
-        axes.text(8, y + _BOX / 2 - 6, label_class(name, limit=18), fontsize=TEXT, va="bottom")
+        label = fit_label(name, width=(_NAMES - 16) * 72 / DPI, size=TEXT)
+        axes.text(8, y + _BOX / 2 - 6, label, fontsize=TEXT, va="bottom")
         axes.text(8, y + _BOX / 2 - 2, f"{count:,} images", fontsize=SMALL, color=INK, va="top")
         for place, image in enumerate(images):
             fitted = fit_image(image, side=_BOX)

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from compression.reporting.figures.class_labels import label_class
+from compression.reporting.figures.class_labels import fit_label
 from compression.reporting.figures.style import ACCENT, SMALL
 
 DOTS = 120
 # Dots of the picture: the box of an image, the space right of it, the height of a caption.
 _BOX, _SPACE, _CAPTION = 96, 56, 52
+# Dots between the captions of two images.
+_APART = 10
 CELL_WIDTH, CELL_HEIGHT = (_BOX + _SPACE) / DOTS, (_BOX + _CAPTION) / DOTS
 
 
@@ -66,7 +68,8 @@ def fit_image(image: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
 def caption(word: str, name: str, *, confidence: float | None = None) -> str:
     """Return e.g. ``now cat 0.93``, short enough for a cell."""
     number = "" if confidence is None else f" {write_confidence(confidence)}"
-    return f"{word} {label_class(name, limit=20 - len(word) - len(number))}{number}".strip()
+    width = (_BOX + _SPACE - _APART) * 72 / DOTS
+    return fit_label(name, width=width, size=SMALL, before=f"{word} ".lstrip(), after=number)
 
 
 def write_confidence(confidence: float) -> str:

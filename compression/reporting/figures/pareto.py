@@ -87,7 +87,8 @@ def draw_pareto(
     _draw_points(axes, points, colours, bottom)
     for index, (x, y) in enumerate(dense):
         style: dict[str, Any] = {"color": "black", "marker": "*", "markersize": 11, "linestyle": "none"}
-        axes.plot([x], [max(y, bottom)], zorder=6, label="dense, uncompressed" if not index else None, **style)
+        shown = max(y, axes.get_ylim()[0])
+        axes.plot([x], [shown], zorder=6, label="dense, uncompressed" if not index else None, **style)
     if len(dense) == 1:
         axes.axhline(dense[0][1], color="black", linewidth=0.8, linestyle="--", zorder=1)
     _draw_key(figure, axes, points, front, axis, colours, bottom)
@@ -109,7 +110,8 @@ def _set_limits(axes: Axes, points: Sequence[Point], dense: Sequence[tuple[float
     seen = sum(point.y >= top - COLLAPSED_POINTS for point in points)
     # Collapsed models would compress the others into a line, so they are only marked at the lower edge.
     cut = bottom < top - COLLAPSED_POINTS and 2 * seen >= len(points)
-    bottom = top - COLLAPSED_POINTS if cut else bottom
+    limit = top - COLLAPSED_POINTS if cut else -math.inf
+    bottom = min(y for y in ys if y >= limit)
     margin = max(0.06 * (top - bottom), 0.05)
     axes.set_ylim(bottom - margin, top + margin)
     xs = [point.x for point in points] + [x for x, _ in dense]
@@ -123,7 +125,7 @@ def _set_limits(axes: Axes, points: Sequence[Point], dense: Sequence[tuple[float
         axes.set_xscale("log")
         axes.set_xlim(low, high)
         _set_ticks(axes, low, high, axis)
-    return bottom if cut else -math.inf
+    return limit
 
 
 def _set_ticks(axes: Axes, low: float, high: float, axis: Axis) -> None:
@@ -206,7 +208,7 @@ def _draw_key(
     wanted += [index for index in _spaced(front) if index not in wanted and points[index].y >= bottom]
     numbered: dict[int, int] = {}
     lines: list[tuple[str, Point]] = []
-    places = {index: _place(axes, points[index], bottom) for index in wanted}
+    places = {index: _place(axes, points[index]) for index in wanted}
     kept: list[int] = []
     beside: dict[int, int] = {}
     for index in wanted:
@@ -240,12 +242,12 @@ def _draw_key(
     figure.legend(handles, labels, loc="lower left", bbox_to_anchor=anchor, fontsize=SMALL, frameon=False)
 
 
-def _place(axes: Axes, point: Point, bottom: float) -> tuple[float, float]:
+def _place(axes: Axes, point: Point) -> tuple[float, float]:
     """Return the position of a point within the axes, in inches."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     scale = math.log if axes.get_xscale() == "log" else float
     x = (scale(point.x) - scale(left)) / (scale(right) - scale(left))
-    return x * _AXES_WIDTH, (max(point.y, bottom, low) - low) / (high - low) * _AXES_HEIGHT
+    return x * _AXES_WIDTH, (max(point.y, low) - low) / (high - low) * _AXES_HEIGHT
 
 
 def _spaced(front: Sequence[int]) -> list[int]:

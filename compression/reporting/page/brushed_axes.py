@@ -1,5 +1,6 @@
 """Chart of parallel coordinates: a line per configuration, and a brush on every axis."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from compression.reporting.page.cost_chart import FADED, IS_POINTED, IS_SHOWN, S
 # Pixels between two axes, at least, and the width of the zone around an axis in which a brush can be drawn.
 _SPACE, _ZONE, _BEYOND = 92, 44, 10
 _RIGHT = 46
+# Characters of a line that is as wide as the space between two axes.
+_LINE = 15
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,14 @@ def make_brushed_spec(axes: Sequence[BrushedAxis], lines: Sequence[BrushedLine])
     brushes = [f"brush{index}" for index in range(len(axes))]
     least = _SPACE * max(len(axes) - 1, 1)
     left = min(24 + 6.2 * max((len(text) for _, text in axes[0].marks), default=0), 150)
+    names = [[line for part in axis.name.split("\n") for line in textwrap.wrap(part, _LINE)] for axis in axes]
+    top = 16 + 14 * max(map(len, names))
     spec = frame(
         width=least + left + _RIGHT,
-        height=330,
+        height=286 + top,
         left=left,
         right=_RIGHT,
-        top=44,
+        top=top,
         bottom=12,
         least=least,
         marks={"brushes": brushes},
@@ -66,7 +71,7 @@ def make_brushed_spec(axes: Sequence[BrushedAxis], lines: Sequence[BrushedLine])
         {"name": "long", "source": "rows", "transform": [{"type": "fold", "fields": keys, "as": ["axis", "height"]}]},
         {
             "name": "axes",
-            "values": [{"axis": key, "name": axis.name.split("\n")} for key, axis in zip(keys, axes, strict=True)],
+            "values": [{"axis": key, "name": name} for key, name in zip(keys, names, strict=True)],
         },
         {
             "name": "marks",

@@ -46,8 +46,10 @@ def frame(
     }
 
 
-def make_axis(orient: str, scale: str, *, title: str, grid: bool = False, **more: Any) -> dict[str, Any]:
-    """Return an axis of Vega; ``more`` are further keys of it."""
+def make_axis(
+    orient: str, scale: str, *, title: str | Sequence[str], grid: bool = False, **more: Any
+) -> dict[str, Any]:
+    """Return an axis of Vega; a ``title`` may have several lines, and ``more`` are further keys of the axis."""
     return {"orient": orient, "scale": scale, "title": title, "grid": grid, "labelOverlap": "greedy", **more}
 
 

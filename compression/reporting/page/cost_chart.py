@@ -7,6 +7,7 @@ from typing import Any
 
 from compression.reporting.collapse import COLLAPSED_POINTS
 from compression.reporting.page.chart_style import (
+    GREY,
     HALO,
     INK,
     NUMBER,
@@ -30,7 +31,8 @@ FADED = 0.1
 class CostPoint:
     """A configuration: its cost ``x``, its accuracy ``y`` in percent with half its 95 % interval, and its group.
 
-    ``facts`` are shown beside its name when the reader points at it. ``note`` is written beside the point.
+    ``facts`` are shown beside its name when the reader points at it. ``notes`` are written beside the point, each on a
+    line of its own.
     """
 
     id: int
@@ -40,7 +42,7 @@ class CostPoint:
     group: str
     half_width: float | None = None
     facts: Mapping[str, str] | None = None
-    note: str = ""
+    notes: Sequence[str] = ()
 
 
 def make_cost_spec(
@@ -55,20 +57,25 @@ def make_cost_spec(
 ) -> dict[str, Any]:
     """Return the Vega specification. ``front`` are ids, ``dense`` pairs of cost and accuracy in percent.
 
-    ``cost`` and ``accuracy`` are the titles of the axes. With ``log``, costs are drawn on a logarithmic axis.
+    ``cost`` and ``accuracy`` are the titles of the axes. With ``log``, costs are drawn on a logarithmic axis. Collapsed
+    models get a grey mark at the lower edge, and are not part of the front.
     """
+    limit = _find_limit([point.y for point in points], [y for _, y in dense])
+    lower = [point for point in points if point.y < limit]
     groups = list(dict.fromkeys(point.group for point in points))
-    low = _find_bottom([point.y for point in points], [y for _, y in dense])
     xs, ys = [point.x for point in points] + [x for x, _ in dense], [point.y for point in points]
     ys += [y for _, y in dense]
+    low = min(y for y in ys if y >= limit)
     x_domain = pad_domain(xs, log=log)
     ticks = {"values": list_log_ticks(*x_domain)} if log else {"tickCount": 5}
-    kept = sorted((point for point in points if point.id in set(front)), key=lambda point: point.x)
-    spec = frame(right=24, bottom=66 if len(groups) > 1 else 44, height=290 if len(groups) > 1 else 268)
+    kept = sorted((point for point in points if point.id in set(front) and point.y >= limit), key=lambda point: point.x)
+    below = (22 if len(groups) > 1 else 0) + (15 if lower else 0)
+    spec = frame(right=24, bottom=44 + below, height=268 + below)
     spec["signals"] = list(SIGNALS)
     spec["data"] = [
-        {"name": "points", "values": [_describe(point) for point in points]},
-        {"name": "front", "values": [{"x": point.x, "y": max(point.y, low)} for point in kept]},
+        {"name": "points", "values": [_describe(point) for point in points if point.y >= limit]},
+        {"name": "lower", "values": [_describe(point) for point in lower]},
+        {"name": "front", "values": [{"x": point.x, "y": point.y} for point in kept]},
         {"name": "dense", "values": [{"x": x, "y": y} for x, y in dense]},
     ]
     y_domain = pad_domain([low, max(ys)])
@@ -92,9 +99,12 @@ def make_cost_spec(
         {"name": "colour", "type": "ordinal", "domain": groups, "range": colour_groups(groups)},
         {"name": "shape", "type": "ordinal", "domain": groups, "range": list(SHAPES)},
     ]
+    titles = [cost]
+    if lower:
+        titles.append(f"grey: {len(lower):,} below {limit:.0f} %, lowest {min(one.y for one in lower):.1f} %")
     spec["axes"] = [
         make_axis("left", "y", title=accuracy, grid=True, tickCount=5),
-        make_axis("bottom", "x", title=cost, format=NUMBER, **ticks),
+        make_axis("bottom", "x", title=titles, format=NUMBER, **ticks),
     ]
     if len(groups) > 1:
         spec["legends"] = [
@@ -103,11 +113,13 @@ def make_cost_spec(
     notes, marked = _mark_points(len(points))
     # Points lie over names, because a name can be guessed from a part.
     spec["marks"] = [*_mark_front(fewer_is_better), *notes, *_mark_dense(), *marked]
+    if lower:
+        spec["marks"].append(_mark_lower())
     return spec
 
 
-def _find_bottom(ys: Sequence[float], dense: Sequence[float]) -> float:
-    """Return the lowest accuracy to show. Collapsed models are drawn at the lower edge if most points are far above."""
+def _find_limit(ys: Sequence[float], dense: Sequence[float]) -> float:
+    """Return the lowest accuracy to show. Collapsed models are below it if most points are far above."""
     top = max([*ys, *dense])
     seen = sum(y >= top - COLLAPSED_POINTS for y in ys)
     bottom = min([*ys, *dense])
@@ -131,12 +143,12 @@ def _place_notes(
 
     middle = math.sqrt(math.prod(x_domain)) if log else sum(x_domain) / 2
     low, high = y_domain
-    noted = [point for point in points if point.note]
-    wanted = [height * (high - max(point.y, low)) / (high - low) + 13 for point in noted]
+    noted = [(point, line, note) for point in points for line, note in enumerate(point.notes, 1)]
+    wanted = [height * (high - max(point.y, low)) / (high - low) + 13 * line for point, line, _ in noted]
     places = spread_out(wanted, gap=13, low=6, high=height - 6)
     return [
-        {"id": point.id, "x": point.x, "at": at, "note": point.note, "align": "right" if point.x > middle else "left"}
-        for point, at in zip(noted, places, strict=True)
+        {"id": point.id, "x": point.x, "at": at, "note": note, "align": "right" if point.x > middle else "left"}
+        for (point, _, note), at in zip(noted, places, strict=True)
     ]
 
 
@@ -152,6 +164,20 @@ def _mark_dense() -> list[dict[str, Any]]:
         {"type": "symbol", "from": {"data": "dense"}, "encode": {"update": {**at, **star}}},
         {"type": "text", "from": {"data": "dense"}, "encode": {"update": {**at, **beside}}},
     ]
+
+
+def _mark_lower() -> dict[str, Any]:
+    """Return the marks of collapsed models at the lower edge."""
+    symbol = {
+        "x": {"scale": "x", "field": "x"},
+        "y": {"signal": "height - 4"},
+        "shape": {"value": "triangle-down"},
+        "size": [{"test": IS_POINTED, "value": 150}, {"value": 45}],
+        "fill": {"value": GREY},
+        "opacity": [{"test": IS_SHOWN, "value": 1}, {"value": FADED}],
+        "tooltip": {"field": "tip"},
+    }
+    return {"type": "symbol", "from": {"data": "lower"}, "encode": {"update": symbol}}
 
 
 def _mark_front(fewer_is_better: bool) -> list[dict[str, Any]]:

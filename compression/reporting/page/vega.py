@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+# All that XML does not allow, but for single halves of surrogate pairs, which JSON cannot hold in UTF-8 either.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
+
 
 @cache
 def read_javascript() -> str:
@@ -27,8 +30,18 @@ def draw_svg(spec: Mapping[str, Any], *, name: str) -> str:
     """Return the chart of a Vega specification as an SVG element. Its ids start with ``name``, unique in the page."""
     import vl_convert
 
-    svg = vl_convert.vega_to_svg(json.dumps(spec), allowed_base_urls=[])
+    # A control character in a text stops the renderer, and with it Python.
+    svg = vl_convert.vega_to_svg(json.dumps(_clean(spec)), allowed_base_urls=[])
     # The page describes the drawing, so its parts need no roles of their own.
     svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", svg).replace("<svg ", '<svg aria-hidden="true" ', 1)
     # Every drawing numbers its clip paths from 0.
     return re.sub(r'(id="|url\(#)(?=clip|gradient)', rf"\g<1>{name}-", svg)
+
+
+def _clean(value: Any) -> Any:
+    """Return a part of a specification whose texts have no control characters."""
+    if isinstance(value, str):
+        return value if value.isprintable() else _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, Mapping):
+        return {key: _clean(one) for key, one in value.items()}
+    return [_clean(one) for one in value] if isinstance(value, list | tuple) else value

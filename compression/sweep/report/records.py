@@ -4,8 +4,10 @@ A damaged, truncated or newer record of a job raises no error: the job gets a re
 """
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,9 +183,14 @@ def _read_overrides(measured: Measured | None) -> dict[str, Any]:
 def parse_value(text: str) -> Any:
     """Return a value of the command line as a number, bool, None or text."""
     try:
-        return _plain(yaml.safe_load(text))
+        found = _plain(yaml.safe_load(text))
     except yaml.YAMLError:
         return text
+    # YAML reads 1e-05, which has no dot, as text.
+    with suppress(ValueError):
+        if isinstance(found, str) and math.isfinite(float(found)):
+            return float(found)
+    return found
 
 
 def _find_axes(

@@ -60,7 +60,7 @@ def _make_point(against: str, index: int, one: Configuration, picks: Sequence[Pi
         group=describe_kind(one.kind) if one.is_baseline else "runs" if one.kind == RUN else "grid",
         half_width=None if one.score.half_width is None else 100 * one.score.half_width,
         facts=_list_facts(one),
-        note=", ".join(pick.title for pick in picks if pick.chosen is one),
+        notes=[pick.title for pick in picks if pick.chosen is one],
     )
 
 

@@ -15,7 +15,7 @@ from compression.sweep.report.job_table import define_columns, make_rows, to_csv
 from compression.sweep.report.leaderboard import make_answer
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.picks import make_picks
-from compression.sweep.report.records import read_records
+from compression.sweep.report.records import parse_value, read_records
 from compression.sweep.report.suggestion import propose
 from compression.sweep.report.sweep_report import SweepResult, make_summary, to_markdown
 
@@ -185,3 +185,21 @@ def test_axes_keep_the_order_of_the_plan(folder, metrics):
     folder.plan["axes"] = {"sparsity": [0.9, 0.5], "weight_bits": [8, 6]}
     folder.add("a", {"weight_bits": 6, "sparsity": 0.5, "extra": [1, 2]}, metrics=metrics())
     assert read_records(folder.path).axes == {"sparsity": (0.9, 0.5), "weight_bits": (8, 6), "extra": ("[1, 2]",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-05", 1e-05),
+        ("1e-4", 0.0001),
+        ("0.001", 0.001),
+        ("8", 8),
+        ("true", True),
+        ("null", None),
+        ("nan", "nan"),
+        ("[1,2]", "[1, 2]"),
+        ("iterative_l1", "iterative_l1"),
+    ],
+)
+def test_values_of_the_command_line(text, value):
+    assert parse_value(text) == value

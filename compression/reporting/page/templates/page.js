@@ -74,7 +74,7 @@
   const compare = (a, b) => {
     const [x, y] = [a.dataset.sort, b.dataset.sort];
     if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
-    return x !== "" && y !== "" && !Number.isNaN(+x) && !Number.isNaN(+y) ? x - y : x.localeCompare(y);
+    return x !== "" && y !== "" && !Number.isNaN(+x) && !Number.isNaN(+y) ? x - y : x.localeCompare(y, undefined, { numeric: true });
   };
 
   const sortBy = (table, index, descending) => {
