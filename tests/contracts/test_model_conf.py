@@ -41,7 +41,7 @@ def test_a_custom_model_requires_a_target():
 
 @pytest.mark.parametrize("path", sorted((CONF / "storage").glob("*.yaml")), ids=lambda path: path.stem)
 def test_storage_files_name_a_codec(path):
-    assert read(path) == {"codec": path.stem, "fold_bn": True}
+    assert read(path) == {"defaults": ["base/shared", "_self_"], "codec": path.stem}
     assert get_allowed(path.stem)
 
 
