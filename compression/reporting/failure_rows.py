@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from compression.analysis.verdict import format_p
 from compression.core.errors import printable
 
 # A row of the result table: metric, dense, compressed, improvement.
@@ -47,7 +48,7 @@ def failures_to_markdown(
         lines += ["| class that lost | change | 95 % interval | p, corrected |", "|---|---:|---:|---:|"]
         lines += [
             f"| {escape_markdown(one['name'])} | {100 * one['change']:+.2f} points | "
-            f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f} | {one['p_corrected']:.3f} |"
+            f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f} | {format_p(one['p_corrected']).removeprefix('= ')} |"
             for one in payers
         ]
         lines.append("")

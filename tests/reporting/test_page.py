@@ -17,7 +17,7 @@ from compression.reporting.page.cost_chart import CostPoint, make_cost_spec
 from compression.reporting.page.embedded_pictures import embed_picture
 from compression.reporting.page.failure_document import read_failure_document
 from compression.reporting.page.failure_page import make_failure_page
-from compression.reporting.page.failure_sections import format_p
+from compression.reporting.page.failure_sections import format_p_value
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Cell, Chart, Details, Gallery, Page, Section, Table, Text
 from compression.reporting.page.rendering import render_page
@@ -229,9 +229,11 @@ def test_a_failure_record_without_models_is_refused():
         read_failure_document({"schema_version": 1, "models": {}})
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0004, "< 0.001"), (0.034, "0.034"), (1.0, "1.000")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.00001, "< 0.0001"), (0.0004, "0.0004"), (0.034, "0.034"), (1.0, "1.00")]
+)
 def test_p_values(value, text):
-    assert format_p(value) == text
+    assert format_p_value(value) == text
 
 
 def test_unknown_keys_of_a_record_are_ignored():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from compression.analysis.verdict import format_p
 from compression.reporting.page.embedded_pictures import embed_pictures
 from compression.reporting.page.failure_document import (
     Change,
@@ -80,15 +81,15 @@ def format_interval(interval: Interval) -> str:
     return f"{100 * interval.value:.2f} %{limits}"
 
 
-def format_p(value: float | None) -> str:
-    """Return a p-value as text, e.g. ``0.034`` or ``< 0.001``."""
-    return "-" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+def format_p_value(value: float | None) -> str:
+    """Return a p-value for a table, e.g. ``0.034`` or ``< 0.0001``; ``-`` for None."""
+    return "-" if value is None else format_p(value).removeprefix("= ")
 
 
 def _describe_change(change: Change) -> list[Block]:
     flipped = (
         f"{change.worsened:,} test images are right in the dense model only, {change.improved:,} in the compressed "
-        f"model only (McNemar's exact test: p {_equals(change.p_value)})."
+        f"model only (McNemar's exact test: p {'= -' if change.p_value is None else format_p(change.p_value)})."
     )
     columns = ("class", "images", "change, points", "95 % interval", "worsened", "improved", "p, corrected")
     rows = [_describe_class_change(one) for one in change.classes]
@@ -108,7 +109,7 @@ def _describe_change(change: Change) -> list[Block]:
 def _describe_class_change(one: ClassChange) -> list[str]:
     limits = "-" if one.low is None or one.high is None else f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
     counts = [f"{one.worsened:,}", f"{one.improved:,}"]
-    return [one.name, f"{one.images:,}", f"{100 * one.change:+.2f}", limits, *counts, format_p(one.p_corrected)]
+    return [one.name, f"{one.images:,}", f"{100 * one.change:+.2f}", limits, *counts, format_p_value(one.p_corrected)]
 
 
 def _describe_model(model: ModelFailures, dense: ModelFailures | None, name: str) -> list[Block]:
@@ -188,11 +189,6 @@ def _name_class(one: NamedClass | None) -> str:
 
 def _between(low: float, high: float) -> str:
     return f" ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def _equals(p_value: float | None) -> str:
-    text = format_p(p_value)
-    return text if text.startswith("<") else f"= {text}"
 
 
 def _percent(fraction: float | None) -> str:
