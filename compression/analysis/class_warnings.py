@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from compression.core.errors import printable
+from compression.core.text import shorten
 
 # Classes named in a line.
 _MOST = 5
@@ -22,10 +23,9 @@ def list_class_warnings(
     lines = []
     missed = [index for index in present if not hits[index]]
     if missed:
-        shown = ", ".join(f"{names[index]} (0 of {images[index]:,})" for index in missed[:_MOST])
-        more = f" and {len(missed) - _MOST:,} more" if len(missed) > _MOST else ""
+        shown = shorten([f"{names[index]} (0 of {images[index]:,})" for index in missed], limit=_MOST)
         what = "class" if len(missed) == 1 else "classes"
-        lines.append(f"{model} has 0 % on {what} {shown}{more}")
+        lines.append(f"{model} has 0 % on {what} {shown}")
     largest, total = max(present, key=lambda index: images[index]), sum(images)
     if sum(hits) <= images[largest]:
         lines.append(

@@ -12,10 +12,10 @@ from compression.commands.labelled_images import DATASETS
 from compression.commands.text_table import format_table
 from compression.core.errors import printable
 from compression.core.preparation import Preparation
+from compression.core.text import count_noun
 from compression.data.base import ImageData
 from compression.data.image_facts import count_kinds, describe_aspects, find_aspects, write_aspect
 from compression.data.intake_check import Intake, describe_missed
-from compression.data.options import count_noun
 from compression.data.walk_folder import PassedOver
 from compression.system.extras import require_packages
 

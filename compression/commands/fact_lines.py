@@ -6,6 +6,7 @@ from typing import Any
 from compression.core.file_facts import FileFacts, Validation, read_facts
 from compression.core.model_card import ModelCard
 from compression.core.proportion import wilson_interval
+from compression.core.text import shorten
 
 # Classes that are listed by name.
 _MOST = 10
@@ -36,14 +37,12 @@ def _describe_validation(found: Validation, names: list[str]) -> dict[str, str]:
     hits, total = sum(found.correct), sum(found.images)
     low, high = wilson_interval(hits, total)
     by_class = sorted(found.recalls.items(), key=lambda one: (one[1], one[0]))
-    shown = ", ".join(f"{names[index]} {100 * recall:.1f} %" for index, recall in by_class[:_MOST])
-    more = f" and {len(by_class) - _MOST:,} more" if len(by_class) > _MOST else ""
     return {
         "validation": (
             f"{100 * found.accuracy:.2f} % of {total:,} held-out training images "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %), balanced {100 * found.balanced_accuracy:.2f} %"
         ),
-        "by class": f"{shown}{more}",
+        "by class": shorten([f"{names[index]} {100 * recall:.1f} %" for index, recall in by_class], limit=_MOST),
     }
 
 

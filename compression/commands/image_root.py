@@ -10,11 +10,11 @@ import torch
 from compression.artifact import Artifact
 from compression.commands.labelled_images import LabelledImages, match_classes, relabel
 from compression.core.errors import InputError
+from compression.core.text import shorten
 from compression.data.base import Split
 from compression.data.image_folder import FileImages
 from compression.data.image_scan import decode_files
 from compression.data.listing import FolderListing, list_folder, refuse_faults
-from compression.data.options import shorten
 
 # Bytes of pixels that are kept in memory at most, as in data.resident_limit_mib.
 _RESIDENT_BYTES = 4096 << 20

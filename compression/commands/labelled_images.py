@@ -10,8 +10,8 @@ import torch
 from compression.artifact import Artifact
 from compression.commands.run_settings import RunSettings, read_run_settings
 from compression.core.errors import InputError
+from compression.core.text import shorten
 from compression.data.base import Dataset, Split
-from compression.data.options import shorten
 
 DATASETS = {"digits": "compression.data.digits.Digits", "cifar10": "compression.data.cifar10.Cifar10"}
 _FOLDER = "compression.data.image_folder.ImageFolder"

@@ -15,10 +15,10 @@ from torch import Tensor
 from compression.artifact import Artifact
 from compression.commands.processor_note import describe_saturation
 from compression.core.errors import InputError, printable
+from compression.core.text import count_noun, shorten
 from compression.data.decode import read_image
 from compression.data.image_formats import EXTENSIONS, is_image
 from compression.data.normalization import normalize
-from compression.data.options import count_noun, shorten
 from compression.data.walk_folder import walk_folder
 from compression.runtimes.engines import ENGINES, check_engine, load_ready, make_runtime
 from compression.runtimes.runtime import Predictor

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.core.errors import InputError
-from compression.data.options import count_noun, shorten
+from compression.core.text import count_noun, shorten
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compression.core.errors import InputError
-from compression.data.options import shorten
+from compression.core.text import shorten
 
 
 def refuse_extra_level(root: Path, classes: Mapping[str, Sequence[str]]) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compression.core.errors import InputError
+from compression.core.text import count_noun, shorten
 from compression.data.equal_images import Overlap, Pairs, describe_conflicts, find_conflicts, find_overlaps, name_pairs
-from compression.data.options import count_noun, shorten
 from compression.data.walk_folder import PassedOver
 
 # Images of the largest class per image of the smallest. Above this ratio accuracy says little.

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compression.core.errors import InputError
+from compression.core.text import count_noun, shorten
 from compression.data.folder_levels import refuse_extra_level
 from compression.data.folder_parts import find_parts
 from compression.data.image_formats import list_extensions
 from compression.data.name_forms import explain_lookalike, find_lookalike
-from compression.data.options import count_noun, shorten
 from compression.data.path_patterns import PathPatterns
 from compression.data.walk_folder import PassedOver, Walk, list_subfolders, walk_folder
 

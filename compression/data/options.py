@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from compression.core.errors import InputError
 from compression.core.preparation import COLOURS, FITS, Colour, Fit
+from compression.core.text import shorten
 
 # One number per channel of an image: three, or one for grey.
 PerChannel = tuple[float, ...]
@@ -173,14 +174,3 @@ def check_group_members(groups: Mapping[str, tuple[str, ...]], class_names: Sequ
                     "allowed is one group per class"
                 )
             seen[member] = group
-
-
-def count_noun(num: int, noun: str) -> str:
-    """Return e.g. ``1 image`` or ``1,200 images``."""
-    return f"{num:,} {noun}" + ("" if num == 1 else "s")
-
-
-def shorten(names: Sequence[str], *, limit: int = 12) -> str:
-    """Return the first ``limit`` names joined by commas, and the number of the others, for a message of one line."""
-    rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

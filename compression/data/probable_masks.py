@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from compression.data.options import shorten
+from compression.core.text import shorten
 
 # Fewer are a coincidence.
 MIN_MASKS = 3

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from compression.core.errors import InputError, first_line
 from compression.core.shared_tensors import without_aliases
+from compression.core.text import shorten
 from compression.models.input_channels import sum_over_inputs
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
@@ -88,7 +89,7 @@ def load_weights_(model: nn.Module, weights: Mapping[str, Tensor], *, source: st
         if key in weights and weights[key].shape != expected[key].shape
     ]
     found = {"missing": missing, "unexpected": unexpected, "of another shape": mismatched}
-    problems = [f"{label}: {_shorten(names)}" for label, names in found.items() if names]
+    problems = [f"{label}: {shorten(names, limit=3)}" for label, names in found.items() if names]
     if problems:
         raise InputError(f"weights of {str(source)!r} do not fit the model: {'; '.join(problems)}")
     model.load_state_dict(weights, strict=False)
@@ -138,8 +139,3 @@ def adapt_weights(
 
 def _has_three_inputs(given: Tensor, wanted: Tensor) -> bool:
     return given.shape == (wanted.shape[0], 3, *wanted.shape[2:])
-
-
-def _shorten(names: list[str], *, limit: int = 3) -> str:
-    rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

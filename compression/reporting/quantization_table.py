@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from compression.core.text import shorten
 from compression.reporting.parity_text import describe_logit_error, describe_optimization
 
 
@@ -58,8 +59,7 @@ def _name_floats(parity: Mapping[str, Any]) -> str:
     names = [
         f"{layer['name']} ({layer['op']})" for layer in parity["executed_layers"]["layers"] if not layer["integer"]
     ]
-    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    return f" ({shown})" if names else ""
+    return f" ({shorten(names, limit=6)})" if names else ""
 
 
 def _describe_cpu(cpu: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from yaml import YAMLError
 from compression.config.run_name import collect_settings
 from compression.config.sweep_environment import SWEEP_RECORD
 from compression.core.errors import InputError
+from compression.core.text import shorten
 
 # Hydra writes the configuration of a run here.
 _CONFIG = Path("config") / "config.yaml"
@@ -38,9 +39,8 @@ def refuse_used_name(config: DictConfig) -> None:
         return
     differences = _compare(earlier, collect_settings(config))
     if differences:
-        named = "; ".join(differences[:_MOST])
-        more = f" and {len(differences) - _MOST} more" if len(differences) > _MOST else ""
-        raise InputError(f"name={config.name}: {folder} holds a run with other settings ({named}{more}); {_WAY_OUT}")
+        named = shorten(differences, limit=_MOST, separator="; ")
+        raise InputError(f"name={config.name}: {folder} holds a run with other settings ({named}); {_WAY_OUT}")
 
 
 def refuse_run_folder(folder: Path, *, overwrite: bool) -> None:

@@ -9,7 +9,7 @@ import torch
 from compression.config.rules import result_settings
 from compression.core.errors import InputError
 from compression.core.label_loss import LabelLoss, balance_classes, normalize_weights
-from compression.data.options import shorten
+from compression.core.text import shorten
 from compression.run.code_identity import foreign_code
 from compression.run.context import Context
 

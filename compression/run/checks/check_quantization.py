@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from compression.core.errors import InputError
+from compression.core.text import shorten
 from compression.quantization.bits.bit_allocation import packed_bytes
 from compression.quantization.plan import Plan
 from compression.run.building.configured_plan import left_in_float, plan_for
@@ -30,8 +31,7 @@ def check_quantization(context: Context, model: nn.Module) -> None:
     _check_max_bytes(context, model, plan)
     left = left_in_float(model, plan)
     if left:
-        names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
-        log.info("quantize  left in float: %s", names)
+        log.info("quantize  left in float: %s", shorten(left, limit=4))
 
 
 def _check_max_bytes(context: Context, model: nn.Module, plan: Plan) -> None:

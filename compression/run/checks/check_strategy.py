@@ -11,6 +11,7 @@ from compression.core.errors import InputError
 from compression.core.masks import MaskSet
 from compression.core.seeding import make_generator
 from compression.core.selection import prunable_weights
+from compression.core.text import shorten
 from compression.pruning.compaction import compact
 from compression.pruning.evidence import Evidence
 from compression.pruning.layer_sensitivity import SensitivityTable
@@ -37,8 +38,7 @@ def check_strategy(context: Context, model: nn.Module) -> None:
         _check_compaction(strategy, model)
     unfit = [name for name in strategy.units.whole if name not in protected_weights(model, settings.protect)]
     if unfit:
-        names = ", ".join(unfit[:4]) + (f" and {len(unfit) - 4} more" if len(unfit) > 4 else "")
-        log.info("prune  %s leaves %d layers unpruned: %s", settings.name, len(unfit), names)
+        log.info("prune  %s leaves %d layers unpruned: %s", settings.name, len(unfit), shorten(unfit, limit=4))
 
 
 def _check_start(context: Context) -> None:

@@ -15,6 +15,7 @@ from compression.config.schema import Config
 from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
 from compression.core.json_record import Whole, convert_record
+from compression.core.text import shorten
 from compression.sweep.baselines.overrides import (
     WIDTH,
     compresses,
@@ -141,8 +142,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
             stages=list_made(stages, sweep.folder / name),
         )
     for reason, names in refused.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        print(f"no small dense network beside {names[0]}{more}: {reason}", file=sys.stderr, flush=True)
+        print(f"no small dense network beside {shorten(names, limit=1)}: {reason}", file=sys.stderr, flush=True)
     return list(jobs.values())
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compression.core.sizes import format_size
+from compression.core.text import shorten
 from compression.reporting.figures import save_figure
 from compression.sweep.jobs import STATUSES
 from compression.sweep.report.actual_bits import add_bits, describe_machines
@@ -266,16 +267,13 @@ def _describe_fronts(fronts: Mapping[str, Front]) -> list[str]:
     for against, front in fronts.items():
         if not front.members and not front.unbeaten_baselines:
             continue
-        names = [one.label for one in front.members]
-        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        shown = shorten([one.label for one in front.members], limit=6)
         engines = dict.fromkeys(one.engine for one in front.members if one.engine) if against == "latency" else {}
         fastest = f" in the fastest engine ({', '.join(engines)})" if engines else ""
         lines.append(f"front against {against}{fastest}: {shown or 'none of the grid'}")
         if front.unbeaten_baselines:
-            shown_baselines = front.unbeaten_baselines[:4]
-            baselines = ", ".join(f"{one.label} ({100 * one.score.mean:.1f} %)" for one in shown_baselines)
-            more = len(front.unbeaten_baselines) - 4
-            lines[-1] += f"; not beaten by it: {baselines}" + (f" and {more} more" if more > 0 else "")
+            baselines = [f"{one.label} ({100 * one.score.mean:.1f} %)" for one in front.unbeaten_baselines]
+            lines[-1] += f"; not beaten by it: {shorten(baselines, limit=4)}"
     if any(len({one.place for one in front.members}) < len(front.members) for front in fronts.values()):
         lines.append("members of a front that share a place of the leaderboard (=) differ in cost alone")
     return lines

@@ -1,0 +1,14 @@
+"""Words of messages: a count with its noun, and a long list cut to its first items."""
+
+from collections.abc import Sequence
+
+
+def count_noun(num: int, noun: str) -> str:
+    """Return e.g. ``1 image`` or ``1,200 images``."""
+    return f"{num:,} {noun}" + ("" if num == 1 else "s")
+
+
+def shorten(names: Sequence[str], *, limit: int = 12, separator: str = ", ") -> str:
+    """Return the first ``limit`` names joined by ``separator``, and the number of others: ``a, b and 2 more``."""
+    rest = len(names) - limit
+    return separator.join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,0 +1,16 @@
+"""Counts with their noun, and lists cut to their first items."""
+
+from compression.core.text import count_noun, shorten
+
+
+def test_a_count_has_its_noun():
+    assert [count_noun(num, "image") for num in (0, 1, 1200)] == ["0 images", "1 image", "1,200 images"]
+
+
+def test_a_list_is_cut_to_its_first_items():
+    names = [f"c{number}" for number in range(2000)]
+    assert shorten(names[:2], limit=2) == "c0, c1"
+    assert shorten(names[:3], limit=2) == "c0, c1 and 1 more"
+    assert shorten(names, limit=1) == "c0 and 1,999 more"
+    assert shorten(names[:3], limit=2, separator="; ") == "c0; c1 and 1 more"
+    assert shorten([]) == ""
