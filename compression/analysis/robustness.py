@@ -23,6 +23,8 @@ CONTRAST = (0.75, 0.4, 0.15)
 JPEG = (80, 58, 40)
 
 STRENGTHS = (1, 2, 3)
+# Robustness takes twelve passes over at most this many test images.
+MOST_IMAGES = 10_000
 
 
 @torch.inference_mode()

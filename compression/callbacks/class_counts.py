@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from compression.core.accuracy import count_hits_of
 from compression.tasks.classification import Batch
 
 
@@ -34,7 +35,6 @@ class ClassCounts(Callback):
         """Count a batch. ``outputs`` are its logits."""
         del trainer, pl_module, batch_idx, dataloader_idx
         assert isinstance(outputs, Tensor)
-        labels = batch[1]
-        right = outputs.argmax(1) == labels
-        self.hits += torch.bincount(labels[right].cpu(), minlength=self.num_classes)
-        self.totals += torch.bincount(labels.cpu(), minlength=self.num_classes)
+        hits, totals = count_hits_of(outputs, batch[1], self.num_classes)
+        self.hits += hits
+        self.totals += totals

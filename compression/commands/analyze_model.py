@@ -22,14 +22,12 @@ from compression.core.preparation import COLOUR_NAMES
 from compression.data.base import Split
 from compression.data.batches import Batches
 from compression.data.hashing import count_threads
-from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD, normalize
+from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD, on_pixels
 from compression.data.subsets import read_pixels, take_spread
 from compression.system.extras import require_packages
 
 # The engine of the analysis. Its kernels run integers as integers.
 ENGINE = "onnxruntime"
-# Robustness takes twelve passes over at most this many test images.
-ROBUSTNESS_IMAGES = 10_000
 
 Model = Callable[[Tensor], Tensor]
 
@@ -76,7 +74,7 @@ def analyze_file(file: ComparedFile, against: ComparedFile | None, *, how: Analy
     arguments. Raises InputError for images that do not fit, before any model runs.
     """
     # Imported late, because they need SciPy.
-    from compression.analysis.robustness import measure_robustness
+    from compression.analysis.robustness import MOST_IMAGES, measure_robustness
     from compression.reporting.failure_record import make_failure_record
     from compression.reporting.write_failures import write_failures
     from compression.run.report.run_html import write_failure_html
@@ -84,14 +82,19 @@ def analyze_file(file: ComparedFile, against: ComparedFile | None, *, how: Analy
     images = find_images(how.data, file.artifact, run_folder=file.path.parent, num_workers=how.num_workers)
     files = {"model": file} if against is None else {"dense": against, "compressed": file}
     models = {name: _open_model(one.artifact, file.artifact, how) for name, one in files.items()}
-    held_out, pixels = images.held_out, _read(take_spread(images.test, ROBUSTNESS_IMAGES), how)
+    held_out, pixels = images.held_out, _read(take_spread(images.test, MOST_IMAGES), how)
     test = _predict(files, models, images.test, how)
     record = make_failure_record(
         test,
         held_out=None if held_out is None else _predict(files, models, held_out, how),
         groups=images.groups,
         robustness=measure_robustness(
-            {name: _from_pixels(models[name], one.artifact) for name, one in files.items()}, pixels, seed=0
+            {
+                name: on_pixels(models[name], mean=one.artifact.mean, std=one.artifact.std)
+                for name, one in files.items()
+            },
+            pixels,
+            seed=0,
         ),
         layers=None
         if against is None
@@ -146,10 +149,6 @@ def _read(split: Split, how: Analyzing, *, artifact: Artifact | None = None) -> 
         device="cpu",
         num_workers=count_threads() if how.num_workers is None else how.num_workers,
     )
-
-
-def _from_pixels(model: Model, artifact: Artifact) -> Model:
-    return lambda pixels: model(normalize(pixels, mean=artifact.mean, std=artifact.std))
 
 
 def _compare_layers(dense: Artifact, compressed: Artifact, split: Split, how: Analyzing) -> list[dict[str, Any]] | None:

@@ -1,5 +1,6 @@
 """Input normalization: exact mean and standard deviation per channel, and their application in one pass."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -48,6 +49,11 @@ def normalize(images: Tensor, *, mean: PerChannel, std: PerChannel) -> Tensor:
     levels = 1.0 if images.is_floating_point() else 255.0
     shift, scale = _make_constants(mean, std, levels, images.device)
     return torch.addcmul(shift, images.to(torch.float32, memory_format=torch.channels_last), scale)
+
+
+def on_pixels(model: Callable[[Tensor], Tensor], *, mean: PerChannel, std: PerChannel) -> Callable[[Tensor], Tensor]:
+    """Return ``model``, a function of normalized images, as a function of pixels as ``normalize`` takes them."""
+    return lambda pixels: model(normalize(pixels, mean=mean, std=std))
 
 
 @lru_cache(maxsize=16)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional
 
-from compression.data.normalization import measure_normalization, normalize, sum_pixels
+from compression.data.normalization import measure_normalization, normalize, on_pixels, sum_pixels
 
 
 def test_mean_and_std_of_known_pixels():
@@ -37,3 +37,9 @@ def test_normalize_equals_torchvision_from_bytes_and_from_floats():
         assert result.dtype == torch.float32
         assert result.is_contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(result, expected, rtol=0, atol=2e-6)
+
+
+def test_a_model_of_normalized_images_runs_on_pixels():
+    pixels = torch.full((1, 3, 1, 1), 0.5)
+    model = on_pixels(lambda images: images.flatten(1), mean=(0.5, 0.25, 0.0), std=(1.0, 0.25, 2.0))
+    assert model(pixels).tolist() == [[0.0, 1.0, 0.25]]

@@ -1,11 +1,11 @@
 """The failure analysis of a run: its groups of classes, and its files in the run's folder."""
 
-import shutil
 from pathlib import Path
 
 from compression.analysis.confusions import choose_groups
 from compression.reporting.write_failures import RECORD, TEXT, TITLES, remove_pictures
 from compression.run.context import Context
+from compression.run.report.model_files import copy_file
 
 
 def find_groups(context: Context) -> dict[str, list[str]]:
@@ -22,12 +22,6 @@ def copy_analysis(stage: Path, folder: Path) -> list[tuple[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     names = [name for name in (RECORD, TEXT, *TITLES) if (stage / name).exists()]
     for name in names:
-        temporary = folder / f".{name}.tmp"
-        try:
-            shutil.copyfile(stage / name, temporary)
-            temporary.replace(folder / name)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        copy_file(stage / name, folder / name)
     remove_pictures(folder, keep=names)
     return [(title, name) for name, title in TITLES.items() if name in names]

@@ -5,23 +5,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from compression.artifact import Artifact, load_artifact
+from compression.artifact import load_artifact
 from compression.core.seeding import derive_seed
-from compression.data.normalization import normalize
+from compression.data.normalization import on_pixels
 from compression.data.subsets import read_pixels
 from compression.run.context import Context
 from compression.run.names import ARTIFACT, ONNX, PREDICTIONS
 from compression.run.report.analysis_files import find_groups
-from compression.run.report.models_as_run import Model, open_models
+from compression.run.report.models_as_run import open_models
 from compression.run.report.predictions_file import read_predictions
 from compression.run.stage import Finished
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 1
-# Robustness takes twelve passes over at most this many test images.
-ROBUSTNESS_IMAGES = 10_000
 
 
 def obtain_analysis(context: Context, made: Finished) -> StageRecord:
@@ -61,7 +57,7 @@ def _measure_more(
     context: Context, folders: Mapping[str, Path], executed: Path, equalized: Sequence[str]
 ) -> dict[str, Any]:
     """Return ``robustness`` and ``layers`` of the record. ``executed`` is the ONNX file of a quantized model."""
-    from compression.analysis.robustness import measure_robustness
+    from compression.analysis.robustness import MOST_IMAGES, measure_robustness
     from compression.reporting.layer_comparison import NUM_IMAGES, compare_layers
 
     # These are our own files, so no limit on their size is needed.
@@ -69,8 +65,11 @@ def _measure_more(
         name: load_artifact(path / ARTIFACT, allow=context.allowed_imports, max_bytes=None)
         for name, path in folders.items()
     }
-    models = {name: _from_pixels(model, loaded[name]) for name, model in open_models(context, loaded, executed).items()}
-    batches = context.data.test_pixels(most=ROBUSTNESS_IMAGES)
+    models = {
+        name: on_pixels(model, mean=loaded[name].mean, std=loaded[name].std)
+        for name, model in open_models(context, loaded, executed).items()
+    }
+    batches = context.data.test_pixels(most=MOST_IMAGES)
     robustness = measure_robustness(models, batches, seed=derive_seed(context.config.seed, "robustness"))
     layers = compare_layers(
         loaded["dense"],
@@ -80,13 +79,6 @@ def _measure_more(
         equalized=equalized,
     )
     return {"robustness": robustness, "layers": layers}
-
-
-def _from_pixels(model: Model, artifact: Artifact) -> Model:
-    def run(pixels: Tensor) -> Tensor:
-        return model(normalize(pixels, mean=artifact.mean, std=artifact.std))
-
-    return run
 
 
 def _list_equalized(made: Finished) -> list[str]:
