@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 
 from compression.artifact import load_artifact, read_contents
+from compression.commands.export_artifact import export_artifact
 from compression.core.errors import InputError
 from compression.quantization.plan import Plan, describe_arithmetic, describe_plain_file
 from compression.storage.blocks import MAX_DECODED_BYTES
@@ -83,18 +84,8 @@ def convert_file(
         return Converted(output, _label(to, artifact.plan), num_bytes, facts)
     if to == "onnx":
         require_packages("onnx", "onnxscript")
-        from compression.runtimes.onnx_export import export_onnx
-
         artifact = load_artifact(path, allow=allow, max_bytes=max_bytes)
-        num_bytes = export_onnx(
-            artifact.model,
-            output,
-            image_size=artifact.image_size,
-            class_names=artifact.class_names,
-            mean=artifact.mean,
-            std=artifact.std,
-            preparation=artifact.preparation,
-        )
+        num_bytes = export_artifact(artifact, output)
         return Converted(output, _label(to, artifact.plan), num_bytes)
     contents = read_contents(path)
     state = contents.decode(max_bytes=max_bytes)

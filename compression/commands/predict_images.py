@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compression.artifact import Artifact
+from compression.commands.export_artifact import export_artifact
 from compression.commands.processor_note import describe_saturation
 from compression.core.errors import InputError, printable
 from compression.core.text import count_noun, shorten
@@ -108,19 +109,9 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes
             batch_sizes=batch_sizes,
         )
 
-    from compression.runtimes.onnx_export import export_onnx
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        export_onnx(
-            artifact.model,
-            path,
-            image_size=artifact.image_size,
-            class_names=artifact.class_names,
-            mean=artifact.mean,
-            std=artifact.std,
-            preparation=artifact.preparation,
-        )
+        export_artifact(artifact, path)
         return make_runtime(engine).load(path, threads=threads)
 
 
