@@ -3,13 +3,13 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from compression.system.cache import find_cache
 from compression.system.files import write_atomic
 
 # Raise this number when a change of the checks, or of what they check, could change a result.
@@ -47,9 +47,7 @@ class CheckMemory:
 
 def cache_folder() -> Path:
     """Return the folder of remembered checks, which need not exist."""
-    if given := os.environ.get(CACHE_VARIABLE):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "compression" / "checks"
+    return find_cache("checks", variable=CACHE_VARIABLE)
 
 
 @cache

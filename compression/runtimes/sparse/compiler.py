@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from compression.core.errors import InputError
+from compression.system.cache import find_cache
 from compression.system.files import write_atomic
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -87,9 +88,7 @@ def find_compiler() -> tuple[str, ...]:
 
 def cache_folder() -> Path:
     """Return the folder of built kernels, which need not exist."""
-    if given := os.environ.get(CACHE_VARIABLE):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "compression" / "kernels"
+    return find_cache("kernels", variable=CACHE_VARIABLE)
 
 
 def _identify(command: tuple[str, ...], flags: tuple[str, ...]) -> str:
