@@ -2,6 +2,9 @@
 
 import math
 
+# The cosine of a later training (recovery, fine-tuning, rounding) ends at this fraction of its start.
+LR_FLOOR = 0.01
+
 
 def cosine_factor(progress: float, floor: float) -> float:
     """Return ``floor + (1 - floor) * (1 + cos(pi * p)) / 2`` for progress p in [0, 1] (arXiv:1608.03983)."""

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from compression.config.rules import result_settings
-from compression.core.learning_rate import repeated_cosine
+from compression.core.learning_rate import LR_FLOOR, repeated_cosine
 from compression.run.building.configured_loss import shared_settings
 from compression.run.building.network_files import is_compacted, load_network, save_tensors
 from compression.run.context import Context
@@ -16,7 +16,6 @@ from compression.run.training.teaching import distillation_callbacks, distillati
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 1
-_LR_FLOOR = 0.01
 
 
 def obtain_finetuned(context: Context, made: Finished) -> StageRecord:
@@ -43,7 +42,7 @@ def _finetune(context: Context, parent: StageRecord, teacher: StageRecord, folde
     task = make_task(
         context,
         model,
-        partial(repeated_cosine, cycle=updates, floor=_LR_FLOOR),
+        partial(repeated_cosine, cycle=updates, floor=LR_FLOOR),
         lr=settings.lr_factor * context.config.training.optimizer["lr"],
     )
     callbacks = distillation_callbacks(context, teacher, model)

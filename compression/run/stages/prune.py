@@ -16,7 +16,7 @@ from compression.callbacks.step_recorder import StepRecorder
 from compression.config.rules import result_settings
 from compression.core.class_scores import MONITORS, Validated, collect_confusions, find_monitored, validate_confusions
 from compression.core.eval_mode import evaluating
-from compression.core.learning_rate import repeated_cosine
+from compression.core.learning_rate import LR_FLOOR, repeated_cosine
 from compression.core.masks import MaskSet
 from compression.pruning.costed_weights import CostedWeightUnits
 from compression.pruning.layer_sensitivity import SensitivityTable
@@ -36,8 +36,6 @@ from compression.run.training.teaching import distillation_callbacks, distillati
 from compression.stage_store.store import Made, StageKey, StageRecord
 
 VERSION = 5
-# The cosine of each step ends at this fraction of its start.
-_LR_FLOOR = 0.01
 _OF_DENSE_TRAINING = ("warmup", "min_lr", "early_epoch", "freeze_epochs", "fine_tune", "first_size")
 _FIRST_WEIGHTS = {"dense": WEIGHTS, "initial": INITIAL, "early": EARLY}
 
@@ -120,7 +118,7 @@ def _prune(
         lr_factor = partial(
             repeated_cosine,
             cycle=max(1, timeline.cycle),
-            floor=_LR_FLOOR,
+            floor=LR_FLOOR,
             lead=timeline.lead,
             warmup=settings.recovery.warmup,
         )

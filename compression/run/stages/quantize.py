@@ -17,7 +17,7 @@ from compression.core.class_scores import collect_confusions, score_confusions
 from compression.core.counting import count_layer_weights, model_sparsity
 from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
-from compression.core.learning_rate import warmup_cosine
+from compression.core.learning_rate import LR_FLOOR, warmup_cosine
 from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
 from compression.core.selection import prunable_weights
@@ -46,8 +46,6 @@ from compression.stage_store.store import Made, StageKey, StageRecord
 log = logging.getLogger(__name__)
 
 VERSION = 5
-# The cosine of training ends at this fraction of its start.
-_LR_FLOOR = 0.01
 
 
 def obtain_quantized(context: Context, made: Finished) -> StageRecord:
@@ -229,7 +227,7 @@ def _train(
     zeros = MaskSet({name: weight.detach() != 0 for name, weight in prunable_weights(prepared).items()})
     num_updates = len(context.data.train_batches()) * settings.epochs
     lr_factor = partial(
-        warmup_cosine, num_updates=num_updates, num_warmup=round(num_updates * settings.warmup), floor=_LR_FLOOR
+        warmup_cosine, num_updates=num_updates, num_warmup=round(num_updates * settings.warmup), floor=LR_FLOOR
     )
     lr = settings.lr_factor * context.config.training.optimizer["lr"]
     task = make_task(context, prepared, lr_factor, lr=lr)
