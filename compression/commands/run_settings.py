@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compression.core.errors import InputError
+from compression.data.options import DEFAULTS_OF_OTHERS
 from compression.system.extras import require_packages
 
 CONFIG = Path("config") / "config.yaml"
@@ -44,8 +45,7 @@ def read_run_settings(folder: Path) -> RunSettings | None:
     try:
         config = yaml.safe_load(path.read_text())
         data, seed = dict(config["data"]), config["seed"]
-        # These two only give other settings their defaults.
-        arguments = {key: value for key, value in data.items() if key not in ("_target_", "stem", "schedule")}
+        arguments = {key: value for key, value in data.items() if key not in ("_target_", *DEFAULTS_OF_OTHERS)}
         target = data["_target_"]
         if type(target) is not str or type(seed) is not int:
             raise ValueError(f"data._target_={target!r:.60} and seed={seed!r:.60} are not a name and a number")

@@ -10,6 +10,8 @@ from compression.core.text import shorten
 # One number per channel of an image: three, or one for grey.
 PerChannel = tuple[float, ...]
 AUTO = "auto"
+# Keys of the group ``data`` that only give other groups their defaults: the stem of models, the length of trainings.
+DEFAULTS_OF_OTHERS = ("stem", "schedule")
 
 
 def _refuse(name: str, value: object, allowed: str) -> InputError:

@@ -17,6 +17,7 @@ from compression.config.sweep_environment import SweepEnvironment
 from compression.core.seeding import derive_seed
 from compression.core.sizes import parse_size
 from compression.data.base import Dataset
+from compression.data.options import DEFAULTS_OF_OTHERS
 from compression.models.network_traits import NetworkTraits, find_traits
 from compression.models.registry import build_model, is_own_family
 from compression.reporting.provenance import describe_making
@@ -25,7 +26,7 @@ from compression.run.code_identity import user_code
 from compression.run.job_log.job_log import JobLog
 from compression.run.job_log.make_log import make_log
 from compression.run.machine import Machine, find_machine
-from compression.run.run_data import DEFAULTS_OF_OTHERS, RunData
+from compression.run.run_data import RunData
 from compression.stage_store.store import Store
 from compression.system.freed_memory import keep_freed_memory
 

@@ -17,6 +17,7 @@ from compression.data.batch_size import find_batch_size
 from compression.data.batches import Batches
 from compression.data.intake_line import describe_data
 from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD
+from compression.data.options import DEFAULTS_OF_OTHERS
 from compression.data.small_parts import list_size_warnings
 from compression.data.subsets import take_spread
 from compression.run.code_identity import foreign_code
@@ -30,8 +31,6 @@ _NOT_IN_IDENTITY = (
     # What these let in or leave out shows in the fingerprint of the files.
     *("include", "exclude", "allow_conflicts", "allow_nested"),
 )
-# Keys of the group ``data`` that only give other groups their defaults: the stem of models, the length of trainings.
-DEFAULTS_OF_OTHERS = ("stem", "schedule")
 
 
 @dataclass(frozen=True)
