@@ -14,6 +14,7 @@ from compression.commands.processor_note import NUM_IMAGES, measure_parity
 from compression.commands.text_table import format_table
 from compression.core.errors import InputError
 from compression.core.preparation import COLOUR_NAMES
+from compression.reporting.byte_shares import PARTS
 from compression.reporting.metrics import is_imitation
 from compression.reporting.parity_text import format_relative_error
 from compression.reporting.result_table import format_speedup
@@ -22,10 +23,6 @@ from compression.runtimes.measure import LatencyRecord, compare_rounds, measure_
 from compression.runtimes.runtime import Predictor
 
 Row = tuple[str, ...]
-_PARTS = (
-    *("weights: values", "weights: index of zeros", "weights: tables, widths"),
-    *("scales", "biases", "normalization, others", "header, checksums"),
-)
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def _describe(files: Sequence[ComparedFile]) -> Iterator[Row]:
 
 def _describe_bytes(files: Sequence[ComparedFile]) -> Iterator[Row]:
     yield _row("bytes", files, lambda file: f"{file.num_bytes:,}")
-    for part in _PARTS:
+    for part in PARTS.values():
         yield _row(f"  {part}", files, lambda file, part=part: f"{file.shares.get(part, 0):,}")  # type: ignore[misc]
     yield _row("dense model, safetensors", files, lambda file: _or_dash(file.dense_bytes, "{:,}"))
     yield _row("times smaller", files, lambda f: _or_dash(f.dense_bytes and f.dense_bytes / f.num_bytes, "{:.2f}x"))

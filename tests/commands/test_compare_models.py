@@ -10,6 +10,7 @@ from compression.commands import compare_models as compare
 from compression.commands.compare_models import Measuring, compare_files, measure_latency
 from compression.commands.compared_file import open_file
 from compression.core.errors import InputError
+from compression.reporting.byte_shares import PARTS
 from compression.runtimes.measure import LatencyRecord
 
 RECORD = LatencyRecord(batch_size=1, warmup=0, rounds_ms=(1.0, 1.0, 1.0))
@@ -38,7 +39,7 @@ def test_description_and_bytes_of_files(compared):
     assert rows["MACs per image"] == ["6", "6", "6"]
     assert rows["of non-zero weights"] == ["2", "2", "0"]
     assert rows["bytes"] == [f"{size:,}" for size in sizes]
-    parts = [[int(cell.replace(",", "")) for cell in rows[part.strip()]] for part in compare._PARTS]
+    parts = [[int(cell.replace(",", "")) for cell in rows[part.strip()]] for part in PARTS.values()]
     assert [sum(column) for column in zip(*parts, strict=True)] == sizes
     assert rows["dense model, safetensors"] == ["5,000", "-", "-"]
     assert rows["times smaller"] == [f"{5000 / sizes[0]:.2f}x", "-", "-"]
