@@ -20,7 +20,7 @@ from compression.core.tracing import trace
 from compression.core.widths import fit_widths_
 from compression.models.load_weights import read_state_dict
 from compression.models.network_traits import accepts_channels_last
-from compression.models.registry import build_model, is_built_in, is_own_family
+from compression.models.registry import build_model, is_built_in, is_own_family, without_download
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
 from compression.quantization.network.integer_network import check_integer_state, integer_network
 from compression.quantization.plan import Plan
@@ -156,7 +156,7 @@ def save_artifact(
     model, folded = graph or model, graph is not None
     card = ModelCard.from_json(
         {
-            "architecture": {**architecture, "kwargs": _without_download(architecture["kwargs"]), "folded": folded},
+            "architecture": {**architecture, "kwargs": without_download(architecture["kwargs"]), "folded": folded},
             "class_names": list(class_names),
             "input": {**input, "mean": list(input["mean"]), "std": list(input["std"])},
             "info": dict(info or {}),
@@ -385,14 +385,10 @@ def _build(
         return build_model(
             architecture.target,
             num_classes=architecture.num_classes,
-            kwargs=_without_download(architecture.kwargs),
+            kwargs=without_download(architecture.kwargs),
             allow=allow,
             example=example,
         )
-
-
-def _without_download(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: False if key == "pretrained" else value for key, value in kwargs.items()}
 
 
 def _check_table(contents: Contents, *, model: nn.Module) -> None:

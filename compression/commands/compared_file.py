@@ -23,9 +23,9 @@ from compression.core.counting import (
 from compression.core.errors import InputError
 from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.models.load_weights import load_weights_, read_state_dict
-from compression.models.registry import build_model, is_built_in
+from compression.models.registry import build_model, is_built_in, without_download
 from compression.quantization.plan import describe_arithmetic
-from compression.reporting.byte_shares import count_shares
+from compression.reporting.byte_shares import PARTS, count_shares
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,10 @@ def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
     biases = sum(value.nbytes for name, value in state.items() if name.endswith("bias") and value.dim() <= 1)
     others = sum(value.nbytes for value in state.values()) - matrices - biases
     shares = {
-        "weights: values": matrices,
-        "biases": biases,
-        "normalization, others": others,
-        "header, checksums": num_bytes - matrices - biases - others,
+        PARTS["values"]: matrices,
+        PARTS["biases"]: biases,
+        PARTS["normalization"]: others,
+        PARTS["header"]: num_bytes - matrices - biases - others,
     }
     artifact = Artifact(model.eval(), card, (), num_bytes)
     return ComparedFile(path, artifact, shares, num_bytes, count_layer_weights(model), run)
@@ -134,7 +134,7 @@ def _build(
     """
     device = device or ("meta" if is_built_in(architecture.target) else "cpu")
     example = torch.zeros(1, input.channels, input.size, input.size)
-    kwargs = {key: False if key == "pretrained" else value for key, value in architecture.kwargs.items()}
+    kwargs = without_download(architecture.kwargs)
     with torch.random.fork_rng(devices=[]), torch.device(device):
         return build_model(
             architecture.target, num_classes=architecture.num_classes, kwargs=kwargs, allow=allow, example=example

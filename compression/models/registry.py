@@ -28,6 +28,11 @@ def is_own_family(target: str) -> bool:
     return is_built_in(target) and target != TIMM
 
 
+def without_download(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a model with ``pretrained=False`` if they hold that key: its weights come from a file."""
+    return {key: False if key == "pretrained" else value for key, value in kwargs.items()}
+
+
 def build_model(
     target: str,
     *,

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from compression.system.files import hash_file
+
 # Files of this package that changed without changing a result: the first digits of the digest now, and the digest in
 # the keys of earlier stages. So long trainings are still found. A test asks for an entry when a model's file changes.
 SAME_RESULTS = {
@@ -102,7 +104,7 @@ def _digest(target: str) -> str:
         return "no source file"
     path = Path(spec.origin)
     if path.suffix != ".py":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hash_file(path)
     with tokenize.open(path) as file:
         digest = hashlib.sha256(code_without_comments(file.read()).encode()).hexdigest()
     return SAME_RESULTS.get(digest[:16], digest)

@@ -1,9 +1,25 @@
-"""Atomic file writes: a file is either complete or absent."""
+"""Atomic file writes, in which a file is either complete or absent, and files that a user names."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 from pathlib import Path
+
+from compression.core.errors import InputError
+
+
+def existing_file(given: str, *, key: str) -> Path:
+    """Return the path ``given`` as the setting ``key``, with ``~`` expanded; raise InputError if it is no file."""
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise InputError(f"{key}={given}: no such file")
+    return path
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of the content of a file, in hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_atomic(path: Path | str, data: bytes) -> None:

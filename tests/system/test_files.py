@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from full_disk import fill_disk
 
+from compression.core.errors import InputError
 from compression.system import files
-from compression.system.files import write_atomic
+from compression.system.files import existing_file, hash_file, write_atomic
 
 
 def test_writes_into_a_new_folder(tmp_path):
@@ -122,3 +123,14 @@ def test_follows_links(tmp_path):
 def test_a_device_is_written_to():
     write_atomic("/dev/null", b"new")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_a_named_file_must_exist(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.pt").write_bytes(b"abc")
+    assert existing_file("~/a.pt", key="model.weights") == tmp_path / "a.pt"
+    assert hash_file(tmp_path / "a.pt").startswith("ba7816bf8f01cfea")
+    for given in ("b.pt", str(tmp_path)):
+        with pytest.raises(InputError) as caught:
+            existing_file(given, key="model.weights")
+        assert str(caught.value) == f"model.weights={given}: no such file"

@@ -1,6 +1,5 @@
 """The weights of ``model.weights``: a file that replaces dense training, or is the start of it."""
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -9,10 +8,10 @@ from torch import nn
 
 from compression.artifact import read_contents, read_weights
 from compression.core.container import is_container
-from compression.core.errors import InputError
 from compression.models.load_weights import Adapted, adapt_weights, load_weights_
-from compression.models.registry import build_model, is_built_in
+from compression.models.registry import build_model, is_built_in, without_download
 from compression.run.context import Context
+from compression.system.files import existing_file, hash_file
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ def load_given_weights_(context: Context, model: nn.Module) -> Adapted:
     ``InputError`` if the file is missing or does not fit otherwise.
     """
     given = context.config.model["weights"]
-    path = _existing(given)
+    path = existing_file(given, key="model.weights")
     adapted = adapt_weights(
         read_weights(path), model, head=find_head(context, model), other_classes=_has_other_classes(path, context)
     )
@@ -34,7 +33,7 @@ def load_given_weights_(context: Context, model: nn.Module) -> Adapted:
 
 def hash_given_weights(given: str) -> str:
     """Return the SHA-256 of the file ``given``; raises ``InputError`` if it is missing."""
-    return hashlib.sha256(_existing(given).read_bytes()).hexdigest()
+    return hash_file(existing_file(given, key="model.weights"))
 
 
 def is_start(context: Context, adapted: Adapted) -> bool:
@@ -74,9 +73,7 @@ def find_head(context: Context, model: nn.Module) -> frozenset[str]:
     Another network with one class more is built to compare with. Random generators do not change.
     """
     architecture = context.architecture
-    target, kwargs = architecture["target"], dict(architecture["kwargs"])
-    if "pretrained" in kwargs:
-        kwargs["pretrained"] = False
+    target, kwargs = architecture["target"], without_download(architecture["kwargs"])
     device = "meta" if is_built_in(target) else "cpu"
     with torch.random.fork_rng(devices=[]), torch.device(device):
         other = build_model(
@@ -93,10 +90,3 @@ def find_head(context: Context, model: nn.Module) -> frozenset[str]:
 def _has_other_classes(path: Path, context: Context) -> bool:
     """Return whether an artifact names other classes than those of the data. Other files do not name theirs."""
     return is_container(path) and list(read_contents(path).card.class_names) != context.data.class_names
-
-
-def _existing(given: str) -> Path:
-    path = Path(given).expanduser()
-    if not path.is_file():
-        raise InputError(f"model.weights={given}: no such file")
-    return path

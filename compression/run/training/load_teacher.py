@@ -1,6 +1,5 @@
 """The teacher of a run: its dense model, or a network that is read from a file."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from compression.run.building.network_files import load_network
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.stage_store.store import StageRecord
+from compression.system.files import existing_file, hash_file
 
 
 def load_teacher(context: Context, dense_model: StageRecord) -> Teacher:
@@ -37,8 +37,8 @@ def teacher_identity(context: Context, dense_model: StageRecord) -> dict[str, An
     given = context.config.distillation.teacher
     if given is None:
         return {"dense": dense_model.id}
-    path = _existing(given)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path = existing_file(given, key="distillation.teacher")
+    digest = hash_file(path)
     if is_container(path):
         target = read_contents(path).card.architecture.target
         return {"sha256": digest, "code": user_code({"_target_": target})}
@@ -46,16 +46,9 @@ def teacher_identity(context: Context, dense_model: StageRecord) -> dict[str, An
     return {"sha256": digest, "model": context.dense.architecture, "code": user_code(model)}
 
 
-def _existing(given: str) -> Path:
-    path = Path(given).expanduser()
-    if not path.is_file():
-        raise InputError(f"distillation.teacher={given}: no such file")
-    return path
-
-
 def read_given_teacher(context: Context, given: str) -> tuple[nn.Module, ModelCard | None]:
     """Return the network in the file ``given``, and its card if the file is an artifact; raises ``InputError``."""
-    path = _existing(given)
+    path = existing_file(given, key="distillation.teacher")
     try:
         if not is_container(path):
             return _read_weights(context, given, path), None
