@@ -1,4 +1,4 @@
-"""Words of messages: a count with its noun, and a long list cut to its first items."""
+"""Words of messages: a count with its noun, a long list cut to its first items, and a fraction in percent."""
 
 from collections.abc import Sequence
 
@@ -12,3 +12,8 @@ def shorten(names: Sequence[str], *, limit: int = 12, separator: str = ", ") -> 
     """Return the first ``limit`` names joined by ``separator``, and the number of others: ``a, b and 2 more``."""
     rest = len(names) - limit
     return separator.join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def percent(fraction: float | None, *, unit: str = " %", unknown: str = "-") -> str:
+    """Return a fraction in percent, e.g. ``89.90 %``, or ``unknown`` for None."""
+    return unknown if fraction is None else f"{100 * fraction:.2f}{unit}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from compression.core.text import percent
 from compression.reporting.pruning_steps import TARGET_NAMES
 
 # A smaller difference needs no explanation.
@@ -33,15 +34,11 @@ def _explain(metrics: Mapping[str, Any], pruned: float, *, asked: float | None) 
     found = metrics["compressed"]["sparsity"]
     before = quantized.get("sparsity_before", found)
     if asked is None or abs(pruned - asked) > _POINT:
-        yield f"pruning left {_percent(pruned)} zero"
+        yield f"pruning left {percent(pruned)} zero"
     if (metrics.get("compaction") or {}).get("compacted") and abs(before - pruned) > _POINT:
         yield (
-            f"compaction took the weights that read or feed removed channels, from {_percent(pruned)} to "
-            f"{_percent(before)}"
+            f"compaction took the weights that read or feed removed channels, from {percent(pruned)} to "
+            f"{percent(before)}"
         )
     if abs(found - before) > _POINT:
-        yield f"rounding made more zeros, from {_percent(before)} to {_percent(found)}"
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f} %"
+        yield f"rounding made more zeros, from {percent(before)} to {percent(found)}"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from compression.artifact import Contents
+from compression.reporting.markdown import to_table
 from compression.storage.accounting import LayerCount, formula_bytes
 from compression.storage.blocks import Block, split_payload
 
@@ -81,10 +82,12 @@ def _count_layer(contents: Contents, block: Block, state: Mapping[str, Tensor]) 
 
 def parts_to_markdown(compressed: Mapping[str, Any], dense: Mapping[str, Any]) -> str:
     """Return the section of ``report.md`` on the bytes of ``model.cmp``, from ``bytes`` of both models' metrics."""
-    total, rows = compressed["artifact"], []
+    total = compressed["artifact"]
+    rows: list[tuple[str, str, str]] = []
     for key, name in PARTS.items():
         num_bytes = compressed["parts"][key]
-        rows.append(f"| {name} | {num_bytes:,} | {100 * num_bytes / total:.1f} % |")
+        rows.append((name, f"{num_bytes:,}", f"{100 * num_bytes / total:.1f} %"))
+    rows.append(("the file", f"{total:,}", "100.0 %"))
     formula, whole = compressed["formula"], dense["safetensors"]
     note = (
         f"The formula S = nonzero x bits + 4 x channels + 3 x nonzero (4 bytes per channel, the rest in bits) gives "
@@ -92,5 +95,5 @@ def parts_to_markdown(compressed: Mapping[str, Any], dense: Mapping[str, Any]) -
         f"model as safetensors, {whole:,} bytes, is {whole / total:.2f} times the file and "
         f"{whole / max(1, formula):.2f} times the formula."
     )
-    head = ["", "## Bytes of model.cmp", "", "| part | bytes | share |", "|---|---:|---:|"]
-    return "\n".join([*head, *rows, f"| the file | {total:,} | 100.0 % |", "", note, ""])
+    table = to_table(("part", "bytes", "share"), rows)
+    return "\n".join(["", "## Bytes of model.cmp", "", *table, "", note, ""])

@@ -5,6 +5,8 @@ from typing import Any
 
 from compression.analysis.verdict import format_p
 from compression.core.errors import printable
+from compression.core.text import percent
+from compression.reporting.markdown import escape, to_table
 
 # A row of the result table: metric, dense, compressed, improvement.
 Cells = tuple[str, str, str, str]
@@ -21,7 +23,7 @@ def list_failure_rows(failures: Mapping[str, Any] | None) -> Iterator[Cells]:
     yield ("  95 % interval", _interval(dense["accuracy"]), _interval(compressed["accuracy"]), span)
     before, after = dense["balanced_accuracy"], compressed["balanced_accuracy"]
     points = f"{100 * (after['value'] - before['value']):+.2f} points"
-    yield ("balanced accuracy", _percent(before["value"]), _percent(after["value"]), points)
+    yield ("balanced accuracy", percent(before["value"]), percent(after["value"]), points)
     yield ("  95 % interval", _interval(before), _interval(after), "")
     before, after = dense["worst_class"], compressed["worst_class"]
     yield ("worst class", _describe_class(before), _describe_class(after), _describe_payer(failures))
@@ -42,22 +44,25 @@ def failures_to_markdown(
     """
     if failures is None:
         return ""
-    lines = ["", "## Failure modes", "", escape_markdown(failures["change"]["verdict"]), ""]
+    lines = ["", "## Failure modes", "", escape(failures["change"]["verdict"]), ""]
     payers = failures["change"]["classes"]
     if payers:
-        lines += ["| class that lost | change | 95 % interval | p, corrected |", "|---|---:|---:|---:|"]
-        lines += [
-            f"| {escape_markdown(one['name'])} | {100 * one['change']:+.2f} points | "
-            f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f} | {format_p(one['p_corrected']).removeprefix('= ')} |"
+        rows = [
+            (
+                escape(one["name"]),
+                f"{100 * one['change']:+.2f} points",
+                f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f}",
+                format_p(one["p_corrected"]).removeprefix("= "),
+            )
             for one in payers
         ]
-        lines.append("")
+        lines += [*to_table(("class that lost", "change", "95 % interval", "p, corrected"), rows), ""]
     linked = ", ".join(f"[{title}]({folder}/{name})" for title, name in pictures)
     return "\n".join([*lines, f"Pictures: {linked}.", ""])
 
 
 def _describe_class(one: Mapping[str, Any]) -> str:
-    return f"{_cut(one['name'])}, {_percent(one['recall'])}"
+    return f"{_cut(one['name'])}, {percent(one['recall'])}"
 
 
 def _describe_payer(failures: Mapping[str, Any]) -> str:
@@ -70,18 +75,6 @@ def _interval(share: Mapping[str, float]) -> str:
     return f"{100 * share['low']:.2f} to {100 * share['high']:.2f} %"
 
 
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f} %"
-
-
 def _cut(name: str) -> str:
     name = printable(name)
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-
-
-def escape_markdown(text: str) -> str:
-    """Return ``text``, which may hold names of folders, without a meaning in Markdown or HTML."""
-    text = printable(text)
-    for char in "\\`*_{}[]<>|":
-        text = text.replace(char, f"\\{char}")
-    return text

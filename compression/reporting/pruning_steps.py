@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 
 from compression.core.sizes import format_size
+from compression.core.text import percent
+from compression.reporting.markdown import to_table
 
 # What strategy.target counts, in words.
 TARGET_NAMES = {
@@ -41,27 +43,23 @@ def to_yaml(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def to_markdown(rows: Sequence[Mapping[str, Any]], *, timed: Mapping[str, Any] | None) -> str:
     """Return the rows as a Markdown table with a note below; accuracy is on held-out training images."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---:|" * len(COLUMNS)]
-    for row in rows:
-        cells = (
+    cells = [
+        (
             str(row["step"]) if row["step"] else "dense",
             f"{100 * row['sparsity']:.2f} %",
-            _percent(row["accuracy_before"]),
-            _percent(row["accuracy_after"]),
+            percent(row["accuracy_before"], unknown=""),
+            percent(row["accuracy_after"], unknown=""),
             format_size(row["bytes"]),
             "" if row["latency_ms"] is None else f"{row['latency_ms']:.2f} ms",
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        for row in rows
+    ]
     note = "Accuracy is on held-out training images; sparsity is the share of weights that are zero or removed."
     if timed is not None:
         note += f" Latency: {describe_timing(timed)}."
-    return "\n".join([*lines, "", note]) + "\n"
+    return "\n".join([*to_table(COLUMNS, cells, left=()), "", note]) + "\n"
 
 
 def describe_timing(timed: Mapping[str, Any]) -> str:
     """Return engine and batch size of a timing, e.g. ``eager, batch 64``."""
     return f"{timed['engine']}, batch {timed['batch_size']}"
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.2f} %"

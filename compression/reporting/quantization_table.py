@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compression.core.text import shorten
+from compression.reporting.markdown import escape, to_table
 from compression.reporting.parity_text import describe_logit_error, describe_optimization
 
 
@@ -11,18 +12,21 @@ def to_markdown(quantization: Mapping[str, Any]) -> str:
     """Return the quantization section of ``report.md`` from the entry ``quantization`` of ``metrics.json``."""
     layers, parity = quantization["layers"], quantization["parity"]
     rows = [
-        f"| {row['layer']} | {row['weight_bits']} | {row['activation_bits']} | {row['weights']:,} | "
-        f"{100 * row['zeros'] / row['weights']:.1f} % | {row['bytes']:,} |"
+        (
+            escape(row["layer"]),
+            str(row["weight_bits"]),
+            str(row["activation_bits"]),
+            f"{row['weights']:,}",
+            f"{100 * row['zeros'] / row['weights']:.1f} %",
+            f"{row['bytes']:,}",
+        )
         for row in layers
     ]
     weights, zeros, num_bytes = (sum(row[key] for row in layers) for key in ("weights", "zeros", "bytes"))
     total = f"| all | | | {weights:,} | {100 * zeros / weights:.1f} % | {num_bytes:,} |"
-    header = [
-        "| layer | bits of weight | bits of input | weights | zeros | bytes packed, before coding |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    header = ("layer", "bits of weight", "bits of input", "weights", "zeros", "bytes packed, before coding")
     lines = ["", "## Quantization", "", f"{quantization['arithmetic']} ({quantization['method']}).", ""]
-    lines += [_describe_parity(parity), "", *_remarks(quantization), *header, *rows, total, ""]
+    lines += [_describe_parity(parity), "", *_remarks(quantization), *to_table(header, rows), total, ""]
     return "\n".join(lines)
 
 
@@ -57,7 +61,9 @@ def _describe_sparse(parity: Mapping[str, Any] | None) -> str:
 
 def _name_floats(parity: Mapping[str, Any]) -> str:
     names = [
-        f"{layer['name']} ({layer['op']})" for layer in parity["executed_layers"]["layers"] if not layer["integer"]
+        escape(f"{layer['name']} ({layer['op']})")
+        for layer in parity["executed_layers"]["layers"]
+        if not layer["integer"]
     ]
     return f" ({shorten(names, limit=6)})" if names else ""
 
@@ -75,5 +81,5 @@ def _remarks(quantization: Mapping[str, Any]) -> list[str]:
             "",
         ]
     if quantization["left_in_float"]:
-        remarks += [f"Left in float: {', '.join(quantization['left_in_float'])}.", ""]
+        remarks += [f"Left in float: {', '.join(map(escape, quantization['left_in_float']))}.", ""]
     return remarks

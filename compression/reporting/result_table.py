@@ -8,9 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from compression.core.sizes import format_size
+from compression.core.text import percent
 from compression.quantization.plan import describe_plain_file
 from compression.reporting.engine_label import label_engine
 from compression.reporting.failure_rows import list_failure_rows
+from compression.reporting.markdown import escape, to_table
 from compression.reporting.metrics import is_imitation
 from compression.reporting.parity_text import describe_logit_error
 
@@ -44,9 +46,8 @@ def to_rich(rows: list[Row], title: str) -> Table:
 
 def to_markdown(rows: list[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = ["| metric | dense | compressed | improvement |", "|---|---:|---:|---:|"]
-    lines += [f"| {' | '.join(map(_plain, astuple(row)))} |" for row in rows]
-    return "\n".join(lines) + "\n"
+    cells = [[escape(cell) for cell in astuple(row)] for row in rows]
+    return "\n".join(to_table(("metric", "dense", "compressed", "improvement"), cells)) + "\n"
 
 
 def files_to_markdown(metrics: Mapping[str, Any]) -> str:
@@ -59,8 +60,8 @@ def files_to_markdown(metrics: Mapping[str, Any]) -> str:
         ("dense.safetensors", f"the dense model, {describe_plain_file(None)}", dense["safetensors"]),
         ("dense.onnx", f"the same as ONNX, {describe_plain_file(None)}", dense["onnx"]),
     ]
-    lines = [f"| {name} | {what} | {num_bytes:,} |" for name, what, num_bytes in rows]
-    return "\n".join(["", "## Files", "", "| file | what | bytes |", "|---|---|---:|", *lines, ""])
+    cells = [(name, what, f"{num_bytes:,}") for name, what, num_bytes in rows]
+    return "\n".join(["", "## Files", "", *to_table(("file", "what", "bytes"), cells, left=(0, 1)), ""])
 
 
 def describe_left_out(metrics: Mapping[str, Any]) -> list[str]:
@@ -102,20 +103,20 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     points = 100 * (compressed["accuracy"] - dense["accuracy"])
     yield Row(
         "test accuracy",
-        _percent(dense["accuracy"]),
-        _percent(compressed["accuracy"]),
+        percent(dense["accuracy"]),
+        percent(compressed["accuracy"]),
         f"{points:+.2f} points",
     )
     quantization = metrics["quantization"]
     if quantization is not None:
         agreement = f"{100 * quantization['parity']['agreement']:.2f} % the same class"
-        yield Row("  the same, simulated", "", _percent(compressed["accuracy_simulated"]), agreement)
+        yield Row("  the same, simulated", "", percent(compressed["accuracy_simulated"]), agreement)
         if (logits := describe_logit_error(quantization["parity"])) is not None:
             yield Row("  relative error of logits", "", *logits)
     yield from (Row(*cells) for cells in list_failure_rows(metrics.get("failure_modes")))
     if quantization is not None:
         yield Row("arithmetic", "float32", *quantization["arithmetic"].split(", ", 1))
-    yield Row("sparsity of weights", _percent(dense["sparsity"]), _percent(compressed["sparsity"]), "")
+    yield Row("sparsity of weights", percent(dense["sparsity"]), percent(compressed["sparsity"]), "")
     student = (metrics["run"].get("distillation") or {}).get("student")
     counts = dense["nonzero_parameters"], compressed["nonzero_parameters"]
     if shows_nonzero(*counts, has_student=bool(student)):
@@ -181,15 +182,6 @@ def _fastest_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
 def _bytes_row(metric: str, dense: int, compressed: int) -> Row:
     ratio = format_ratio(dense / compressed, "smaller", "larger") if dense and compressed else ""
     return Row(metric, format_size(dense), format_size(compressed), ratio)
-
-
-def _plain(cell: str) -> str:
-    """Return ``cell``, which may hold the name of a class, without a meaning in a Markdown table or in HTML."""
-    return cell.replace("|", "\\|").replace("<", "&lt;")
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f} %"
 
 
 def _latency(latency: Mapping[str, Any]) -> str:

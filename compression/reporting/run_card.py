@@ -3,7 +3,6 @@
 Its sections follow Model Cards for Model Reporting (Mitchell et al. 2019, arXiv:1810.03993).
 """
 
-import html
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,9 +12,11 @@ from compression.core.file_facts import read_facts
 from compression.core.preparation import COLOUR_NAMES
 from compression.core.proportion import wilson_interval
 from compression.core.sizes import format_size
+from compression.core.text import percent
 from compression.quantization.plan import describe_plain_file
 from compression.reporting.byte_shares import PARTS
 from compression.reporting.engine_label import label_engine
+from compression.reporting.markdown import escape, to_table
 from compression.reporting.parity_text import describe_logit_error
 from compression.reporting.result_table import format_speedup
 
@@ -40,10 +41,10 @@ def make_model_card(contents: Contents, metrics: Mapping[str, Any]) -> str:
 def _describe_model(contents: Contents, metrics: Mapping[str, Any]) -> Iterator[str]:
     card, run, compressed = contents.card, metrics["run"], metrics["compressed"]
     names, size = card.class_names, card.input.size
-    yield from (f"# Model card: {_plain(run['name'])}", "")
+    yield from (f"# Model card: {escape(run['name'])}", "")
     yield f"`model.cmp` is an image classifier. It names one of {len(names):,} classes for an image of"
     yield from (f"{size}x{size} {COLOUR_NAMES[card.input.preparation.channels]} pixels.", "")
-    shown = ", ".join(map(_plain, names[:MOST_CLASSES])) + (", ..." if len(names) > MOST_CLASSES else "")
+    shown = ", ".join(map(escape, names[:MOST_CLASSES])) + (", ..." if len(names) > MOST_CLASSES else "")
     arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     yield from _table(
         ("", ""),
@@ -62,7 +63,7 @@ def _describe_data(contents: Contents, metrics: Mapping[str, Any]) -> Iterator[s
     facts = read_facts(contents.card.info, num_classes=len(contents.card.class_names)).data
     rows = [("data set", f"`{metrics['run']['data']}`")]
     if facts is not None:
-        rows += [(f"{_plain(part)} images", f"{count:,}") for part, count in facts.parts.items()]
+        rows += [(f"{escape(part)} images", f"{count:,}") for part, count in facts.parts.items()]
     rows.append(("fingerprint (SHA-256 of the images)", f"`{metrics['run']['data_settings'].get('fingerprint', '-')}`"))
     yield from _table(("", ""), rows)
     yield "Held-out training images chose the best epoch and the settings; test images were read once, at the end."
@@ -81,7 +82,7 @@ def _describe_accuracy(metrics: Mapping[str, Any]) -> Iterator[str]:
     ]
     yield from _table(("", "dense", "this model"), rows)
     if modes.get("change"):
-        yield from (_plain(modes["change"]["verdict"]), "")
+        yield from (escape(modes["change"]["verdict"]), "")
     recalls = [(name, value) for name, value in compressed["accuracy_per_class"].items() if value is not None]
     recalls.sort(key=lambda one: one[1])
     more = f" (the worst {MOST_CLASSES} of {len(recalls):,})" if len(recalls) > MOST_CLASSES else ""
@@ -89,7 +90,7 @@ def _describe_accuracy(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(
         (f"class, worst first{more}", "dense", "this model", "change, points"),
         [
-            (_plain(name), _percent(before.get(name)), _percent(value), _points(before.get(name), value))
+            (escape(name), percent(before.get(name)), percent(value), _points(before.get(name), value))
             for name, value in recalls[:MOST_CLASSES]
         ],
     )
@@ -124,8 +125,8 @@ def _describe_speed(metrics: Mapping[str, Any]) -> Iterator[str]:
     header = ("engine", "batch", "dense, ms (p10 to p90)", "this model, ms", "over the fastest dense engine")
     yield from _table(header, rows)
     machine = _timed_on(metrics)
-    yield f"Machine: {_plain(machine.get('processor', 'not known'))}, {timing['threads']} threads,"
-    yield from (f"{_plain(machine.get('system', 'not known'))}.", "")
+    yield f"Machine: {escape(machine.get('processor', 'not known'))}, {timing['threads']} threads,"
+    yield from (f"{escape(machine.get('system', 'not known'))}.", "")
 
 
 def _describe_making(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -139,7 +140,7 @@ def _describe_making(metrics: Mapping[str, Any]) -> Iterator[str]:
             stage,
             f"`{name}`",
             str(epochs.get(stage, "-")),
-            _percent(run["val_accuracy"].get(stage)),
+            percent(run["val_accuracy"].get(stage)),
             _seconds(seconds, stage),
         )
         for stage, name in run["stages"].items()
@@ -159,7 +160,7 @@ def _describe_limits(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield f"- All numbers are of one seed ({run['seed']}). Another seed gives other numbers."
     yield "- Speed holds for the machine, the engines and the number of threads above, and for no other."
     for engine, reason in metrics["timing"]["left_out"].items():
-        yield f"- Engine {engine} was not timed: {_plain(reason)}."
+        yield f"- Engine {engine} was not timed: {escape(reason)}."
     if quantization is not None:
         parity = quantization["parity"]
         yield f"- The accuracy is that of the integers executed by {parity['engine']}; it names the same class as the "
@@ -167,32 +168,25 @@ def _describe_limits(metrics: Mapping[str, Any]) -> Iterator[str]:
         if (logits := describe_logit_error(parity)) is not None:
             cpu = parity.get("cpu") or {}
             yield f"  The relative error of its logits is {logits[0]} ({logits[1]}), measured on"
-            yield f"  {_plain(cpu.get('name') or cpu.get('architecture') or 'an unknown processor')}."
+            yield f"  {escape(cpu.get('name') or cpu.get('architecture') or 'an unknown processor')}."
     yield ""
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'---|' * len(header)}"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield from to_table(header, rows, left=range(len(header)))
     yield ""
-
-
-def _plain(text: Any) -> str:
-    """Return text from data without a meaning in Markdown, HTML or a table."""
-    return html.escape(" ".join(str(text).split()), quote=False).replace("|", "\\|").replace("`", "'")
 
 
 def _accuracy(side: Mapping[str, Any]) -> str:
     total = side["test_images"]
     low, high = wilson_interval(round(side["accuracy"] * total), total)
-    return f"{_percent(side['accuracy'])} ({100 * low:.2f} to {100 * high:.2f})"
+    return f"{percent(side['accuracy'])} ({100 * low:.2f} to {100 * high:.2f})"
 
 
 def _balanced(side: Mapping[str, Any], analyzed: Mapping[str, Any] | None) -> str:
     """Return the mean accuracy of classes, with its interval if the run was analyzed."""
     recalls = [value for value in side["accuracy_per_class"].values() if value is not None]
-    text = _percent(sum(recalls) / len(recalls))
+    text = percent(sum(recalls) / len(recalls))
     if analyzed is None:
         return text
     found = analyzed["balanced_accuracy"]
@@ -202,11 +196,7 @@ def _balanced(side: Mapping[str, Any], analyzed: Mapping[str, Any] | None) -> st
 def _worst(side: Mapping[str, Any]) -> str:
     recalls = {name: value for name, value in side["accuracy_per_class"].items() if value is not None}
     name = min(recalls, key=lambda one: recalls[one])
-    return f"{_plain(name)}, {_percent(recalls[name])}"
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f} %"
+    return f"{escape(name)}, {percent(recalls[name])}"
 
 
 def _points(before: float | None, after: float) -> str:

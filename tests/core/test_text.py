@@ -1,6 +1,6 @@
 """Counts with their noun, and lists cut to their first items."""
 
-from compression.core.text import count_noun, shorten
+from compression.core.text import count_noun, percent, shorten
 
 
 def test_a_count_has_its_noun():
@@ -14,3 +14,12 @@ def test_a_list_is_cut_to_its_first_items():
     assert shorten(names, limit=1) == "c0 and 1,999 more"
     assert shorten(names[:3], limit=2, separator="; ") == "c0; c1 and 1 more"
     assert shorten([]) == ""
+
+
+def test_percent():
+    assert [percent(0.899), percent(None), percent(1, unit=""), percent(None, unknown="")] == [
+        "89.90 %",
+        "-",
+        "100.00",
+        "",
+    ]

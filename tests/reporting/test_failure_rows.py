@@ -61,5 +61,5 @@ def test_names_of_classes_are_text(failures):
     assert len(shown) < 40
     failures["change"]["classes"][0]["name"] = "<script>|*x*"
     text = failures_to_markdown(failures, folder="f", pictures=[("errors", "a.png")])
-    assert r"| \<script\>\|\*x\* | -8.00 points | -12.00 to -1.00 | 0.012 |" in text
+    assert r"| &lt;script>\|\*x\* | -8.00 points | -12.00 to -1.00 | 0.012 |" in text
     assert "[errors](f/a.png)" in text

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compression.analysis.verdict import format_p
+from compression.core.text import percent
 from compression.reporting.page.embedded_pictures import embed_pictures
 from compression.reporting.page.failure_document import (
     Change,
@@ -120,16 +121,17 @@ def _describe_model(model: ModelFailures, dense: ModelFailures | None, name: str
         [
             one.name,
             f"{one.images:,}",
-            *([_percent(before[one.name].recall) if one.name in before else "-"] if dense else []),
-            _percent(one.recall),
+            *([percent(before[one.name].recall, unit="") if one.name in before else "-"] if dense else []),
+            percent(one.recall, unit=""),
             "-" if one.low is None or one.high is None else f"{100 * one.low:.1f} to {100 * one.high:.1f}",
-            _percent(one.precision),
+            percent(one.precision, unit=""),
             "-" if one.f1 is None else f"{one.f1:.3f}",
         ]
         for one in ordered
     ]
     confusions = [
-        [f"{one.true} as {one.predicted}", f"{one.count:,}", _percent(one.share)] for one in model.top_confusions
+        [f"{one.true} as {one.predicted}", f"{one.count:,}", percent(one.share, unit="")]
+        for one in model.top_confusions
     ]
     classes, rest = _shorten("Accuracy of each class in percent, the worst first", columns, rows)
     names = ("confusion", "images", "share of the class, %")
@@ -163,7 +165,7 @@ def _describe_confidence(models: Mapping[str, ModelFailures]) -> Table:
 def _describe_robustness(robustness: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
     names = list(dict.fromkeys(name for kinds in robustness.values() for row in kinds.values() for name in row))
     rows = [
-        [f"{kind}, strength {strength}", *(_percent(accuracies.get(name)) for name in names)]
+        [f"{kind}, strength {strength}", *(percent(accuracies.get(name), unit="") for name in names)]
         for kind, strengths in robustness.items()
         for strength, accuracies in strengths.items()
     ]
@@ -189,10 +191,6 @@ def _name_class(one: NamedClass | None) -> str:
 
 def _between(low: float, high: float) -> str:
     return f" ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"
 
 
 def _decimal(value: float | None) -> str:

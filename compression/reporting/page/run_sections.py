@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compression.core.sizes import format_size
+from compression.core.text import percent
 from compression.reporting.engine_label import label_engine
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Block, Chart, Code, Details, Gallery, Section, Table, Text
@@ -199,8 +200,8 @@ def _describe_steps(found: RunDocument) -> Table:
             [
                 f"{one.step}",
                 f"{100 * one.sparsity:.2f}",
-                _percent(one.accuracy_before),
-                _percent(one.accuracy_after),
+                percent(one.accuracy_before, unit=""),
+                percent(one.accuracy_after, unit=""),
                 "-" if one.bytes is None else format_size(one.bytes),
                 "-" if latency is None else f"{latency.median:.3g}",
             ]
@@ -238,10 +239,6 @@ def _speedup(spread: Spread | None) -> str:
     if spread.p10 <= 1 <= spread.p90:
         return "no difference"
     return format_ratio(spread.median, "faster", "slower") if spread.median else "-"
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"
 
 
 def _is_plain(value: Any) -> bool:

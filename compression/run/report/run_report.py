@@ -18,9 +18,10 @@ from compression.quantization.plan import Plan, describe_arithmetic
 from compression.reporting import provenance
 from compression.reporting.asked_sparsity import describe_asked
 from compression.reporting.byte_shares import parts_to_markdown
-from compression.reporting.failure_rows import escape_markdown, failures_to_markdown
+from compression.reporting.failure_rows import failures_to_markdown
 from compression.reporting.figures import save_figure
 from compression.reporting.hparams import make_row
+from compression.reporting.markdown import escape, to_table
 from compression.reporting.metrics import flatten, make_metrics
 from compression.reporting.pruning_steps import TARGET_NAMES, make_history
 from compression.reporting.pruning_steps import to_markdown as history_markdown
@@ -92,7 +93,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
-    warnings = "".join(f"\nWarning: {escape_markdown(line)}.\n" for line in metrics["warnings"])
+    warnings = "".join(f"\nWarning: {escape(line)}.\n" for line in metrics["warnings"])
     asked = describe_asked(metrics)
     warnings += f"\n{asked}.\n" if asked else ""
     markdown = f"# {title}\n\n{to_markdown(rows)}{warnings}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
@@ -256,10 +257,10 @@ def _describe_pruning(metrics: Mapping[str, Any], history: Sequence[Mapping[str,
     if metrics["run"]["stopped"]:
         text += f"\nStopped: {metrics['run']['stopped']}.\n"
     if metrics["compaction"] and metrics["compaction"]["compacted"]:
-        rows = [f"| {name} | {old} | {new} |" for name, (old, new) in metrics["compaction"]["channels"].items()]
-        text += "\n".join(
-            ["", "## Channels", "", "| first layer of the group | before | after |", "|---|---:|---:|", *rows]
-        )
+        channels = metrics["compaction"]["channels"].items()
+        rows = [(escape(name), str(old), str(new)) for name, (old, new) in channels]
+        table = to_table(("first layer of the group", "before", "after"), rows)
+        text += "\n".join(["", "## Channels", "", *table])
         text += f"\n\nThe logits differ by {metrics['compaction']['difference']:.1e} of the largest.\n"
     return text
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from compression.core.sizes import format_size
 from compression.core.text import shorten
 from compression.reporting.figures import save_figure
+from compression.reporting.markdown import escape, to_table
 from compression.sweep.jobs import STATUSES
 from compression.sweep.report.actual_bits import add_bits, describe_machines
 from compression.sweep.report.board_columns import NAME, list_board_rows, list_columns, write_percent
@@ -149,23 +150,21 @@ def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
     lines = [f"# {answer.sweep.folder.resolve().name}", "", _describe_counts(answer), ""]
     lines += [f"Note: {note}.\n" for note in list_notes(answer)]
     lines += ["## Picks", "", *_describe_picks(result.picks, answer, markdown=True), ""]
-    lines += ["## Leaderboard", "", f"| {' | '.join(column.name for column in board)} |"]
-    lines += [f"|{''.join('---|' if column.is_text else '---:|' for column in board)}"]
-    lines += [f"| {' | '.join(_escape(cell.text) for cell in row.cells)} |" for row in rows]
+    texts = [index for index, column in enumerate(board) if column.is_text]
+    cells = [[escape(cell.text) for cell in row.cells] for row in rows]
+    lines += ["## Leaderboard", "", *to_table([column.name for column in board], cells, left=texts)]
     more = len(answer.configurations) - MAX_IN_REPORT
     lines += ["", *([f"And {more:,} more, in results.csv.", ""] if more > 0 else []), describe_ties(answer), ""]
     lines += ["## Fronts", "", *(f"- {line}" for line in _describe_fronts(result.fronts)), ""]
     lines += [f"![{name.replace('_', ' ')}]({PICTURES}/{name}.png)\n" for name in _picture_names(result)]
     if result.unfinished:
-        lines += ["## Jobs without numbers", "", "| job | status | reason |", "|---|---|---|"]
-        lines += [
-            f"| {_escape(job.name)} | {job.status} | {_escape(job.reason or '')} |"
-            for job in result.unfinished[:MAX_IN_REPORT]
-        ]
+        shown = result.unfinished[:MAX_IN_REPORT]
+        unfinished = [(escape(job.name), job.status, escape(job.reason or "")) for job in shown]
+        lines += ["## Jobs without numbers", "", *to_table(("job", "status", "reason"), unfinished, left=range(3))]
         more = len(result.unfinished) - MAX_IN_REPORT
         lines += ["", *([f"And {more:,} more, in results.csv.", ""] if more > 0 else [])]
-    lines += ["## Columns of results.csv", "", "| column | what |", "|---|---|"]
-    lines += [f"| `{key}` | {_escape(what)} |" for key, what in columns.items()]
+    definitions = [(f"`{key}`", escape(what)) for key, what in columns.items()]
+    lines += ["## Columns of results.csv", "", *to_table(("column", "what"), definitions, left=range(2))]
     return "\n".join(lines) + "\n"
 
 
@@ -373,7 +372,3 @@ def _sample_to_json(sample: Sample | None) -> dict[str, Any] | None:
 
 def _picture_names(result: SweepResult) -> list[str]:
     return [*(f"pareto_{against}" for against in result.fronts), "parallel_coordinates", "accuracy_steps"]
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
