@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from compression.core.flatten import flatten
 from compression.reporting.metrics_reader import read_measured
 from compression.reporting.result_row import make_result_row
 
@@ -15,7 +16,8 @@ _LEFT_OUT = ("name", "output_dir", "overwrite", "plan", "baselines", "until", "s
 
 def make_hparams(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
     """Return each single value of a configuration under its dotted key; lists become text and None becomes "null"."""
-    return _flatten({key: value for key, value in config.items() if key not in _LEFT_OUT})
+    pairs = flatten({key: value for key, value in config.items() if key not in _LEFT_OUT})
+    return {key: _to_value(value) for key, value in pairs}
 
 
 def make_row(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -33,14 +35,7 @@ def keep_numbers(row: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in row.items() if isinstance(value, (int, float))}
 
 
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | float | str]:
-    flat: dict[str, bool | float | str] = {}
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{name}.")
-        elif isinstance(value, (bool, int, float, str)):
-            flat[name] = value
-        else:
-            flat[name] = "null" if value is None else str(value)
-    return flat
+def _to_value(value: Any) -> bool | float | str:
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    return "null" if value is None else str(value)

@@ -7,6 +7,8 @@ command: the same command on the same machine gives it bit for bit.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compression.core.flatten import flatten
+
 SCHEMA_VERSION = 3
 # The keys that differ between two runs of one command.
 VARYING = ("timing", "provenance")
@@ -66,13 +68,7 @@ def find_validated(run: Mapping[str, Any]) -> str | None:
     return next(reversed(run.get("val_accuracy") or {}), None)
 
 
-def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+def collect_numbers(document: Mapping[str, Any]) -> dict[str, float]:
     """Return every number of the document under its path, e.g. ``compressed/bytes/artifact``, for loggers."""
-    numbers: dict[str, float] = {}
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            numbers |= flatten(value, f"{name}/")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            numbers[name] = value
-    return numbers
+    pairs = flatten(document, separator="/")
+    return {name: value for name, value in pairs if isinstance(value, (int, float)) and not isinstance(value, bool)}

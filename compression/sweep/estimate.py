@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from compression.core.flatten import flatten
 from compression.pruning.schedules.geometric import Geometric
 from compression.stage_store.entries import tree_bytes
 from compression.stage_store.manifest import RECORD, read_record
@@ -79,7 +80,7 @@ class Estimator:
             # A stage that was removed from the store has no record.
             parents = [self._lineage(parent) for parent in key.parents if parent in self._keys]
             self._lineages[name] = _Lineage(
-                inputs=frozenset(_flatten(key.inputs, key.stage)).union(*(one.inputs for one in parents)),
+                inputs=frozenset(_flatten(key.inputs, at=key.stage)).union(*(one.inputs for one in parents)),
                 networks=frozenset(_networks(key)).union(*(one.networks for one in parents)),
             )
         return self._lineages[name]
@@ -179,9 +180,6 @@ def _pruning_epochs(inputs: Mapping[str, Any]) -> int:
     return epochs + int(recovery["lead_epochs"])
 
 
-def _flatten(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flatten(inner, f"{name}/{key}")
-    else:
-        yield name, json.dumps(value, sort_keys=True, default=str)
+def _flatten(inputs: Mapping[str, Any], *, at: str) -> Iterator[tuple[str, str]]:
+    for path, value in flatten(inputs, separator="/", at=f"{at}/"):
+        yield path, json.dumps(value, sort_keys=True, default=str)

@@ -1,6 +1,6 @@
 """Refusal of a ``name`` whose folder holds something else than an earlier part of the same run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from yaml import YAMLError
 from compression.config.run_name import collect_settings
 from compression.config.sweep_environment import SWEEP_RECORD
 from compression.core.errors import InputError
+from compression.core.flatten import flatten
 from compression.core.text import shorten
 
 # Hydra writes the configuration of a run here.
@@ -60,19 +61,11 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _compare(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    before, after = (dict(_flatten(settings)) for settings in (earlier, now))
+    before, after = (dict(flatten(settings)) for settings in (earlier, now))
     keys = [key for key in dict.fromkeys([*after, *before]) if key.split(".")[0] not in _GOES_ON]
     return [
         f"{key} was {_show(before, key)}, now {_show(after, key)}" for key in keys if before.get(key) != after.get(key)
     ]
-
-
-def _flatten(settings: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{at}{key}.")
-        else:
-            yield f"{at}{key}", value
 
 
 def _show(settings: Mapping[str, Any], key: str) -> str:

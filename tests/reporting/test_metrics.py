@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from compression.reporting.metrics import SCHEMA_VERSION, VARYING, flatten, make_metrics
+from compression.reporting.metrics import SCHEMA_VERSION, VARYING, collect_numbers, make_metrics
 
 
 def make(evaluated):
@@ -74,7 +74,7 @@ def test_json_round_trip(evaluated):
     assert json.loads(json.dumps(metrics)) == metrics
 
 
-def test_flatten():
+def test_numbers_of_a_document():
     document = {
         "a": 1,
         "b": {"c": 2.5, "d": {"e": -3}, "empty": {}},
@@ -83,12 +83,12 @@ def test_flatten():
         "none": None,
         "list": [1, 2],
     }
-    assert flatten(document) == {"a": 1, "b/c": 2.5, "b/d/e": -3}
-    assert flatten({}) == {}
+    assert collect_numbers(document) == {"a": 1, "b/c": 2.5, "b/d/e": -3}
+    assert collect_numbers({}) == {}
 
 
-def test_flatten_of_a_run(evaluated):
-    numbers = flatten(make(evaluated))
+def test_numbers_of_a_run(evaluated):
+    numbers = collect_numbers(make(evaluated))
     assert numbers["compressed/bytes/artifact"] == 2**20
     assert numbers["compressed/accuracy_per_class/dog"] == 0.96
     assert all(type(value) in (int, float) for value in numbers.values())

@@ -22,7 +22,7 @@ from compression.reporting.failure_rows import failures_to_markdown
 from compression.reporting.figures import save_figure
 from compression.reporting.hparams import make_row
 from compression.reporting.markdown import escape, to_table
-from compression.reporting.metrics import flatten, make_metrics
+from compression.reporting.metrics import collect_numbers, make_metrics
 from compression.reporting.pruning_steps import TARGET_NAMES, make_history
 from compression.reporting.pruning_steps import to_markdown as history_markdown
 from compression.reporting.pruning_steps import to_yaml as history_yaml
@@ -277,7 +277,7 @@ def _make_result(context: Context, metrics: Mapping[str, Any], markdown: str) ->
     drawn = (path for folder in (PICTURES, FAILURES) for path in sorted((context.run_dir / folder).glob("*.png")))
     return Result(
         row=make_row(metrics),
-        numbers=flatten({key: metrics[key] for key in ("dense", "compressed", "improvement")}),
+        numbers=collect_numbers({key: metrics[key] for key in ("dense", "compressed", "improvement")}),
         report=markdown,
         pictures={path.stem: path for path in drawn},
         files=[context.run_dir / name for name in (METRICS, REPORT, MODEL_CARD)],
