@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from compression.config.override_text import key_of
+
 FOLDS, FOLD = "data.folds", "data.fold"
 _MULTIRUN = ("-m", "--multirun")
 # Words that make Hydra print something instead of running.
@@ -25,9 +27,9 @@ def expand_folds(command: Sequence[str]) -> list[str]:
     Other commands come back unchanged. A wrong number of folds is refused later, with all other checks.
     """
     words = list(command)
-    at = [index for index, word in enumerate(words) if _key_of(word) == FOLDS]
+    at = [index for index, word in enumerate(words) if key_of(word) == FOLDS]
     prints = any(word.partition("=")[0] in _PRINTS for word in words[1:])
-    if not at or prints or any(_key_of(word) == FOLD for word in words):
+    if not at or prints or any(key_of(word) == FOLD for word in words):
         return words
     number = words[at[-1]].partition("=")[2]
     if not number.isdecimal() or not 2 <= int(number) <= 100:
@@ -36,7 +38,3 @@ def expand_folds(command: Sequence[str]) -> list[str]:
     folds = ",".join(str(fold) for fold in range(1, int(number) + 1))
     # Overrides must stand together, and flags before or after them.
     return [words[0], *multirun, *words[1 : at[-1] + 1], f"{FOLD}={folds}", *words[at[-1] + 1 :]]
-
-
-def _key_of(word: str) -> str:
-    return word.partition("=")[0].lstrip("+")

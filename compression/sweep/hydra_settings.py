@@ -7,9 +7,9 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from compression.config.compose import CONF
+from compression.config.override_text import quote
 from compression.core.errors import InputError
 from compression.sweep.job_grid import parse_lines
-from compression.sweep.supervise import quote
 
 SEARCH_PATH = "hydra.searchpath"
 # Settings of the command that starts a sweep. Jobs do not get them.

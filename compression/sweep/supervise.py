@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from compression.config.override_text import quote
 from compression.config.sweep_environment import SweepEnvironment
 from compression.sweep.jobs import (
     FAILED,
@@ -168,9 +169,3 @@ def _find_reason(output: Path, code: int) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def quote(text: str) -> str:
-    """Return a text quoted, so that Hydra's grammar does not change it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

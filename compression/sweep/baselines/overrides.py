@@ -12,6 +12,7 @@ from typing import Any
 from hydra.utils import get_object
 
 from compression.config.distillation_schema import DistillationConfig
+from compression.config.override_text import key_of
 from compression.config.schema import Config
 from compression.sweep.job_grid import name_job
 from compression.sweep.jobs import RANDOM, Job
@@ -146,8 +147,3 @@ def own_width(model: Mapping[str, Any]) -> float | None:
 def compresses(key: str) -> bool:
     """Return whether ``key`` of a command line configures compression."""
     return key.replace("/", ".").partition(".")[0] in _COMPRESSING
-
-
-def key_of(line: str) -> str:
-    """Return the key of an override, e.g. ``model.width_mult`` of ``++model.width_mult=0.5``."""
-    return line.lstrip("+~").partition("=")[0].partition("@")[0]

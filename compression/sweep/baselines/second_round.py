@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from compression.config.compose import compose_job
+from compression.config.override_text import key_of
 from compression.config.schema import Config
 from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
@@ -21,7 +22,6 @@ from compression.sweep.baselines.overrides import (
     compresses,
     dense_overrides,
     is_compressed,
-    key_of,
     narrow_overrides,
     own_width,
 )

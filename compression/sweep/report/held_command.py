@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compression.config.override_text import key_of, quote
 from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import SEARCH
 from compression.sweep.report.leaderboard import MATCHES
@@ -79,7 +80,7 @@ def _join(command: Sequence[str], wanted: Mapping[str, str], *, without: Sequenc
     left, words = dict(wanted), []
     for word in command[1:]:
         is_override = "=" in word and not word.startswith("-")
-        key = _key_of(word)
+        key = key_of(word)
         if not is_override or key not in (*wanted, *without):
             words.append(word)
         elif key in left:
@@ -92,21 +93,15 @@ def _hold(sweep: SweepRecord, job: JobRecord) -> dict[str, str]:
     own = _overrides(job)
     # A configuration is compared by all of its folds.
     held = {key: own.get(key, to_override(key, value)) for key, value in job.axes.items() if key != FOLD}
-    if any(_key_of(word) == "name" for word in sweep.command[1:]):
+    if any(key_of(word) == "name" for word in sweep.command[1:]):
         return held
-    return {**held, "name": f"name={_quote(sweep.folder.resolve().name)}"}
+    return {**held, "name": f"name={_quote_name(sweep.folder.resolve().name)}"}
 
 
 def _overrides(job: JobRecord) -> dict[str, str]:
-    return {_key_of(word): word for word in job.overrides if "=" in word}
+    return {key_of(word): word for word in job.overrides if "=" in word}
 
 
-def _key_of(word: str) -> str:
-    return word.partition("=")[0].lstrip("+~").partition("@")[0]
-
-
-def _quote(name: str) -> str:
+def _quote_name(name: str) -> str:
     """Return a folder's name, quoted if Hydra's grammar needs it."""
-    if re.fullmatch(r"[\w.-]+", name):
-        return name
-    return "'{}'".format(name.replace("\\", "\\\\").replace("'", "\\'"))
+    return name if re.fullmatch(r"[\w.-]+", name) else quote(name)

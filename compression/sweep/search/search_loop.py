@@ -14,12 +14,12 @@ from filelock import FileLock
 
 from compression.config.compose import compose_job, compose_run
 from compression.config.explain import explain
+from compression.config.override_text import key_of
 from compression.config.schema import MEASURING, Config
 from compression.core.errors import InputError, first_line
 from compression.reporting.metrics import find_validated
 from compression.stage_store.store import make_room_advice
 from compression.sweep.axis_names import shorten_key
-from compression.sweep.baselines.overrides import key_of
 from compression.sweep.execute import TRAIN
 from compression.sweep.gpus import share_gpus, take_gpu
 from compression.sweep.hydra_settings import SEARCH_PATH, refuse_hydra_settings
