@@ -20,7 +20,9 @@ def test_the_key_of_an_override(line, key):
     assert key_of(line) == key
 
 
-@pytest.mark.parametrize("text", ["plain", "a b", "it's", "${x}", "a,b", "[x]", "a=b"])
+@pytest.mark.parametrize(
+    "text", ["plain", "a b", "it's", r"a\b", r"a\\b", "a\\", r"a\'b", r"\'", "'", "${x}", "a,b", "[x]", "a=b"]
+)
 def test_a_quoted_text_is_read_as_it_is(text):
     [override] = OverridesParser.create().parse_overrides([f"key={quote(text)}"])
     assert override.value() == text
