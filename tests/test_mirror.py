@@ -9,7 +9,7 @@ PACKAGE, TESTS = ROOT / "compression", ROOT / "tests"
 # Folders that test several modules together: complete runs, and contracts of every implementation of a protocol.
 CROSSING = {"contracts", "end_to_end", "golden", "support"}
 # Modules without logic: a protocol, names of files, and the entry of `python -m`.
-BARE = {"runtimes/runtime.py", "run/names.py", "__main__.py"}
+BARE = {"runtimes/runtime.py", "core/file_names.py", "__main__.py"}
 
 
 def modules() -> list[Path]:

@@ -21,6 +21,7 @@ from compression.core.counting import (
     model_sparsity,
 )
 from compression.core.errors import InputError
+from compression.core.file_names import ARTIFACT
 from compression.core.model_card import Architecture, InputSpec, ModelCard
 from compression.models.load_weights import load_weights_, read_state_dict
 from compression.models.registry import build_model, is_built_in, without_download
@@ -100,12 +101,12 @@ def _open_dense(path: Path, *, allow: Sequence[str]) -> ComparedFile:
     """Open a bare state dict. Its architecture, classes and input come from the files beside it."""
     num_bytes = path.stat().st_size
     run = read_own_run(path.parent, side="dense", key="safetensors", num_bytes=num_bytes)
-    if run is None or run.architecture is None or not (path.parent / "model.cmp").is_file():
+    if run is None or run.architecture is None or not (path.parent / ARTIFACT).is_file():
         raise InputError(
             f"{path} does not name its network; allowed: model.cmp files, and dense.safetensors in a run's "
             "folder, beside its metrics.json and model.cmp"
         )
-    card = read_contents(path.parent / "model.cmp").card
+    card = read_contents(path.parent / ARTIFACT).card
     target, settings = run.architecture
     architecture = Architecture(target=target, num_classes=len(card.class_names), kwargs=settings)
     model = _build(architecture, allow=allow, device="cpu", input=card.input)

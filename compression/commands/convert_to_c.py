@@ -12,6 +12,7 @@ from compression.artifact import Artifact
 from compression.commands.convert_model import COptions
 from compression.commands.predict_images import list_images
 from compression.core.errors import InputError
+from compression.core.file_names import METRICS
 from compression.data.decode import read_image
 from compression.data.normalization import normalize
 from compression.runtimes.sparse.c_export.check_text import TestImages
@@ -90,7 +91,7 @@ def _choose_images(artifact: Artifact, given: Path | None, run_folder: Path) -> 
 def _find_digits(folder: Path) -> int | None:
     """Return the seed of the run in ``folder`` if its data are the digits, which need no location; else None."""
     try:
-        run = json.loads((folder / "metrics.json").read_text())["run"]
+        run = json.loads((folder / METRICS).read_text())["run"]
         return int(run["seed"]) if run["data"] == _DIGITS else None
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -16,6 +16,7 @@ from compression.artifact import Artifact
 from compression.commands.export_artifact import export_artifact
 from compression.commands.processor_note import describe_saturation
 from compression.core.errors import InputError, printable
+from compression.core.file_names import ONNX
 from compression.core.text import count_noun, shorten
 from compression.data.decode import read_image
 from compression.data.image_formats import EXTENSIONS, is_image
@@ -110,7 +111,7 @@ def make_predictor(artifact: Artifact, *, engine: str, threads: int, batch_sizes
         )
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
+        path = Path(folder) / ONNX
         export_artifact(artifact, path)
         return make_runtime(engine).load(path, threads=threads)
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from compression.run.names import METRICS
+from compression.core.file_names import METRICS, RESULTS
 from compression.run.report.run_html import find_analysis, write_failure_html, write_run_html
 from compression.sweep.jobs import SWEEP
 from compression.sweep.report.records import read_records
-from compression.sweep.report.results_reader import RESULTS, read_results
+from compression.sweep.report.results_reader import read_results
 from compression.sweep.report.sweep_report import aggregate, make_result, write_html
 
 

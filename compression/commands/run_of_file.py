@@ -8,6 +8,7 @@ from typing import Any
 
 from compression.commands.processor_note import RecordedParity
 from compression.core.errors import InputError, printable
+from compression.core.file_names import METRICS
 from compression.reporting.metrics import is_imitation
 
 # Errors that reading a damaged record raises.
@@ -49,7 +50,7 @@ def read_own_run(folder: Path, *, side: str, key: str, num_bytes: int) -> OwnRun
     record, or if it records another size than ``num_bytes``: the file may have been replaced since. Raises InputError
     for a damaged record.
     """
-    path = folder / "metrics.json"
+    path = folder / METRICS
     if not path.is_file():
         return None
     try:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from compression.core.errors import InputError
+from compression.core.file_names import CONFIG
 from compression.data.options import DEFAULTS_OF_OTHERS
 from compression.system.extras import require_packages
-
-CONFIG = Path("config") / "config.yaml"
 
 
 @dataclass(frozen=True)

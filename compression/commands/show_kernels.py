@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from compression.artifact import read_contents
 from compression.commands.compared_file import open_file
 from compression.core.errors import InputError
+from compression.core.file_names import ARTIFACT, DENSE_WEIGHTS
 from compression.core.model_card import ModelCard
 from compression.core.tracing import trace
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
@@ -19,7 +20,6 @@ from compression.reporting.figures.filters import draw_kernels
 from compression.reporting.figures.style import shorten
 
 # Names of the files in a run's folder.
-_ARTIFACT, _DENSE = "model.cmp", "dense.safetensors"
 # Characters that fit above a grid.
 _LONGEST = 44
 
@@ -57,9 +57,9 @@ def draw_kernels_of(paths: Sequence[Path], *, output: Path, allow: Sequence[str]
 
 
 def _find_file(path: Path) -> Path:
-    file = path / _ARTIFACT if path.is_dir() else path
+    file = path / ARTIFACT if path.is_dir() else path
     if not file.is_file():
-        raise InputError(f"{file} does not exist; allowed: folders of runs, and {_ARTIFACT} files")
+        raise InputError(f"{file} does not exist; allowed: folders of runs, and {ARTIFACT} files")
     return file
 
 
@@ -79,9 +79,9 @@ def _dequantize(state: Mapping[str, Tensor], name: str) -> Tensor:
 
 def _read_dense(read: Sequence[Kernels], *, allow: Sequence[str], max_bytes: int | None) -> Tensor:
     first = read[0]
-    file = next((one.path.parent / _DENSE for one in read if (one.path.parent / _DENSE).is_file()), None)
+    file = next((one.path.parent / DENSE_WEIGHTS for one in read if (one.path.parent / DENSE_WEIGHTS).is_file()), None)
     if file is None:
-        raise InputError(f"no {_DENSE} beside {first.path}: give the folder of a run first")
+        raise InputError(f"no {DENSE_WEIGHTS} beside {first.path}: give the folder of a run first")
     model = open_file(file, allow=allow, max_bytes=max_bytes).artifact.model
     if first.card.architecture.folded or first.card.quantization is not None:
         model = _fold(model)

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from compression.core.file_names import ARTIFACT, DENSE_ONNX, DENSE_WEIGHTS, ONNX
 from compression.core.sizes import format_size
 from compression.core.text import percent
 from compression.quantization.plan import describe_plain_file
@@ -55,10 +56,10 @@ def files_to_markdown(metrics: Mapping[str, Any]) -> str:
     dense, compressed = metrics["dense"]["bytes"], metrics["compressed"]["bytes"]
     arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     rows = [
-        ("model.cmp", f"the compressed model, {arithmetic or describe_plain_file(None)}", compressed["artifact"]),
-        ("model.onnx", f"the same as ONNX, {describe_plain_file(arithmetic)}", compressed["onnx"]),
-        ("dense.safetensors", f"the dense model, {describe_plain_file(None)}", dense["safetensors"]),
-        ("dense.onnx", f"the same as ONNX, {describe_plain_file(None)}", dense["onnx"]),
+        (ARTIFACT, f"the compressed model, {arithmetic or describe_plain_file(None)}", compressed["artifact"]),
+        (ONNX, f"the same as ONNX, {describe_plain_file(arithmetic)}", compressed["onnx"]),
+        (DENSE_WEIGHTS, f"the dense model, {describe_plain_file(None)}", dense["safetensors"]),
+        (DENSE_ONNX, f"the same as ONNX, {describe_plain_file(None)}", dense["onnx"]),
     ]
     cells = [(name, what, f"{num_bytes:,}") for name, what, num_bytes in rows]
     return "\n".join(["", "## Files", "", *to_table(("file", "what", "bytes"), cells, left=(0, 1)), ""])

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression.analysis.predictions import Predictions
+from compression.core.file_names import FAILURE_MODES
 from compression.system.files import write_atomic
 
-RECORD, TEXT = "failure_modes.json", "failure_mode_report.txt"
+RECORD, TEXT = FAILURE_MODES, "failure_mode_report.txt"
 # The pictures by the name of their file, with their titles in reports. Those of a change come last.
 TITLES = {
     "confusion_matrix.png": "confusion matrix",

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from compression.config.schema import Config
+from compression.core.file_names import ARTIFACT, FAILURES, METRICS, ONNX, PAGE, REPORT
 from compression.data.base import Dataset
 from compression.run.building.configured_sensitivity import needs_measurement
 from compression.run.building.network_files import is_compacted
 from compression.run.checks.check_run import check_run
 from compression.run.context import Context, make_context
-from compression.run.names import FAILURES
 from compression.run.ranks import is_helper, joined_stage
 from compression.run.report.model_files import leave_models
 from compression.run.report.run_report import write_report
@@ -73,7 +73,7 @@ def run(config: Config, *, run_dir: str | Path) -> float:
             log.info("stopped, because until=%s; in %s: %s", config.until, run_dir, ", ".join(left))
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
-        files = ["report.html", "report.md", "metrics.json", "model.cmp", "model.onnx"]
+        files = [PAGE, REPORT, METRICS, ARTIFACT, ONNX]
         files += [FAILURES] if "analyze" in made else []
         log.info("in %s: %s", run_dir, ", ".join(files))
         return float(metrics["compressed"]["accuracy"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from compression.core.file_names import LOCK
 from compression.run.context import Context
-from compression.run.names import LOCK
 from compression.run.ranks import is_helper
 from compression.stage_store.store import make_room_advice
 from compression.system.disk import disk_full_in_one_line

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from compression.core.file_names import METRICS
 from compression.stage_store.entries import Entry
 from compression.system.files import write_atomic
 
 # In a run's folder: one line for each stage that the run requested, finished or not.
 STAGES_FILE = "stages.txt"
-METRICS = "metrics.json"
 
 
 def refer(run_dir: Path, name: str) -> None:

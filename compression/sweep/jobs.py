@@ -15,13 +15,14 @@ from msgspec import Meta, Struct
 
 from compression.config.sweep_environment import SWEEP_RECORD
 from compression.core.errors import InputError
+from compression.core.file_names import METRICS
 from compression.core.json_record import Whole, check_version, convert_record
 from compression.system.files import write_atomic
 from compression.system.processes import SILENCE, Process
 
 SCHEMA_VERSION = 1
 SWEEP = SWEEP_RECORD
-SEARCH, JOB, METRICS, OUTPUT = "search.json", "job.json", "metrics.json", "output.log"
+SEARCH, JOB, OUTPUT = "search.json", "job.json", "output.log"
 # Status of a job: not started, running, done, ended by an error, ended by a signal, left by a process that is gone.
 WAITING, RUNNING, FINISHED, FAILED, KILLED, INTERRUPTED = (
     "waiting",

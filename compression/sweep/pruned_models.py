@@ -8,14 +8,15 @@ from typing import Any
 
 from compression.config.compose import compose_job
 from compression.core.errors import InputError
+from compression.core.file_names import ARTIFACT, METRICS, ONNX
 from compression.sweep.job_grid import name_job
-from compression.sweep.jobs import FINISHED, METRICS, Job, Sweep, read_json, read_state
+from compression.sweep.jobs import FINISHED, Job, Sweep, read_json, read_state
 
 # The stages that leave a pruned network, the last one first.
 _STAGES = ("finetune", "compact", "prune")
 # Axes of what happens to a pruned model afterwards.
 _LATER = ("bits", "weight_bits", "activation_bits", "quantization", "storage", "runtime")
-_FILES = ("model.cmp", "model.onnx")
+_FILES = (ARTIFACT, ONNX)
 
 
 @dataclass(frozen=True)

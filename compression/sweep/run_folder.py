@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compression.config.explain import explain
+from compression.core.file_names import LOCK
+from compression.stage_store.references import STAGES_FILE
 from compression.system.disk import is_disk_full
 
 # What a run writes before its first result: Hydra's files, a lock, and the list of the stages it asked for.
-_UNUSED = ("config", "train.log", ".lock", "stages.txt")
+_UNUSED = ("config", "train.log", LOCK, STAGES_FILE)
 # Folders that this command makes for its run, the outermost first.
 _new: list[Path] = []
 

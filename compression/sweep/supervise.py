@@ -13,12 +13,12 @@ from pathlib import Path
 
 from compression.config.override_text import quote
 from compression.config.sweep_environment import SweepEnvironment
+from compression.core.file_names import METRICS
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
     JOB,
     KILLED,
-    METRICS,
     OUTPUT,
     RUNNING,
     Job,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compression.config.schema import MEASURING, STAGES, Config
+from compression.core.file_names import METRICS
 from compression.stage_store.store import StageRecord
 from compression.sweep.estimate import Estimate, Estimator
-from compression.sweep.jobs import METRICS, read_json
+from compression.sweep.jobs import read_json
 from compression.system.library_messages import keep_in_log_file
 from compression.system.uncollected import uncollected_imports
 

@@ -11,11 +11,10 @@ from yaml import YAMLError
 from compression.config.run_name import collect_settings
 from compression.config.sweep_environment import SWEEP_RECORD
 from compression.core.errors import InputError
+from compression.core.file_names import CONFIG
 from compression.core.flatten import flatten
 from compression.core.text import shorten
 
-# Hydra writes the configuration of a run here.
-_CONFIG = Path("config") / "config.yaml"
 # Settings by which a run goes on in its folder: its last stage, and what is recorded of it.
 _GOES_ON = ("until", "analysis", "logger")
 _WAY_OUT = "give another name, or overwrite=true"
@@ -46,18 +45,18 @@ def refuse_used_name(config: DictConfig) -> None:
 
 def refuse_run_folder(folder: Path, *, overwrite: bool) -> None:
     """Raise InputError if the ``folder`` of a sweep is that of a single run."""
-    if not overwrite and (folder / _CONFIG).is_file() and not (folder / SWEEP_RECORD).is_file():
+    if not overwrite and (folder / CONFIG).is_file() and not (folder / SWEEP_RECORD).is_file():
         raise InputError(f"name={folder.name}: {folder} is the folder of a single run; {_WAY_OUT}")
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
     try:
-        loaded = OmegaConf.load(folder / _CONFIG)
+        loaded = OmegaConf.load(folder / CONFIG)
         return collect_settings(loaded) if isinstance(loaded, DictConfig) else None
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (YAMLError, OmegaConfBaseException, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / _CONFIG} cannot be read ({type(error).__name__}); {_WAY_OUT}") from error
+        raise InputError(f"{folder / CONFIG} cannot be read ({type(error).__name__}); {_WAY_OUT}") from error
 
 
 def _compare(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

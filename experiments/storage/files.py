@@ -23,10 +23,10 @@ from compression.artifact import Artifact, load_artifact, read_contents
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
+from compression.core.file_names import ARTIFACT
 from compression.quantization.grid import FULL_PRECISION
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
-from compression.run.names import ARTIFACT
 from compression.run.pipeline import run_stages
 from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
 from compression.storage.blocks import split_payload, to_array

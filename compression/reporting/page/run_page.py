@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compression.core.file_names import FAILURES, PICTURES
 from compression.core.sizes import format_size
 from compression.quantization.plan import format_span
 from compression.reporting.asked_sparsity import describe_asked
@@ -48,8 +49,8 @@ class RunRecords:
     histories: Histories = field(default_factory=dict)
     parts: Mapping[str, int] = field(default_factory=dict)
     formula: int | None = None
-    pictures: Path = Path("pictures")
-    failure_pictures: Path = Path("failure_analysis")
+    pictures: Path = Path(PICTURES)
+    failure_pictures: Path = Path(FAILURES)
     remake: tuple[str, ...] = ()
 
 

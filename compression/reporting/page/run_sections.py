@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compression.core.file_names import ARTIFACT, ONNX
 from compression.core.sizes import format_size
 from compression.core.text import percent
 from compression.reporting.engine_label import label_engine
@@ -28,8 +29,8 @@ def make_size_section(found: RunDocument, parts: Mapping[str, int], *, formula: 
     sizes = {
         "dense model, safetensors": found.dense.bytes.safetensors,
         "dense model, ONNX": found.dense.bytes.onnx,
-        "model.onnx": found.compressed.bytes.onnx,
-        "model.cmp": found.compressed.bytes.artifact,
+        ONNX: found.compressed.bytes.onnx,
+        ARTIFACT: found.compressed.bytes.artifact,
         "formula S": formula,
     }
     dense = found.dense.bytes.safetensors

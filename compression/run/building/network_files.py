@@ -8,12 +8,12 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from compression.core.file_names import WEIGHTS
 from compression.core.tracing import trace
 from compression.core.widths import fit_widths_
 from compression.quantization.network.integer_network import integer_network
 from compression.quantization.plan import Plan
 from compression.run.context import Context
-from compression.run.names import WEIGHTS
 from compression.stage_store.store import StageRecord
 
 

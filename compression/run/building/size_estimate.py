@@ -14,6 +14,7 @@ from torch import Tensor
 from compression.artifact import save_artifact
 from compression.config.schema import Config
 from compression.core.counting import count_parameters
+from compression.core.file_names import ARTIFACT
 from compression.core.seeding import make_generator
 from compression.quantization.network.integer_network import integer_state
 from compression.quantization.network.narrowing import Narrowing
@@ -56,7 +57,7 @@ def estimate_bytes(context: Context) -> int:
     network = build_network(context, state, compacted=False, plan=made.plan)
     with tempfile.TemporaryDirectory() as folder:
         return save_artifact(
-            Path(folder) / "model.cmp",
+            Path(folder) / ARTIFACT,
             network,
             architecture=describe_architecture(context, compacted=False),
             class_names=context.data.class_names,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from compression.artifact import load_artifact, save_artifact
 from compression.core.counting import count_macs, count_nonzero_macs
 from compression.core.errors import InputError
+from compression.core.file_names import ARTIFACT, ONNX
 from compression.quantization.plan import Plan
 from compression.run.building.network_files import describe_architecture
 from compression.run.checks.network_errors import small_batch, told
@@ -26,8 +27,8 @@ def check_files(context: Context, model: nn.Module, *, plan: Plan | None = None)
     ``plan`` is that of an integer network.
     """
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-        _check_artifact(context, model, Path(folder) / "model.cmp", plan)
-        _check_onnx(context, model, Path(folder) / "model.onnx")
+        _check_artifact(context, model, Path(folder) / ARTIFACT, plan)
+        _check_onnx(context, model, Path(folder) / ONNX)
 
 
 def _check_artifact(context: Context, model: nn.Module, path: Path, plan: Plan | None) -> None:

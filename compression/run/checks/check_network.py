@@ -18,6 +18,7 @@ from compression.config.schema import STAGES
 from compression.core.adapted_network import find_class
 from compression.core.channels_last import to_channels_last_
 from compression.core.errors import InputError
+from compression.core.file_names import WEIGHTS
 from compression.core.selection import PRUNABLE
 from compression.core.shared_tensors import find_aliases
 from compression.core.text import shorten
@@ -157,5 +158,5 @@ def _check_storing(context: Context, model: nn.Module) -> None:
     """Write the tensors as stages do, and load them into a new network."""
     advice = "every tensor of the state dict must be dense, and the same for every network that is built"
     with tempfile.TemporaryDirectory() as folder, told(context, "cannot be stored", advice=advice):
-        save_tensors(model.state_dict(), Path(folder) / "model.safetensors")
-        context.build_model(pretrained=False).load_state_dict(load_file(Path(folder) / "model.safetensors"))
+        save_tensors(model.state_dict(), Path(folder) / WEIGHTS)
+        context.build_model(pretrained=False).load_state_dict(load_file(Path(folder) / WEIGHTS))

@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from compression.core.file_names import PICTURES
 from compression.run.job_log.job_log import Result
 from compression.run.job_log.tracked_log import Identity, TrackedLog
 from compression.run.ranks import is_helper
@@ -76,7 +77,7 @@ class MlflowLog(TrackedLog):
         run_id = self.identity.id
         self._make(run_id=run_id).log_metrics(dict(result.row), step=0)
         for path in result.pictures.values():
-            record.log_artifact(run_id, str(path), "pictures")
+            record.log_artifact(run_id, str(path), PICTURES)
         for path in result.files:
             record.log_artifact(run_id, str(path))
 

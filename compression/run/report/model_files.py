@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from compression.run.names import ARTIFACT, DENSE_WEIGHTS, ONNX, WEIGHTS
+from compression.core.file_names import ARTIFACT, DENSE_WEIGHTS, ONNX, WEIGHTS
 from compression.stage_store.store import StageRecord
 
 

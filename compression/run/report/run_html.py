@@ -7,17 +7,25 @@ from typing import Any
 
 from compression.artifact import read_contents
 from compression.core.errors import ArtifactError, InputError
+from compression.core.file_names import (
+    ARTIFACT,
+    CONFIG,
+    FAILURE_MODES,
+    FAILURES,
+    METRICS,
+    PAGE,
+    PICTURES,
+    TRAINING_HISTORY,
+)
 from compression.reporting.byte_shares import PARTS, count_formula, count_parts
 from compression.reporting.page.failure_page import make_failure_page
 from compression.reporting.page.rendering import render_page
 from compression.reporting.page.run_page import RunRecords, make_run_page
 from compression.reporting.page.run_sections import Histories
-from compression.run.names import ARTIFACT, FAILURE_MODES, FAILURES, METRICS, PAGE, PICTURES, TRAINING_HISTORY
 from compression.stage_store.manifest import read_record
 from compression.stage_store.references import STAGES_FILE
 from compression.system.files import write_atomic
 
-_CONFIGURATION = Path("config") / "config.yaml"
 _STORE = "store"
 
 
@@ -29,7 +37,7 @@ def write_run_html(folder: Path) -> Path:
     # Without an analysis of this run, the folder may hold one of an earlier run.
     analyzed = failures.is_file() and not (isinstance(metrics, dict) and metrics.get("failure_modes", "") is None)
     name = folder.resolve().name
-    configuration = folder / _CONFIGURATION
+    configuration = folder / CONFIG
     records = RunRecords(
         name=name,
         metrics=metrics,

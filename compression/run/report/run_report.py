@@ -13,6 +13,20 @@ from rich.console import Console
 from compression.artifact import read_contents
 from compression.config.schema import MEASURING
 from compression.core.class_scores import find_monitored
+from compression.core.file_names import (
+    ARTIFACT,
+    DENSE_ONNX,
+    DENSE_WEIGHTS,
+    FAILURES,
+    METRICS,
+    MODEL_CARD,
+    ONNX,
+    PICTURES,
+    PREDICTIONS,
+    PRUNING_HISTORY,
+    REPORT,
+    WEIGHTS,
+)
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.plan import Plan, describe_arithmetic
 from compression.reporting import provenance
@@ -38,20 +52,6 @@ from compression.reporting.result_table import (
 from compression.reporting.run_card import make_model_card
 from compression.run.context import Context
 from compression.run.job_log.job_log import Result
-from compression.run.names import (
-    ARTIFACT,
-    DENSE_ONNX,
-    DENSE_WEIGHTS,
-    FAILURES,
-    METRICS,
-    MODEL_CARD,
-    ONNX,
-    PICTURES,
-    PREDICTIONS,
-    PRUNING_HISTORY,
-    REPORT,
-    WEIGHTS,
-)
 from compression.run.report.analysis_files import copy_analysis, find_groups
 from compression.run.report.class_figures import count_classes
 from compression.run.report.file_bytes import with_byte_parts

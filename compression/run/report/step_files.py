@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from compression.artifact import save_artifact
+from compression.core.file_names import STEPS
 from compression.pruning.compaction import compact
 from compression.run.building.configured_strategy import channel_multiple
 from compression.run.building.network_files import describe_architecture
 from compression.run.context import Context
-from compression.run.names import STEPS
 
 
 def write_step(context: Context, folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:

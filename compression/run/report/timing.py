@@ -12,10 +12,10 @@ from torch import nn
 
 from compression.artifact import Artifact, load_artifact
 from compression.core.errors import InputError
+from compression.core.file_names import ARTIFACT, ONNX
 from compression.core.seeding import derive_seed
 from compression.peak_memory import measure_peak_memory
 from compression.run.context import Context
-from compression.run.names import ARTIFACT, ONNX
 from compression.runtimes.eager import EagerRuntime
 from compression.runtimes.engines import ENGINES, choose_engines, load_ready
 from compression.runtimes.measure import (

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from compression.artifact import load_artifact
+from compression.core.file_names import ARTIFACT, ONNX, PREDICTIONS
 from compression.core.seeding import derive_seed
 from compression.data.normalization import on_pixels
 from compression.data.subsets import read_pixels
 from compression.run.context import Context
-from compression.run.names import ARTIFACT, ONNX, PREDICTIONS
 from compression.run.report.analysis_files import find_groups
 from compression.run.report.models_as_run import open_models
 from compression.run.report.predictions_file import read_predictions

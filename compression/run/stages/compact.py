@@ -6,11 +6,11 @@ from typing import Any
 
 from compression.core.counting import count_macs, count_parameters
 from compression.core.errors import InputError
+from compression.core.file_names import WEIGHTS
 from compression.pruning.compaction import compact
 from compression.run.building.configured_strategy import channel_multiple
 from compression.run.building.network_files import load_network, save_tensors
 from compression.run.context import Context
-from compression.run.names import WEIGHTS
 from compression.run.stage import Finished
 from compression.run.training.task import validate
 from compression.stage_store.store import Made, StageKey, StageRecord

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback
 from torch import nn
 
 from compression.callbacks.frozen_body import FrozenBody
+from compression.core.file_names import INITIAL, WEIGHTS
 from compression.run.building.configured_loss import training_settings
 from compression.run.building.given_weights import (
     find_head,
@@ -18,7 +19,6 @@ from compression.run.building.given_weights import (
 from compression.run.building.network_files import save_tensors
 from compression.run.code_identity import user_code
 from compression.run.context import Context
-from compression.run.names import INITIAL, WEIGHTS
 from compression.run.stage import Finished
 from compression.run.training.from_scratch import callback_inputs, train_from_scratch
 from compression.run.training.task import validate

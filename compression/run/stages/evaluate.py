@@ -24,9 +24,9 @@ from compression.core.counting import (
     model_sparsity,
 )
 from compression.core.errors import InputError
+from compression.core.file_names import ARTIFACT, ONNX, PREDICTIONS, STEPS, WEIGHTS
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
-from compression.run.names import ARTIFACT, ONNX, PREDICTIONS, STEPS, WEIGHTS
 from compression.run.report.models_as_run import EXECUTED_BY, Model, on_cpu, open_models
 from compression.run.report.predictions_file import write_predictions
 from compression.run.report.timing import time_files, time_steps

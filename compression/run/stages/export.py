@@ -14,9 +14,9 @@ from compression.callbacks.class_counts import ClassCounts
 from compression.callbacks.export_after_validation import ExportCallback
 from compression.config.rules import result_settings
 from compression.core.counting import count_layer_weights, model_sparsity
+from compression.core.file_names import ARTIFACT, ONNX, WEIGHTS
 from compression.run.building.network_files import describe_architecture, is_compacted, load_network, plan_of
 from compression.run.context import Context
-from compression.run.names import ARTIFACT, ONNX, WEIGHTS
 from compression.run.stage import Finished
 from compression.run.training.task import validate
 from compression.stage_store.store import Made, StageKey, StageRecord

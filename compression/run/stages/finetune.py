@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 
 from compression.config.rules import result_settings
+from compression.core.file_names import WEIGHTS
 from compression.core.learning_rate import LR_FLOOR, repeated_cosine
 from compression.run.building.configured_loss import shared_settings
 from compression.run.building.network_files import is_compacted, load_network, save_tensors
 from compression.run.context import Context
-from compression.run.names import WEIGHTS
 from compression.run.stage import Finished
 from compression.run.training.fit import fit
 from compression.run.training.task import make_task

@@ -16,6 +16,7 @@ from compression.callbacks.step_recorder import StepRecorder
 from compression.config.rules import result_settings
 from compression.core.class_scores import MONITORS, Validated, collect_confusions, find_monitored, validate_confusions
 from compression.core.eval_mode import evaluating
+from compression.core.file_names import EARLY, INITIAL, MASKS, WEIGHTS
 from compression.core.learning_rate import LR_FLOOR, repeated_cosine
 from compression.core.masks import MaskSet
 from compression.pruning.costed_weights import CostedWeightUnits
@@ -26,7 +27,6 @@ from compression.run.building.configured_strategy import make_strategy, make_tim
 from compression.run.building.network_files import load_network, save_tensors
 from compression.run.code_identity import user_code
 from compression.run.context import Context
-from compression.run.names import EARLY, INITIAL, MASKS, WEIGHTS
 from compression.run.report.step_files import with_bytes, write_step
 from compression.run.stage import Finished
 from compression.run.training.ddp import agree

@@ -17,6 +17,7 @@ from compression.core.class_scores import collect_confusions, score_confusions
 from compression.core.counting import count_layer_weights, model_sparsity
 from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
+from compression.core.file_names import WEIGHTS
 from compression.core.learning_rate import LR_FLOOR, warmup_cosine
 from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
@@ -36,7 +37,6 @@ from compression.run.building.configured_plan import left_in_float, plan_for, re
 from compression.run.building.network_files import build_network, is_compacted, load_network, save_tensors
 from compression.run.code_identity import user_code
 from compression.run.context import Context
-from compression.run.names import WEIGHTS
 from compression.run.stage import Finished
 from compression.run.training.fit import Fitted, fit
 from compression.run.training.task import make_task, validate

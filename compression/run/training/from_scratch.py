@@ -11,11 +11,11 @@ from torch import nn
 
 from compression.callbacks.early_weights import EarlyWeights
 from compression.callbacks.progressive_size import ProgressiveSize
+from compression.core.file_names import EARLY, INITIAL, WEIGHTS
 from compression.core.learning_rate import warmup_cosine
 from compression.run.building.network_files import save_tensors
 from compression.run.code_identity import foreign_code
 from compression.run.context import Context
-from compression.run.names import EARLY, INITIAL, WEIGHTS
 from compression.run.training.fit import fit
 from compression.run.training.task import make_task
 from compression.stage_store.store import Made

@@ -15,6 +15,7 @@ from compression.config.override_text import key_of
 from compression.config.schema import Config
 from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
+from compression.core.file_names import METRICS
 from compression.core.json_record import Whole, convert_record
 from compression.core.text import shorten
 from compression.sweep.baselines.overrides import (
@@ -28,7 +29,7 @@ from compression.sweep.baselines.overrides import (
 from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
 from compression.sweep.command_words import FOLD
 from compression.sweep.job_grid import name_job
-from compression.sweep.jobs import FINISHED, METRICS, SMALL_DENSE, Job, Sweep, keep_others, read_json, read_state
+from compression.sweep.jobs import FINISHED, SMALL_DENSE, Job, Sweep, keep_others, read_json, read_state
 from compression.sweep.supervise import stop_children
 
 # Keys of jobs that repeat one configuration.

@@ -15,12 +15,12 @@ from typing import Any
 import yaml
 
 from compression.core.errors import InputError
+from compression.core.file_names import METRICS
 from compression.reporting.metrics_reader import Measured, read_measured
 from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import (
     BROKEN,
     FINISHED,
-    METRICS,
     RANDOM,
     RUNNING,
     SMALL_DENSE,

@@ -9,13 +9,13 @@ from typing import Any
 
 from compression.core.class_scores import MONITORS
 from compression.core.errors import InputError
+from compression.core.file_names import RESULTS
 from compression.reporting.metrics_reader import Failures, Latency, Measured, Share, Span, WorstClass
 from compression.sweep.jobs import BROKEN, FINISHED
 from compression.sweep.report.dense_rows import DENSE
 from compression.sweep.report.job_table import AXIS
 from compression.sweep.report.records import SEED, JobRecord, SweepRecord, parse_value
 
-RESULTS = "results.csv"
 _LATENCY = re.compile(r"latency_(?P<engine>.+)_b(?P<size>\d+)_ms")
 
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from compression.core.file_names import ARTIFACT, PAGE
 from compression.reporting.page.page_blocks import Cell, Choice, Controls, Limit, Table
 from compression.sweep.axis_names import shorten_key
 from compression.sweep.report.board_columns import NAME, BoardRow, list_board_rows, list_columns, name_lost
 from compression.sweep.report.leaderboard import Answer, Configuration
 from compression.sweep.report.sweep_pictures import list_varied
 
-PAGE, MODEL = "report.html", "model.cmp"
 _KIB = 2**10
 # With more values, a setting gets no list to choose from.
 _MAX_CHOICES = 24
@@ -61,11 +61,11 @@ def list_board(answer: Answer) -> Table:
     # The name comes first, because it names the row.
     columns = sorted(list_columns(answer), key=lambda column: column.name != NAME)
     rows = list_board_rows(answer, columns)
-    models = [_find(answer, row, MODEL) for row in rows]
+    models = [_find(answer, row, ARTIFACT) for row in rows]
     written: list[list[Cell | str]] = []
     for row, model in zip(rows, models, strict=True):
         name, *cells = row.cells
-        last = [Cell(MODEL if model else "-", href=model)] if any(models) else []
+        last = [Cell(ARTIFACT if model else "-", href=model)] if any(models) else []
         written.append([replace(name, href=_find(answer, row, PAGE)), *cells, *last])
     caption = (
         "Configurations, best first; equal places (=) are not distinguishable. Points lost are of test "

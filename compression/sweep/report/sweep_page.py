@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from compression.core.file_names import PAGE
 from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Block, Cell, Code, Details, Gallery, Page, Section, Table, Text
 from compression.reporting.page.rendering import render_page
@@ -13,7 +14,7 @@ from compression.sweep.report.fronts import Front
 from compression.sweep.report.leaderboard import Answer, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.points_lost import describe_loss, write_loss
-from compression.sweep.report.sweep_board import PAGE, describe_row, find_file, list_board, make_controls
+from compression.sweep.report.sweep_board import describe_row, find_file, list_board, make_controls
 from compression.sweep.report.sweep_charts import draw_front_charts, draw_parallel_chart, draw_steps_chart
 from compression.system.files import write_atomic
 

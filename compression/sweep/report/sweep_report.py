@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from compression.core.file_names import PAGE, PICTURES, REPORT, RESULTS
 from compression.core.sizes import format_size
 from compression.core.text import shorten
 from compression.reporting.figures import save_figure
@@ -37,8 +38,7 @@ from compression.sweep.report.sweep_pictures import draw_sweep
 from compression.system.files import write_atomic
 
 SCHEMA_VERSION = 1
-PICTURES = "pictures"
-_FILES = ("report.html", "report.md", "results.csv", "results.json", "summary.yaml")
+_FILES = (PAGE, REPORT, RESULTS, "results.json", "summary.yaml")
 # Rows in texts that people read. The CSV and JSON files have all rows.
 MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
 
@@ -89,11 +89,11 @@ def aggregate(folder: Path) -> SweepResult:
         save_figure(figure, pictures[name])
     summary = make_summary(result)
     document = {"columns": columns, "varying": [key for key in columns if is_varying(key)], "jobs": rows, **summary}
-    write_atomic(folder / "results.csv", to_csv([*rows, *make_dense_rows(answer)], columns=list(columns)).encode())
+    write_atomic(folder / RESULTS, to_csv([*rows, *make_dense_rows(answer)], columns=list(columns)).encode())
     write_atomic(folder / "results.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     short = {**summary, "leaderboard": summary["leaderboard"][:MAX_IN_SUMMARY]}
     write_atomic(folder / "summary.yaml", yaml.safe_dump(short, sort_keys=False, allow_unicode=True).encode())
-    write_atomic(folder / "report.md", to_markdown(result, columns).encode())
+    write_atomic(folder / REPORT, to_markdown(result, columns).encode())
     write_html(result)
     update_hparams(folder, rows)
     update_pictures(answer.sweep, pictures)

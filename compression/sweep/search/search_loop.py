@@ -17,6 +17,7 @@ from compression.config.explain import explain
 from compression.config.override_text import key_of
 from compression.config.schema import MEASURING, Config
 from compression.core.errors import InputError, first_line
+from compression.core.file_names import METRICS
 from compression.reporting.metrics import find_validated
 from compression.stage_store.store import make_room_advice
 from compression.sweep.axis_names import shorten_key
@@ -28,7 +29,6 @@ from compression.sweep.jobs import (
     FAILED,
     FINISHED,
     KILLED,
-    METRICS,
     SEARCH,
     SWEEP,
     Job,

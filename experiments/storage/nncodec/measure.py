@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
+from compression.core.file_names import WEIGHTS
 from compression.reporting.provenance import describe_machine
 from compression.run.context import make_context
-from compression.run.names import WEIGHTS
 
 Batch = tuple[Tensor, Tensor]
 

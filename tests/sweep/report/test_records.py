@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from sweep_folders import Folder, make_metrics
 
 from compression.core.errors import InputError
+from compression.core.file_names import METRICS
 from compression.reporting.metrics_reader import read_measured
-from compression.sweep.jobs import JOB, METRICS, STATUSES
+from compression.sweep.jobs import JOB, STATUSES
 from compression.sweep.report.fronts import make_fronts
 from compression.sweep.report.job_table import define_columns, make_rows, to_csv
 from compression.sweep.report.leaderboard import make_answer

@@ -1,4 +1,4 @@
-"""File names that stages leave in the store and runs leave in their folder."""
+"""Names of the files that stages leave in the store, and runs and sweeps in their folder."""
 
 # In a stage's folder: the network as safetensors, and the weights that strategies can return to.
 WEIGHTS = "model.safetensors"
@@ -15,7 +15,8 @@ PREDICTIONS = "predictions.safetensors"
 ARTIFACT = "model.cmp"
 ONNX = "model.onnx"
 
-# In a run's folder only.
+# In a run's folder only. Hydra writes the configuration.
+CONFIG = "config/config.yaml"
 DENSE_WEIGHTS = "dense.safetensors"
 DENSE_ONNX = "dense.onnx"
 METRICS = "metrics.json"
@@ -30,3 +31,6 @@ LOCK = ".lock"
 # The report as a page, and the rows of every epoch that it draws.
 PAGE = "report.html"
 TRAINING_HISTORY = "training_history.json"
+
+# In a sweep's folder, beside REPORT, PAGE and PICTURES.
+RESULTS = "results.csv"
