@@ -1,4 +1,4 @@
-"""What ``--help`` lists: each group of the configuration with its options, and a line for each experiment."""
+"""What ``--help`` lists: groups with their options, a line for each experiment, and the stages."""
 
 import re
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import OmegaConf
+
+from compression.config.schema import STAGES
 
 # A folder of this name holds blocks that options of a group share. They are not options.
 BASE = "base"
@@ -28,10 +30,16 @@ def list_experiments() -> str:
     return "\n".join(f"{EXPERIMENT}={name:<{width}}  {_describe(loader, name)}".rstrip() for name in names)
 
 
+def list_stages() -> str:
+    """Return the stages of a run in order, as values of ``until``."""
+    return " | ".join(STAGES)
+
+
 def register() -> None:
-    """Make ``${choices:}`` and ``${experiments:}`` known to OmegaConf."""
+    """Make ``${choices:}``, ``${experiments:}`` and ``${stages:}`` known to OmegaConf."""
     OmegaConf.register_new_resolver("choices", list_choices, replace=True)
     OmegaConf.register_new_resolver("experiments", list_experiments, replace=True)
+    OmegaConf.register_new_resolver("stages", list_stages, replace=True)
 
 
 def _describe(loader: ConfigLoader, name: str) -> str:

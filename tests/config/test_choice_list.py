@@ -6,7 +6,7 @@ import pytest
 from composing import CONF
 from hydra import initialize_config_dir
 
-from compression.config.choice_list import list_choices, list_experiments
+from compression.config.choice_list import list_choices, list_experiments, list_stages
 
 
 @pytest.fixture
@@ -25,6 +25,11 @@ def test_every_file_of_a_group_is_a_choice(choices):
 def test_bases_and_groups_of_hydra_are_not_listed(choices):
     folders = {str(Path(path.parent).relative_to(CONF)) for path in CONF.glob("**/*.yaml")}
     assert set(choices) == {folder for folder in folders if Path(folder).name != "base"} - {".", "hydra/launcher"}
+
+
+def test_the_stages_are_those_of_until():
+    assert list_stages().startswith("dense | distil | sensitivity | prune | ")
+    assert list_stages().split(" | ")[-1] == "analyze"
 
 
 def test_every_experiment_has_a_line():
