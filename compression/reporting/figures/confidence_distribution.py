@@ -1,7 +1,7 @@
 """Picture of the confidence of right and wrong predictions, and of the reliability of confidence."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def _draw_reliability(axes: Axes, confidence: Mapping[str, Any]) -> None:
     axes.set_ylabel("share of right predictions", fontsize=TEXT)
     # Curves of a model with too little confidence pass above the diagonal.
     first = [row["accuracy"] > row["confidence"] + 0.1 for row in confidence["bins"] if row["images"]]
-    place = "lower right" if any(first[: len(first) // 2]) else "upper left"
+    place: Literal["lower right", "upper left"] = "lower right" if any(first[: len(first) // 2]) else "upper left"
     legend = axes.legend(fontsize=SMALL, frameon=False, loc=place, title="expected calibration error")
     legend.set_alignment("left")
     legend.get_title().set_fontsize(SMALL)
