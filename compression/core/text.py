@@ -1,4 +1,4 @@
-"""Words of messages: a count with its noun, a long list cut to its first items, and a fraction in percent."""
+"""Words of messages: a count with its noun, a list cut to its first items, a fraction in percent, an amount."""
 
 from collections.abc import Sequence
 
@@ -17,3 +17,8 @@ def shorten(names: Sequence[str], *, limit: int = 12, separator: str = ", ") -> 
 def percent(fraction: float | None, *, unit: str = " %", unknown: str = "-") -> str:
     """Return a fraction in percent, e.g. ``89.90 %``, or ``unknown`` for None."""
     return unknown if fraction is None else f"{100 * fraction:.2f}{unit}"
+
+
+def write_amount(value: float) -> str:
+    """Return a number with two decimals, or with two digits if it is below 0.1."""
+    return f"{value:,.2f}" if value >= 0.1 or not value else f"{value:.2g}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compression.core.text import percent
-from compression.reporting.pruning_steps import TARGET_NAMES
+from compression.reporting.pruning_steps import TARGET_NAMES, keep_accurate
 
 # A smaller difference needs no explanation.
 _POINT = 0.01 + 1e-9
@@ -20,7 +20,9 @@ def describe_asked(metrics: Mapping[str, Any]) -> str | None:
     if not history or asked is None or abs(found - asked) <= _POINT:
         return None
     target = run.get("target") or "weights"
-    reasons = list(_explain(metrics, history[-1]["sparsity"], asked=asked if target == "weights" else None))
+    kept = keep_accurate(history, stopped=bool(run.get("stopped")))
+    pruned = kept[-1]["sparsity"] if kept else 0.0
+    reasons = list(_explain(metrics, pruned, asked=asked if target == "weights" else None))
     because = f": {', '.join(reasons)}" if reasons else ""
     return (
         f"Asked for: {100 * asked:g} % of {TARGET_NAMES.get(target, target)}. Found: {100 * found:.2f} % of the "
@@ -33,7 +35,9 @@ def _explain(metrics: Mapping[str, Any], pruned: float, *, asked: float | None) 
     quantized = metrics.get("quantization") or {}
     found = metrics["compressed"]["sparsity"]
     before = quantized.get("sparsity_before", found)
-    if asked is None or abs(pruned - asked) > _POINT:
+    if metrics["run"].get("stopped"):
+        yield f"pruning stopped at {percent(pruned)}, before accuracy fell too far"
+    elif asked is None or abs(pruned - asked) > _POINT:
         yield f"pruning left {percent(pruned)} zero"
     if (metrics.get("compaction") or {}).get("compacted") and abs(before - pruned) > _POINT:
         yield (

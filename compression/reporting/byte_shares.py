@@ -66,17 +66,21 @@ def list_weights(contents: Contents) -> list[Block]:
 
 def bits_of(contents: Contents, block: Block) -> int:
     """Return the bits per value: those of the quantization plan for integer weights, else those of the type."""
-    plan = contents.plan
-    if plan is not None and block.role == "weight" and block.dtype == torch.int8 and block.owners[0] in plan.layers:
-        return plan.layers[block.owners[0]].weight
+    if contents.plan is not None and _is_quantized(contents, block):
+        return contents.plan.layers[block.owners[0]].weight
     return 8 * block.dtype.itemsize
+
+
+def _is_quantized(contents: Contents, block: Block) -> bool:
+    plan = contents.plan
+    return plan is not None and block.role == "weight" and block.dtype == torch.int8 and block.owners[0] in plan.layers
 
 
 def _count_layer(contents: Contents, block: Block, state: Mapping[str, Tensor]) -> LayerCount:
     return LayerCount(
         nonzero=int((state[block.names[0]] != 0).sum()),
         bits=bits_of(contents, block),
-        channels=block.shape[0] if contents.plan is not None else 0,
+        channels=block.shape[0] if _is_quantized(contents, block) else 0,
     )
 
 

@@ -42,6 +42,7 @@ def summarize_failures(record: Mapping[str, Any]) -> dict[str, Any]:
             "classes": [one for one in change["classes"] if one["change"] < 0][:_NUM_CLASSES],
         },
         "layers": worst_layers(record["layers"]),
+        "robustness": record["robustness"] is not None,
     }
 
 

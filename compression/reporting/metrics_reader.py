@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from compression.core.json_record import Count, Fraction, NonNegative, Whole, check_version, convert_record
 from compression.reporting.metrics import SCHEMA_VERSION, is_imitation
+from compression.reporting.pruning_steps import keep_accurate
 
 # The fewest and the most of a number.
 Span = tuple[int, int]
@@ -77,7 +78,8 @@ class Measured:
     ``weight_bits`` and ``activation_bits`` are those that were asked for. The actual ones are the fewest and the most
     bits of any layer, and ``arithmetic`` says how they run, e.g. ``W7A8, executed in integers``. With
     ``reduced_range``, weights of 8 bits were rounded to 7 for the processor. ``processor`` measured the file.
-    ``target_sparsity`` was asked of what ``target`` counts.
+    ``target_sparsity`` was asked of what ``target`` counts. ``steps`` are the pruning steps up to that whose weights
+    were kept, and ``unpruned_val_accuracy`` is that of the network before: of the student, or of the dense model.
 
     ``monitor`` is the score that the run chose epochs by. ``scores`` and ``val_scores`` are accuracy, balanced accuracy
     and macro F1 on test images and on held-out training images, ``classes`` the correct and all test images of each
@@ -93,6 +95,7 @@ class Measured:
     dense_bytes: int
     macs: int
     dense_macs: int
+    unpruned_val_accuracy: float | None = None
     onnx_bytes: int | None = None
     gzip_bytes: int | None = None
     dense_gzip_bytes: int | None = None
@@ -158,6 +161,7 @@ class Measured:
 
 class _Run(Struct):
     val_accuracy: dict[str, Fraction] = {}
+    stopped: str | None = None
     monitor: Literal["accuracy", "balanced_accuracy", "macro_f1"] = "accuracy"
     epochs: dict[str, Whole] | None = None
     stages: dict[str, str] = {}
@@ -288,6 +292,7 @@ def read_measured(document: Any) -> Measured:
         val_accuracy=next(reversed(run.val_accuracy.values()), None),
         dense_accuracy=dense.accuracy,
         dense_val_accuracy=run.val_accuracy.get("dense"),
+        unpruned_val_accuracy=run.val_accuracy.get("distil", run.val_accuracy.get("dense")),
         sparsity=compressed.sparsity,
         bytes=compressed.bytes.artifact,
         dense_bytes=dense.bytes.safetensors,
@@ -318,7 +323,7 @@ def read_measured(document: Any) -> Measured:
         stages=run.stages,
         stage_seconds=sum(timing.stage_seconds.values()) if timing.stage_seconds else None,
         latencies=_pick_latencies(timing.latency, quantized=found.quantization is not None),
-        steps=found.pruning_history,
+        steps=tuple(keep_accurate(found.pruning_history, stopped=run.stopped is not None)),
         command=found.provenance.command,
         failures=found.failure_modes.compressed if found.failure_modes else None,
         dense_failures=found.failure_modes.dense if found.failure_modes else None,

@@ -1,7 +1,7 @@
 """The pruning history, one row per step: sparsity, accuracy before and after recovery, file size, latency."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -17,6 +17,7 @@ TARGET_NAMES = {
     "macs": "MACs",
     "latency": "the sparse engine's predicted time",
 }
+_Step = TypeVar("_Step")
 COLUMNS = ("step", "sparsity", "before recovery", "after recovery", "file", "latency")
 
 
@@ -34,6 +35,11 @@ def make_history(
         name = f"{row['step']:02d}" if row["step"] else "dense"
         row["latency_ms"] = latencies[name]["median"] if name in latencies else None
     return rows
+
+
+def keep_accurate(steps: Sequence[_Step], *, stopped: bool) -> Sequence[_Step]:
+    """Return the steps up to the one whose weights were kept: a pruning that stopped rejected its last step."""
+    return steps[:-1] if stopped else steps
 
 
 def to_yaml(rows: Sequence[Mapping[str, Any]]) -> str:

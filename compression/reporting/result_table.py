@@ -9,7 +9,7 @@ from rich.text import Text
 
 from compression.core.file_names import ARTIFACT, DENSE_ONNX, DENSE_WEIGHTS, ONNX
 from compression.core.sizes import format_size
-from compression.core.text import percent
+from compression.core.text import percent, write_amount
 from compression.quantization.plan import describe_plain_file
 from compression.reporting.engine_label import label_engine
 from compression.reporting.failure_rows import list_failure_rows
@@ -65,15 +65,15 @@ def files_to_markdown(metrics: Mapping[str, Any]) -> str:
     return "\n".join(["", "## Files", "", *to_table(("file", "what", "bytes"), cells, left=(0, 1)), ""])
 
 
-def describe_left_out(metrics: Mapping[str, Any]) -> list[str]:
-    """Return a line for each engine that was not timed, with the reason."""
-    left_out = metrics["timing"]["left_out"].items()
-    return [f"engine {name} is left out: {reason.removeprefix(f'engine {name}: ')}" for name, reason in left_out]
+def describe_left_out(left_out: Mapping[str, str]) -> list[str]:
+    """Return a line for each engine that was not timed, with the reason. ``left_out`` has reasons by engine."""
+    lines = ((name, reason.removeprefix(f"engine {name}: ")) for name, reason in left_out.items())
+    return [f"engine {name} is left out: {reason}" for name, reason in lines]
 
 
-def left_out_to_markdown(metrics: Mapping[str, Any]) -> str:
+def left_out_to_markdown(left_out: Mapping[str, str]) -> str:
     """Return a paragraph of ``report.md`` about the engines that were not timed; empty if all were."""
-    return "".join(f"\nThe {line}.\n" for line in describe_left_out(metrics))
+    return "".join(f"\nThe {escape(line)}.\n" for line in describe_left_out(left_out))
 
 
 def format_ratio(ratio: float, better: str, worse: str) -> str:
@@ -127,14 +127,14 @@ def _result_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     yield _bytes_row("gzip of state dict", dense["bytes"]["gzip_state_dict"], compressed["bytes"]["gzip_state_dict"])
     yield Row(
         "MACs per image",
-        f"{dense['macs'] / 1e6:.1f} M",
-        f"{compressed['macs'] / 1e6:.1f} M",
+        _millions(dense["macs"]),
+        _millions(compressed["macs"]),
         format_ratio(dense["macs"] / compressed["macs"], "fewer", "more"),
     )
     yield Row(
         "  of non-zero weights",
-        f"{dense['nonzero_macs'] / 1e6:.1f} M",
-        f"{compressed['nonzero_macs'] / 1e6:.2f} M",
+        _millions(dense["nonzero_macs"]),
+        _millions(compressed["nonzero_macs"]),
         format_ratio(metrics["improvement"]["nonzero_macs_ratio"], "fewer", "more"),
     )
 
@@ -185,8 +185,12 @@ def _bytes_row(metric: str, dense: int, compressed: int) -> Row:
     return Row(metric, format_size(dense), format_size(compressed), ratio)
 
 
+def _millions(count: float) -> str:
+    return f"{count / 1e6:,.1f} M" if count >= 1e7 else f"{count / 1e6:.3g} M"
+
+
 def _latency(latency: Mapping[str, Any]) -> str:
-    return f"{latency['latency_ms']['median']:.2f} ms"
+    return f"{write_amount(latency['latency_ms']['median'])} ms"
 
 
 def _throughput(latency: Mapping[str, Any]) -> str:

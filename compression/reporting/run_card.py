@@ -18,7 +18,7 @@ from compression.reporting.byte_shares import PARTS
 from compression.reporting.engine_label import label_engine
 from compression.reporting.markdown import escape, to_table
 from compression.reporting.parity_text import describe_logit_error
-from compression.reporting.result_table import format_speedup
+from compression.reporting.result_table import describe_left_out, format_ratio, format_speedup
 
 # Rows of the table of classes; with more classes, the worst are shown.
 MOST_CLASSES = 20
@@ -100,8 +100,9 @@ def _describe_size(metrics: Mapping[str, Any]) -> Iterator[str]:
     num_bytes, whole = metrics["compressed"]["bytes"], metrics["dense"]["bytes"]["safetensors"]
     total = num_bytes["artifact"]
     yield from ("## Size", "")
-    yield f"{total:,} bytes ({format_size(total)}): {whole / total:.2f} times smaller than the dense model in float32"
-    yield from (f"({whole:,} bytes).", "")
+    ratio = format_ratio(whole / total, "smaller", "larger")
+    yield f"{total:,} bytes ({format_size(total)}); the dense model in float32 has {whole:,} bytes ({ratio})."
+    yield ""
     rows = [(PARTS[key], f"{count:,}", f"{100 * count / total:.1f} %") for key, count in num_bytes["parts"].items()]
     yield from _table(("part", "bytes", "share"), rows)
     yield f"Formula S = nonzero x bits + 4 x channels + 3 x nonzero: {num_bytes['formula']:,} bytes."
@@ -153,23 +154,31 @@ def _describe_limits(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from ("## Limits", "")
     yield "- Tested only on the test images above. Other cameras, other lighting and other sources were not tested."
     yield "- An image of none of the classes gets one of their names all the same."
-    # Only a full analysis compares layers, and it tests damaged images too.
-    if (metrics.get("failure_modes") or {}).get("layers") is None:
+    # In a record of an earlier version, only the layers show that the analysis was a full one.
+    modes = metrics.get("failure_modes") or {}
+    if not modes.get("robustness", modes.get("layers") is not None):
         yield "- Damaged images (noise, blur, contrast, JPEG) were not tested."
         yield "  `python -m compression analyze` tests them."
     yield f"- All numbers are of one seed ({run['seed']}). Another seed gives other numbers."
     yield "- Speed holds for the machine, the engines and the number of threads above, and for no other."
-    for engine, reason in metrics["timing"]["left_out"].items():
-        yield f"- Engine {engine} was not timed: {escape(reason)}."
+    for line in describe_left_out(metrics["timing"]["left_out"]):
+        yield f"- The {escape(line)}."
     if quantization is not None:
         parity = quantization["parity"]
         yield f"- The accuracy is that of the integers executed by {parity['engine']}; it names the same class as the "
-        yield f"  simulation for {100 * parity['agreement']:.2f} % of the test images. Other engines were not compared."
+        yield f"  simulation for {100 * parity['agreement']:.2f} % of the test images. {_describe_others(parity)}"
         if (logits := describe_logit_error(parity)) is not None:
             cpu = parity.get("cpu") or {}
             yield f"  The relative error of its logits is {logits[0]} ({logits[1]}), measured on"
             yield f"  {escape(cpu.get('name') or cpu.get('architecture') or 'an unknown processor')}."
     yield ""
+
+
+def _describe_others(parity: Mapping[str, Any]) -> str:
+    if not parity.get("sparse"):
+        return "Other engines were not compared."
+    same = f"{100 * parity['sparse']['agreement']:.2f} %"
+    return f"For the engine sparse it is {same}; others were not compared."
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

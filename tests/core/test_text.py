@@ -1,6 +1,6 @@
 """Counts with their noun, and lists cut to their first items."""
 
-from compression.core.text import count_noun, percent, shorten
+from compression.core.text import count_noun, percent, shorten, write_amount
 
 
 def test_a_count_has_its_noun():
@@ -22,4 +22,14 @@ def test_percent():
         "-",
         "100.00",
         "",
+    ]
+
+
+def test_amounts_below_a_tenth_keep_two_digits():
+    assert [write_amount(value) for value in (0, 0.0042, 0.0999, 0.1, 1234.567)] == [
+        "0.00",
+        "0.0042",
+        "0.1",
+        "0.10",
+        "1,234.57",
     ]

@@ -43,3 +43,13 @@ def test_other_targets_name_the_zeros_of_pruning():
 def test_a_run_without_pruning_or_an_older_record_has_no_sentence():
     assert describe_asked(make() | {"pruning_history": []}) is None
     assert describe_asked(make() | {"run": {}}) is None
+
+
+def test_a_rejected_step_is_not_the_result():
+    metrics = make(asked=0.97, pruned=0.8266, found=0.5838, compacted=False)
+    metrics["pruning_history"] = [{"sparsity": 0.3}, {"sparsity": 0.5838}, {"sparsity": 0.8266}]
+    metrics["run"]["stopped"] = "step 3 has 40 %; kept step 2"
+    assert describe_asked(metrics).endswith(": pruning stopped at 58.38 %, before accuracy fell too far")
+    metrics["pruning_history"] = [{"sparsity": 0.8266}]
+    metrics["compressed"]["sparsity"] = 0.0
+    assert describe_asked(metrics).endswith(": pruning stopped at 0.00 %, before accuracy fell too far")

@@ -19,7 +19,7 @@ def test_two_models_have_a_change(pair):
     assert record["models"]["dense"]["confidence"]["temperature"] > 0
     assert record["change"]["worsened"] > record["change"]["improved"]
     summary = summarize_failures(record)
-    assert set(summary) == {"dense", "compressed", "change", "layers"}
+    assert set(summary) == {"dense", "compressed", "change", "layers", "robustness"}
     assert summary["dense"]["accuracy"]["value"] == pair["dense"].correct.mean()
     assert summary["change"]["verdict"] == record["change"]["verdict"]
     assert 1 <= len(summary["change"]["classes"]) <= 3

@@ -119,17 +119,26 @@ def test_the_fastest_engine_of_each_model_is_named(evaluated):
     assert found == Row("fastest engines, batch 1", "5.00 ms, eager", "2.00 ms, sparse", "2.50x faster")
 
 
+def test_small_numbers_are_not_rounded_to_zero(evaluated):
+    for side, macs in (("dense", 98_765), ("compressed", 31_416)):
+        evaluated[side] |= {"macs": macs, "nonzero_macs": macs}
+    evaluated["timing"]["latency"][0]["compressed"]["latency_ms"] |= {"median": 0.0042}
+    rows = rows_of(evaluated)
+    macs = row(rows, "MACs per image")
+    assert (macs.dense, macs.compressed) == ("0.0988 M", "0.0314 M")
+    assert row(rows, "eager, batch 1").compressed == "0.0042 ms"
+
+
 def test_the_same_fastest_engine_needs_no_row_of_its_own(evaluated):
     add_sparse(evaluated, 4.5)
     assert not [metric for metric in improvements(evaluated) if "fastest" in metric]
 
 
-def test_an_engine_that_was_not_timed_is_named_with_the_reason(evaluated):
-    metrics = make_metrics(run={}, evaluated=evaluated, stage_seconds={}, provenance={})
-    assert left_out_to_markdown(metrics) == ""
-    metrics["timing"]["left_out"] = {"sparse": "engine sparse: no C compiler; install gcc"}
-    assert describe_left_out(metrics) == ["engine sparse is left out: no C compiler; install gcc"]
-    assert left_out_to_markdown(metrics) == "\nThe engine sparse is left out: no C compiler; install gcc.\n"
+def test_an_engine_that_was_not_timed_is_named_with_the_reason():
+    assert left_out_to_markdown({}) == ""
+    left_out = {"sparse": "engine sparse: no C compiler; install gcc"}
+    assert describe_left_out(left_out) == ["engine sparse is left out: no C compiler; install gcc"]
+    assert left_out_to_markdown(left_out) == "\nThe engine sparse is left out: no C compiler; install gcc.\n"
 
 
 def test_nothing_changed(evaluated):

@@ -68,11 +68,16 @@ def test_the_card_states_the_facts(contents, metrics):
         "python train.py strategy=gmp 'data.root=my images'",
         "| dense | `aaaa` | 20 | 99.00 % | 2.5 |",
         "- All numbers are of one seed (42). Another seed gives other numbers.",
-        "- Engine sparse was not timed: no C compiler.",
+        "- The engine sparse is left out: no C compiler.",
     ]:
         assert line in card.splitlines()
-    assert "8.00 times smaller" in card
+    assert "(8.00x smaller)." in card
     assert "Damaged images" in card
+
+
+def test_a_larger_file_is_called_so(contents, metrics):
+    metrics["dense"]["bytes"]["safetensors"] = 2**19
+    assert "(2.00x larger)." in make_model_card(contents, metrics)
 
 
 def test_the_card_of_a_grey_network(contents, metrics):
@@ -119,3 +124,17 @@ def test_quantized_and_tested_models_have_other_limits(contents, metrics):
     assert "simulation for 99.75 % of the test images" in card
     assert "| eager (simulation) | 1 |" in card
     assert "Damaged images" not in card
+    assert "Other engines were not compared." in card
+
+
+def test_the_card_says_what_was_tested(contents, metrics):
+    parity = {"engine": "onnxruntime", "agreement": 0.9975, "sparse": {"agreement": 1.0}}
+    metrics["quantization"] = {"arithmetic": "W8A8, executed in integers", "parity": parity}
+    balanced = {"balanced_accuracy": {"value": 0.98, "low": 0.9611, "high": 0.99}}
+    # A student has no layers to compare.
+    metrics["failure_modes"] = {"dense": balanced, "compressed": balanced, "layers": None, "robustness": True}
+    card = make_model_card(contents, metrics)
+    assert "For the engine sparse it is 100.00 %; others were not compared." in card
+    assert "Damaged images" not in card
+    metrics["failure_modes"] |= {"robustness": False}
+    assert "Damaged images" in make_model_card(contents, metrics)

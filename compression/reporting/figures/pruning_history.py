@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compression.core.text import write_amount
 from compression.reporting.figures.style import ACCENT, AFTER, HALO, SMALL, TEXT, TITLE, draw_nothing, remove_frame
 
 _KIB, _MIB = 2**10, 2**20
@@ -82,6 +83,6 @@ def _draw_amount(axes: Axes, x: list[float], values: Sequence[float | None]) -> 
     # The axis starts at zero, so that half the height is half the amount.
     axes.set_ylim(0, 1.15 * max(value for _, value in points) or 1)
     style: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL, "path_effects": HALO}
-    axes.annotate(f"{points[0][1]:,.2f}", points[0], xytext=(0, 8), ha="center", **style)
+    axes.annotate(write_amount(points[0][1]), points[0], xytext=(0, 8), ha="center", **style)
     if len(points) > 1:
-        axes.annotate(f"{points[-1][1]:,.2f}", points[-1], xytext=(7, 0), va="center", **style)
+        axes.annotate(write_amount(points[-1][1]), points[-1], xytext=(7, 0), va="center", **style)

@@ -6,14 +6,14 @@ from typing import Any
 
 from compression.core.file_names import ARTIFACT, ONNX
 from compression.core.sizes import format_size
-from compression.core.text import percent
+from compression.core.text import count_noun, percent
 from compression.reporting.engine_label import label_engine
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Block, Chart, Code, Details, Gallery, Section, Table, Text
 from compression.reporting.page.run_document import LatencyRow, Parity, RunDocument, Spread, StepRow
 from compression.reporting.page.spread_chart import SpreadRow, make_spread_spec
 from compression.reporting.parity_text import describe_optimization, format_relative_error
-from compression.reporting.result_table import format_ratio
+from compression.reporting.result_table import describe_left_out, format_ratio
 
 # Rows of the training history by stage, each with its epoch and metrics.
 Histories = Mapping[str, Sequence[Mapping[str, float | int]]]
@@ -54,8 +54,8 @@ def make_speed_section(found: RunDocument) -> Section | None:
     arithmetic = None if found.quantization is None else found.quantization.arithmetic or "quantized"
     if not timing.latency:
         return None
-    threads = "" if timing.threads is None else f" on {timing.threads} threads"
-    repeats = "" if timing.repeats is None else f", {timing.repeats} repeats"
+    threads = "" if timing.threads is None else f" on {count_noun(timing.threads, 'thread')}"
+    repeats = "" if timing.repeats is None else f", {count_noun(timing.repeats, 'repeat')}"
     text = (
         f"Milliseconds per batch{threads}{repeats}; both models were measured in alternation. The spread is the 10th "
         "to the 90th percentile. A speed-up over the best dense engine compares with the fastest engine for the dense "
@@ -75,7 +75,7 @@ def make_speed_section(found: RunDocument) -> Section | None:
             spec = make_spread_spec(shown, title="milliseconds per batch, log scale")
             charts.append(Chart(f"latency-{size}", f"Batch of {size}", described, spec))
     blocks += [Gallery(charts)] if charts else []
-    blocks += [Text(f"Engine {name} is left out: {reason}") for name, reason in timing.left_out.items()]
+    blocks += [Text(f"The {line}.") for line in describe_left_out(timing.left_out)]
     return Section("speed", "Speed", blocks)
 
 
@@ -93,9 +93,13 @@ def make_training_section(found: RunDocument, histories: Histories) -> Section |
             described = f"{title} over epochs of {', '.join(one.name for one in series)}, see table"
             spec = make_line_spec(series, x="epoch of the stage", y=title)
             charts.append(Chart(f"curve-{key}", f"Training: {key}", described, spec))
+    stopped = found.run.get("stopped")
     blocks: list[Block] = [*([Gallery(charts)] if charts else []), *tables]
+    blocks += [Text(f"Stopped: {stopped}.")] if stopped else []
     blocks += [
-        Details(f"Every epoch of {stage}", [_describe_epochs(stage, rows)]) for stage, rows in histories.items() if rows
+        Details(_name_epochs(stage, len(rows)), [_describe_epochs(stage, rows)])
+        for stage, rows in histories.items()
+        if rows
     ]
     return Section("training", "Training and pruning", blocks) if blocks else None
 
@@ -182,9 +186,10 @@ def _draw_steps(found: RunDocument, steps: Sequence[StepRow]) -> Chart:
     ]
     after = [(x, 100 * one.accuracy_after) for x, one in zip(at, steps, strict=True) if one.accuracy_after is not None]
     validated = found.run.get("val_accuracy")
-    dense = validated.get("dense") if isinstance(validated, dict) else None
-    if isinstance(dense, float):
-        after.insert(0, (0.0, 100 * dense))
+    # The network that was pruned is the student, if there is one.
+    before_pruning = validated.get("distil", validated.get("dense")) if isinstance(validated, dict) else None
+    if isinstance(before_pruning, float):
+        after.insert(0, (0.0, 100 * before_pruning))
     series = [Series("after recovery", after), Series("before recovery", before, dashed=True)]
     x = "pruning step" if moves else "sparsity of weights, %"
     spec = make_line_spec([one for one in series if one.points], x=x, y="validation accuracy, %", whole_steps=moves)
@@ -218,6 +223,11 @@ def _list_series(histories: Histories, key: str, scale: float) -> list[Series]:
         for stage, rows in histories.items()
     }
     return [Series(stage, points) for stage, points in found.items() if len(points) > 1]
+
+
+def _name_epochs(stage: str, count: int) -> str:
+    shown = "Every epoch" if count <= _MAX_EPOCHS else f"The first {_MAX_EPOCHS} of {count:,} epochs"
+    return f"{shown} of {stage}"
 
 
 def _describe_epochs(stage: str, rows: Sequence[Mapping[str, float | int]]) -> Table:

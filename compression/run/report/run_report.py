@@ -94,9 +94,9 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     rows = make_rows(metrics)
     title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
     warnings = "".join(f"\nWarning: {escape(line)}.\n" for line in metrics["warnings"])
-    asked = describe_asked(metrics)
+    asked, left_out = describe_asked(metrics), metrics["timing"]["left_out"]
     warnings += f"\n{asked}.\n" if asked else ""
-    markdown = f"# {title}\n\n{to_markdown(rows)}{warnings}{left_out_to_markdown(metrics)}{files_to_markdown(metrics)}"
+    markdown = f"# {title}\n\n{to_markdown(rows)}{warnings}{left_out_to_markdown(left_out)}{files_to_markdown(metrics)}"
     markdown += parts_to_markdown(metrics["compressed"]["bytes"], metrics["dense"]["bytes"])
     markdown += _describe_distillation(metrics)
     # A run that was reported from the same stages has its pictures already.
@@ -132,7 +132,7 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
         log.info("evaluate  %s", asked)
     for line in metrics["warnings"]:
         log.warning("evaluate  %s", line)
-    for line in describe_left_out(metrics):
+    for line in describe_left_out(left_out):
         log.info("evaluate  %s", line)
     return metrics
 

@@ -119,8 +119,8 @@ def draw_steps_chart(answer: Answer) -> Chart | None:
     series = []
     for pruning in list_prunings(answer):
         run = pruning.run
-        assert run.dense_val_accuracy is not None
-        points = [(0.0, 100 * run.dense_val_accuracy)]
+        assert run.unpruned_val_accuracy is not None
+        points = [(0.0, 100 * run.unpruned_val_accuracy)]
         points += [(float(step.step), 100 * step.accuracy) for step in run.steps if step.accuracy is not None]
         ids = sorted({at[job.name] for job in pruning.jobs if job.name in at})
         series.append(Series(pruning.label, points, dashed=pruning.is_baseline, ids=ids))

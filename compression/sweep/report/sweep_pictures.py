@@ -62,7 +62,7 @@ def list_prunings(answer: Answer) -> list[Pruning]:
     groups: dict[str, list[JobRecord]] = {}
     for job in answer.sweep.finished:
         run = job.measured
-        if run and any(step.accuracy is not None for step in run.steps) and run.dense_val_accuracy is not None:
+        if run and any(step.accuracy is not None for step in run.steps) and run.unpruned_val_accuracy is not None:
             groups.setdefault(run.stages.get("prune", job.name), []).append(job)
     lists = list(groups.values())
     shared = [_shared_axes(jobs) for jobs in lists]
@@ -91,13 +91,13 @@ def _name_pruning(jobs: Sequence[JobRecord], shared: dict[str, Any], varied: Seq
 
 def _make_course(pruning: Pruning) -> Course:
     run = pruning.run
-    assert run.dense_val_accuracy is not None
+    assert run.unpruned_val_accuracy is not None
     known = [(step.step, step.sparsity, step.accuracy) for step in run.steps if step.accuracy is not None]
     return Course(
         label=_escape(pruning.label),
         steps=[0, *(step for step, _, _ in known)],
         sparsity=[0.0, *(sparsity for _, sparsity, _ in known)],
-        accuracy=[run.dense_val_accuracy, *(accuracy for _, _, accuracy in known)],
+        accuracy=[run.unpruned_val_accuracy, *(accuracy for _, _, accuracy in known)],
         baseline=pruning.is_baseline,
     )
 
