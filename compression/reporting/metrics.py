@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SCHEMA_VERSION = 3
-# The keys that differ between two runs of one command.
-VARYING = ("timing", "provenance")
 
 
 def make_metrics(
