@@ -28,7 +28,7 @@ def collect_logits(
 def count_hits(
     model: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], num_classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Return (correctly classified images, all images) per class, both int64 ``[C]`` on the CPU.
+    """Return what ``count_hits_of`` returns, summed over batches.
 
     ``model`` is a network or any other function that returns ``logits: [B, C]`` for images. ``batches`` yield
     (``images: [B, 3, H, W]``, ``labels: [B]``) on the device of ``model``.
@@ -43,7 +43,10 @@ def count_hits(
 
 
 def count_hits_of(logits: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Return what ``count_hits`` returns, for ``logits: [N, C]`` that were computed before, and ``labels: [N]``."""
+    """Return (correctly classified images, all images) per class, both int64 ``[C]`` on the CPU.
+
+    ``logits: [N, C]`` are those of images with ``labels: [N]``. Among equal logits the first class is the prediction.
+    """
     right = logits.argmax(1) == labels
     hits = torch.bincount(labels[right].cpu(), minlength=num_classes)
     return hits, torch.bincount(labels.cpu(), minlength=num_classes)
