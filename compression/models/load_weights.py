@@ -140,6 +140,6 @@ def _has_three_inputs(given: Tensor, wanted: Tensor) -> bool:
     return given.shape == (wanted.shape[0], 3, *wanted.shape[2:])
 
 
-def _shorten(names: list[str], *, limit: int = 3) -> str:
-    rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")
+def _shorten(names: list[str]) -> str:
+    rest = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {rest} more" if rest > 0 else "")

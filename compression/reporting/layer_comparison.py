@@ -37,9 +37,9 @@ def compare_layers(
     return measure_layer_errors(first, second, batches, incomparable=reasons)
 
 
-def worst_layers(rows: Iterable[Mapping[str, Any]] | None, *, most: int = 3) -> list[dict[str, Any]] | None:
-    """Return the ``most`` comparable rows with the largest errors; None without a comparison."""
-    return None if rows is None else [dict(row) for row in rows if row["snr_db"] is not None][:most]
+def worst_layers(rows: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Return the three comparable rows with the largest errors; None without a comparison."""
+    return None if rows is None else [dict(row) for row in rows if row["snr_db"] is not None][:3]
 
 
 def _describe(artifact: Artifact) -> tuple[str, dict[str, Any]]:

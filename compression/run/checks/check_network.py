@@ -7,7 +7,6 @@ remembered, so a second run starts at once.
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from compression.core.errors import InputError
 from compression.core.selection import PRUNABLE
 from compression.core.shared_tensors import find_aliases
 from compression.core.tracing import copy_network
+from compression.data.options import shorten
 from compression.models.network_traits import UNSUITABLE
 from compression.models.registry import is_own_family
 from compression.run.building.configured_loss import make_label_loss
@@ -82,10 +82,11 @@ def _describe(context: Context, model: nn.Module) -> list[str]:
     if traits.contiguous:
         notes.append(f"{target} does not run on channels_last memory, so it is trained in contiguous memory")
     if traits.idle:
-        notes.append(f"layers that never run in evaluation are neither pruned nor counted: {_few(traits.idle)}")
+        names = shorten(traits.idle, limit=4)
+        notes.append(f"layers that never run in evaluation are neither pruned nor counted: {names}")
     pairs = [f"{alias} is {name}" for alias, name in _find_pairs(model).items()]
     if pairs:
-        notes.append(f"shared tensors are stored once, and their layers keep float weights: {_few(pairs)}")
+        notes.append(f"shared tensors are stored once, and their layers keep float weights: {shorten(pairs, limit=4)}")
     return notes
 
 
@@ -157,7 +158,3 @@ def _check_storing(context: Context, model: nn.Module) -> None:
     with tempfile.TemporaryDirectory() as folder, told(context, "cannot be stored", advice=advice):
         save_tensors(model.state_dict(), Path(folder) / "model.safetensors")
         context.build_model(pretrained=False).load_state_dict(load_file(Path(folder) / "model.safetensors"))
-
-
-def _few(names: Sequence[str], *, limit: int = 4) -> str:
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

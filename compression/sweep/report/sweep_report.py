@@ -54,11 +54,11 @@ class SweepResult:
         """The jobs without measured numbers, each with its reason."""
         return self.answer.unfinished
 
-    def to_rich(self, *, top: int = MAX_ON_SCREEN) -> Group:
-        """Return the best ``top`` configurations, the picks with their rules, and the jobs without numbers."""
+    def to_rich(self) -> Group:
+        """Return the best configurations, the picks with their rules, and the jobs without numbers."""
         notes = [f"note: {note}" for note in list_notes(self.answer)]
-        lines = [*_describe_classes(self.answer, top), *notes, *self._lines(MAX_ON_SCREEN, markdown=False)]
-        return Group(_to_rich_table(self.answer, top), *map(Text, lines))
+        lines = [*_describe_classes(self.answer, MAX_ON_SCREEN), *notes, *self._lines(MAX_ON_SCREEN, markdown=False)]
+        return Group(_to_rich_table(self.answer, MAX_ON_SCREEN), *map(Text, lines))
 
     def _lines(self, most: int, *, markdown: bool) -> list[str]:
         return [
