@@ -42,7 +42,7 @@ class Classification(LightningModule):
         self.optimizer_factory = optimizer
         self.lr_factor = lr_factor
         self.label_loss = label_loss or LabelLoss()
-        self.objective: Objective = self.lose
+        self.objective: Objective = self.label_objective
         self.monitor = monitor
         self.trained_beside: list[nn.Parameter] = []
         # Changes the size of training images, if a callback sets it.
@@ -56,7 +56,7 @@ class Classification(LightningModule):
         logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))
         return logits
 
-    def lose(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def label_objective(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return the loss of the labels as ``loss``, averaged over the batch."""
         del images
         return {"loss": self.label_loss(logits, labels)}

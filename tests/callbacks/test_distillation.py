@@ -107,7 +107,7 @@ def test_the_teacher_does_not_change(fit, make_task, tmp_path, kind):
     assert list(state) == (["regressors.0.weight", "regressors.0.bias"] if kind == "hint" else [])
     # Nothing of it is left in student or teacher.
     assert not any(module._forward_hooks for net in (task.net, teacher) for module in net.modules())
-    assert task.objective == task.lose
+    assert task.objective == task.label_objective
     assert task.trained_beside == []
 
 
@@ -165,7 +165,7 @@ def test_an_error_in_training_restores_the_task(fit, make_task):
     callback = make_callback(task.net, kind="hint")
     with pytest.raises(KilledError):
         fit([callback, KillAt(0, 1)], max_epochs=1, task=task)
-    assert task.objective == task.lose
+    assert task.objective == task.label_objective
     assert not any(module._forward_hooks for module in task.net.modules())
 
 
