@@ -1,5 +1,5 @@
 from compression.reporting.figures.accuracy_steps import Course
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 from compression.sweep.report.sweep_pictures import make_courses
 
@@ -7,7 +7,7 @@ STEP = {"step": 1, "sparsity": 0.5, "accuracy_after": 0.9}
 
 
 def courses(folder):
-    return make_courses(make_answer(read_records(folder.path)))
+    return make_courses(rank_sweep(read_records(folder.path)))
 
 
 def test_jobs_that_share_a_pruning_share_its_line(folder, metrics):

@@ -146,7 +146,7 @@ def test_the_same_records_give_the_same_files(tmp_path):
 def test_ties_are_marked_and_explained(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5, 0.9], bits=[6, 8], seeds=[0, 1, 2], baselines=False)
     result = aggregate(tmp_path / "grid")
-    assert [(one.place, one.tied) for one in result.answer.configurations] == [
+    assert [(one.place, one.tied) for one in result.ranking.configurations] == [
         (1, True),
         (1, True),
         (3, True),
@@ -200,7 +200,7 @@ def test_a_thousand_jobs(tmp_path):
     print(f"{time.perf_counter() - begun:.1f} s")
     assert len(read_rows(tmp_path / "grid")) == 1000
     assert len(printed(result).splitlines()) < 80
-    assert all(math.isfinite(one.score.mean) for one in result.answer.configurations)
+    assert all(math.isfinite(one.score.mean) for one in result.ranking.configurations)
 
 
 @pytest.mark.usefixtures("without_pictures")
