@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from compression.core.errors import InputError, first_line
 from compression.core.eval_mode import evaluating
-from compression.pruning.channel_groups import ChannelGroup, find_channel_groups, trace
+from compression.pruning.channel_groups import ChannelGroup, build_dependency_graph, find_channel_groups
 
 # Largest allowed difference of logits before and after compaction, relative to the largest logit.
 TOLERANCE = 1e-5
@@ -123,7 +123,7 @@ def _remove_unread_(model: nn.Module, example: Tensor, round_to: int) -> dict[st
 def _remove_(model: nn.Module, example: Tensor, removed: Mapping[str, Sequence[int]]) -> None:
     if not removed:
         return
-    graph = trace(model, example)
+    graph = build_dependency_graph(model, example)
     for name, channels in removed.items():
         layer = model.get_submodule(name)
         pruner = graph.get_pruner_of_module(layer)
