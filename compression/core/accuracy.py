@@ -13,7 +13,7 @@ def collect_logits(
     """Run all ``models`` in one pass over the images; return their logits by name, and the labels, on the CPU.
 
     A model is a network or any other function that returns ``logits: [B, C]`` for images. ``batches`` yield (``images:
-    [B, 3, H, W]``, ``labels: [B]``), at least once. The logits are float32 ``[N, C]``, the labels int64 ``[N]``.
+    [B, channels, H, W]``, ``labels: [B]``), at least once. The logits are float32 ``[N, C]``, the labels int64 ``[N]``.
     """
     logits: dict[str, list[Tensor]] = {name: [] for name in models}
     seen: list[Tensor] = []
@@ -31,7 +31,7 @@ def count_hits(
     """Return what ``count_hits_of`` returns, summed over batches.
 
     ``model`` is a network or any other function that returns ``logits: [B, C]`` for images. ``batches`` yield
-    (``images: [B, 3, H, W]``, ``labels: [B]``) on the device of ``model``.
+    (``images: [B, channels, H, W]``, ``labels: [B]``) on the device of ``model``.
     """
     hits = torch.zeros(num_classes, dtype=torch.int64)
     totals = torch.zeros(num_classes, dtype=torch.int64)

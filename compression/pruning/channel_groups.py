@@ -60,7 +60,7 @@ class ChannelGroup:
 def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]:
     """Return the groups of channels that can be removed, in the model's order.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``. The logits, and channels around a grouped convolution that is
+    ``example: [B, C, H, W]`` is an input of ``model``. The logits, and channels around a grouped convolution that is
     not depthwise, cannot be removed and are left out. Raises ``InputError``, naming the layer if possible, for a model
     whose channels cannot be removed safely.
     """
@@ -81,7 +81,7 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
 
 
 def build_dependency_graph(model: nn.Module, example: Tensor) -> "torch_pruning.DependencyGraph":
-    """Return Torch-Pruning's dependency graph of ``model``, traced with ``example: [B, 3, H, W]``.
+    """Return Torch-Pruning's dependency graph of ``model``, traced with ``example: [B, C, H, W]``.
 
     Parameters, running statistics and training flags do not change.
     """

@@ -36,7 +36,7 @@ class Compacted:
 def compact(model: nn.Module, example: Tensor, *, round_to: int = 8) -> Compacted:
     """Return a copy of ``model`` without the channels that no weight reads.
 
-    ``example: [B, 3, H, W]`` is an input on the model's device. The number of kept channels of a group is rounded up to
+    ``example: [B, C, H, W]`` is an input on the model's device. The number of kept channels of a group is rounded up to
     a multiple of ``round_to``, at most to all of them. Batch norm stays, so training can continue on the result. Raises
     ``InputError`` if channels cannot be removed safely, which may show only in the comparison of the two networks.
     """
@@ -77,7 +77,7 @@ def _refuse_difference(model: nn.Module, compacted: Compacted, example: Tensor) 
 def relative_difference(model: nn.Module, other: nn.Module, example: Tensor) -> float:
     """Return the largest absolute difference of logits, divided by the largest absolute logit of ``model``.
 
-    Both networks run on random images in the shape ``[B, 3, H, W]`` of ``example``. Returns infinity if the shapes of
+    Both networks run on random images in the shape ``[B, C, H, W]`` of ``example``. Returns infinity if the shapes of
     the logits differ.
     """
     generator = torch.Generator().manual_seed(0)

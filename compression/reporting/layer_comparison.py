@@ -26,7 +26,7 @@ def compare_layers(
 ) -> list[dict[str, Any]] | None:
     """Return the rows of ``measure_layer_errors``; None for files of different architectures.
 
-    ``batches`` are normalized images [B, 3, H, W] on ``device``. A quantized file is represented by its simulation.
+    ``batches`` are normalized images [B, C, H, W] on ``device``. A quantized file is represented by its simulation.
     Batch norm is folded in both networks. ``equalized`` names the layers whose channels equalization has rescaled, so
     that their outputs differ by more than an error.
     """
