@@ -177,7 +177,7 @@ def save_artifact(
 def _fold(model: nn.Module) -> nn.Module | None:
     """Return a copy with batch norm folded; None without a batch norm to fold, or if the network cannot be traced."""
     try:
-        graph = trace(copy.deepcopy(model).eval())
+        graph = trace(model)
     except InputError as error:
         log.info("artifact  batch norm is not folded: %s", error)
         return None

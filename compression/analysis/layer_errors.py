@@ -26,7 +26,7 @@ def measure_layer_errors(
     """Return the signal-to-noise ratio of each convolution and linear layer's output, largest error first.
 
     It is ``10 log10(sum y^2 / sum (y - y')^2)`` in dB, summed over all outputs y of the dense and y' of the compressed
-    network on ``batches`` of normalized images [B, 3, H, W]. Layers are matched by module name, so both networks must
+    network on ``batches`` of normalized images [B, C, H, W]. Layers are matched by module name, so both networks must
     have batch norm in the same places. A row has ``name`` and ``snr_db``. Where that is None, ``reason`` says why; such
     rows come last. ``incomparable`` maps names to reasons that are known before. Both networks are on one device.
     """

@@ -33,7 +33,7 @@ def measure_robustness(
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return the accuracy (0 to 1) of each model on damaged images: by kind, strength ("1" to "3") and model.
 
-    ``models`` return logits [B, C] for pixels [B, 3, H, W], float32 on the 0..1 scale, before normalization.
+    ``models`` return logits [B, C] for pixels [B, channels, H, W], float32 on the 0..1 scale, before normalization.
     ``batches`` yield pixels and labels [B], and are read once. The kinds are noise, blur, contrast and jpeg. The noise
     of an image depends on ``seed`` and the image's place in the order, not on the batch size.
     """
@@ -58,7 +58,7 @@ def measure_robustness(
 
 
 def add_noise(pixels: Tensor, *, strength: int, seed: int, first: int = 0) -> Tensor:
-    """Return ``pixels: [B, 3, H, W]`` (0 to 1) with Gaussian noise, clipped; ``first`` is the number of image 0."""
+    """Return ``pixels: [B, C, H, W]`` (0 to 1) with Gaussian noise, clipped; ``first`` is the number of image 0."""
     # Drawn on the CPU and image by image: the same noise on every device and for every batch size.
     noise = [
         torch.randn(pixels.shape[1:], generator=make_generator(seed, "noise", strength, first + index))
@@ -69,7 +69,7 @@ def add_noise(pixels: Tensor, *, strength: int, seed: int, first: int = 0) -> Te
 
 
 def blur(pixels: Tensor, *, strength: int) -> Tensor:
-    """Return ``pixels: [B, 3, H, W]`` after a Gaussian blur that is as wide, relative to the image, as in 32x32."""
+    """Return ``pixels: [B, C, H, W]`` after a Gaussian blur that is as wide, relative to the image, as in 32x32."""
     sigma = BLUR[strength - 1] * min(pixels.shape[-2:]) / _BLURRED_SIZE
     # Three standard deviations on each side hold 99.7 % of the kernel.
     size = 2 * ceil(3 * sigma) + 1
@@ -80,13 +80,13 @@ def blur(pixels: Tensor, *, strength: int) -> Tensor:
 
 
 def lower_contrast(pixels: Tensor, *, strength: int) -> Tensor:
-    """Return ``pixels: [B, 3, H, W]`` (0 to 1) with their differences from the mean grey of each image reduced."""
+    """Return ``pixels: [B, C, H, W]`` (0 to 1) with their differences from the mean grey of each image reduced."""
     damaged: Tensor = functional.adjust_contrast(pixels, CONTRAST[strength - 1])
     return damaged
 
 
 def compress_as_jpeg(pixels: Tensor, *, strength: int) -> Tensor:
-    """Return ``pixels: [B, 3, H, W]`` (0 to 1) after they were written and read as JPEG."""
+    """Return ``pixels: [B, C, H, W]`` (0 to 1) after they were written and read as JPEG."""
     levels = (pixels * 255).round().to(torch.uint8).cpu()
     # By Pillow, because torchvision's own codec is deprecated.
     pictures = [functional.jpeg(functional.to_pil_image(one), JPEG[strength - 1]) for one in levels]

@@ -14,7 +14,7 @@ class ExactForms(Callback):
     """The forms of a training. They are chosen once, when it begins, and kept in its checkpoint.
 
     A resumed training uses the same forms, whatever machine or version resumes it, so that it gives the same result.
-    ``example: [B, 3, H, W]`` has the size of the images.
+    ``example: [B, C, H, W]`` has the size of the images.
     """
 
     def __init__(self, example: Tensor) -> None:

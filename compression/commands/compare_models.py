@@ -50,8 +50,8 @@ def compare_files(
     """Return a table with one column per file; the others are compared with the first file.
 
     With ``measuring``, all files are timed in turns, and the integers of quantized files are compared with their
-    simulation on this processor. With ``images``, rows say how often two files predict the same
-    class in ``engine``. Raises InputError.
+    simulation on this processor. With ``images``, rows say how often two files predict the same class in ``engine``.
+    Raises InputError.
     """
     notes = [f"file {number}: {note}" for number, file in enumerate(files, 1) if (note := file.saturation) is not None]
     rows = [*_describe(files), *_describe_bytes(files), *_describe_found(files)]

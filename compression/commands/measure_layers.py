@@ -9,7 +9,7 @@ from compression.config.compose import compose_run
 from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.reporting.figures import save_figure
 from compression.run.report.run_pictures import draw_sensitivity
-from compression.run.sensitivity_only import measure_sensitivity
+from compression.run.sensitivity_only import sensitivity_without_run
 from compression.system.files import write_atomic
 
 
@@ -24,7 +24,7 @@ def run_sensitivity(overrides: Sequence[str], *, kinds: Sequence[str] | None) ->
     config, run_dir = compose_run([*others, "strategy=none"])
     folder = Path(config.output_dir) / f"sensitivity-{run_dir.name}"
     texts = []
-    for table in measure_sensitivity(config, run_dir=folder, kinds=kinds):
+    for table in sensitivity_without_run(config, run_dir=folder, kinds=kinds):
         write_atomic(folder / f"{table.kind}.json", (json.dumps(table.to_json(), indent=1) + "\n").encode())
         for name, figure in draw_sensitivity(table).items():
             save_figure(figure, folder / f"{name}.png")

@@ -26,6 +26,9 @@ from compression.runtimes.engines import ENGINES, check_engine, load_ready, make
 from compression.runtimes.runtime import Predictor
 from compression.system.files import write_atomic
 
+# Images that are predicted together.
+_BATCH_SIZE = 64
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -126,7 +129,6 @@ def predict_images(
     paths: Sequence[Path],
     *,
     predictor: Predictor,
-    batch_size: int = 64,
     faults: dict[str, str] | None = None,
 ) -> Iterator[Prediction]:
     """Yield a prediction for every image, in order.
@@ -135,9 +137,9 @@ def predict_images(
     and have no prediction.
     """
     size, preparation = artifact.image_size, artifact.preparation
-    for start in range(0, len(paths), batch_size):
+    for start in range(0, len(paths), _BATCH_SIZE):
         read: list[tuple[Path, Tensor]] = []
-        for path in paths[start : start + batch_size]:
+        for path in paths[start : start + _BATCH_SIZE]:
             try:
                 read.append((path, read_image(path, image_size=size, preparation=preparation)))
             except InputError as error:

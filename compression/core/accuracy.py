@@ -13,7 +13,7 @@ def collect_logits(
     """Run all ``models`` in one pass over the images; return their logits by name, and the labels, on the CPU.
 
     A model is a network or any other function that returns ``logits: [B, C]`` for images. ``batches`` yield (``images:
-    [B, 3, H, W]``, ``labels: [B]``), at least once. The logits are float32 ``[N, C]``, the labels int64 ``[N]``.
+    [B, channels, H, W]``, ``labels: [B]``), at least once. The logits are float32 ``[N, C]``, the labels int64 ``[N]``.
     """
     logits: dict[str, list[Tensor]] = {name: [] for name in models}
     seen: list[Tensor] = []
@@ -28,10 +28,10 @@ def collect_logits(
 def count_hits(
     model: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], num_classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Return (correctly classified images, all images) per class, both int64 ``[C]`` on the CPU.
+    """Return what ``count_hits_of`` returns, summed over batches.
 
     ``model`` is a network or any other function that returns ``logits: [B, C]`` for images. ``batches`` yield
-    (``images: [B, 3, H, W]``, ``labels: [B]``) on the device of ``model``.
+    (``images: [B, channels, H, W]``, ``labels: [B]``) on the device of ``model``.
     """
     hits = torch.zeros(num_classes, dtype=torch.int64)
     totals = torch.zeros(num_classes, dtype=torch.int64)
@@ -43,7 +43,10 @@ def count_hits(
 
 
 def count_hits_of(logits: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Return what ``count_hits`` returns, for ``logits: [N, C]`` that were computed before, and ``labels: [N]``."""
+    """Return (correctly classified images, all images) per class, both int64 ``[C]`` on the CPU.
+
+    ``logits: [N, C]`` are those of images with ``labels: [N]``. Among equal logits the first class is the prediction.
+    """
     right = logits.argmax(1) == labels
     hits = torch.bincount(labels[right].cpu(), minlength=num_classes)
     return hits, torch.bincount(labels.cpu(), minlength=num_classes)

@@ -19,32 +19,32 @@ from compression.core.selection import PRUNABLE, prunable_weights
 def reestimate_batch_norm_(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], num_batches: int) -> None:
     """Replace running statistics by the plain average over the first ``num_batches`` of ``batches``.
 
-    ``batches`` yield (``images: [B, 3, H, W]``, labels). Only batch-norm layers run in training mode meanwhile, so
-    dropout draws no random numbers. Does nothing for a model without batch norm or with ``num_batches=0``.
+    ``batches`` yield (``images: [B, C, H, W]``, labels). Only batch-norm layers run in training mode meanwhile, so
+    dropout draws no random numbers. Modes and momentum are restored, also after an error. Does nothing for a model
+    without batch norm or with ``num_batches=0``.
     """
     layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not layers or num_batches == 0:
         return
-    training = {module: module.training for module in model.modules()}
     momenta = [layer.momentum for layer in layers]
-    model.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # makes torch compute a cumulative average
-        layer.train()
-    for images, _ in islice(batches, num_batches):
-        model(images)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-    for module, was_training in training.items():
-        module.training = was_training
+    with evaluating(model):
+        try:
+            for layer in layers:
+                layer.reset_running_stats()
+                layer.momentum = None  # makes torch compute a cumulative average
+                layer.train()
+            for images, _ in islice(batches, num_batches):
+                model(images)
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
 
 
 @torch.no_grad()
 def following_batch_norms(model: nn.Module, example: Tensor) -> dict[str, _BatchNorm]:
     """Return the batch norms that directly follow a prunable layer, by the name of the layer's weight.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``. The model runs on it once, in evaluation mode, and is not
+    ``example: [B, C, H, W]`` is an input of ``model``. The model runs on it once, in evaluation mode, and is not
     changed. A layer is absent if another operation comes between, as in networks that normalize before they convolve.
     """
     names = {id(weight): name for name, weight in prunable_weights(model).items()}

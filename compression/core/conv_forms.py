@@ -45,7 +45,7 @@ FORMS: dict[str, type[nn.Conv2d]] = {"rows": RowsConv2d, "sums": SumsConv2d}
 
 
 def choose_forms(net: nn.Module, example: Tensor) -> dict[str, str]:
-    """Return the form of each convolution of ``net`` that has a faster one for images like ``example: [B, 3, H, W]``.
+    """Return the form of each convolution of ``net`` that has a faster one for images like ``example: [B, C, H, W]``.
 
     Other convolutions are left out. A convolution that runs at several sizes gets the form of the largest.
     """

@@ -1,7 +1,6 @@
 """Normalized batches of a split on a device; order and augmentation depend only on seed and epoch."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -9,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from compression.core.seeding import make_generator
 from compression.data.augment import Augment
-from compression.data.base import ImageData, ImageSource, Split
+from compression.data.base import ImageSource, Split
 from compression.data.normalization import normalize
 from compression.data.options import PerChannel
 from compression.data.sampling import draw_balanced
@@ -40,7 +39,6 @@ class Batches:
         device: torch.device | str,
         augment: Augment | None = None,
         shuffle: bool = False,
-        drop_last: bool = False,
         balanced: bool = False,
         seed: int = 0,
         num_workers: int = 0,
@@ -61,7 +59,7 @@ class Batches:
         self.epoch = 0
         self.num_shares, self.share = num_shares, share
         left_over = len(split) % batch_size
-        dropped = drop_last or (shuffle and left_over < 2 * num_shares and len(split) > left_over)
+        dropped = shuffle and left_over < 2 * num_shares and len(split) > left_over
         self.num_images = len(split) - left_over if dropped else len(split)
         self._plan = _Plan()
         self._loader: DataLoader[Tensor] | None = None
@@ -146,29 +144,4 @@ def _make_loader(images: ImageSource, plan: _Plan, num_workers: int, device: tor
         persistent_workers=num_workers > 0,
         # A separate generator, so that streaming does not draw from the global one, which dropout uses.
         generator=torch.Generator(),
-    )
-
-
-def make_batches(
-    data: ImageData,
-    *,
-    part: Literal["train", "val", "test"],
-    batch_size: int,
-    device: torch.device | str,
-    training: bool = False,
-    augment: Augment | None = None,
-    seed: int = 0,
-    num_workers: int = 0,
-) -> Batches:
-    """Return the batches of one part of ``data``, shuffled and augmented if ``training``, else in order."""
-    return Batches(
-        split=getattr(data, part),
-        mean=data.mean,
-        std=data.std,
-        batch_size=batch_size,
-        device=device,
-        augment=augment if training else None,
-        shuffle=training,
-        seed=seed,
-        num_workers=num_workers,
     )

@@ -10,7 +10,7 @@ from compression.data.base import ImageData
 _MOST_NAMED = 4
 
 
-def describe_data(data: ImageData, *, mirrored: bool = False) -> str:
+def intake_line(data: ImageData, *, mirrored: bool = False) -> str:
     """Return e.g. ``6 classes: free 952, blowhole 115, ... fray 32; train 967, val 108, test 269; 1:2 to 2:1``.
 
     ``mirrored`` says that training images are flipped from left to right at random.

@@ -1,29 +1,9 @@
 """Distillation of logits, arXiv:1503.02531."""
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from torch.nn.functional import kl_div, log_softmax
 
 from compression.distillation.precision import at_least_float32
-
-
-def distillation_loss(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    labels: Tensor,
-    *,
-    alpha: float,
-    temperature: float,
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """Return ``alpha * T^2 * KL(teacher/T || student/T) + (1 - alpha) * CE``, a scalar.
-
-    ``student_logits, teacher_logits: [B, C]`` and ``labels: [B]``; T is the temperature and CE the cross-entropy. The
-    gradient with respect to the student's logits s, without label smoothing, is
-    ``(alpha * T * (softmax(s/T) - softmax(t/T)) + (1 - alpha) * (softmax(s) - onehot)) / B``.
-    """
-    hard = cross_entropy(student_logits, labels, label_smoothing=label_smoothing)
-    soft = soft_loss(student_logits, teacher_logits, temperature=temperature)
-    return mix_losses(soft, hard, alpha=alpha)
 
 
 def soft_loss(

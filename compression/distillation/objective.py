@@ -56,7 +56,10 @@ class Distillation:
     def __call__(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return the ``loss`` of one batch, and its parts without gradient, by name.
 
-        ``images: [B, 3, H, W]`` are the student's input, ``logits: [B, C]`` its output, ``labels: [B]`` the classes.
+        ``images: [B, channels, H, W]`` are the student's input, ``logits: [B, C]`` its output, ``labels: [B]`` the
+        classes. Without ``transfer``, the loss is ``alpha * T^2 * KL(teacher/T || student/T) + (1 - alpha) * CE``. Its
+        gradient with respect to the student's logits s, for the teacher's logits t and plain cross-entropy, is
+        ``(alpha * T * (softmax(s/T) - softmax(t/T)) + (1 - alpha) * (softmax(s) - onehot)) / B``.
         """
         taught = self.teacher(images)
         hard = self.label_loss(logits, labels)

@@ -39,7 +39,7 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Return ``logits: [B, C]`` of normalized ``images: [B, 3, H, W]``."""
+        """Return ``logits: [B, C]`` of normalized ``images: [B, channels, H, W]``."""
         if not self._same_input:
             images = images * self._scale + self._shift
         logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))

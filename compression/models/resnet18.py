@@ -22,8 +22,7 @@ def resnet18(
     ``width_mult`` in (0, 1] scales the channels of every layer, rounded to a multiple of 8. ``stem="cifar"`` is a 3x3
     convolution of stride 1 without max pooling; ``stem="light"`` is torchvision's convolution without max pooling.
     ImageNet weights do not fit the first of them, and exist for the full width only, so ``pretrained=True`` needs
-    another stem and ``width_mult=1``. Raises ``InputError`` for an option out of
-    range or a failed download.
+    another stem and ``width_mult=1``. Raises ``InputError`` for an option out of range or a failed download.
     """
     check_stem(stem)
     check_num_classes(num_classes)

@@ -19,8 +19,8 @@ def timm_model(
     """Return timm's model ``name``: ``[B, in_channels, H, W]`` to ``logits: [B, num_classes]``.
 
     ``kwargs`` are passed to ``timm.create_model``; ``in_channels`` is timm's ``in_chans``, and timm sums pretrained
-    weights over channels by itself. Raises ``InputError`` if timm is not installed, for a name that timm
-    does not know, for an argument that is refused or unknown, and if pretrained weights cannot be downloaded.
+    weights over channels by itself. Raises ``InputError`` if timm is not installed, for a name that timm does not know,
+    for an argument that is refused or unknown, and if pretrained weights cannot be downloaded.
     """
     check_num_classes(num_classes)
     require_packages("timm")

@@ -60,7 +60,7 @@ class ChannelGroup:
 def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]:
     """Return the groups of channels that can be removed, in the model's order.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``. The logits, and channels around a grouped convolution that is
+    ``example: [B, C, H, W]`` is an input of ``model``. The logits, and channels around a grouped convolution that is
     not depthwise, cannot be removed and are left out. Raises ``InputError``, naming the layer if possible, for a model
     whose channels cannot be removed safely.
     """
@@ -69,7 +69,7 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
     head = _owner(list(layer_macs(model, example))[-1])
     positions = {name: index for index, (name, _) in enumerate(model.named_modules())}
     try:
-        found = [group for group in trace(model, example).get_all_groups() if not _has_grouped(group)]
+        found = [group for group in build_dependency_graph(model, example).get_all_groups() if not _has_grouped(group)]
         groups = [_read(model, group) for group in found]
     except Exception as error:
         # The graph of Torch-Pruning fails in many ways on operations that it does not know.
@@ -80,8 +80,8 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
     return sorted(removable, key=lambda group: positions[group.name])
 
 
-def trace(model: nn.Module, example: Tensor) -> "torch_pruning.DependencyGraph":
-    """Return Torch-Pruning's dependency graph of ``model``, traced with ``example: [B, 3, H, W]``.
+def build_dependency_graph(model: nn.Module, example: Tensor) -> "torch_pruning.DependencyGraph":
+    """Return Torch-Pruning's dependency graph of ``model``, traced with ``example: [B, C, H, W]``.
 
     Parameters, running statistics and training flags do not change.
     """

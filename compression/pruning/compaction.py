@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from compression.core.errors import InputError, first_line
 from compression.core.eval_mode import evaluating
-from compression.pruning.channel_groups import ChannelGroup, find_channel_groups, trace
+from compression.pruning.channel_groups import ChannelGroup, build_dependency_graph, find_channel_groups
 
 # Largest allowed difference of logits before and after compaction, relative to the largest logit.
 TOLERANCE = 1e-5
@@ -36,7 +36,7 @@ class Compacted:
 def compact(model: nn.Module, example: Tensor, *, round_to: int = 8) -> Compacted:
     """Return a copy of ``model`` without the channels that no weight reads.
 
-    ``example: [B, 3, H, W]`` is an input on the model's device. The number of kept channels of a group is rounded up to
+    ``example: [B, C, H, W]`` is an input on the model's device. The number of kept channels of a group is rounded up to
     a multiple of ``round_to``, at most to all of them. Batch norm stays, so training can continue on the result. Raises
     ``InputError`` if channels cannot be removed safely, which may show only in the comparison of the two networks.
     """
@@ -77,7 +77,7 @@ def _refuse_difference(model: nn.Module, compacted: Compacted, example: Tensor) 
 def relative_difference(model: nn.Module, other: nn.Module, example: Tensor) -> float:
     """Return the largest absolute difference of logits, divided by the largest absolute logit of ``model``.
 
-    Both networks run on random images in the shape ``[B, 3, H, W]`` of ``example``. Returns infinity if the shapes of
+    Both networks run on random images in the shape ``[B, C, H, W]`` of ``example``. Returns infinity if the shapes of
     the logits differ.
     """
     generator = torch.Generator().manual_seed(0)
@@ -123,7 +123,7 @@ def _remove_unread_(model: nn.Module, example: Tensor, round_to: int) -> dict[st
 def _remove_(model: nn.Module, example: Tensor, removed: Mapping[str, Sequence[int]]) -> None:
     if not removed:
         return
-    graph = trace(model, example)
+    graph = build_dependency_graph(model, example)
     for name, channels in removed.items():
         layer = model.get_submodule(name)
         pruner = graph.get_pruner_of_module(layer)

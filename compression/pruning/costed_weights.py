@@ -79,7 +79,7 @@ def costed_units(
 ) -> CostedWeightUnits:
     """Return the single weights of ``model`` with their costs; ``target`` is one of ``TARGETS``.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``. The weights named in ``protected`` stay dense. ``layer_cost``
+    ``example: [B, C, H, W]`` is an input of ``model``. The weights named in ``protected`` stay dense. ``layer_cost``
     is needed for all targets but ``macs``; see ``weight_costs``.
     """
     costs = weight_costs(model, example, target=target, layer_cost=layer_cost)

@@ -20,8 +20,8 @@ Batch = tuple[Tensor, Tensor]
 class Evidence:
     """Everything besides the weights that a criterion or a regrowth may use.
 
-    ``example: [B, 3, H, W]`` shows the shape of an input; its values have no meaning. ``batches`` yield training images
-    as (``images: [B, 3, H, W]``, ``labels: [B]``) on the model's device, or are None. ``turn`` counts earlier uses of
+    ``example: [B, C, H, W]`` shows the shape of an input; its values have no meaning. ``batches`` yield training images
+    as (``images: [B, C, H, W]``, ``labels: [B]``) on the model's device, or are None. ``turn`` counts earlier uses of
     ``batches``, so that each use gets other batches.
     """
 

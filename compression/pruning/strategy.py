@@ -27,7 +27,7 @@ from compression.pruning.weight_costs import LayerCost
 class Strategy:
     """A plan to prune a model until the fraction ``amount``, in [0, 1), of its weights (or channels, ...) is removed.
 
-    ``units`` come from a granularity and belong to one model; ``example: [B, 3, H, W]`` is an input of that model. With
+    ``units`` come from a granularity and belong to one model; ``example: [B, C, H, W]`` is an input of that model. With
     ``regrowth`` only the first step prunes; later steps move weights at constant sparsity.
     """
 

@@ -16,7 +16,7 @@ def weight_costs(
 ) -> dict[str, int]:
     """Return the cost of one weight of each convolution and linear layer, by the name of the weight.
 
-    ``example: [B, 3, H, W]`` is an input of ``model``. For ``target``
+    ``example: [B, C, H, W]`` is an input of ``model``. For ``target``
 
     - ``weights``, every weight costs 1;
     - ``macs``, a weight costs as many MACs per image as its layer has output positions;

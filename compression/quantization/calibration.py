@@ -28,7 +28,7 @@ def observe_weights_(prepared: fx.GraphModule, make_observer: MakeObserver) -> N
 def calibrate_(prepared: fx.GraphModule, make_observer: MakeObserver, batches: Batches, *, num_batches: int) -> None:
     """Set the scales of all activations from the first ``num_batches`` of ``batches``, with rounded weights.
 
-    Batches are (images ``[B, 3, H, W]``, labels); they are read one at a time and not kept. Raises ``InputError`` if
+    Batches are (images ``[B, C, H, W]``, labels); they are read one at a time and not kept. Raises ``InputError`` if
     there is no image, or if an activation becomes NaN or infinite.
     """
     activations = quantizers(prepared)

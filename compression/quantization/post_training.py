@@ -81,7 +81,7 @@ class Calibrated(NamedTuple):
 def calibrated(model: nn.Module, plan: Plan, settings: Calibration, batches: Batches) -> fx.GraphModule:
     """Return a copy of ``model`` that rounds as ``plan`` says, with observed scales, ready for training.
 
-    Batch norm is not folded. ``batches`` are (images ``[B, 3, H, W]``, labels) of training images. ``model`` does not
+    Batch norm is not folded. ``batches`` are (images ``[B, C, H, W]``, labels) of training images. ``model`` does not
     change. Raises ``InputError`` for a model that cannot be traced or does not fit the plan.
     """
     network = _weights_rounded(_traced(model, plan, settings), plan, settings)
@@ -101,7 +101,7 @@ def quantized(
     """Return a copy of ``model`` with rounded weights and activations, and the results of the repairs.
 
     Steps: re-estimate and fold batch norm, equalize ranges, observe scales, repair the rounding. ``batches`` are
-    (images ``[B, 3, H, W]``, labels) of training images. ``generator`` draws images and positions for AdaRound.
+    (images ``[B, C, H, W]``, labels) of training images. ``generator`` draws images and positions for AdaRound.
     ``model`` does not change. Raises ``InputError`` for a model that cannot be traced or does not fit the plan.
     """
     repairs = repairs or Repairs()

@@ -26,7 +26,7 @@ def compare_layers(
 ) -> list[dict[str, Any]] | None:
     """Return the rows of ``measure_layer_errors``; None for files of different architectures.
 
-    ``batches`` are normalized images [B, 3, H, W] on ``device``. A quantized file is represented by its simulation.
+    ``batches`` are normalized images [B, C, H, W] on ``device``. A quantized file is represented by its simulation.
     Batch norm is folded in both networks. ``equalized`` names the layers whose channels equalization has rescaled, so
     that their outputs differ by more than an error.
     """
@@ -37,9 +37,9 @@ def compare_layers(
     return measure_layer_errors(first, second, batches, incomparable=reasons)
 
 
-def worst_layers(rows: Iterable[Mapping[str, Any]] | None, *, most: int = 3) -> list[dict[str, Any]] | None:
-    """Return the ``most`` comparable rows with the largest errors; None without a comparison."""
-    return None if rows is None else [dict(row) for row in rows if row["snr_db"] is not None][:most]
+def worst_layers(rows: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Return the three comparable rows with the largest errors; None without a comparison."""
+    return None if rows is None else [dict(row) for row in rows if row["snr_db"] is not None][:3]
 
 
 def _describe(artifact: Artifact) -> tuple[str, dict[str, Any]]:

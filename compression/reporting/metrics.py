@@ -10,8 +10,6 @@ from typing import Any
 from compression.core.flatten import flatten
 
 SCHEMA_VERSION = 3
-# The keys that differ between two runs of one command.
-VARYING = ("timing", "provenance")
 
 
 def make_metrics(

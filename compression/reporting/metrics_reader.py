@@ -72,8 +72,7 @@ class Measured:
 
     ``bytes`` is the size of the artifact on disk, and ``dense_bytes`` that of the dense state dict as safetensors.
     ``epochs`` counts all trainings of the network in the file, without those of a student's teacher. ``latencies``
-    leaves out engines that only simulate integers. ``failures`` and ``dense_failures`` are None in a record of a run
-    without analysis.
+    leaves out engines that only simulate integers. ``failures`` is None in a record of a run without analysis.
 
     ``weight_bits`` and ``activation_bits`` are those that were asked for. The actual ones are the fewest and the most
     bits of any layer, and ``arithmetic`` says how they run, e.g. ``W7A8, executed in integers``. With
@@ -124,7 +123,6 @@ class Measured:
     steps: tuple[Step, ...] = ()
     command: tuple[str, ...] = ()
     failures: Failures | None = None
-    dense_failures: Failures | None = None
     monitor: str = "accuracy"
     scores: Mapping[str, float] = field(default_factory=dict)
     val_scores: Mapping[str, float] = field(default_factory=dict)
@@ -264,7 +262,6 @@ class _Quantization(Struct, frozen=True):
 
 
 class _FailureModes(Struct, frozen=True):
-    dense: Failures | None = None
     compressed: Failures | None = None
 
 
@@ -326,7 +323,6 @@ def read_measured(document: Any) -> Measured:
         steps=tuple(keep_accurate(found.pruning_history, stopped=run.stopped is not None)),
         command=found.provenance.command,
         failures=found.failure_modes.compressed if found.failure_modes else None,
-        dense_failures=found.failure_modes.dense if found.failure_modes else None,
         monitor=run.monitor,
         scores=compressed.scores,
         val_scores=compressed.val_scores,

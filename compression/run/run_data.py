@@ -15,7 +15,7 @@ from compression.core.seeding import derive_seed
 from compression.data.base import Dataset, ImageData
 from compression.data.batch_size import find_batch_size
 from compression.data.batches import Batches
-from compression.data.intake_line import describe_data
+from compression.data.intake_line import intake_line
 from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD
 from compression.data.options import DEFAULTS_OF_OTHERS
 from compression.data.small_parts import list_size_warnings
@@ -108,7 +108,7 @@ class RunData:
     def images(self) -> ImageData:
         """Images and labels in three parts; read from disk at the first access."""
         images = self.dataset.load(self.seed, cache_dir=self.cache_dir)
-        log.info("data  %s", describe_data(images, mirrored=self.dataset.augment.horizontal_flip))
+        log.info("data  %s", intake_line(images, mirrored=self.dataset.augment.horizontal_flip))
         for warning in (*images.warnings, *list_size_warnings(images, monitor=self.monitor)):
             log.warning("data  %s", warning)
         return images

@@ -20,7 +20,7 @@ from compression.run.workspace import workspace
 log = logging.getLogger(__name__)
 
 
-def measure_sensitivity(
+def sensitivity_without_run(
     config: Config, *, run_dir: Path, kinds: Sequence[str] | None = None
 ) -> Iterator[SensitivityTable]:
     """Yield the sensitivity of the dense model's layers, one table for each of ``kinds``: weights, channels.

@@ -21,9 +21,3 @@ def write_with_metadata(proto: onnx.ModelProto, path: Path | str, metadata: Mapp
     data: bytes = proto.SerializeToString(deterministic=True)
     write_atomic(path, data)
     return len(data)
-
-
-def read_metadata(path: Path | str) -> dict[str, Any]:
-    """Return the metadata of the ONNX file at ``path``, with its values decoded from JSON."""
-    proto = onnx.load(path, load_external_data=False)
-    return {entry.key: json.loads(entry.value) for entry in proto.metadata_props}

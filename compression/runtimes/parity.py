@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compression.runtimes.runtime import Predictor
-
 
 @dataclass(frozen=True)
 class Parity:
@@ -40,19 +38,6 @@ class Parity:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a dictionary of plain values."""
         return asdict(self)
-
-
-def compare_predictions(
-    simulated: Predictor,
-    *,
-    executed: Predictor,
-    batches: Iterable[tuple[NDArray[np.float32], NDArray[np.integer[Any]]]],
-) -> Parity:
-    """Run both predictors on ``batches`` of images [B, 3, H, W] and labels [B], and compare their logits.
-
-    One batch is in memory at a time; see ``compare_logits``.
-    """
-    return compare_logits((simulated(images), executed(images), labels) for images, labels in batches)
 
 
 def compare_logits(

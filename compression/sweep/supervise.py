@@ -51,12 +51,11 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
 
     Metrics that an earlier attempt left in the folder are removed first.
     """
-    known = read_state(folder)
+    attempts = read_state(folder).attempts + 1
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS).unlink(missing_ok=True)
     begun, started = _now(), time.perf_counter()
     command = [sys.executable, str(script), *job.overrides, f"hydra.run.dir={quote(str(folder))}", "hydra.mode=RUN"]
-    attempts = known.attempts + 1
     with (folder / OUTPUT).open("w") as output:
         child = subprocess.Popen(
             command,
@@ -76,38 +75,48 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
             host=process.host,
             invocation=SweepEnvironment.read().invocation,
         )
-        stop_touching = threading.Event()
         try:
-            state.write(folder)
-            stop_touching = keep_touching(folder / JOB)
-            _children.add(child)
-            if _stopping.is_set():
-                child.kill()
-            code = child.wait()
+            code = _await(child, state, folder)
         except BaseException:
-            child.kill()
-            child.wait()
-            state = _ended(state, KILLED, _STOPPED, started)
-            state.write(folder)
+            _ended(state, KILLED, _STOPPED, started).write(folder)
             raise
-        finally:
-            stop_touching.set()
-            _children.discard(child)
-    if code != 0 and _stopping.is_set():
-        state = _ended(state, KILLED, _STOPPED, started)
-    elif code == 0 and (folder / METRICS).exists():
-        state = _ended(state, FINISHED, None, started)
-    elif code < 0:
-        name = signal.Signals(-code).name
-        hint = ", as a system out of memory does" if name == "SIGKILL" else ""
-        state = _ended(state, KILLED, f"killed by {name}{hint}", started)
-    elif code > _SIGNALLED:
-        # The process ended in order after a signal, and its output names the signal.
-        state = _ended(state, KILLED, _find_reason(folder / OUTPUT, code), started)
-    else:
-        state = _ended(state, FAILED, _find_reason(folder / OUTPUT, code), started)
+    status, reason = _judge(code, folder)
+    state = _ended(state, status, reason, started)
     state.write(folder)
     return state
+
+
+def _await(child: subprocess.Popen[bytes], state: JobState, folder: Path) -> int:
+    """Return the exit code of ``child``, and keep its record fresh until it ends. An error kills ``child``."""
+    stop_touching = threading.Event()
+    try:
+        state.write(folder)
+        stop_touching = keep_touching(folder / JOB)
+        _children.add(child)
+        if _stopping.is_set():
+            child.kill()
+        return child.wait()
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    finally:
+        stop_touching.set()
+        _children.discard(child)
+
+
+def _judge(code: int, folder: Path) -> tuple[str, str | None]:
+    """Return the status of a job that ended with ``code``, and the reason unless it finished."""
+    if code != 0 and _stopping.is_set():
+        return KILLED, _STOPPED
+    if code == 0 and (folder / METRICS).exists():
+        return FINISHED, None
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = ", as a system out of memory does" if name == "SIGKILL" else ""
+        return KILLED, f"killed by {name}{hint}"
+    # If a signal ended the process in order, its output names the signal.
+    return KILLED if code > _SIGNALLED else FAILED, _find_reason(folder / OUTPUT, code)
 
 
 def _environment(wanted: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ Objective = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
 
 
 class Classification(LightningModule):
-    """The training of ``net``, which maps ``[B, 3, H, W]`` to ``logits: [B, C]``.
+    """The training of ``net``, which maps ``[B, channels, H, W]`` to ``logits: [B, C]``.
 
     ``optimizer`` makes an optimizer of a list of parameters. ``lr_factor`` returns the factor of its learning rate at
     an update (from 0). ``objective`` is minimized; it is ``label_loss``, cross-entropy by default, unless a callback
@@ -42,7 +42,7 @@ class Classification(LightningModule):
         self.optimizer_factory = optimizer
         self.lr_factor = lr_factor
         self.label_loss = label_loss or LabelLoss()
-        self.objective: Objective = self.lose
+        self.objective: Objective = self.label_objective
         self.monitor = monitor
         self.trained_beside: list[nn.Parameter] = []
         # Changes the size of training images, if a callback sets it.
@@ -52,11 +52,11 @@ class Classification(LightningModule):
         self.val_score = None if monitor == "accuracy" else ClassScore(num_classes, monitor=monitor)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return ``logits: [B, C]`` of normalized ``images: [B, 3, H, W]``."""
+        """Return ``logits: [B, C]`` of normalized ``images: [B, channels, H, W]``."""
         logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))
         return logits
 
-    def lose(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def label_objective(self, images: Tensor, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return the loss of the labels as ``loss``, averaged over the batch."""
         del images
         return {"loss": self.label_loss(logits, labels)}

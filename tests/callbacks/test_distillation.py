@@ -7,13 +7,14 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
+from torch.nn.functional import cross_entropy
 from training_parts import EXAMPLE, OPTIMIZERS, KillAt, KilledError, ZeroWatch, assert_equal_states, copy_tensors
 
 from compression.callbacks.distillation import DistillationCallback
 from compression.callbacks.epoch_history import History
 from compression.callbacks.epoch_seed import EpochSeed
 from compression.distillation.features import choose_attention_layers, choose_hint_layers, feature_shapes
-from compression.distillation.logit import distillation_loss
+from compression.distillation.logit import mix_losses, soft_loss
 from compression.distillation.objective import Distillation
 from compression.distillation.teacher import Teacher
 from compression.distillation.transfer import make_transfer
@@ -75,7 +76,8 @@ def test_the_loss_equals_the_formula(fit, make_task, make_batches):
     for images, labels in batches:
         with torch.no_grad():
             logits = twin(images)
-            expected.append(distillation_loss(logits, teacher(images), labels, alpha=0.7, temperature=4.0))
+            soft = soft_loss(logits, teacher(images), temperature=4.0)
+            expected.append(mix_losses(soft, cross_entropy(logits, labels), alpha=0.7))
     [row] = losses.rows
     assert row["train/loss"] == pytest.approx(float(torch.stack(expected).mean()))
     mixed = 0.7 * row["train/distillation_loss"] + 0.3 * row["train/cross_entropy"]
@@ -105,7 +107,7 @@ def test_the_teacher_does_not_change(fit, make_task, tmp_path, kind):
     assert list(state) == (["regressors.0.weight", "regressors.0.bias"] if kind == "hint" else [])
     # Nothing of it is left in student or teacher.
     assert not any(module._forward_hooks for net in (task.net, teacher) for module in net.modules())
-    assert task.objective == task.lose
+    assert task.objective == task.label_objective
     assert task.trained_beside == []
 
 
@@ -163,7 +165,7 @@ def test_an_error_in_training_restores_the_task(fit, make_task):
     callback = make_callback(task.net, kind="hint")
     with pytest.raises(KilledError):
         fit([callback, KillAt(0, 1)], max_epochs=1, task=task)
-    assert task.objective == task.lose
+    assert task.objective == task.label_objective
     assert not any(module._forward_hooks for module in task.net.modules())
 
 

@@ -69,6 +69,16 @@ def test_nothing_else_changes(mode):
     assert all(parameter.grad is None and parameter.requires_grad for parameter in net.parameters())
 
 
+def test_modes_and_momentum_are_restored_after_an_error():
+    net = make_net()
+    net[0].eval()
+    flags = [module.training for module in net.modules()]
+    with pytest.raises(RuntimeError, match="channels"):
+        reestimate_batch_norm_(net, [*make_batches(1), (torch.zeros(2, 5, 4, 4), None)], 2)
+    assert [module.training for module in net.modules()] == flags
+    assert net[2].momentum == 0.3
+
+
 def test_only_the_first_batches_are_read():
     read = []
 

@@ -5,7 +5,7 @@ import torch
 
 from compression.data.augment import Augment
 from compression.data.base import ImageData, Split
-from compression.data.batches import Batches, make_batches
+from compression.data.batches import Batches
 from compression.data.image_folder import ImageFolder
 from compression.data.normalization import normalize
 
@@ -52,8 +52,7 @@ def test_plain_batches_are_the_normalized_images_in_order():
         (17, {}, [16, 1]),
         (17, {"shuffle": True}, [16]),
         (18, {"shuffle": True}, [16, 2]),
-        (18, {"drop_last": True}, [16]),
-        (32, {"shuffle": True, "drop_last": True}, [16, 16]),
+        (32, {"shuffle": True}, [16, 16]),
         (1, {"shuffle": True}, [1]),
         (3, {"shuffle": True, "batch_size": 1}, [1, 1, 1]),
     ],
@@ -131,16 +130,7 @@ def held_and_streamed(split_folder) -> tuple[ImageData, ImageData]:
 @pytest.mark.parametrize("augment", [None, FULL])
 def test_streamed_batches_equal_resident_ones(held_and_streamed, num_workers, augment):
     held, streamed = (
-        make_batches(
-            data,
-            part="train",
-            batch_size=7,
-            device="cpu",
-            training=True,
-            augment=augment,
-            seed=4,
-            num_workers=num_workers,
-        )
+        make(data.train, batch_size=7, shuffle=True, augment=augment, seed=4, num_workers=num_workers)
         for data in held_and_streamed
     )
     assert len(held) == len(streamed) == 5
@@ -157,14 +147,6 @@ def test_abandoned_pass_does_not_disturb_the_next(held_and_streamed):
     streamed.set_epoch(1)
     held.set_epoch(1)
     assert same(held, streamed)
-
-
-def test_evaluation_batches_are_neither_shuffled_nor_augmented(held_and_streamed):
-    data = held_and_streamed[0]
-    batches = make_batches(data, part="test", batch_size=4, device="cpu", augment=FULL)
-    images, labels = collect(batches)
-    assert torch.equal(labels, data.test.labels)
-    assert torch.equal(images, normalize(data.test.images, mean=data.mean, std=data.std))
 
 
 def test_readers_share_one_copy_per_device():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from compression.data.base import ImageData, Split
-from compression.data.intake_line import describe_classes, describe_data
+from compression.data.intake_line import describe_classes, intake_line
 
 
 def make_part(labels):
@@ -22,8 +22,8 @@ def test_line_by_hand():
         shapes="1:2.7 to 2.7:1, padded on white",
     )
     line = "3 classes: free 9, crack 3, pore 2; train 10, val 1, test 3; 1:2.7 to 2.7:1, padded on white"
-    assert describe_data(data) == line
-    assert describe_data(data, mirrored=True) == f"{line}; mirrored in training"
+    assert intake_line(data) == line
+    assert intake_line(data, mirrored=True) == f"{line}; mirrored in training"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from c_programs import compile_c, run_program
+from onnx_properties import read_metadata
 from PIL import Image
 from runs import TINY, compose_config, run_here
 from safetensors.torch import load_file
@@ -17,7 +18,6 @@ from small_files import run
 from compression.artifact import load_artifact
 from compression.core.preparation import Preparation
 from compression.run.context import make_context
-from compression.runtimes.onnx_metadata import read_metadata
 
 # Robustness writes images as JPEG.
 pytestmark = pytest.mark.filterwarnings("ignore:.*TorchVision are deprecated:DeprecationWarning")

@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from onnx_properties import read_metadata
 from processors import WITHOUT_VNNI, state_processor
 from runs import WIDE, run_here
 
 from compression.artifact import load_artifact
 from compression.quantization.network.integer_layers import DynamicLayer, IntegerLayer, WeightOnlyLayer
-from compression.runtimes.onnx_metadata import read_metadata
 
 LAYERS = ["features.0", "features.3", "classifier"]
 SLOW = pytest.mark.slow

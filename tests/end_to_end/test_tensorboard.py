@@ -14,7 +14,7 @@ from runs import compose_config, run_here
 from compression.reporting.hparams import make_row
 from compression.run.job_log.folder_logs import TensorBoardLog
 from compression.run.job_log.job_log import Result
-from compression.run.job_log.make_log import make_job, make_log
+from compression.run.job_log.make_log import make_log, make_logged_run
 from compression.sweep.jobs import Job, read_sweep
 from compression.sweep.report.sweep_report import aggregate
 
@@ -119,7 +119,7 @@ def test_tensorboard_shows_a_thousand_rows(outputs: Path, tmp_path: Path) -> Non
     config = compose_config(*SMALL)
     started = time.perf_counter()
     for index in range(1000):
-        job = make_job(config, tmp_path / "outputs" / f"job{index:04}")
+        job = make_logged_run(config, tmp_path / "outputs" / f"job{index:04}")
         metrics["compressed"]["accuracy"] = index / 1000
         one = replace(job, settings={**job.settings, "sparsity": index / 1000})
         TensorBoardLog(one).write_row(Result(make_row(metrics)))

@@ -94,9 +94,9 @@ def test_failure_modes_of_a_run_with_an_analysis():
     document["failure_modes"] = {"dense": side, "compressed": {**side, "later": 1}, "change": {}, "layers": None}
     found = read_measured(document)
     assert (found.failures.accuracy.low, found.failures.worst_class.name) == (0.94, "cat")
-    assert found.dense_failures.balanced_accuracy.value == 0.96
-    document["failure_modes"]["dense"] = {**side, "accuracy": {**share, "low": 1.5}}
-    with pytest.raises(ValueError, match=r"failure_modes\.dense\.accuracy\.low=1\.5: must be a number <= 1\.0"):
+    assert found.failures.balanced_accuracy.value == 0.96
+    document["failure_modes"]["compressed"] = {**side, "accuracy": {**share, "low": 1.5}}
+    with pytest.raises(ValueError, match=r"failure_modes\.compressed\.accuracy\.low=1\.5: must be a number <= 1\.0"):
         read_measured(document)
 
 

@@ -236,6 +236,12 @@ def test_p_values(value, text):
     assert format_p_value(value) == text
 
 
+def test_a_newer_record_of_a_run_is_refused_in_one_line():
+    with pytest.raises(InputError) as caught:
+        read_run_document({**make_metrics(), "schema_version": 99})
+    assert str(caught.value) == "schema_version=99: is newer than 3, the newest this version reads"
+
+
 def test_unknown_keys_of_a_record_are_ignored():
     found = read_run_document({**make_metrics(), "later": 1})
     assert found.timing.latency[0].engine == "eager"

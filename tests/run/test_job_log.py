@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from compression.reporting.hparams import ROW
 from compression.run.job_log.folder_logs import CsvLog, TensorBoardLog
-from compression.run.job_log.job_log import Job, Result
-from compression.run.job_log.make_log import make_job, make_log
+from compression.run.job_log.job_log import LoggedRun, Result
+from compression.run.job_log.make_log import make_log, make_logged_run
 from compression.run.job_log.mlflow_log import MlflowLog
 from compression.run.job_log.other_log import OtherLog
 from compression.run.job_log.wandb_log import WandbLog
@@ -48,8 +48,10 @@ def make(tmp_path):
     def make_one(kind, *, folder="runs/first", sweep=None, **settings):
         logger = compose_config(*TINY, f"logger={kind}").logger
         path = tmp_path / folder
-        job = Job(path, tmp_path, logger, {**SETTINGS, **settings}, sweep=None if sweep is None else tmp_path / sweep)
-        return KINDS[kind](job)
+        run = LoggedRun(
+            path, tmp_path, logger, {**SETTINGS, **settings}, sweep=None if sweep is None else tmp_path / sweep
+        )
+        return KINDS[kind](run)
 
     return make_one
 
@@ -78,7 +80,7 @@ def test_the_configuration_chooses_the_log(tmp_path, kind):
     config = compose_config(*TINY, f"logger={kind}", f"output_dir={tmp_path}")
     log = make_log(config, tmp_path / "run")
     assert type(log) is KINDS[kind]
-    assert (log.job.name, log.job.output_dir, log.job.sweep) == ("run", tmp_path, None)
+    assert (log.run.name, log.run.output_dir, log.run.sweep) == ("run", tmp_path, None)
     # Nothing is written before the log is used.
     assert not list(tmp_path.iterdir())
 
@@ -87,14 +89,14 @@ def test_settings_are_flat_and_a_job_knows_its_sweep(tmp_path):
     config = compose_config(*TINY, "strategy=iterative_l1", "weight_bits=8", f"output_dir={tmp_path}")
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "sweep.json").write_text("{}")
-    job = make_job(config, tmp_path / "sweep" / "job")
-    assert job.sweep == tmp_path / "sweep"
+    run = make_logged_run(config, tmp_path / "sweep" / "job")
+    assert run.sweep == tmp_path / "sweep"
     # Without a requested sparsity, the strategy's own counts, so that tables can plot it.
     assert config.sparsity is None
     wanted = {"sparsity": config.strategy.sparsity, "weight_bits": 8, "activation_bits": 32}
-    assert {key: job.settings[key] for key in wanted} == wanted
-    assert not {"name", "output_dir", "overwrite", "until"} & set(job.settings)
-    assert all(isinstance(value, bool | int | float | str) for value in job.settings.values())
+    assert {key: run.settings[key] for key in wanted} == wanted
+    assert not {"name", "output_dir", "overwrite", "until"} & set(run.settings)
+    assert all(isinstance(value, bool | int | float | str) for value in run.settings.values())
 
 
 @pytest.mark.parametrize("kind", ["tensorboard", "csv"])
@@ -102,7 +104,7 @@ def test_each_stage_has_a_folder(make, kind):
     log = make(kind)
     assert log.last_step("dense") == -1
     log_stage(log, "dense", POINTS)
-    assert (log.job.folder / kind / "dense").is_dir()
+    assert (log.run.folder / kind / "dense").is_dir()
     assert (log.last_step("dense"), log.last_step("prune")) == (20, -1)
     log.restart("dense")
     assert log.last_step("dense") == -1
@@ -111,7 +113,7 @@ def test_each_stage_has_a_folder(make, kind):
 @pytest.mark.parametrize(("text", "last"), [("step,loss\n10,0.5\n2", 10), ("loss,st", -1), ("", -1)])
 def test_a_truncated_csv_file_is_read_up_to_its_last_complete_row(make, text, last):
     log = make("csv")
-    folder = log.job.folder / "csv" / "dense"
+    folder = log.run.folder / "csv" / "dense"
     folder.mkdir(parents=True)
     (folder / "metrics.csv").write_text(text)
     assert log.last_step("dense") == last
@@ -124,13 +126,13 @@ def test_tensorboard_has_the_result_its_pictures_and_one_row(make, result):
         log.write_summary(result)
         log.write_row(result)
     assert log.has_summary()
-    summary = read_tensorboard(log.job.folder, "summary")
+    summary = read_tensorboard(log.run.folder, "summary")
     assert [one.value for one in summary.Scalars("dense/accuracy")] == [0.5]
     [image] = summary.Images("picture")
     assert (image.width, image.height) == (3, 2)
     assert image.encoded_image_string == result.pictures["picture"].read_bytes()
-    assert len(list((log.job.folder / "tensorboard" / ROW).glob("events*"))) == 1
-    assert read_tensorboard(log.job.folder, ROW).Scalars("accuracy")[-1].value == 0.75
+    assert len(list((log.run.folder / "tensorboard" / ROW).glob("events*"))) == 1
+    assert read_tensorboard(log.run.folder, ROW).Scalars("accuracy")[-1].value == 0.75
 
 
 def test_csv_has_the_row_with_settings_and_figures(make, result):
@@ -138,7 +140,7 @@ def test_csv_has_the_row_with_settings_and_figures(make, result):
     log.write_summary(result)
     for _ in range(2):
         log.write_row(result)
-    with (log.job.folder / "csv" / "result.csv").open(newline="") as stream:
+    with (log.run.folder / "csv" / "result.csv").open(newline="") as stream:
         [row] = csv.DictReader(stream)
     assert row == {
         **{f"config.{key}": str(value) for key, value in SETTINGS.items()},
@@ -148,10 +150,10 @@ def test_csv_has_the_row_with_settings_and_figures(make, result):
 
 
 def test_an_unknown_logger_gets_one_record_per_stage(tmp_path):
-    job = Job(tmp_path / "first", tmp_path, {"_target_": "types.SimpleNamespace", "project": "digits"}, {})
-    made = OtherLog(job).open("prune")
+    run = LoggedRun(tmp_path / "first", tmp_path, {"_target_": "types.SimpleNamespace", "project": "digits"}, {})
+    made = OtherLog(run).open("prune")
     assert (made.name, made.save_dir, made.project) == ("first-prune", str(tmp_path / "first"), "digits")
-    assert OtherLog(job).last_step("prune") == -1
+    assert OtherLog(run).last_step("prune") == -1
 
 
 # Weights & Biases
@@ -163,7 +165,7 @@ def runs():
     pytest.importorskip("wandb", reason="comes with the extra wandb")
     from wandb_files import read_runs
 
-    return lambda log: read_runs(log.job.folder)
+    return lambda log: read_runs(log.run.folder)
 
 
 def test_wandb_has_one_run_with_the_curves_of_all_stages(make, result, runs):
@@ -203,12 +205,12 @@ def test_a_repeated_wandb_run_writes_nothing_unless_its_result_changes(make, res
     log.replay("dense", POINTS)
     log.write_summary(result)
     log.close(finished=True)
-    [file] = log.job.folder.glob("wandb/offline-run-*/*.wandb")
+    [file] = log.run.folder.glob("wandb/offline-run-*/*.wandb")
     again = make("wandb")
     again.replay("dense", POINTS)
     assert again.has_summary()
     again.close(finished=True)
-    assert list(log.job.folder.glob("wandb/offline-run-*/*.wandb")) == [file]
+    assert list(log.run.folder.glob("wandb/offline-run-*/*.wandb")) == [file]
     measured = make("wandb")
     measured.replay("dense", POINTS)
     measured.write_summary(replace(result, row={"accuracy": 0.5}))

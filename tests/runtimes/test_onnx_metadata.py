@@ -1,6 +1,7 @@
 import onnx
+from onnx_properties import read_metadata
 
-from compression.runtimes.onnx_metadata import read_metadata, write_with_metadata
+from compression.runtimes.onnx_metadata import write_with_metadata
 
 
 def make_model():

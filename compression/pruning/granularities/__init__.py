@@ -54,7 +54,7 @@ class Granularity(Protocol):
         ...
 
     def units(self, model: nn.Module, *, example: Tensor, target: str, protected: frozenset[str]) -> Units:
-        """Return the units of ``model``, which accepts inputs like ``example: [B, 3, H, W]``.
+        """Return the units of ``model``, which accepts inputs like ``example: [B, C, H, W]``.
 
         ``target`` is the quantity that an amount refers to: ``weights``, ``channels``, ``params`` or ``macs``. The
         weights named in ``protected`` stay dense. Raises ``InputError`` if the model or the target does not fit.

@@ -29,13 +29,10 @@ def packed_bytes(bits: Mapping[str, int], sizes: Mapping[str, int]) -> int:
     return sum(-(-sizes[name] * each // 8) for name, each in bits.items())
 
 
-def added_loss(table: BitTable, bits: Mapping[str, int]) -> float:
-    """Return the loss that rounding adds, summed over layers: ``sum (loss of the layer at its bits - baseline)``."""
-    return sum(table.loss[name][each] - table.baseline for name, each in bits.items())
-
-
 def allocate_bits(table: BitTable, sizes: Mapping[str, int], *, max_bytes: int | None) -> dict[str, int]:
     """Return the bits of each layer that add the least loss, with packed weights of at most ``max_bytes``.
+
+    The added loss is summed over layers: ``sum (loss of the layer at its bits - baseline)``.
 
     All layers start at their fewest bytes. Steps along the lower convex hulls of (bytes, loss) are then taken in order
     of falling gain per byte, as long as they fit. Bytes that are left over go to the single change that gains most. The

@@ -1,7 +1,7 @@
 """Prepared networks: float networks that simulate integer rounding, for calibration and training."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from torch import fx, nn
 
@@ -43,13 +43,12 @@ def make_plan(
     *,
     activation_bits: int,
     dynamic: bool = False,
-    unclamped: Iterable[str] = (),
 ) -> Plan:
     """Return the plan for quantizing ``layers``; with static scales, it also says which activations are rounded.
 
     An activation gets the largest number of bits among the layers that read it. An activation that no layer reads, such
     as a term of a sum or the input of an average, gets ``activation_bits``, and stays in float with 32. ``dynamic``:
-    scales of activations are found at run time. ``unclamped``: the nodes of ReLU6 that became ReLU.
+    scales of activations are found at run time.
     """
     traced = trace(model)
     fold_batch_norms_(traced, values=False)
@@ -59,7 +58,7 @@ def make_plan(
         bits = max((layers[reader].activation for reader in place.readers), default=activation_bits)
         if bits != FULL_PRECISION:
             activations[place.node.name] = Activation(bits, place.signed)
-    return Plan(dict(layers), activations, dynamic=dynamic, unclamped=tuple(unclamped))
+    return Plan(dict(layers), activations, dynamic=dynamic)
 
 
 def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:

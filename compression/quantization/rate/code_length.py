@@ -5,8 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# (integers ``[O, K]``, the largest magnitude M) -> bits of each of the integers -M .. M, ``[2M + 1]``, or
-# ``[O, 2M + 1]`` for a coder with a separate distribution for each row.
+# (integers ``[O, K]``, the largest magnitude M) -> bits of each of the integers -M .. M, ``[2M + 1]``.
 Cost = Callable[[Tensor, int], Tensor]
 
 # Pseudo-counts, so that no integer has infinite cost, and so that unseen integers rarely become cheap.

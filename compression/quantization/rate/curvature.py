@@ -32,7 +32,7 @@ def measure_curvature(
     estimate from row and column sums, ``F_o. F_.j / F_..``, as in the factors of arXiv:1503.05671. A weight that only
     meets padding, as in kernels wider than the image, has a curvature near 0.
 
-    ``reference`` is the float network. The first ``num_batches`` of ``batches`` are read: (images ``[B, 3, H, W]``,
+    ``reference`` is the float network. The first ``num_batches`` of ``batches`` are read: (images ``[B, C, H, W]``,
     labels ``[B]``) of training images. Raises ``InputError`` if there is no batch.
     """
     # Layers that share a weight stay in float.

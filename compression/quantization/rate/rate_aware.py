@@ -10,7 +10,7 @@ from compression.quantization.network.fake_layers import FakeQuantWeight
 from compression.quantization.network.fake_network import fake_layers
 from compression.quantization.network.fake_quantize import to_integers
 from compression.quantization.observers import MIN_SCALE
-from compression.quantization.rate.code_length import Cost, code_bits, order0_cost
+from compression.quantization.rate.code_length import code_bits, order0_cost
 from compression.quantization.rate.curvature import measure_curvature, relative_curvature
 from compression.quantization.rate.rdoq import rate_aware_steps
 
@@ -33,12 +33,11 @@ def round_by_rate_(
     *,
     lam: float,
     num_batches: int,
-    cost: Cost = order0_cost,
 ) -> CodeBits:
     """Round the weights of ``prepared`` and choose their step sizes, at a price of ``lam`` per bit; return the bits.
 
     The price is in units of the average rise of the loss when one weight is set to 0. ``reference`` is the float
-    network with batch norm folded. The first ``num_batches`` of ``batches`` are read: (images ``[B, 3, H, W]``, labels
+    network with batch norm folded. The first ``num_batches`` of ``batches`` are read: (images ``[B, C, H, W]``, labels
     ``[B]``) of training images. Weights that are 0 stay 0. A layer that is called more than once is rounded to nearest.
     """
     layers = fake_layers(prepared)
@@ -57,10 +56,9 @@ def round_by_rate_(
             weight,
             layer.weight_scale.detach().clamp(min=MIN_SCALE),
             curvature=curvature[name],
-            cost=cost,
+            cost=order0_cost,
             lam=lam,
             max_level=layer.weight_grid.high,
-            mask=weight != 0,
         )
         layer.weight.copy_((rounded.integers * rounded.scale[:, None]).view_as(layer.weight))
         layer.weight_scale.copy_(rounded.scale)

@@ -22,26 +22,6 @@ class Rounded(NamedTuple):
     scale: Tensor
 
 
-def rate_aware_rounding(
-    weight: Tensor,
-    scale: Tensor,
-    *,
-    curvature: Tensor,
-    cost: Cost,
-    lam: float,
-    max_level: int,
-    mask: Tensor | None = None,
-) -> Tensor:
-    """Return the integers q, ``[O, K]``, that minimize ``sum_j c_j (w_j - s q_j)^2 + lam bits(q_j)``.
-
-    ``weight: [O, K]`` is w, ``scale: [O]`` holds the step sizes s, and ``curvature: [O, K]`` is c. Candidates are the
-    two integers next to w/s, the next one towards 0, and 0; all are limited to ``max_level``. ``cost`` is evaluated
-    again after each pass, because integers that are often chosen become cheap. ``lam=0`` is rounding to nearest. q is 0
-    where ``mask`` is False or the weight is 0.
-    """
-    return _minimize(weight, [scale], curvature, cost, lam, max_level, mask).integers
-
-
 def rate_aware_steps(
     weight: Tensor,
     scale: Tensor,
@@ -50,20 +30,23 @@ def rate_aware_steps(
     cost: Cost,
     lam: float,
     max_level: int,
-    mask: Tensor | None = None,
 ) -> Rounded:
-    """Return integers as ``rate_aware_rounding`` does, and for each row the step size that costs least.
+    """Return the integers q and step sizes s that minimize ``sum_j c_j (w_j - s q_j)^2 + lam bits(q_j)`` in each row.
 
-    The candidates are ``STEPS`` times ``sqrt(6 lam / (ln 2 mean c))``, and never below ``scale: [O]``. At high rates, a
-    step size s has an error of ``c s^2 / 12`` and takes ``-log2 s`` bits; their weighted sum is smallest at this value.
-    Finally, the step size is set to the one with the smallest error for the chosen integers, ``sum c w q / sum c q^2``,
-    which makes up for magnitudes lost by rounding towards 0.
+    ``weight: [O, K]`` is w, and ``curvature: [O, K]`` is c. ``lam=0`` is rounding to nearest with the steps ``scale``.
+    Weights that are 0 stay 0.
+
+    The candidates for s are ``STEPS`` times ``sqrt(6 lam / (ln 2 mean c))``, and never below ``scale: [O]``. At high
+    rates, a step size s has an error of ``c s^2 / 12`` and takes ``-log2 s`` bits; their weighted sum is smallest at
+    this value. Finally, the step size is set to the one with the smallest error for the chosen integers, ``sum c w q /
+    sum c q^2``, which makes up for magnitudes lost by rounding towards 0.
     """
-    alive = weight != 0 if mask is None else mask & (weight != 0)
+    alive = weight != 0
     felt = (curvature * alive).sum(1) / alive.sum(1)
     best = torch.where(felt > 0, (6 * lam / math.log(2) / felt).sqrt(), scale)
     steps = [torch.maximum(scale, step * best) for step in STEPS]
-    found = _minimize(weight, steps if lam > 0 else [scale], curvature, cost, lam, max_level, mask)
+    steps = steps if lam > 0 else [scale]
+    found = minimize_cost(weight, steps, curvature=curvature, cost=cost, lam=lam, max_level=max_level)
     if lam == 0:
         return found
     q = found.integers
@@ -72,22 +55,27 @@ def rate_aware_steps(
     return Rounded(q, torch.where(energy > 0, fitted, found.scale).clamp(min=MIN_SCALE))
 
 
-def _minimize(
+def minimize_cost(
     weight: Tensor,
     steps: list[Tensor],
+    *,
     curvature: Tensor,
     cost: Cost,
     lam: float,
     max_level: int,
-    mask: Tensor | None,
 ) -> Rounded:
-    integers = torch.round(weight / steps[0][:, None]).clamp_(-max_level, max_level)
-    best = Rounded(integers if mask is None else integers * mask, steps[0])
+    """Return the integers, and the one of ``steps`` for each row, that cost least together; see ``rate_aware_steps``.
+
+    Each of ``steps: [O]`` holds a step size for each row. Candidates for an integer are the two next to w/s, the next
+    one towards 0, and 0; all are limited to ``max_level``. ``cost`` is evaluated again after each pass, because
+    integers that are often chosen become cheap.
+    """
+    best = Rounded(torch.round(weight / steps[0][:, None]).clamp_(-max_level, max_level), steps[0])
     for _ in range(PASSES if lam > 0 else 0):
         prices = lam * cost(best.integers, max_level).to(weight)
         before, least = best, None
         for tried in steps:
-            chosen, total = _cheapest(weight, tried, curvature, prices, max_level, mask)
+            chosen, total = _cheapest(weight, tried, curvature, prices, max_level)
             if least is None:
                 best, least = Rounded(chosen, tried), total
                 continue
@@ -100,24 +88,20 @@ def _minimize(
 
 
 def _cheapest(
-    weight: Tensor, scale: Tensor, curvature: Tensor, prices: Tensor, max_level: int, mask: Tensor | None
+    weight: Tensor, scale: Tensor, curvature: Tensor, prices: Tensor, max_level: int
 ) -> tuple[Tensor, Tensor]:
     """Return the cheapest candidates, ``[O, K]``, and the cost of each row, ``[O]``.
 
-    ``prices: [2 * max_level + 1]``, or the same for each row, are the costs of storing each integer.
+    ``prices: [2 * max_level + 1]`` are the costs of storing each integer.
     """
     rows = scale[:, None]
     signs, above = weight.sign(), (weight.abs() / rows).ceil_().clamp_(max=max_level)
     # Zero comes first, so that equal costs go to the smallest magnitude.
     best = torch.zeros_like(weight)
-    least = curvature * weight.square() + prices[..., max_level, None]
+    least = curvature * weight.square() + prices[max_level]
     for less in (2, 1, 0):
         tried = (above - less).clamp_(min=0) * signs
-        index = (tried + max_level).long()
-        bits = prices.gather(1, index) if prices.ndim == 2 else prices[index]
-        total = curvature * (weight - rows * tried).square() + bits
+        total = curvature * (weight - rows * tried).square() + prices[(tried + max_level).long()]
         better = total < least
-        if mask is not None:
-            better &= mask
         best, least = torch.where(better, tried, best), torch.where(better, total, least)
     return best, least.sum(1)

@@ -14,7 +14,6 @@ from compression.quantization.network.layerwise import LayerWalk, layer_nodes, l
 from compression.quantization.observers import MIN_SCALE
 from compression.quantization.repairs.bias_correction import check_ready, rounding_nodes
 from compression.quantization.repairs.reconstruction import (
-    MAX_CAPTURE,
     Reconstruction,
     capture,
     clamp,
@@ -66,7 +65,6 @@ def learn_rounding_(
     *,
     generator: torch.Generator,
     settings: AdaRound | None = None,
-    max_bytes: int = MAX_CAPTURE,
 ) -> dict[str, RoundingErrors]:
     """Learn the rounding of each layer of ``prepared`` that rounds its weights; return the errors by layer.
 
@@ -81,9 +79,10 @@ def learn_rounding_(
     ``scale * clip(floor(W / scale) + (h >= 1/2), low, high)``; rounding it to nearest later does not change it. Zeros
     stay zero. If rounding to nearest is better for a layer, the layer keeps that.
 
-    ``images: [N, 3, H, W]`` are calibration images. The float32 captures of a layer take at most ``max_bytes``; to stay
-    below, they use fewer positions, then fewer images. Activations between layers take at most ``layerwise.MAX_BYTES``
-    for each network. Batch norm must be folded in both networks, and activations must have their scales.
+    ``images: [N, C, H, W]`` are calibration images. The float32 captures of a layer take at most
+    ``reconstruction.MAX_CAPTURE`` bytes; to stay below, they use fewer positions, then fewer images. Activations
+    between layers take at most ``layerwise.MAX_BYTES`` for each network. Batch norm must be folded in both networks,
+    and activations must have their scales.
     """
     settings = settings or AdaRound()
     check_ready(prepared, reference)
@@ -103,7 +102,6 @@ def learn_rounding_(
                 num_images=len(images),
                 positions=settings.positions,
                 generator=generator,
-                max_bytes=max_bytes,
             )
             ceiling = following_ceiling(reference, targets[name])
             problem = Reconstruction(captured, clamp(wanted, ceiling), effective_bias(prepared, node), ceiling)

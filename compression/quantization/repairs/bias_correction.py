@@ -26,7 +26,7 @@ def correct_biases_(
     """Correct the biases of the rounding layers of ``prepared``; return the names of layers that got a new bias.
 
     Each output channel gets ``b += E[y_reference] - E[y_prepared]``: y is the output of the layer, and E is the mean
-    over images and positions. The first ``num_batches`` of ``batches`` are used: (images ``[B, 3, H, W]``, labels) of
+    over images and positions. The first ``num_batches`` of ``batches`` are used: (images ``[B, C, H, W]``, labels) of
     training images. Layers are corrected in the order of execution, so each layer sees earlier layers corrected. A
     layer that is called more than once does not change.
 

@@ -28,7 +28,7 @@ def fit_channels_(
     layer that is called more than once does not change.
 
     The weights of ``prepared`` must be on their grid, and its activations must be float. Batch norm must be folded in
-    both networks. The first ``num_batches`` of ``batches`` are used: (images ``[B, 3, H, W]``, labels) of training
+    both networks. The first ``num_batches`` of ``batches`` are used: (images ``[B, C, H, W]``, labels) of training
     images. Raises ``InputError`` if there is no batch.
     """
     images = [images for images, _ in islice(batches, num_batches)]

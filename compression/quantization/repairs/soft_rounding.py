@@ -19,11 +19,6 @@ def inverse_rectified_sigmoid(fraction: Tensor) -> Tensor:
     return -torch.log((ZETA - GAMMA) / (fraction - GAMMA) - 1)
 
 
-def regularizer(up: Tensor, *, beta: float) -> Tensor:
-    """Return ``sum (1 - |2h - 1|^beta)`` over all h in ``up``; it is 0 if every h is 0 or 1."""
-    return (1 - (2 * up - 1).abs().pow(beta)).sum()
-
-
 class SoftRounding:
     """A soft weight ``scale * clip(floor(W / scale) + h(V), low, high)`` of ``W: [O, K]`` with ``scale: [O, 1]``.
 
@@ -51,7 +46,7 @@ class SoftRounding:
     def gradient_(self, slope: Tensor, *, beta: float | None, weight: float) -> Tensor:
         """Turn ``slope: [O, K]``, the gradient by the last soft weight, in place into the gradient by V, and return it.
 
-        Unless ``beta`` is None, the gradient of ``weight`` times the regularizer is added.
+        Unless ``beta`` is None, the gradient of ``weight * sum (1 - |2h(V) - 1|^beta)`` is added.
         """
         slope.mul_(self.scale)
         work = self._soft

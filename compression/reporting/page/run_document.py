@@ -4,7 +4,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from compression.core.json_record import Count, Fraction, NonNegative, Whole, convert_record
+from compression.core.json_record import Count, Fraction, NonNegative, Whole, check_version, convert_record
+from compression.reporting.metrics import SCHEMA_VERSION
 
 
 class Spread(Struct, frozen=True):
@@ -122,4 +123,5 @@ class RunDocument(Struct, frozen=True):
 
 def read_run_document(document: Any) -> RunDocument:
     """Return the parts of a ``metrics.json`` document. Raises ValueError with a message of one line."""
+    check_version(document, newest=SCHEMA_VERSION)
     return convert_record(document, RunDocument)

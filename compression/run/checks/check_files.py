@@ -13,7 +13,7 @@ from compression.core.errors import InputError
 from compression.core.file_names import ARTIFACT, ONNX
 from compression.quantization.plan import Plan
 from compression.run.building.network_files import describe_architecture
-from compression.run.checks.network_errors import small_batch, told
+from compression.run.checks.network_errors import as_input_error, small_batch
 from compression.run.context import Context
 
 # Logits of the network in the file may differ from those before by this fraction of the largest, because batch norm is
@@ -35,7 +35,7 @@ def _check_artifact(context: Context, model: nn.Module, path: Path, plan: Plan |
     size, channels = context.data.image_size, context.data.channels
     images, _ = small_batch(context)
     advice = "its state dict must hold everything that its forward needs, and load into a new network"
-    with told(context, "cannot be read again from model.cmp", advice=advice), torch.no_grad():
+    with as_input_error(context, "cannot be read again from model.cmp", advice=advice), torch.no_grad():
         save_artifact(
             path,
             model,
@@ -60,7 +60,9 @@ def _check_artifact(context: Context, model: nn.Module, path: Path, plan: Plan |
             "read again: it has values that are not in its state dict, such as plain tensors that are drawn at random; "
             "use register_buffer or nn.Parameter"
         )
-    with told(context, "cannot be counted", advice="its layers must run as modules, outside of compiled code"):
+    with as_input_error(
+        context, "cannot be counted", advice="its layers must run as modules, outside of compiled code"
+    ):
         count_macs(loaded, size, channels=channels)
         count_nonzero_macs(loaded, size, channels=channels)
 
@@ -73,7 +75,7 @@ def _check_onnx(context: Context, model: nn.Module, path: Path) -> None:
     channels, size = context.data.channels, context.data.image_size
     earlier = "quantize" if context.config.quantizes else "prune" if context.config.strategy.prunes else "dense"
     advice = f"its forward must be one that torch.export can follow; until={earlier} stops before the export"
-    with told(context, "cannot be exported to ONNX", advice=advice):
+    with as_input_error(context, "cannot be exported to ONNX", advice=advice):
         export_onnx(
             model,
             path,

@@ -6,7 +6,7 @@ from torch import nn
 from compression.callbacks.progressive_size import list_sizes
 from compression.core.tracing import copy_network
 from compression.run.building.given_weights import starts_from_weights
-from compression.run.checks.network_errors import small_batch, told
+from compression.run.checks.network_errors import as_input_error, small_batch
 from compression.run.context import Context
 from compression.run.training.teaching import student_epochs
 
@@ -18,7 +18,7 @@ def check_first_size(context: Context, model: nn.Module) -> None:
         with (
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
-            told(
+            as_input_error(
                 context,
                 f"does not train on {size} pixels, which training.first_size={context.config.training.first_size} "
                 "leads to",

@@ -29,7 +29,7 @@ from compression.run.building.configured_loss import make_label_loss
 from compression.run.building.network_files import save_tensors
 from compression.run.check_memory import CheckMemory
 from compression.run.checks.check_files import check_files
-from compression.run.checks.network_errors import check_logits, describe_kind, small_batch, told
+from compression.run.checks.network_errors import as_input_error, check_logits, describe_kind, small_batch
 from compression.run.context import Context
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,10 @@ def _check_training(context: Context, model: nn.Module) -> None:
     size, target = context.data.image_size, context.config.model["_target_"]
     images, labels = small_batch(context)
     advice = "auxiliary classifiers often need larger images" if size < 128 else "the forward must accept such images"
-    with torch.random.fork_rng(devices=[]), told(context, f"does not train on data.image_size={size}", advice=advice):
+    with (
+        torch.random.fork_rng(devices=[]),
+        as_input_error(context, f"does not train on data.image_size={size}", advice=advice),
+    ):
         to_channels_last_(model)
         logits = model.train()(images)
         check_logits(context, logits)
@@ -157,6 +160,6 @@ def _check_training(context: Context, model: nn.Module) -> None:
 def _check_storing(context: Context, model: nn.Module) -> None:
     """Write the tensors as stages do, and load them into a new network."""
     advice = "every tensor of the state dict must be dense, and the same for every network that is built"
-    with tempfile.TemporaryDirectory() as folder, told(context, "cannot be stored", advice=advice):
+    with tempfile.TemporaryDirectory() as folder, as_input_error(context, "cannot be stored", advice=advice):
         save_tensors(model.state_dict(), Path(folder) / WEIGHTS)
         context.build_model(pretrained=False).load_state_dict(load_file(Path(folder) / WEIGHTS))

@@ -19,7 +19,7 @@ from compression.run.check_memory import CheckMemory
 from compression.run.checks.check_engines import check_engines
 from compression.run.checks.check_files import check_files
 from compression.run.checks.check_network import reaches
-from compression.run.checks.network_errors import check_logits, small_batch, told
+from compression.run.checks.network_errors import as_input_error, check_logits, small_batch
 from compression.run.context import Context
 from compression.runtimes.engines import AUTO, ENGINES
 
@@ -47,13 +47,13 @@ def check_quantized_network(context: Context, model: nn.Module) -> None:
     if memory.recall() is not None:
         return
     plan = plan_for(context, model)
-    with told(context, f"cannot run in {config.weight_bits} bits", advice=_ADVICE):
+    with as_input_error(context, f"cannot run in {config.weight_bits} bits", advice=_ADVICE):
         network, plan = _quantize(context, model, plan)
         with torch.no_grad():
             check_logits(context, network.eval()(small_batch(context)[0]))
     if reaches(context, "export"):
         check_files(context, network, plan=plan)
-        with told(context, f"cannot run in {config.weight_bits} bits", advice=_ADVICE):
+        with as_input_error(context, f"cannot run in {config.weight_bits} bits", advice=_ADVICE):
             size, channels = context.data.image_size, context.data.channels
             check_engines(config.runtime.engines, network, image_size=size, channels=channels)
     memory.remember({"plan": plan.to_json()})

@@ -15,7 +15,7 @@ from compression.run.context import Context
 
 
 @contextmanager
-def told(context: Context, what: str, *, advice: str) -> Iterator[None]:
+def as_input_error(context: Context, what: str, *, advice: str) -> Iterator[None]:
     """Turn an error inside the ``with`` block into an ``InputError``: model, ``what``, the reason, and ``advice``."""
     target = context.config.model["_target_"]
     try:

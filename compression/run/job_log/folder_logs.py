@@ -26,11 +26,11 @@ class FolderLog(JobLog):
 
     def place(self, stage: str) -> Path:
         """Return the folder of a stage."""
-        return self.job.folder / str(self.job.logger["name"]) / stage
+        return self.run.folder / str(self.run.logger["name"]) / stage
 
     def open(self, stage: str) -> Logger:
         """Return the Lightning logger that writes into the stage's folder."""
-        logger: Logger = instantiate(dict(self.job.logger), save_dir=str(self.job.folder), version=stage)
+        logger: Logger = instantiate(dict(self.run.logger), save_dir=str(self.run.folder), version=stage)
         return logger
 
     def last_step(self, stage: str) -> int:
@@ -79,7 +79,7 @@ class TensorBoardLog(FolderLog):
 
         self.restart(ROW)
         logger = self.open(ROW)
-        _, begun, ended = hparams(dict(self.job.settings), dict(result.row))
+        _, begun, ended = hparams(dict(self.run.settings), dict(result.row))
         for summary in (begun, ended):
             logger.experiment.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         logger.log_metrics(dict(result.row), step=0)
@@ -91,7 +91,7 @@ class CsvLog(FolderLog):
 
     def write_row(self, result: Result) -> None:
         """Write ``result.csv``: a header, and one line with the settings and the figures of the run."""
-        row = {f"{SETTING}{key}": value for key, value in self.job.settings.items()} | dict(result.row)
+        row = {f"{SETTING}{key}": value for key, value in self.run.settings.items()} | dict(result.row)
         stream = io.StringIO()
         writer = csv.DictWriter(stream, list(row), lineterminator="\n")
         writer.writeheader()

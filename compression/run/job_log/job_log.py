@@ -15,7 +15,7 @@ CurvePoint = tuple[int, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Job:
+class LoggedRun:
     """A run as its log sees it.
 
     ``logger`` is the group ``logger`` of the configuration. ``settings`` is the flat configuration. ``sweep`` is the
@@ -53,8 +53,8 @@ class Result:
 class JobLog(ABC):
     """The log of one run. Nothing is written before the first curve or result."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, run: LoggedRun) -> None:
+        self.run = run
 
     @abstractmethod
     def open(self, stage: str) -> Logger:

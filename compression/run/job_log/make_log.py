@@ -7,7 +7,7 @@ from compression.config.schema import Config
 from compression.config.sweep_environment import SWEEP_RECORD
 from compression.reporting.hparams import make_hparams
 from compression.run.job_log.folder_logs import CsvLog, TensorBoardLog
-from compression.run.job_log.job_log import Job, JobLog
+from compression.run.job_log.job_log import JobLog, LoggedRun
 from compression.run.job_log.mlflow_log import MlflowLog
 from compression.run.job_log.other_log import OtherLog
 from compression.run.job_log.wandb_log import WandbLog
@@ -23,12 +23,12 @@ LOGS: dict[str, type[JobLog]] = {
 
 def make_log(config: Config, run_dir: Path) -> JobLog:
     """Return the log of the run in ``run_dir``. Nothing is written before it is used."""
-    return LOGS.get(str(config.logger.get("_target_")), OtherLog)(make_job(config, run_dir))
+    return LOGS.get(str(config.logger.get("_target_")), OtherLog)(make_logged_run(config, run_dir))
 
 
-def make_job(config: Config, run_dir: Path) -> Job:
+def make_logged_run(config: Config, run_dir: Path) -> LoggedRun:
     """Return the run as its log sees it. ``sparsity`` is the requested one, or else the strategy's own."""
-    return Job(
+    return LoggedRun(
         folder=run_dir,
         output_dir=Path(config.output_dir),
         logger=config.logger,

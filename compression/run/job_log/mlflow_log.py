@@ -33,11 +33,11 @@ class MlflowLog(TrackedLog):
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
-        settings = dict(self.job.logger)
+        settings = dict(self.run.logger)
         if not settings.get("tracking_uri"):
             # MLflow has stopped developing its file store, and asks for this before it uses one.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-            settings["tracking_uri"] = f"file:{(self.job.output_dir / STORE).absolute()}"
+            settings["tracking_uri"] = f"file:{(self.run.output_dir / STORE).absolute()}"
         # MLflow reports its use to its makers by default. It reads this when it is imported.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         return settings
@@ -45,14 +45,14 @@ class MlflowLog(TrackedLog):
     def start(self, identity: Identity | None) -> tuple[str, Any]:
         """Begin or continue the MLflow run; the service's object is its client."""
         # Jobs that start together would make two experiments of one name.
-        self.job.output_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.job.output_dir / f".{STORE}.lock"):
-            tags = {} if self.job.sweep is None else self._name_sweep(self.job.sweep)
+        self.run.output_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.run.output_dir / f".{STORE}.lock"):
+            tags = {} if self.run.sweep is None else self._name_sweep(self.run.sweep)
             known = identity.id if identity and self._exists(identity.id) else None
-            logger = self._make(run_name=self.job.name, tags=tags, run_id=known)
+            logger = self._make(run_name=self.run.name, tags=tags, run_id=known)
             run_id = str(logger.run_id)
         logger.experiment.update_run(run_id, status="RUNNING")
-        logger.log_hyperparams(dict(self.job.settings))
+        logger.log_hyperparams(dict(self.run.settings))
         return run_id, logger.experiment
 
     def open(self, stage: str) -> Logger:

@@ -13,7 +13,7 @@ class OtherLog(JobLog):
     def open(self, stage: str) -> Logger:
         """Return a Lightning logger with the stage as a part of its name."""
         logger: Logger = instantiate(
-            dict(self.job.logger), save_dir=str(self.job.folder), name=f"{self.job.name}-{stage}"
+            dict(self.run.logger), save_dir=str(self.run.folder), name=f"{self.run.name}-{stage}"
         )
         return logger
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from compression.core.errors import InputError
 from compression.core.json_record import convert_record
-from compression.run.job_log.job_log import CurvePoint, Job, JobLog, Result
+from compression.run.job_log.job_log import CurvePoint, JobLog, LoggedRun, Result
 from compression.run.ranks import is_helper
 from compression.system.files import write_atomic
 
@@ -33,9 +33,9 @@ class TrackedLog(JobLog):
     # The folder of the record's id, in the run's folder.
     name: str
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(job)
-        self.identity = None if job.overwrite else _recall(self.identity_file, job)
+    def __init__(self, run: LoggedRun) -> None:
+        super().__init__(run)
+        self.identity = None if run.overwrite else _recall(self.identity_file, run)
         self._record: Any = None
         # Curves of stages that were found finished. A complete record needs them only if it is written again.
         self._pending: list[tuple[str, Sequence[CurvePoint]]] = []
@@ -43,7 +43,7 @@ class TrackedLog(JobLog):
     @property
     def identity_file(self) -> Path:
         """The file of the record's id."""
-        return self.job.folder / self.name / "job.json"
+        return self.run.folder / self.name / "job.json"
 
     @abstractmethod
     def start(self, identity: Identity | None) -> tuple[str, Any]:
@@ -60,7 +60,7 @@ class TrackedLog(JobLog):
             assert not is_helper(), "the first process writes the log"
             known, self._record = self.start(self.identity)
             # Until the summary is written again, the record may be incomplete.
-            self.identity = Identity(known, dict(self.job.settings), finished=False)
+            self.identity = Identity(known, dict(self.run.settings), finished=False)
             self._remember()
             pending, self._pending = self._pending, []
             for stage, points in pending:
@@ -99,10 +99,10 @@ class TrackedLog(JobLog):
         write_atomic(self.identity_file, msgspec.json.encode(self.identity))
 
 
-def _recall(path: Path, job: Job) -> Identity | None:
+def _recall(path: Path, run: LoggedRun) -> Identity | None:
     """Return the identity in ``path``; None if it is missing or damaged, or if its settings differ."""
     try:
         identity = convert_record(msgspec.json.decode(path.read_bytes()), Identity)
     except (OSError, msgspec.DecodeError, InputError):
         return None
-    return identity if identity.settings == dict(job.settings) else None
+    return identity if identity.settings == dict(run.settings) else None

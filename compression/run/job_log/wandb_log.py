@@ -28,19 +28,19 @@ class WandbLog(TrackedLog):
 
     def start(self, identity: Identity | None) -> tuple[str, Any]:
         """Begin or continue the W&B run."""
-        settings = dict(self.job.logger)
+        settings = dict(self.run.logger)
         if settings.get("offline") or os.environ.get("WANDB_MODE") in ("offline", "dryrun"):
             # Offline also means that no error report is sent.
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
             if identity is not None:
-                for earlier in (self.job.folder / self.name).glob(f"offline-run-*-{identity.id}"):
+                for earlier in (self.run.folder / self.name).glob(f"offline-run-*-{identity.id}"):
                     shutil.rmtree(earlier, ignore_errors=True)
-        place = {"save_dir": str(self.job.folder), "name": self.job.name, "version": identity.id if identity else None}
-        if self.job.sweep is not None:
-            place["group"] = self.job.sweep.name
+        place = {"save_dir": str(self.run.folder), "name": self.run.name, "version": identity.id if identity else None}
+        if self.run.sweep is not None:
+            place["group"] = self.run.sweep.name
         logger: WandbLogger = instantiate(settings, **place)
         run = logger.experiment
-        run.config.update(dict(self.job.settings), allow_val_change=True)
+        run.config.update(dict(self.run.settings), allow_val_change=True)
         return str(run.id), run
 
     def open(self, stage: str) -> Logger:

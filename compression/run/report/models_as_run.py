@@ -14,7 +14,7 @@ from compression.runtimes.runtime import Predictor
 # The engine whose integer kernels run the quantized file.
 EXECUTED_BY = "onnxruntime"
 
-# Normalized images [B, 3, H, W] on the run's device -> logits [B, C].
+# Normalized images [B, channels, H, W] on the run's device -> logits [B, C].
 Model = Callable[[Tensor], Tensor]
 
 

@@ -8,7 +8,7 @@ from compression.pruning.weight_costs import weight_costs
 from compression.run.context import Context
 
 
-def count_nonzero_macs(context: Context, sparsity: Mapping[str, float]) -> int:
+def nonzero_macs_of_run(context: Context, sparsity: Mapping[str, float]) -> int:
     """Return the MACs per image of the weights that are not zero.
 
     ``context`` builds the network before pruning. ``sparsity`` is the fraction (0 to 1) of its weights that is zero or
@@ -26,7 +26,7 @@ def with_nonzero_macs(context: Context, evaluated: Mapping[str, Any]) -> dict[st
     """Return the results of the evaluate stage with ``nonzero_macs`` of the dense and of the compressed model."""
     networks = {"dense": context.dense, "compressed": context.student}
     counted = {
-        side: {**evaluated[side], "nonzero_macs": count_nonzero_macs(network, evaluated[side]["layer_sparsity"])}
+        side: {**evaluated[side], "nonzero_macs": nonzero_macs_of_run(network, evaluated[side]["layer_sparsity"])}
         for side, network in networks.items()
     }
     return {**evaluated, **counted}

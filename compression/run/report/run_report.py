@@ -72,7 +72,26 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     _gather_files(context, made)
     # The report counts the export of the dense model as a part of the export.
     records = {name: record for name, record in made.items() if name != "dense_export"}
-    metrics = make_metrics(
+    metrics = _make_metrics(context, made, records)
+    # A run that was reported from the same stages has its pictures already.
+    reported = _read_stages(context.run_dir / METRICS) == metrics["run"]["stages"] and context.log.has_summary()
+    reported = reported and all(records[name].reused for name in MEASURING if name in records)
+    write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
+    markdown = _write_markdown(context, records, metrics, draws=not reported)
+    card = make_model_card(read_contents(context.run_dir / ARTIFACT), metrics)
+    write_atomic(context.run_dir / MODEL_CARD, card.encode())
+    write_histories(context.run_dir, _list_histories(records))
+    write_run_html(context.run_dir)
+    result = _make_result(context, metrics, markdown)
+    if not reported:
+        context.log.write_summary(result)
+    context.log.write_row(result)
+    _print_report(context, metrics)
+    return metrics
+
+
+def _make_metrics(context: Context, made: Finished, records: Mapping[str, StageRecord]) -> dict[str, Any]:
+    return make_metrics(
         run=_describe_run(context, records),
         evaluated=with_byte_parts(with_nonzero_macs(context, records["evaluate"].results), _list_artifacts(made)),
         pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
@@ -89,26 +108,26 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
             "stages": {stage: record.made_with for stage, record in records.items()},
         },
     )
-    earlier = _read_stages(context.run_dir / METRICS)
-    write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
-    rows = make_rows(metrics)
-    title = f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
+
+
+def _write_markdown(
+    context: Context, records: Mapping[str, StageRecord], metrics: Mapping[str, Any], *, draws: bool
+) -> str:
+    """Write ``report.md`` and the files that it refers to, and return its text; ``draws``: pictures of pruning too."""
     warnings = "".join(f"\nWarning: {escape(line)}.\n" for line in metrics["warnings"])
     asked, left_out = describe_asked(metrics), metrics["timing"]["left_out"]
     warnings += f"\n{asked}.\n" if asked else ""
-    markdown = f"# {title}\n\n{to_markdown(rows)}{warnings}{left_out_to_markdown(left_out)}{files_to_markdown(metrics)}"
+    markdown = f"# {_title(context, metrics)}\n\n{to_markdown(make_rows(metrics))}{warnings}"
+    markdown += left_out_to_markdown(left_out) + files_to_markdown(metrics)
     markdown += parts_to_markdown(metrics["compressed"]["bytes"], metrics["dense"]["bytes"])
     markdown += _describe_distillation(metrics)
-    # A run that was reported from the same stages has its pictures already.
-    reported = earlier == metrics["run"]["stages"] and context.log.has_summary()
-    reported = reported and all(records[name].reused for name in MEASURING if name in records)
     figures: dict[str, Figure] = {}
     if "prune" in records:
         timed = metrics["timing"]["steps"]
         history = make_history(metrics["pruning_history"], dense=_dense_step(metrics), timed=timed)
         write_atomic(context.run_dir / PRUNING_HISTORY, history_yaml(history).encode())
         markdown += _describe_pruning(metrics, history)
-        if not reported:
+        if draws:
             figures = draw_pruning(context.student, records, history=history, timed=timed)
     if metrics["quantization"] is not None:
         markdown += quantization_markdown(metrics["quantization"])
@@ -118,23 +137,21 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
     write_atomic(context.run_dir / REPORT, markdown.encode())
-    card = make_model_card(read_contents(context.run_dir / ARTIFACT), metrics)
-    write_atomic(context.run_dir / MODEL_CARD, card.encode())
-    write_histories(context.run_dir, _list_histories(records))
-    write_run_html(context.run_dir)
-    result = _make_result(context, metrics, markdown)
-    if not reported:
-        context.log.write_summary(result)
-    context.log.write_row(result)
-    terminal = sys.stdout.isatty()
-    Console(width=None if terminal else 100).print(to_rich(rows, title))
-    if asked:
+    return markdown
+
+
+def _print_report(context: Context, metrics: Mapping[str, Any]) -> None:
+    Console(width=None if sys.stdout.isatty() else 100).print(to_rich(make_rows(metrics), _title(context, metrics)))
+    if asked := describe_asked(metrics):
         log.info("evaluate  %s", asked)
     for line in metrics["warnings"]:
         log.warning("evaluate  %s", line)
-    for line in describe_left_out(left_out):
+    for line in describe_left_out(metrics["timing"]["left_out"]):
         log.info("evaluate  %s", line)
-    return metrics
+
+
+def _title(context: Context, metrics: Mapping[str, Any]) -> str:
+    return f"{context.run_dir.name}, {metrics['compressed']['test_images']:,} test images"
 
 
 def _gather_files(context: Context, made: Finished) -> None:

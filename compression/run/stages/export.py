@@ -54,7 +54,7 @@ def _export(
     def write(model: nn.Module) -> None:
         known = {
             "dense_bytes": (dense_model.path / WEIGHTS).stat().st_size,
-            "data": describe_data(context),
+            "data": data_facts(context),
             "seed": context.config.seed,
             "stages": [record.key.stage for record in lineage],
             # Counts, and not fractions: accuracy, its interval and that of each class follow from them exactly.
@@ -102,7 +102,7 @@ def _write(context: Context, parent: StageRecord, known: Mapping[str, Any], fold
     )
 
 
-def describe_data(context: Context) -> dict[str, Any]:
+def data_facts(context: Context) -> dict[str, Any]:
     """Return the facts about the images that a file carries: name, fingerprint (16 hex digits), number of images."""
     images = context.data.images
     return {

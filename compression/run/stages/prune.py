@@ -21,6 +21,8 @@ from compression.core.learning_rate import LR_FLOOR, repeated_cosine
 from compression.core.masks import MaskSet
 from compression.pruning.costed_weights import CostedWeightUnits
 from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.pruning.strategy import Strategy
+from compression.pruning.timeline import Timeline
 from compression.run.building.configured_loss import training_settings
 from compression.run.building.configured_sensitivity import needs_sensitivity, read_given_table
 from compression.run.building.configured_strategy import make_strategy, make_timeline
@@ -30,7 +32,7 @@ from compression.run.context import Context
 from compression.run.report.step_files import with_bytes, write_step
 from compression.run.stage import Finished
 from compression.run.training.ddp import agree
-from compression.run.training.fit import fit
+from compression.run.training.fit import Fitted, fit
 from compression.run.training.task import make_task
 from compression.run.training.teaching import distillation_callbacks, distillation_identity
 from compression.stage_store.store import Made, StageKey, StageRecord
@@ -86,61 +88,17 @@ def _sensitivity_table(context: Context, measured: StageRecord | None) -> Sensit
 def _prune(
     context: Context, parent: StageRecord, teacher: StageRecord, table: SensitivityTable | None, folder: Path
 ) -> Made:
-    settings, training = context.config.strategy, context.config.training
     model = load_network(context, parent)
-    model.load_state_dict(load_file(parent.path / _FIRST_WEIGHTS[settings.start]))
+    model.load_state_dict(load_file(parent.path / _FIRST_WEIGHTS[context.config.strategy.start]))
     model.to(context.machine.device)
     strategy = make_strategy(context, model, sensitivity=table)
-    devices = context.machine.devices
-    timeline = make_timeline(context, strategy.num_steps, len(context.data.train_batches(devices=devices)))
-    drop = settings.max_accuracy_drop
-    best = BestWeights(context.monitor)
-    recorder = StepRecorder(
-        best,
-        measure=partial(_measure, context),
-        write=partial(write_step, context, folder),
-        # The margin lets a drop of exactly the limit pass.
-        lowest=None if drop is None else find_monitored(parent.results) - drop / 100 - 1e-9,
-    )
-    rewind = settings.recovery.rewind
-    pruning = PruningCallback(
-        strategy,
-        step_updates=timeline.step_updates,
-        batches=context.data.plain_train_batches(),
-        # A separate loader that stays in its first epoch, so that statistics always come from the same images.
-        norm_batches=context.data.train_batches(),
-        num_batches=settings.recovery.batch_norm_batches,
-        recorder=recorder,
-        rewind_to=None if rewind == "none" else load_file(parent.path / _FIRST_WEIGHTS[rewind]),
-    )
-    rows, seconds, best_epoch = [], 0.0, 0
+    num_batches = len(context.data.train_batches(devices=context.machine.devices))
+    timeline = make_timeline(context, strategy.num_steps, num_batches)
+    recorder = _make_recorder(context, parent, folder)
+    pruning = _make_callback(context, parent, strategy, timeline, recorder)
+    fitted = None
     if timeline.num_epochs > 0:
-        lr_factor = partial(
-            repeated_cosine,
-            cycle=max(1, timeline.cycle),
-            floor=LR_FLOOR,
-            lead=timeline.lead,
-            warmup=settings.recovery.warmup,
-        )
-        given = settings.recovery.lr
-        lr = settings.recovery.lr_factor * training.optimizer["lr"] if given is None else given
-        task = make_task(context, model, lr_factor, lr=lr)
-        penalty = settings.recovery.batch_norm_l1
-        callbacks: list[Callback] = [BatchNormPenalty(penalty)] if penalty else []
-        fitted = fit(
-            context,
-            "prune",
-            folder,
-            task,
-            num_epochs=timeline.num_epochs,
-            callbacks=[*callbacks, pruning, recorder, *distillation_callbacks(context, teacher, model)],
-            best=best,
-            devices=devices,
-        )
-        rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
-        # Lightning leaves the network on the CPU.
-        model.to(context.machine.device)
-        pruning.masks = pruning.masks.to(context.machine.device)
+        fitted = _recover(context, teacher, folder, model, timeline=timeline, pruning=pruning)
     while not recorder.stopped and pruning.step < strategy.num_steps:
         pruning.advance(model, update=timeline.lead)
     recorder.finish_step(model, pruning.masks)
@@ -151,8 +109,8 @@ def _prune(
     whole = "student" if parent.key.stage == "distil" else "dense model"
     results = {
         **Validated(row["accuracy_after"], row.get("score_after")).to_results(),
-        "best_epoch": best_epoch,
-        "history": rows,
+        "best_epoch": 0 if fitted is None else fitted.best_epoch,
+        "history": [] if fitted is None else fitted.rows,
         "sparsity": masks.sparsity,
         "layer_sparsity": masks.layer_sparsity,
         "sparsity_steps": pruning.sparsity_steps,
@@ -162,7 +120,71 @@ def _prune(
     }
     if isinstance(strategy.units, CostedWeightUnits):
         results["removed"] = strategy.units.removed(masks)
-    return Made(results, seconds)
+    return Made(results, 0.0 if fitted is None else fitted.earlier_seconds)
+
+
+def _make_recorder(context: Context, parent: StageRecord, folder: Path) -> StepRecorder:
+    drop = context.config.strategy.max_accuracy_drop
+    return StepRecorder(
+        BestWeights(context.monitor),
+        measure=partial(_measure, context),
+        write=partial(write_step, context, folder),
+        # The margin lets a drop of exactly the limit pass.
+        lowest=None if drop is None else find_monitored(parent.results) - drop / 100 - 1e-9,
+    )
+
+
+def _make_callback(
+    context: Context, parent: StageRecord, strategy: Strategy, timeline: Timeline, recorder: StepRecorder
+) -> PruningCallback:
+    recovery = context.config.strategy.recovery
+    return PruningCallback(
+        strategy,
+        step_updates=timeline.step_updates,
+        batches=context.data.plain_train_batches(),
+        # A separate loader that stays in its first epoch, so that statistics always come from the same images.
+        norm_batches=context.data.train_batches(),
+        num_batches=recovery.batch_norm_batches,
+        recorder=recorder,
+        rewind_to=None if recovery.rewind == "none" else load_file(parent.path / _FIRST_WEIGHTS[recovery.rewind]),
+    )
+
+
+def _recover(
+    context: Context,
+    teacher: StageRecord,
+    folder: Path,
+    model: nn.Module,
+    *,
+    timeline: Timeline,
+    pruning: PruningCallback,
+) -> Fitted:
+    """Train ``model``, which ``pruning`` prunes on the way, and return what the training recorded."""
+    recovery = context.config.strategy.recovery
+    lr_factor = partial(
+        repeated_cosine,
+        cycle=max(1, timeline.cycle),
+        floor=LR_FLOOR,
+        lead=timeline.lead,
+        warmup=recovery.warmup,
+    )
+    lr = recovery.lr_factor * context.config.training.optimizer["lr"] if recovery.lr is None else recovery.lr
+    task = make_task(context, model, lr_factor, lr=lr)
+    penalty: list[Callback] = [BatchNormPenalty(recovery.batch_norm_l1)] if recovery.batch_norm_l1 else []
+    fitted = fit(
+        context,
+        "prune",
+        folder,
+        task,
+        num_epochs=timeline.num_epochs,
+        callbacks=[*penalty, pruning, pruning.recorder, *distillation_callbacks(context, teacher, model)],
+        best=pruning.recorder.best,
+        devices=context.machine.devices,
+    )
+    # Lightning leaves the network on the CPU.
+    model.to(context.machine.device)
+    pruning.masks = pruning.masks.to(context.machine.device)
+    return fitted
 
 
 def _outcome(

@@ -72,39 +72,22 @@ def fit(
     of the training in a helper process.
     """
     history, best = History(), best or BestWeights(context.monitor)
-    checkpoint = folder / RESUME / f"{_LAST}.ckpt"
     _check_room(context, stage, task)
-    terminal = sys.stdout.isatty() and not is_helper()
-    progress: Callback = (
-        TerminalProgress(arithmetic=arithmetic)
-        if terminal
-        else LineProgress(stage, arithmetic=arithmetic, monitor=context.monitor)
-    )
-    # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.
-    save_last = ModelCheckpoint(
-        checkpoint.parent,
-        filename=_LAST,
-        every_n_epochs=1,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    # Measured for float32 on CPUs only.
-    measured = context.machine.device.type == "cpu" and context.machine.precision == "32-true"
-    forms = [ExactForms(context.example())] if measured else []
     if not is_helper():
         # Curves that a killed attempt logged may lack points. Those of the checkpoint are logged again.
         context.log.restart(stage)
     logger = context.log.open(stage)
-    recording = [best, history, CurveReplay(history), ResumeNotice(stage), progress, save_last]
     device = context.machine.device
+    before, after = _own_callbacks(context, stage, folder, history=history, arithmetic=arithmetic)
     trainer = make_trainer(
         context,
         max_epochs=num_epochs,
         logger=logger,
-        callbacks=[EpochSeed(context.config.seed, stage), *forms, *callbacks, *recording],
+        callbacks=[*before, *callbacks, best, *after],
         gradient_clip_val=context.config.training.gradient_clip,
         **(ddp_settings(device, devices, has_idle=bool(context.traits.idle)) if devices > 1 else {}),
     )
+    checkpoint = folder / RESUME / f"{_LAST}.ckpt"
     resume_from = str(checkpoint) if checkpoint.exists() else None
     train, val = context.data.train_batches(devices=devices), context.data.val_batches()
     with helpers_join(folder, threads=context.machine.threads) if devices > 1 else nullcontext():
@@ -115,6 +98,30 @@ def fit(
     if devices > 1:
         wait_for_helpers(trainer)
     return Fitted(best.weights, best.validated, best.epoch + 1, history.rows, history.earlier_seconds)
+
+
+def _own_callbacks(
+    context: Context, stage: str, folder: Path, *, history: History, arithmetic: str
+) -> tuple[list[Callback], list[Callback]]:
+    """Return the callbacks of every training: those that run before the stage's callbacks, and those after them."""
+    progress: Callback = (
+        TerminalProgress(arithmetic=arithmetic)
+        if sys.stdout.isatty() and not is_helper()
+        else LineProgress(stage, arithmetic=arithmetic, monitor=context.monitor)
+    )
+    # Lightning runs checkpoint callbacks last, so a checkpoint holds this epoch's history and best weights.
+    save_last = ModelCheckpoint(
+        folder / RESUME,
+        filename=_LAST,
+        every_n_epochs=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    # Measured for float32 on CPUs only.
+    measured = context.machine.device.type == "cpu" and context.machine.precision == "32-true"
+    forms = [ExactForms(context.example())] if measured else []
+    before = [EpochSeed(context.config.seed, stage), *forms]
+    return before, [history, CurveReplay(history), ResumeNotice(stage), progress, save_last]
 
 
 def _check_room(context: Context, stage: str, task: Classification) -> None:

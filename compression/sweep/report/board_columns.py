@@ -7,7 +7,7 @@ from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Cell
 from compression.sweep.report.actual_bits import differs_from_asked
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
-from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.points_lost import write_loss
 from compression.sweep.report.pooled_classes import format_share
 from compression.sweep.report.seeds import Sample
@@ -41,27 +41,27 @@ class BoardRow:
     one: Configuration | None
 
 
-def list_board_rows(answer: Answer, columns: list[Column], *, most: int | None = None) -> list[BoardRow]:
+def list_board_rows(ranking: Ranking, columns: list[Column], *, most: int | None = None) -> list[BoardRow]:
     """Return the first ``most`` configurations, best first, and below them the dense models."""
-    rows = [BoardRow(tuple(column.write(one) for column in columns), one) for one in answer.configurations[:most]]
-    dense = list_dense_models(answer) if answer.configurations else []
+    rows = [BoardRow(tuple(column.write(one) for column in columns), one) for one in ranking.configurations[:most]]
+    dense = list_dense_models(ranking) if ranking.configurations else []
     return rows + [BoardRow(tuple(column.write_dense(one) for column in columns), None) for one in dense]
 
 
-def name_score(answer: Answer) -> str:
+def name_score(ranking: Ranking) -> str:
     """Return the name of the column with the accuracy that choices are based on."""
-    part = "validation" if answer.validated else "chosen by: test"
-    return f"{part}, %" if answer.monitor == "accuracy" else f"{part} {answer.score_name}, %"
+    part = "validation" if ranking.validated else "chosen by: test"
+    return f"{part}, %" if ranking.monitor == "accuracy" else f"{part} {ranking.score_name}, %"
 
 
-def name_test(answer: Answer) -> str:
+def name_test(ranking: Ranking) -> str:
     """Return the name of the column with the same score on test images."""
-    return "test, %" if answer.monitor == "accuracy" else f"test {answer.score_name}, %"
+    return "test, %" if ranking.monitor == "accuracy" else f"test {ranking.score_name}, %"
 
 
-def name_lost(answer: Answer, *, by_test: bool) -> str:
+def name_lost(ranking: Ranking, *, by_test: bool) -> str:
     """Return the heading of a column of losses, which says on which images they are measured."""
-    return "test points lost" if by_test or not answer.validated else "validation points lost"
+    return "test points lost" if by_test or not ranking.validated else "validation points lost"
 
 
 def write_percent(sample: Sample) -> str:
@@ -70,12 +70,12 @@ def write_percent(sample: Sample) -> str:
     return f"{100 * sample.mean:.2f}{error}"
 
 
-def list_columns(answer: Answer) -> list[Column]:
+def list_columns(ranking: Ranking) -> list[Column]:
     """Return the columns of this sweep, in order."""
-    return [*_list_names(answer), *_list_scores(answer), *_list_costs(answer)]
+    return [*_list_names(ranking), *_list_scores(ranking), *_list_costs(ranking)]
 
 
-def _list_names(answer: Answer) -> Iterator[Column]:
+def _list_names(ranking: Ranking) -> Iterator[Column]:
     yield Column(
         "place",
         lambda one: Cell(f"{'=' if one.tied else ''}{one.place}", one.place),
@@ -83,30 +83,30 @@ def _list_names(answer: Answer) -> Iterator[Column]:
         short="#",
     )
     yield Column(NAME, lambda one: Cell(one.label, one.label), lambda dense: Cell(dense.label, dense.label), NAME, True)
-    if any(one.num_planned > 1 for one in answer.configurations):
-        name = answer.repeats_name
+    if any(one.num_planned > 1 for one in ranking.configurations):
+        name = ranking.repeats_name
         yield Column(name, _write_count, lambda dense: Cell(f"{dense.num}", dense.num), name)
 
 
-def _list_scores(answer: Answer) -> Iterator[Column]:
-    short = "val, %" if answer.validated else name_score(answer)
-    yield Column(name_score(answer), lambda one: _percent(one.score), lambda dense: _percent(dense.score), short)
-    yield Column(name_test(answer), lambda one: _percent(one.test), lambda dense: _percent(dense.test), "test, %")
-    if answer.shows_classes:
+def _list_scores(ranking: Ranking) -> Iterator[Column]:
+    short = "val, %" if ranking.validated else name_score(ranking)
+    yield Column(name_score(ranking), lambda one: _percent(one.score), lambda dense: _percent(dense.score), short)
+    yield Column(name_test(ranking), lambda one: _percent(one.test), lambda dense: _percent(dense.test), "test, %")
+    if ranking.shows_classes:
         yield Column(ACCURACY, lambda one: _write_classes(one)[0], lambda _: _NONE)
         yield Column(BALANCED, lambda one: _write_classes(one)[1], lambda _: _NONE)
         yield Column(WORST, lambda one: _write_classes(one)[2], lambda _: _NONE)
     yield Column(
-        name_lost(answer, by_test=True),
+        name_lost(ranking, by_test=True),
         lambda one: Cell(write_loss(one.test_drop), one.test_drop),
         lambda _: Cell("0.00", 0.0),
         short="test lost",
     )
 
 
-def _list_costs(answer: Answer) -> Iterator[Column]:
+def _list_costs(ranking: Ranking) -> Iterator[Column]:
     # A terminal shows it where it differs from what the name of a configuration says.
-    differs = any(differs_from_asked(one.measured) for one in answer.configurations)
+    differs = any(differs_from_asked(one.measured) for one in ranking.configurations)
     yield Column(
         "arithmetic",
         lambda one: Cell(" / ".join(one.actual), " / ".join(one.actual)),

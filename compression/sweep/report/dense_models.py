@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compression.reporting.metrics_reader import Latency
-from compression.sweep.report.leaderboard import Answer, describe_axes, group_by_seed
+from compression.sweep.report.leaderboard import Ranking, describe_axes, group_by_seed
 from compression.sweep.report.records import REPEATS, JobRecord
 from compression.sweep.report.seeds import Sample, summarize
 
@@ -30,27 +30,27 @@ class DenseModel:
     engine: str | None
 
 
-def list_dense_models(answer: Answer) -> list[DenseModel]:
+def list_dense_models(ranking: Ranking) -> list[DenseModel]:
     """Return one model for each dense network of the grid, in the order of the plan.
 
     Configurations that share a training share the model. If there are several, each is named by the settings that
     only its own configurations have, e.g. ``dense resnet18``.
     """
-    groups = _group_jobs(answer)
-    return [_make(answer, group, _name(group, groups)) for group in groups]
+    groups = _group_jobs(ranking)
+    return [_make(ranking, group, _name(group, groups)) for group in groups]
 
 
-def list_dense_trainings(answer: Answer) -> Iterator[tuple[str, list[JobRecord]]]:
+def list_dense_trainings(ranking: Ranking) -> Iterator[tuple[str, list[JobRecord]]]:
     """Yield the label of each dense training, and the jobs that are compared with it."""
-    groups = _group_jobs(answer)
+    groups = _group_jobs(ranking)
     for group in groups:
         for sharing in _by_training(group).values():
             yield _name(group, groups), sharing
 
 
-def _group_jobs(answer: Answer) -> list[list[JobRecord]]:
+def _group_jobs(ranking: Ranking) -> list[list[JobRecord]]:
     """Return the finished jobs of the grid by dense network."""
-    jobs = [job for job in answer.sweep.finished if not job.is_baseline] or answer.sweep.finished
+    jobs = [job for job in ranking.sweep.finished if not job.is_baseline] or ranking.sweep.finished
     return _join(group_by_seed(jobs))
 
 
@@ -81,25 +81,25 @@ def _by_training(jobs: Iterable[JobRecord]) -> dict[Any, list[JobRecord]]:
     return found
 
 
-def time_dense(answer: Answer, jobs: Iterable[JobRecord]) -> tuple[float | None, str | None]:
+def time_dense(ranking: Ranking, jobs: Iterable[JobRecord]) -> tuple[float | None, str | None]:
     """Return the median over ``jobs`` of the milliseconds of their dense model, and the engine that was the fastest."""
-    timed = [one for job in jobs if job.measured and (one := job.measured.latency(answer.batch_size)) is not None]
+    timed = [one for job in jobs if job.measured and (one := job.measured.latency(ranking.batch_size)) is not None]
     milliseconds = statistics.median(one.dense_milliseconds for one in timed) if timed else None
     return milliseconds, _common_engine(timed)
 
 
-def _make(answer: Answer, jobs: Sequence[JobRecord], label: str) -> DenseModel:
+def _make(ranking: Ranking, jobs: Sequence[JobRecord], label: str) -> DenseModel:
     runs = [sharing[0].measured for sharing in _by_training(jobs).values() if sharing[0].measured]
-    monitor = answer.monitor
+    monitor = ranking.monitor
     tests = [score for run in runs if (score := run.dense_score(monitor)) is not None]
     vals = [score for run in runs if (score := run.dense_val_score(monitor)) is not None]
     test = summarize(tests)
     val = summarize(vals) if len(vals) == len(runs) else None
-    milliseconds, engine = time_dense(answer, jobs)
+    milliseconds, engine = time_dense(ranking, jobs)
     return DenseModel(
         label=label,
         num=len(runs),
-        score=val if answer.validated and val is not None else test,
+        score=val if ranking.validated and val is not None else test,
         val=val,
         test=test,
         bytes=runs[0].dense_bytes,

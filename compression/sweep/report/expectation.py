@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.seeds import are_tied
 
 # How a measure follows an axis: linearly (False) or by ratio (True).
@@ -28,7 +28,7 @@ def measure(one: Configuration) -> dict[str, float]:
 
 
 def expect(
-    answer: Answer, key: str, value: float, start: Configuration, other: Configuration, *, between: bool
+    ranking: Ranking, key: str, value: float, start: Configuration, other: Configuration, *, between: bool
 ) -> Expectation:
     """Return what ``value`` of the axis ``key`` may give, on the line through two runs that differ only in that axis.
 
@@ -52,7 +52,7 @@ def expect(
     compression = _find_direction(key, start.axes[key], value)
     for name, expected in line.items():
         gain = expected - first[name] if name == "score" else first[name] - expected
-        if not between and name in _SCORES and _is_noise(answer, start, other):
+        if not between and name in _SCORES and _is_noise(ranking, start, other):
             unknown[name] = f"{names} differ by no more than noise"
         elif compression * gain > 0 and name in _SCORES:
             unknown[name] = f"of {names}, the one that is compressed more is the more accurate"
@@ -83,11 +83,11 @@ def _is_same_latency(*runs: Configuration) -> bool:
     return max(one.p10 for one in spreads) <= min(one.p90 for one in spreads)
 
 
-def _is_noise(answer: Answer, one: Configuration, other: Configuration) -> bool:
+def _is_noise(ranking: Ranking, one: Configuration, other: Configuration) -> bool:
     """Return whether two runs differ in their score by no more than it varies from seed to seed."""
     several = one.score.deviation is not None and other.score.deviation is not None
-    if several or answer.noise is not None:
-        return are_tied(one.score, other.score, noise=answer.noise)
+    if several or ranking.noise is not None:
+        return are_tied(one.score, other.score, noise=ranking.noise)
     # The noise between seeds is not known. It is at least that of a share of so many images.
     variances = [
         share * (1 - share) / run.test_images

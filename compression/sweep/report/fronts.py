@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from compression.sweep.report.dominance import is_dominated, pareto_front
-from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.leaderboard import Configuration, Ranking
 
 # The costs of a configuration: lower is better, None is unknown. Sparsity is negated, because more is better.
 COSTS: Mapping[str, Callable[[Configuration], float | None]] = {
@@ -27,13 +27,13 @@ class Front:
     unbeaten_baselines: tuple[Configuration, ...]
 
 
-def make_fronts(answer: Answer) -> dict[str, Front]:
+def make_fronts(ranking: Ranking) -> dict[str, Front]:
     """Return the front against each cost, by its name. The accuracy is the one that choices are based on."""
-    return {against: _make_front(answer, against) for against in COSTS}
+    return {against: _make_front(ranking, against) for against in COSTS}
 
 
-def _make_front(answer: Answer, against: str) -> Front:
-    known = [(one, cost) for one in answer.configurations if (cost := COSTS[against](one)) is not None]
+def _make_front(ranking: Ranking, against: str) -> Front:
+    known = [(one, cost) for one in ranking.configurations if (cost := COSTS[against](one)) is not None]
     grid = [(one, (cost, one.score.mean)) for one, cost in known if not one.is_baseline]
     points = [point for _, point in grid]
     return Front(

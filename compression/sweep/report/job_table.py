@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compression.reporting.result_row import make_result_row
-from compression.sweep.report.leaderboard import Answer, make_labels
+from compression.sweep.report.leaderboard import Ranking, make_labels
 from compression.sweep.report.records import SEED, JobRecord, SweepRecord
 
 AXIS = "axis."
@@ -101,11 +101,11 @@ def is_varying(column: str) -> bool:
     return column.startswith(_CLOCK)
 
 
-def define_columns(answer: Answer) -> dict[str, str]:
+def define_columns(ranking: Ranking) -> dict[str, str]:
     """Return every column of this sweep's table, in order, with its definition."""
-    axes = {f"{AXIS}{key}": f"{key} as requested" for key in answer.sweep.axes if key != SEED}
+    axes = {f"{AXIS}{key}": f"{key} as requested" for key in ranking.sweep.axes if key != SEED}
     engines: dict[str, str] = {}
-    for engine, size in _find_timed(answer.sweep):
+    for engine, size in _find_timed(ranking.sweep):
         stem, where = f"{engine}_b{size}", f"in {engine} at batch {size}"
         engines |= {
             f"latency_{stem}_ms": f"median milliseconds per batch {where}",
@@ -116,12 +116,12 @@ def define_columns(answer: Answer) -> dict[str, str]:
     return {**_BEFORE, **axes, **_AFTER, **engines, **_LAST}
 
 
-def make_rows(answer: Answer) -> list[dict[str, Any]]:
+def make_rows(ranking: Ranking) -> list[dict[str, Any]]:
     """Return one row per job, in the order of the plan. Unknown values are None."""
-    columns = define_columns(answer)
-    labels = make_labels(answer.sweep)
+    columns = define_columns(ranking)
+    labels = make_labels(ranking.sweep)
     return [
-        dict.fromkeys(columns) | _describe(job, labels[job.name]) | _measure(answer, job) for job in answer.sweep.jobs
+        dict.fromkeys(columns) | _describe(job, labels[job.name]) | _measure(ranking, job) for job in ranking.sweep.jobs
     ]
 
 
@@ -152,11 +152,11 @@ def _describe(job: JobRecord, label: str) -> dict[str, Any]:
     }
 
 
-def _measure(answer: Answer, job: JobRecord) -> dict[str, Any]:
+def _measure(ranking: Ranking, job: JobRecord) -> dict[str, Any]:
     if job.measured is None:
         return {}
     return make_result_row(
-        job.measured, dense=answer.reference(job), batch_size=answer.batch_size, monitor=answer.monitor
+        job.measured, dense=ranking.reference(job), batch_size=ranking.batch_size, monitor=ranking.monitor
     )
 
 

@@ -28,12 +28,12 @@ class Configuration:
     """Finished jobs that differ only in their seed or fold.
 
     ``job`` is the one to ship: it has the highest validation score, and bytes, sparsity and latency are its own.
-    ``val`` and ``test`` are means over all seeds and folds of the sweep's score: accuracy, or the answer's ``monitor``.
-    Choices are based on ``score``, which is ``val``, or ``test`` if the sweep has no validation. ``drop`` is the loss
-    of that score in points, ``kept`` is its fraction of the dense model's, and ``test_drop`` is the loss of ``test`` in
-    points. ``actual`` is the arithmetic of the files in words; several, if seeds were made on different processors.
-    ``ratio`` is ``dense_bytes`` over the bytes of the file. ``place`` counts from 1 and is shared if ``tied``.
-    ``pooled`` are figures by class over all folds.
+    ``val`` and ``test`` are means over all seeds and folds of the sweep's score: accuracy, or the ``monitor`` of
+    `Ranking`. Choices are based on ``score``, which is ``val``, or ``test`` if the sweep has no validation. ``drop`` is
+    the loss of that score in points, ``kept`` is its fraction of the dense model's, and ``test_drop`` is the loss of
+    ``test`` in points. ``actual`` is the arithmetic of the files in words; several, if seeds were made on different
+    processors. ``ratio`` is ``dense_bytes`` over the bytes of the file. ``place`` counts from 1 and is shared if
+    ``tied``. ``pooled`` are figures by class over all folds.
     """
 
     label: str
@@ -80,7 +80,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Ranking:
     """The ranked configurations of a sweep.
 
     With ``validated``, choices are based on the validation score, otherwise on the test score. ``monitor`` says which
@@ -153,14 +153,14 @@ class Answer:
         return {(_key(job), job.repeat): job for job in self.sweep.finished if job.kind != SMALL_DENSE}
 
 
-def make_answer(sweep: SweepRecord) -> Answer:
+def rank_sweep(sweep: SweepRecord) -> Ranking:
     """Group the finished jobs into configurations, compare each with its dense model, and rank them."""
     finished = sweep.finished
     monitor = choose_common_monitor([job.measured for job in finished if job.measured])
     # Without a finished job, nothing shows that validation accuracy is missing.
     validated = not finished or any(job.measured.val_score(monitor) is not None for job in finished if job.measured)
     batch_size = _common_batch_size(finished)
-    bare = Answer(
+    bare = Ranking(
         sweep=sweep, validated=validated, batch_size=batch_size, configurations=(), noise=None, monitor=monitor
     )
     groups = group_by_seed(finished)
@@ -257,21 +257,21 @@ def _key(job: JobRecord) -> tuple[str, tuple[tuple[str, str], ...]]:
     return job.kind, tuple(sorted((key, repr(value)) for key, value in job.axes.items() if key not in REPEATS))
 
 
-def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str, num_planned: int) -> Configuration:
-    runs = [(job.measured, answer.reference(job)) for job in jobs if job.measured]
-    monitor = answer.monitor
+def _make_configuration(ranking: Ranking, jobs: Sequence[JobRecord], *, label: str, num_planned: int) -> Configuration:
+    runs = [(job.measured, ranking.reference(job)) for job in jobs if job.measured]
+    monitor = ranking.monitor
     test = summarize(_known(run.score(monitor) for run, _ in runs))
     vals = _known(run.val_score(monitor) for run, _ in runs)
     val = summarize(vals) if len(vals) == len(runs) else None
     dense_test = statistics.fmean(_known(dense.dense_score(monitor) for _, dense in runs))
     dense_vals = _known(dense.dense_val_score(monitor) for _, dense in runs)
     # A loss must compare two scores of the same kind, validation or test.
-    by_val = answer.validated and val is not None and len(dense_vals) == len(runs)
+    by_val = ranking.validated and val is not None and len(dense_vals) == len(runs)
     own, other = (val.mean, statistics.fmean(dense_vals)) if val and by_val else (test.mean, dense_test)
-    ship = min(jobs, key=lambda job: _ship_order(job, answer))
+    ship = min(jobs, key=lambda job: _ship_order(job, ranking))
     assert ship.measured is not None
-    dense = answer.reference(ship)
-    latency = ship.measured.latency(answer.batch_size)
+    dense = ranking.reference(ship)
+    latency = ship.measured.latency(ranking.batch_size)
     return Configuration(
         label=label,
         kind=ship.kind,
@@ -279,7 +279,7 @@ def _make_configuration(answer: Answer, jobs: Sequence[JobRecord], *, label: str
         job=ship,
         num_jobs=len(jobs),
         num_planned=num_planned,
-        score=val if answer.validated and val is not None else test,
+        score=val if ranking.validated and val is not None else test,
         val=val,
         test=test,
         drop=100 * (other - own),
@@ -305,12 +305,12 @@ def _steady(configurations: Sequence[Configuration]) -> list[Sample]:
     return [score for score in grid if 100 * (best - score.mean) <= COLLAPSED_POINTS]
 
 
-def _ship_order(job: JobRecord, answer: Answer) -> tuple[float, int, str]:
+def _ship_order(job: JobRecord, ranking: Ranking) -> tuple[float, int, str]:
     run = job.measured
     assert run is not None
-    val, test = run.val_score(answer.monitor), run.score(answer.monitor)
+    val, test = run.val_score(ranking.monitor), run.score(ranking.monitor)
     assert test is not None
-    return -(val if answer.validated and val is not None else test), run.bytes, job.name
+    return -(val if ranking.validated and val is not None else test), run.bytes, job.name
 
 
 def _agree(job: JobRecord, other: JobRecord) -> bool:

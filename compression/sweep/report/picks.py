@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compression.core.sizes import format_size
-from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.leaderboard import Configuration, Ranking
 
 # A model that keeps less than this fraction of the dense model's accuracy is never picked for its size.
 KEPT = 0.9
@@ -37,9 +37,9 @@ class Pick:
     tied: tuple[Configuration, ...] = ()
 
 
-def make_picks(answer: Answer) -> list[Pick]:
+def make_picks(ranking: Ranking) -> list[Pick]:
     """Return the three picks among all finished configurations. Baselines are picked too if they are better."""
-    everything = answer.configurations
+    everything = ranking.configurations
     choices: dict[str, Callable[[Sequence[Configuration]], Configuration | None]] = {
         "best accuracy": pick_accuracy,
         "best compression": pick_compression,
@@ -52,7 +52,7 @@ def make_picks(answer: Answer) -> list[Pick]:
         if chosen is not None and chosen.is_baseline:
             of_grid = choose([one for one in everything if not one.is_baseline])
         tied = find_tied(chosen, everything if choose is pick_accuracy else _usable(everything))
-        rule = RULES[title].replace("accuracy", answer.score_name)
+        rule = RULES[title].replace("accuracy", ranking.score_name)
         picks.append(Pick(title, rule, chosen, of_grid, None if chosen else _why_none(everything), tied))
     return picks
 

@@ -14,7 +14,7 @@ from compression.sweep.report.actual_bits import add_bits
 from compression.sweep.report.board_columns import name_lost
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
 from compression.sweep.report.expectation import measure
-from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
+from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind, rank_sweep
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.picks import choose_first, describe_tie, find_tied
 from compression.sweep.report.points_lost import describe_loss, write_loss
@@ -34,7 +34,7 @@ class Recommendation:
     smallest file first. With ``by_bytes`` the smallest file is best, otherwise the highest accuracy.
     """
 
-    answer: Answer
+    ranking: Ranking
     limits: Limits
     by_bytes: bool
     best: Configuration | None
@@ -44,10 +44,10 @@ class Recommendation:
 
     def to_rich(self) -> Group:
         """Return the recommendation, the table of the others, and the next command with its rule."""
-        answer = self.answer
-        aim = "the smallest file" if self.by_bytes else f"the highest {answer.score_name}"
-        score = answer.score_name
-        by = f"{score} on held-out training images" if answer.validated else f"test {score}, as no other is recorded"
+        ranking = self.ranking
+        aim = "the smallest file" if self.by_bytes else f"the highest {ranking.score_name}"
+        score = ranking.score_name
+        by = f"{score} on held-out training images" if ranking.validated else f"test {score}, as no other is recorded"
         rule = f"Rule: {aim} within {self.limits.describe()}; accuracy and loss here are by {by}."
         lines = [self._describe_best(), rule, ""]
         ends = ["", *self._describe_next()]
@@ -61,7 +61,7 @@ class Recommendation:
         milliseconds = "" if one.milliseconds is None else f", {one.milliseconds:.3g} ms in {one.engine}"
         tie = describe_tie(one, self.tied)
         return (
-            f"Ship {self.answer.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, "
+            f"Ship {self.ranking.sweep.folder / one.job.name}{kind}: {100 * one.score.mean:.2f} %, "
             f"{describe_loss(one.drop)}{add_bits(one.measured)}, {format_size(one.measured.bytes)}"
             f"{milliseconds}; on test images {100 * one.test.mean:.2f} %, {describe_loss(one.test_drop)}"
             f"{f'; {tie}' if tie else ''}."
@@ -77,14 +77,14 @@ class Recommendation:
         title = "How near the others came; misses of a limit in brackets" if shown else "No other has finished."
         table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         limited = list(self.limits.given())
-        names = _NAMES | {"drop": name_lost(self.answer, by_test=False)}
-        by = "validation" if self.answer.validated else "test"
-        for name in ("configuration", f"{by} {self.answer.score_name}, %", *(names[key] for key in limited)):
+        names = _NAMES | {"drop": name_lost(self.ranking, by_test=False)}
+        by = "validation" if self.ranking.validated else "test"
+        for name in ("configuration", f"{by} {self.ranking.score_name}, %", *(names[key] for key in limited)):
             table.add_column(name, justify="left" if name == "configuration" else "right")
         for one in shown:
             cells = [self._write(one, name) for name in limited]
             table.add_row(*map(Text, (one.label, f"{100 * one.score.mean:.2f}", *cells)))
-        for dense in list_dense_models(self.answer):
+        for dense in list_dense_models(self.ranking):
             cells = [_write_dense(dense, name) for name in limited]
             table.add_row(*map(Text, (dense.label, f"{100 * dense.score.mean:.2f}", *cells)))
         if len(self.others) > len(shown):
@@ -117,16 +117,16 @@ def recommend(folder: Path, limits: Limits) -> Recommendation:
     """
     if limits == Limits():
         raise InputError("no limit given; allowed: --max-drop POINTS, --max-bytes SIZE, --max-latency TIME, or several")
-    answer = make_answer(read_records(Path(folder)))
-    if not answer.configurations:
-        raise InputError(f"{folder}: none of {len(answer.sweep.jobs):,} jobs has finished; see compression report")
+    ranking = rank_sweep(read_records(Path(folder)))
+    if not ranking.configurations:
+        raise InputError(f"{folder}: none of {len(ranking.sweep.jobs):,} jobs has finished; see compression report")
     # With a limit on the loss alone, the user is ready to lose that much for the smallest file.
     by_bytes = limits.max_bytes is None and limits.max_latency is None
-    within = [one for one in answer.configurations if not limits.over(measure(one))]
+    within = [one for one in ranking.configurations if not limits.over(measure(one))]
     best = choose_first(within, by_bytes=by_bytes)
     others = sorted(
-        (one for one in answer.configurations if one is not best),
+        (one for one in ranking.configurations if one is not best),
         key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name),
     )
-    next_run = propose(answer, limits, best=best, by_bytes=by_bytes)
-    return Recommendation(answer, limits, by_bytes, best, tuple(others), next_run, find_tied(best, within))
+    next_run = propose(ranking, limits, best=best, by_bytes=by_bytes)
+    return Recommendation(ranking, limits, by_bytes, best, tuple(others), next_run, find_tied(best, within))

@@ -10,7 +10,7 @@ from compression.core.sizes import format_size
 from compression.sweep.jobs import BROKEN, FAILED, INTERRUPTED, KILLED, WAITING
 from compression.sweep.report.expectation import SCALES, expect, measure
 from compression.sweep.report.held_command import add_point, is_search, repeat, search_on
-from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.points_lost import describe_loss
 from compression.sweep.report.records import REPEATS, SEED
@@ -44,7 +44,7 @@ class _Candidate:
     unknown: Mapping[str, str]
 
 
-def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_bytes: bool) -> NextRun | None:
+def propose(ranking: Ranking, limits: Limits, *, best: Configuration | None, by_bytes: bool) -> NextRun | None:
     """Return the next run; None if no job has its command on record.
 
     The candidates are untried values between two runs that differ in one number, or one step beyond the last. Their
@@ -57,46 +57,48 @@ def propose(answer: Answer, limits: Limits, *, best: Configuration | None, by_by
 
     A search chooses values itself, so it is continued instead.
     """
-    if is_search(answer.sweep):
-        return _go_on_searching(answer)
-    if not answer.configurations:
-        return _rerun(answer)
-    grid = [one for one in answer.configurations if not one.is_baseline]
-    candidates = [(one, limits.over(one.expected, tolerance=1e-6)) for one in _candidates(answer, limits, grid)]
+    if is_search(ranking.sweep):
+        return _go_on_searching(ranking)
+    if not ranking.configurations:
+        return _rerun(ranking)
+    grid = [one for one in ranking.configurations if not one.is_baseline]
+    candidates = [(one, limits.over(one.expected, tolerance=1e-6)) for one in _candidates(ranking, limits, grid)]
     if best is not None:
         inside = [one for one, over in candidates if not over]
         chosen = min(inside, key=lambda one: _merit(one.expected, by_bytes), default=None)
         if chosen is not None and _merit(chosen.expected, by_bytes) < _merit(measure(best), by_bytes):
-            return _describe(answer, chosen, limits, f"expected within the limits and better than {best.label}")
+            return _describe(ranking, chosen, limits, f"expected within the limits and better than {best.label}")
     elif candidates:
         chosen, over = min(candidates, key=lambda one: (max(one[1].values(), default=0.0), one[0].key, one[0].value))
         if max(over.values(), default=0.0) < min(limits.distance(measure(one)) for one in grid):
             return _describe(
-                answer, chosen, limits, "expected nearer to the limits than any run" if over else "expected within"
+                ranking, chosen, limits, "expected nearer to the limits than any run" if over else "expected within"
             )
     why = _describe_unknown([one for one, _ in candidates])
-    return _rerun(answer, why) or _another_seed(answer, limits, best, grid, why)
+    return _rerun(ranking, why) or _another_seed(ranking, limits, best, grid, why)
 
 
-def _candidates(answer: Answer, limits: Limits, grid: Sequence[Configuration]) -> Iterator[_Candidate]:
-    for key in answer.sweep.axes:
+def _candidates(ranking: Ranking, limits: Limits, grid: Sequence[Configuration]) -> Iterator[_Candidate]:
+    for key in ranking.sweep.axes:
         if key in REPEATS:
             continue
         lines: dict[Any, list[Configuration]] = {}
         for one in grid:
             if _is_number(one.axes.get(key)):
-                rest = (one.kind, *(repr(one.axes.get(other)) for other in answer.sweep.axes if other != key))
+                rest = (one.kind, *(repr(one.axes.get(other)) for other in ranking.sweep.axes if other != key))
                 lines.setdefault(rest, []).append(one)
         for line in lines.values():
             line.sort(key=lambda one: float(one.axes[key]))
             pairs = [(a, b) for a, b in pairwise(line) if a.axes[key] < b.axes[key]]
             for low, high in pairs:
-                yield from _between(answer, limits, key, low, high)
+                yield from _between(ranking, limits, key, low, high)
             for start, other in [(pairs[0]), (pairs[-1][1], pairs[-1][0])] if pairs else []:
-                yield from _beyond(answer, key, start, other)
+                yield from _beyond(ranking, key, start, other)
 
 
-def _between(answer: Answer, limits: Limits, key: str, low: Configuration, high: Configuration) -> Iterator[_Candidate]:
+def _between(
+    ranking: Ranking, limits: Limits, key: str, low: Configuration, high: Configuration
+) -> Iterator[_Candidate]:
     """Yield, for each limit, the value between two neighbours at which it is expected to be just met."""
     ends = measure(low), measure(high)
     for name, limit in limits.given().items():
@@ -110,11 +112,11 @@ def _between(answer: Answer, limits: Limits, key: str, low: Configuration, high:
         share = (scale(limit) - scale(first)) / (scale(last) - scale(first))
         here, there = inside.axes[key], outside.axes[key]
         value = _round(here + share * (there - here), inside=here, outside=there)
-        if value is not None and _is_allowed(answer, key, value) and not _is_planned(answer, inside, key, value):
-            yield _make_candidate(answer, key, value, inside, outside, between=True)
+        if value is not None and _is_allowed(ranking, key, value) and not _is_planned(ranking, inside, key, value):
+            yield _make_candidate(ranking, key, value, inside, outside, between=True)
 
 
-def _beyond(answer: Answer, key: str, start: Configuration, other: Configuration) -> Iterator[_Candidate]:
+def _beyond(ranking: Ranking, key: str, start: Configuration, other: Configuration) -> Iterator[_Candidate]:
     """Yield the value one step beyond ``start``, away from its neighbour ``other``."""
     here, there = start.axes[key], other.axes[key]
     value = 2 * here - there
@@ -123,15 +125,15 @@ def _beyond(answer: Answer, key: str, start: Configuration, other: Configuration
         value = 1 - (1 - here) / 2
     if not (isinstance(here, int) and isinstance(there, int)):
         value = round(value, 6)
-    if not _is_allowed(answer, key, value) or _is_planned(answer, start, key, value):
+    if not _is_allowed(ranking, key, value) or _is_planned(ranking, start, key, value):
         return
-    yield _make_candidate(answer, key, value, start, other, between=False)
+    yield _make_candidate(ranking, key, value, start, other, between=False)
 
 
 def _make_candidate(
-    answer: Answer, key: str, value: float, start: Configuration, other: Configuration, *, between: bool
+    ranking: Ranking, key: str, value: float, start: Configuration, other: Configuration, *, between: bool
 ) -> _Candidate:
-    found = expect(answer, key, value, start, other, between=between)
+    found = expect(ranking, key, value, start, other, between=between)
     return _Candidate(key, value, start, other, between, found.measures, found.unknown)
 
 
@@ -142,7 +144,7 @@ def _merit(expected: Mapping[str, float], by_bytes: bool) -> float:
     return -expected["score"] if "score" in expected else math.inf
 
 
-def _describe(answer: Answer, chosen: _Candidate, limits: Limits, why: str) -> NextRun:
+def _describe(ranking: Ranking, chosen: _Candidate, limits: Limits, why: str) -> NextRun:
     names = limits.given()
     texts = [_write(name, chosen.expected.get(name)) for name in names if name in (*chosen.expected, *chosen.unknown)]
     if "drop" not in names:
@@ -150,7 +152,7 @@ def _describe(answer: Answer, chosen: _Candidate, limits: Limits, why: str) -> N
     place = "between" if chosen.between else "one step beyond"
     runs = f"{chosen.start.label} and {chosen.other.label}" if chosen.between else chosen.start.label
     return NextRun(
-        add_point(answer.sweep, chosen.start.job, {chosen.key: chosen.value}),
+        add_point(ranking.sweep, chosen.start.job, {chosen.key: chosen.value}),
         f"{chosen.key}={chosen.value} is {place} {runs}; on the line through {chosen.start.label} and "
         f"{chosen.other.label}, which differ in that alone, it has {', '.join(texts)}: {why}",
     )
@@ -166,28 +168,30 @@ def _describe_unknown(candidates: Sequence[_Candidate]) -> str:
     return f"{text}; what {one.key}={one.value} gives is not known, because {why}"
 
 
-def _rerun(answer: Answer, why: str = "no untried value promises more") -> NextRun | None:
+def _rerun(ranking: Ranking, why: str = "no untried value promises more") -> NextRun | None:
     """Return the run of the first job of the plan that has no numbers and is not running. Failed jobs come last."""
-    jobs = [job for job in answer.unfinished if job.overrides and job.status in _ORDER]
+    jobs = [job for job in ranking.unfinished if job.overrides and job.status in _ORDER]
     if not jobs:
         return None
     job = min(jobs, key=lambda job: (job.is_baseline, _ORDER[job.status]))
     reason = f" ({job.reason})" if job.reason else ""
-    return NextRun(repeat(answer.sweep, job), f"{why}, and {job.name} is {job.status}{reason}")
+    return NextRun(repeat(ranking.sweep, job), f"{why}, and {job.name} is {job.status}{reason}")
 
 
-def _go_on_searching(answer: Answer) -> NextRun | None:
-    if not answer.sweep.command:
+def _go_on_searching(ranking: Ranking) -> NextRun | None:
+    if not ranking.sweep.command:
         return None
-    left = next((job for job in answer.unfinished if job.status in (WAITING, INTERRUPTED)), None)
+    left = next((job for job in ranking.unfinished if job.status in (WAITING, INTERRUPTED)), None)
     if left is not None:
-        return NextRun(repeat(answer.sweep, left), f"{left.name} is {left.status}, and a search continues where it was")
-    command, more = search_on(answer.sweep)
+        return NextRun(
+            repeat(ranking.sweep, left), f"{left.name} is {left.status}, and a search continues where it was"
+        )
+    command, more = search_on(ranking.sweep)
     return NextRun(command, f"a search chooses its trials itself, here {more} more")
 
 
 def _another_seed(
-    answer: Answer, limits: Limits, best: Configuration | None, grid: Sequence[Configuration], why: str
+    ranking: Ranking, limits: Limits, best: Configuration | None, grid: Sequence[Configuration], why: str
 ) -> NextRun | None:
     """Return a run of the best configuration with an unused seed.
 
@@ -197,9 +201,9 @@ def _another_seed(
         best = min(grid, key=lambda one: (limits.distance(measure(one)), -one.score.mean, one.job.name), default=None)
     if best is None or not best.job.overrides:
         return None
-    seed = 1 + max((job.seed for job in answer.sweep.jobs if isinstance(job.seed, int)), default=0)
+    seed = 1 + max((job.seed for job in ranking.sweep.jobs if isinstance(job.seed, int)), default=0)
     return NextRun(
-        add_point(answer.sweep, best.job, {SEED: seed}),
+        add_point(ranking.sweep, best.job, {SEED: seed}),
         f"{why}; another seed of {best.label} shows how far its numbers can be trusted",
     )
 
@@ -224,19 +228,19 @@ def _round(value: float, *, inside: float, outside: float) -> float | None:
     return next((option for option in options if low < option < high), None)
 
 
-def _is_allowed(answer: Answer, key: str, value: float) -> bool:
+def _is_allowed(ranking: Ranking, key: str, value: float) -> bool:
     if key.endswith("bits"):
         return 2 <= value <= 8
     # An axis whose values are all within [0, 1] may be a fraction, so do not exceed 1 there.
-    highest = max(one for one in answer.sweep.axes[key] if _is_number(one))
+    highest = max(one for one in ranking.sweep.axes[key] if _is_number(one))
     return value > 0 and (value <= 1 or highest > 1)
 
 
-def _is_planned(answer: Answer, start: Configuration, key: str, value: float) -> bool:
+def _is_planned(ranking: Ranking, start: Configuration, key: str, value: float) -> bool:
     wanted = {**start.axes, key: value}
     return any(
         job.kind == start.kind and all(job.axes.get(name) == asked for name, asked in wanted.items())
-        for job in answer.sweep.jobs
+        for job in ranking.sweep.jobs
     )
 
 

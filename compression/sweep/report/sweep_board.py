@@ -8,7 +8,7 @@ from compression.core.file_names import ARTIFACT, PAGE
 from compression.reporting.page.page_blocks import Cell, Choice, Controls, Limit, Table
 from compression.sweep.axis_names import shorten_key
 from compression.sweep.report.board_columns import NAME, BoardRow, list_board_rows, list_columns, name_lost
-from compression.sweep.report.leaderboard import Answer, Configuration
+from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.sweep_pictures import list_varied
 
 _KIB = 2**10
@@ -16,19 +16,19 @@ _KIB = 2**10
 _MAX_CHOICES = 24
 
 
-def make_controls(answer: Answer) -> Controls:
+def make_controls(ranking: Ranking) -> Controls:
     """Return limits on the numbers of a configuration, and choices of the settings that differ."""
-    accuracy = f"{'Validation' if answer.validated else 'Test'} {answer.score_name}"
+    accuracy = f"{'Validation' if ranking.validated else 'Test'} {ranking.score_name}"
     limits = [
         Limit("accuracy", f"{accuracy} at least, %", least=True),
-        Limit("lost", f"{name_lost(answer, by_test=False).capitalize()} at most", least=False),
+        Limit("lost", f"{name_lost(ranking, by_test=False).capitalize()} at most", least=False),
         Limit("kib", "File at most, KiB", least=False),
         Limit("milliseconds", "Latency at most, ms", least=False),
         Limit("sparsity", "Sparsity at least, %", least=True),
     ]
     choices = []
-    for key in list_varied(answer):
-        values = dict.fromkeys(_write_setting(one.axes.get(key)) for one in answer.configurations)
+    for key in list_varied(ranking):
+        values = dict.fromkeys(_write_setting(one.axes.get(key)) for one in ranking.configurations)
         if len(values) <= _MAX_CHOICES:
             choices.append(Choice(key, shorten_key(key).replace("_", " "), list(values)))
     return Controls(limits, choices)
@@ -38,7 +38,7 @@ def _write_setting(value: Any) -> str:
     return "default" if value is None else f"{value}"
 
 
-def describe_row(answer: Answer, index: int, one: Configuration) -> dict[str, Any]:
+def describe_row(ranking: Ranking, index: int, one: Configuration) -> dict[str, Any]:
     """Return the values that limits and choices compare."""
     return {
         "id": index,
@@ -49,27 +49,27 @@ def describe_row(answer: Answer, index: int, one: Configuration) -> dict[str, An
             "milliseconds": one.milliseconds,
             "sparsity": 100 * one.measured.sparsity,
         },
-        "settings": {key: _write_setting(one.axes.get(key)) for key in list_varied(answer)},
+        "settings": {key: _write_setting(one.axes.get(key)) for key in list_varied(ranking)},
     }
 
 
-def list_board(answer: Answer) -> Table:
+def list_board(ranking: Ranking) -> Table:
     """Return the table of all configurations, the best first, and below them the dense models.
 
     Links lead to files that exist now.
     """
     # The name comes first, because it names the row.
-    columns = sorted(list_columns(answer), key=lambda column: column.name != NAME)
-    rows = list_board_rows(answer, columns)
-    models = [_find(answer, row, ARTIFACT) for row in rows]
+    columns = sorted(list_columns(ranking), key=lambda column: column.name != NAME)
+    rows = list_board_rows(ranking, columns)
+    models = [_find(ranking, row, ARTIFACT) for row in rows]
     written: list[list[Cell | str]] = []
     for row, model in zip(rows, models, strict=True):
         name, *cells = row.cells
         last = [Cell(ARTIFACT if model else "-", href=model)] if any(models) else []
-        written.append([replace(name, href=_find(answer, row, PAGE)), *cells, *last])
+        written.append([replace(name, href=_find(ranking, row, PAGE)), *cells, *last])
     caption = (
         "Configurations, best first; equal places (=) are not distinguishable. Points lost are of test "
-        f"{answer.score_name}, against the dense model in the last row; a gain is negative."
+        f"{ranking.score_name}, against the dense model of the same run; a gain is negative."
     )
     return Table(
         caption,
@@ -80,10 +80,10 @@ def list_board(answer: Answer) -> Table:
     )
 
 
-def _find(answer: Answer, row: BoardRow, name: str) -> str | None:
-    return None if row.one is None else find_file(answer, row.one.job.name, name)
+def _find(ranking: Ranking, row: BoardRow, name: str) -> str | None:
+    return None if row.one is None else find_file(ranking, row.one.job.name, name)
 
 
-def find_file(answer: Answer, job: str, name: str) -> str | None:
+def find_file(ranking: Ranking, job: str, name: str) -> str | None:
     """Return a link from the sweep's folder to a file of a job, if there is such a file."""
-    return f"{quote(job)}/{name}" if (answer.sweep.folder / job / name).is_file() else None
+    return f"{quote(job)}/{name}" if (ranking.sweep.folder / job / name).is_file() else None

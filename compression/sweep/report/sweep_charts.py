@@ -9,7 +9,7 @@ from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Chart
 from compression.sweep.report.board_columns import write_percent
 from compression.sweep.report.fronts import COSTS, Front
-from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind
+from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.records import REPEATS, RUN
 from compression.sweep.report.sweep_pictures import find_floor, list_dense_points, list_prunings, make_coordinates
@@ -19,15 +19,15 @@ _NAMES = {"sparsity": "sparsity of weights, %", "bytes": "file, KiB, log scale"}
 _WIDE = 760
 
 
-def draw_front_charts(answer: Answer, fronts: Mapping[str, Front], picks: Sequence[Pick]) -> list[Chart]:
+def draw_front_charts(ranking: Ranking, fronts: Mapping[str, Front], picks: Sequence[Pick]) -> list[Chart]:
     """Return a chart of accuracy against each cost that is known."""
     charts = []
-    accuracy = f"{'validation' if answer.validated else 'test'} {answer.score_name}, %"
-    names = {**_NAMES, "latency": f"latency, ms per batch of {answer.batch_size}, log scale"}
+    accuracy = f"{'validation' if ranking.validated else 'test'} {ranking.score_name}, %"
+    names = {**_NAMES, "latency": f"latency, ms per batch of {ranking.batch_size}, log scale"}
     for against, front in fronts.items():
         points = [
             _make_point(against, index, one, picks)
-            for index, one in enumerate(answer.configurations)
+            for index, one in enumerate(ranking.configurations)
             if COSTS[against](one) is not None
         ]
         # The grid comes first, so that it gets the first colour.
@@ -35,17 +35,17 @@ def draw_front_charts(answer: Answer, fronts: Mapping[str, Front], picks: Sequen
         if not points:
             continue
         on_front = {id(one) for one in front.members}
-        members = [index for index, one in enumerate(answer.configurations) if id(one) in on_front]
+        members = [index for index, one in enumerate(ranking.configurations) if id(one) in on_front]
         spec = make_cost_spec(
             points,
             front=members,
-            dense=[(_scale(against, x), y) for x, y in list_dense_points(answer, against)],
+            dense=[(_scale(against, x), y) for x, y in list_dense_points(ranking, against)],
             cost=names[against],
             accuracy=accuracy,
             log=against != "sparsity",
             fewer_is_better=against != "sparsity",
         )
-        first = ", ".join(answer.configurations[index].label for index in members[:8])
+        first = ", ".join(ranking.configurations[index].label for index in members[:8])
         described = f"{len(points)} configurations, accuracy against {against}; on the front: {first or 'none'}"
         charts.append(Chart(f"front-{against}", f"Accuracy against {against}", described, spec))
     return charts
@@ -76,14 +76,14 @@ def _list_facts(one: Configuration) -> dict[str, str]:
     return facts
 
 
-def draw_parallel_chart(answer: Answer, picks: Sequence[Pick]) -> Chart:
+def draw_parallel_chart(ranking: Ranking, picks: Sequence[Pick]) -> Chart:
     """Return the parallel coordinates of all configurations, with a brush on every axis."""
     # Imported late: the module imports matplotlib.
     from compression.reporting.figures.parallel_coordinates import place_values
 
-    shown, floor = answer.configurations, find_floor(answer)
+    shown, floor = ranking.configurations, find_floor(ranking)
     axes = []
-    for coordinate in make_coordinates(answer):
+    for coordinate in make_coordinates(ranking):
         heights, marks = place_values(coordinate)
         known = [None if value != value else float(value) for value in heights]
         axes.append(
@@ -113,11 +113,11 @@ def draw_parallel_chart(answer: Answer, picks: Sequence[Pick]) -> Chart:
     )
 
 
-def draw_steps_chart(answer: Answer) -> Chart | None:
+def draw_steps_chart(ranking: Ranking) -> Chart | None:
     """Return the accuracy over pruning steps, one line per pruning; None if no step is on record."""
-    at = {job: index for index, one in enumerate(answer.configurations) for job in _list_jobs_of(answer, one)}
+    at = {job: index for index, one in enumerate(ranking.configurations) for job in _list_jobs_of(ranking, one)}
     series = []
-    for pruning in list_prunings(answer):
+    for pruning in list_prunings(ranking):
         run = pruning.run
         assert run.unpruned_val_accuracy is not None
         points = [(0.0, 100 * run.unpruned_val_accuracy)]
@@ -134,10 +134,10 @@ def draw_steps_chart(answer: Answer) -> Chart | None:
     return Chart("steps", "Accuracy over steps.", described, spec, caption=caption, wide=True)
 
 
-def _list_jobs_of(answer: Answer, one: Configuration) -> list[str]:
+def _list_jobs_of(ranking: Ranking, one: Configuration) -> list[str]:
     """Return the names of the finished jobs that differ from the configuration's job only in seed or fold."""
     return [
         job.name
-        for job in answer.sweep.finished
+        for job in ranking.sweep.finished
         if job.kind == one.kind and {key: value for key, value in job.axes.items() if key not in REPEATS} == one.axes
     ]

@@ -8,10 +8,11 @@ from compression.core.file_names import PAGE
 from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Block, Cell, Code, Details, Gallery, Page, Section, Table, Text
 from compression.reporting.page.rendering import render_page
+from compression.reporting.result_table import format_ratio
 from compression.sweep.report.board_columns import name_lost, name_score, name_test, write_percent
 from compression.sweep.report.dense_models import list_dense_models
 from compression.sweep.report.fronts import Front
-from compression.sweep.report.leaderboard import Answer, describe_kind
+from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.points_lost import describe_loss, write_loss
 from compression.sweep.report.sweep_board import describe_row, find_file, list_board, make_controls
@@ -26,45 +27,45 @@ _FRONT = "The orange line is the front: no other configuration of the grid is be
 
 
 def write_sweep_html(
-    answer: Answer, *, picks: Sequence[Pick], fronts: Mapping[str, Front], notes: Sequence[str]
+    ranking: Ranking, *, picks: Sequence[Pick], fronts: Mapping[str, Front], notes: Sequence[str]
 ) -> Path:
     """Write the page of a sweep into its folder and return its path. ``notes`` are sentences about the ranking."""
-    path = answer.sweep.folder / PAGE
-    write_atomic(path, render_page(make_sweep_page(answer, picks=picks, fronts=fronts, notes=notes)))
+    path = ranking.sweep.folder / PAGE
+    write_atomic(path, render_page(make_sweep_page(ranking, picks=picks, fronts=fronts, notes=notes)))
     return path
 
 
 def make_sweep_page(
-    answer: Answer, *, picks: Sequence[Pick], fronts: Mapping[str, Front], notes: Sequence[str]
+    ranking: Ranking, *, picks: Sequence[Pick], fronts: Mapping[str, Front], notes: Sequence[str]
 ) -> Page:
     """Return the page. Links lead to files of jobs that exist now."""
-    shown = answer.configurations
+    shown = ranking.configurations
     sections = []
     if shown:
         sections = [
-            Section("leaderboard", "Leaderboard", [make_controls(answer), list_board(answer), *map(Text, notes)]),
+            Section("leaderboard", "Leaderboard", [make_controls(ranking), list_board(ranking), *map(Text, notes)]),
             Section(
-                "fronts", "Accuracy against cost", [Text(_FRONT), Gallery(draw_front_charts(answer, fronts, picks))]
+                "fronts", "Accuracy against cost", [Text(_FRONT), Gallery(draw_front_charts(ranking, fronts, picks))]
             ),
-            Section("settings", "Settings and results", [draw_parallel_chart(answer, picks)]),
+            Section("settings", "Settings and results", [draw_parallel_chart(ranking, picks)]),
         ]
-        steps = draw_steps_chart(answer)
+        steps = draw_steps_chart(ranking)
         sections += [Section("steps", "Accuracy over pruning steps", [steps])] if steps else []
-    sections.append(Section("jobs", "Jobs", _list_jobs(answer)))
-    sections.append(Section("making", "How it was made", [_list_commands(answer)]))
+    sections.append(Section("jobs", "Jobs", _list_jobs(ranking)))
+    sections.append(Section("making", "How it was made", [_list_commands(ranking)]))
     return Page(
         kicker="Report of a sweep",
-        title=answer.sweep.folder.resolve().name,
-        verdict=_describe(answer, picks),
-        headline=_list_picks(answer, picks) if shown else None,
+        title=ranking.sweep.folder.resolve().name,
+        verdict=_describe(ranking, picks),
+        headline=_list_picks(ranking, picks) if shown else None,
         sections=sections,
-        rows=[describe_row(answer, index, one) for index, one in enumerate(shown)],
+        rows=[describe_row(ranking, index, one) for index, one in enumerate(shown)],
     )
 
 
-def _describe(answer: Answer, picks: Sequence[Pick]) -> list[str]:
-    jobs, finished = len(answer.sweep.jobs), len(answer.sweep.finished)
-    counts = f"{finished:,} of {jobs:,} jobs have finished, {len(answer.configurations):,} configurations."
+def _describe(ranking: Ranking, picks: Sequence[Pick]) -> list[str]:
+    jobs, finished = len(ranking.sweep.jobs), len(ranking.sweep.finished)
+    counts = f"{finished:,} of {jobs:,} jobs have finished, {len(ranking.configurations):,} configurations."
     chosen = next((pick for pick in picks if pick.title == BALANCED), None)
     if chosen is None or chosen.chosen is None:
         reason = "" if chosen is None or chosen.reason is None else f": {chosen.reason}"
@@ -72,16 +73,21 @@ def _describe(answer: Answer, picks: Sequence[Pick]) -> list[str]:
     one = chosen.chosen
     kind = f", a baseline ({describe_kind(one.kind)})," if one.is_baseline else ""
     speed = "" if one.speedup is None else f" It runs {one.speedup:.2f}x as fast as the dense model ({one.engine})."
-    accuracy = f"{describe_loss(one.test_drop)} of test {answer.score_name} ({write_percent(one.test)} %)"
+    accuracy = f"{describe_loss(one.test_drop)} of test {ranking.score_name} ({write_percent(one.test)} %)"
     verdict = (
-        f"The best balance of size and accuracy is {one.label}{kind}: {one.ratio:.1f}x smaller than the dense model "
+        f"The best balance of size and accuracy is {one.label}{kind}: {_describe_size(one)} the dense model "
         f"({format_size(one.measured.bytes)}), {accuracy}.{speed}"
     )
-    by = "on held-out training images" if answer.validated else "on test images, which flatters what is chosen"
-    return [verdict, f"{counts} Choices are made by {answer.score_name} {by}."]
+    by = "on held-out training images" if ranking.validated else "on test images, which flatters what is chosen"
+    return [verdict, f"{counts} Choices are made by {ranking.score_name} {by}."]
 
 
-def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
+def _describe_size(one: Configuration) -> str:
+    ratio = format_ratio(one.ratio, "smaller", "larger")
+    return "as large as" if ratio == "same" else f"{ratio} than"
+
+
+def _list_picks(ranking: Ranking, picks: Sequence[Pick]) -> Table:
     rows: list[list[Cell | str]] = []
     for pick in picks:
         one = pick.chosen
@@ -91,7 +97,7 @@ def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
         rows.append(
             [
                 pick.title,
-                Cell(one.label, href=find_file(answer, one.job.name, PAGE)),
+                Cell(one.label, href=find_file(ranking, one.job.name, PAGE)),
                 write_percent(one.score),
                 write_percent(one.test),
                 " / ".join(one.actual),
@@ -101,7 +107,7 @@ def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
                 "-" if one.latency is None else f"{one.latency.milliseconds:.3g}",
             ]
         )
-    for dense in list_dense_models(answer):
+    for dense in list_dense_models(ranking):
         latency = "-" if dense.milliseconds is None else f"{dense.milliseconds:.3g}"
         scores = write_percent(dense.score), write_percent(dense.test)
         size = format_size(dense.bytes)
@@ -109,10 +115,10 @@ def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
     columns = (
         "pick",
         "configuration",
-        name_score(answer),
-        name_test(answer),
+        name_score(ranking),
+        name_test(ranking),
         "arithmetic",
-        name_lost(answer, by_test=True),
+        name_lost(ranking, by_test=True),
         "file",
         "ratio",
         "latency, ms",
@@ -120,33 +126,33 @@ def _list_picks(answer: Answer, picks: Sequence[Pick]) -> Table:
     return Table("Three picks, and the dense model", columns, rows, words=("configuration", "arithmetic"))
 
 
-def _list_jobs(answer: Answer) -> list[Block]:
+def _list_jobs(ranking: Ranking) -> list[Block]:
     blocks: list[Block] = []
-    if answer.unfinished:
-        rows = [[job.name, job.status, job.reason or ""] for job in answer.unfinished[:_MAX_JOBS]]
+    if ranking.unfinished:
+        rows = [[job.name, job.status, job.reason or ""] for job in ranking.unfinished[:_MAX_JOBS]]
         table = Table("Jobs without numbers", ("job", "status", "reason"), rows, words=("status", "reason"))
         blocks.append(table)
     finished: list[list[Cell | str]] = [
         [
-            Cell(job.name, href=find_file(answer, job.name, PAGE)),
+            Cell(job.name, href=find_file(ranking, job.name, PAGE)),
             f"{100 * job.measured.accuracy:.2f}",
             f"{job.measured.bytes:,}",
             "-" if job.seed is None else f"{job.seed}",
             "-" if job.seconds is None else f"{job.seconds:,.0f}",
         ]
-        for job in answer.sweep.finished[:_MAX_JOBS]
+        for job in ranking.sweep.finished[:_MAX_JOBS]
         if job.measured is not None
     ]
     columns = ("job", "test, %", "bytes", "seed", "seconds")
-    title = f"All {len(answer.sweep.finished):,} jobs with numbers"
+    title = f"All {len(ranking.sweep.finished):,} jobs with numbers"
     blocks.append(Details(title, [Table("Jobs with numbers; results.csv has every column", columns, finished)]))
     return blocks
 
 
-def _list_commands(answer: Answer) -> Code:
+def _list_commands(ranking: Ranking) -> Code:
     lines = ["python -m compression report . --html  # this page, in this folder"]
-    if answer.sweep.command:
-        first, *words = answer.sweep.command
+    if ranking.sweep.command:
+        first, *words = ranking.sweep.command
         script = "-m compression" if first.endswith("compression") or "__main__" in first else first
         lines.insert(0, f"python {script} {shlex.join(words)}")
     return Code("Commands that make this sweep and this page again", "\n".join(lines))

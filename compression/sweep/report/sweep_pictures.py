@@ -1,6 +1,5 @@
 """Pictures of a sweep: fronts, parallel coordinates, and accuracy over pruning steps."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,8 +12,9 @@ from compression.reporting.figures.parallel_coordinates import Coordinate, draw_
 from compression.reporting.figures.pareto import Axis, Point, draw_pareto
 from compression.reporting.metrics_reader import Measured
 from compression.sweep.axis_names import shorten_key
+from compression.sweep.report.dense_models import list_dense_models
 from compression.sweep.report.fronts import COSTS, Front
-from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind
+from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.records import REPEATS, RUN, JobRecord
 
@@ -23,12 +23,12 @@ _KIB = 2**10
 MAX_ASKED = 7
 
 
-def draw_sweep(answer: Answer, *, fronts: dict[str, Front], picks: Sequence[Pick]) -> dict[str, Figure]:
+def draw_sweep(ranking: Ranking, *, fronts: dict[str, Front], picks: Sequence[Pick]) -> dict[str, Figure]:
     """Return all figures of a sweep, by file name without extension."""
-    figures = {f"pareto_{against}": _draw_front(answer, front, picks) for against, front in fronts.items()}
-    figures["parallel_coordinates"] = _draw_parallel(answer, picks)
+    figures = {f"pareto_{against}": _draw_front(ranking, front, picks) for against, front in fronts.items()}
+    figures["parallel_coordinates"] = _draw_parallel(ranking, picks)
     figures["accuracy_steps"] = draw_accuracy_steps(
-        make_courses(answer), title=f"{_name(answer)}: accuracy over pruning steps"
+        make_courses(ranking), title=f"{_name(ranking)}: accuracy over pruning steps"
     )
     return figures
 
@@ -52,15 +52,15 @@ class Pruning:
         return all(job.is_baseline for job in self.jobs)
 
 
-def make_courses(answer: Answer) -> list[Course]:
+def make_courses(ranking: Ranking) -> list[Course]:
     """Return one course per pruning. Jobs that share the prune stage share a course, named by their common axes."""
-    return [_make_course(pruning) for pruning in list_prunings(answer)]
+    return [_make_course(pruning) for pruning in list_prunings(ranking)]
 
 
-def list_prunings(answer: Answer) -> list[Pruning]:
+def list_prunings(ranking: Ranking) -> list[Pruning]:
     """Return the prunings that recorded their accuracy at steps, each with its jobs, in the order of the jobs."""
     groups: dict[str, list[JobRecord]] = {}
-    for job in answer.sweep.finished:
+    for job in ranking.sweep.finished:
         run = job.measured
         if run and any(step.accuracy is not None for step in run.steps) and run.unpruned_val_accuracy is not None:
             groups.setdefault(run.stages.get("prune", job.name), []).append(job)
@@ -68,7 +68,7 @@ def list_prunings(answer: Answer) -> list[Pruning]:
     shared = [_shared_axes(jobs) for jobs in lists]
     # If jobs of one pruning differ in an axis, that axis applies after pruning and cannot distinguish courses.
     before = [
-        key for key in answer.sweep.axes if all(len({repr(job.axes.get(key)) for job in jobs}) == 1 for jobs in lists)
+        key for key in ranking.sweep.axes if all(len({repr(job.axes.get(key)) for job in jobs}) == 1 for jobs in lists)
     ]
     varied = [key for key in before if len({repr(values.get(key)) for values in shared}) > 1]
     return [
@@ -102,19 +102,19 @@ def _make_course(pruning: Pruning) -> Course:
     )
 
 
-def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
+def _draw_front(ranking: Ranking, front: Front, picks: Sequence[Pick]) -> Figure:
     axes = {
         "sparsity": Axis("sparsity of weights, %", "fraction"),
         "bytes": Axis("file on disk, log scale", "bytes"),
         "latency": Axis(
-            f"latency in the fastest engine, ms per batch of {answer.batch_size}, log scale", "milliseconds"
+            f"latency in the fastest engine, ms per batch of {ranking.batch_size}, log scale", "milliseconds"
         ),
     }
-    shown = [one for one in answer.configurations if COSTS[front.against](one) is not None]
+    shown = [one for one in ranking.configurations if COSTS[front.against](one) is not None]
     # The grid comes first, so that it gets the first colour.
     shown.sort(key=lambda one: (one.is_baseline, one.kind if one.is_baseline else ""))
     index = {id(one): number for number, one in enumerate(shown)}
-    name = _name(answer)
+    name = _name(ranking)
     return draw_pareto(
         [
             Point(
@@ -128,86 +128,66 @@ def _draw_front(answer: Answer, front: Front, picks: Sequence[Pick]) -> Figure:
             for one in shown
         ],
         front=[index[id(one)] for one in front.members],
-        dense=list_dense_points(answer, front.against),
+        dense=list_dense_points(ranking, front.against),
         axis=axes[front.against],
-        accuracy=_name_score(answer),
+        accuracy=_name_score(ranking),
         title=f"{name}: accuracy against {front.against}",
     )
 
 
-def list_dense_points(answer: Answer, against: str) -> list[tuple[float, float]]:
-    """Return (cost, accuracy in percent) of every dense model; models that differ only in seed or fold are averaged."""
-    models: dict[int, dict[tuple[tuple[int | None, Any], str], tuple[float, float]]] = {}
-    for job in answer.sweep.finished:
-        if job.measured is None or job.is_baseline:
-            continue
-        run, monitor = job.measured, answer.monitor
-        accuracy = run.dense_val_score(monitor) if answer.validated else run.dense_score(monitor)
-        cost = _dense_cost(job.measured, against, answer.batch_size)
-        if accuracy is not None and cost is not None:
-            found = models.setdefault(job.measured.dense_bytes, {})
-            found.setdefault((job.repeat, job.measured.stages.get("dense", "")), (cost, 100 * accuracy))
-    points: list[tuple[float, float]] = []
-    for _, found in sorted(models.items()):
-        values = list(found.values())
-        if len({repeat for repeat, _ in found}) == len(found):
-            values = [(statistics.fmean(x for x, _ in values), statistics.fmean(y for _, y in values))]
-        points += values
+def list_dense_points(ranking: Ranking, against: str) -> list[tuple[float, float]]:
+    """Return (cost, accuracy in percent) of every dense model of the leaderboard, but of those without the cost."""
+    points = []
+    for dense in list_dense_models(ranking):
+        cost = {"sparsity": 0.0, "bytes": dense.bytes, "latency": dense.milliseconds}[against]
+        if cost is not None:
+            points.append((cost, 100 * dense.score.mean))
     return points
 
 
-def _dense_cost(run: Measured, against: str, batch_size: int | None) -> float | None:
-    if against == "sparsity":
-        return 0.0
-    if against == "bytes":
-        return run.dense_bytes
-    latency = run.latency(batch_size)
-    return None if latency is None else latency.dense_milliseconds
-
-
-def make_coordinates(answer: Answer) -> list[Coordinate]:
+def make_coordinates(ranking: Ranking) -> list[Coordinate]:
     """Return the axes of the parallel coordinates: settings that differ, then results, of every configuration."""
-    shown = answer.configurations
+    shown = ranking.configurations
     coordinates = [
         Coordinate(shorten_key(key).replace("_", " "), [one.axes.get(key) for one in shown], asked=True)
-        for key in _most_used(list_varied(answer), shown)
+        for key in _most_used(list_varied(ranking), shown)
     ]
     if len({one.kind for one in shown}) > 1:
         coordinates.insert(0, Coordinate("kind", [describe_kind(one.kind) for one in shown], asked=True))
-    floor = find_floor(answer)
+    floor = find_floor(ranking)
     coordinates += [
         Coordinate("file, KiB, log", [one.measured.bytes for one in shown], log=True, unit_scale=_KIB),
         Coordinate("latency, ms, log", [one.milliseconds for one in shown], log=True),
-        Coordinate(_name_score(answer).replace(" ", "\n", 1), [100 * one.score.mean for one in shown], floor=floor),
+        Coordinate(_name_score(ranking).replace(" ", "\n", 1), [100 * one.score.mean for one in shown], floor=floor),
     ]
-    if answer.validated:
+    if ranking.validated:
         coordinates.append(
-            Coordinate(f"test\n{answer.score_name}, %", [100 * one.test.mean for one in shown], floor=floor)
+            Coordinate(f"test\n{ranking.score_name}, %", [100 * one.test.mean for one in shown], floor=floor)
         )
     return [one for one in coordinates if any(value is not None for value in one.values)]
 
 
-def list_varied(answer: Answer) -> list[str]:
+def list_varied(ranking: Ranking) -> list[str]:
     """Return the axes in which configurations differ, without those that only baselines have, such as the width."""
-    shown = answer.configurations
+    shown = ranking.configurations
     own = [one for one in shown if not one.is_baseline] or shown
     asked = [
-        key for key in answer.sweep.axes if key not in REPEATS and any(one.axes.get(key) is not None for one in own)
+        key for key in ranking.sweep.axes if key not in REPEATS and any(one.axes.get(key) is not None for one in own)
     ]
     return [key for key in asked if len({repr(one.axes.get(key)) for one in shown}) > 1]
 
 
-def find_floor(answer: Answer) -> float | None:
+def find_floor(ranking: Ranking) -> float | None:
     """Return the accuracy in percent below which all collapsed models are drawn alike; None without any."""
-    return _find_floor([100 * one.score.mean for one in answer.configurations])
+    return _find_floor([100 * one.score.mean for one in ranking.configurations])
 
 
-def _name_score(answer: Answer) -> str:
-    return f"{'validation' if answer.validated else 'test'} {answer.score_name}, %"
+def _name_score(ranking: Ranking) -> str:
+    return f"{'validation' if ranking.validated else 'test'} {ranking.score_name}, %"
 
 
-def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
-    shown, varied = answer.configurations, list_varied(answer)
+def _draw_parallel(ranking: Ranking, picks: Sequence[Pick]) -> Figure:
+    shown, varied = ranking.configurations, list_varied(ranking)
     count = f"{len(shown):,} {'configuration' if len(shown) == 1 else 'configurations'}"
     if len(varied) > MAX_ASKED:
         count += f"; {MAX_ASKED} of {len(varied)} axes"
@@ -218,13 +198,13 @@ def _draw_parallel(answer: Answer, picks: Sequence[Pick]) -> Figure:
     return draw_parallel_coordinates(
         [
             replace(one, name=_escape(one.name), values=[_escape(value) for value in one.values])
-            for one in make_coordinates(answer)
+            for one in make_coordinates(ranking)
         ],
         colour_by=[100 * one.score.mean for one in shown],
-        colour_name=_name_score(answer),
-        colour_floor=find_floor(answer),
+        colour_name=_name_score(ranking),
+        colour_floor=find_floor(ranking),
         highlighted=[(index, ",\n".join(names)) for index, names in titles.items()],
-        title=f"{_name(answer)}: {count}",
+        title=f"{_name(ranking)}: {count}",
     )
 
 
@@ -243,8 +223,8 @@ def _find_floor(accuracies: Sequence[float]) -> float | None:
     return floor if 0 < 2 * lower <= len(accuracies) else None
 
 
-def _name(answer: Answer) -> str:
-    return str(_escape(answer.sweep.folder.resolve().name))
+def _name(ranking: Ranking) -> str:
+    return str(_escape(ranking.sweep.folder.resolve().name))
 
 
 def _escape(value: Any) -> Any:

@@ -27,7 +27,7 @@ from compression.sweep.report.dense_rows import make_dense_rows
 from compression.sweep.report.fronts import Front, make_fronts
 from compression.sweep.report.hparams_rows import update_hparams
 from compression.sweep.report.job_table import define_columns, is_varying, make_rows, to_csv
-from compression.sweep.report.leaderboard import Answer, Configuration, describe_kind, make_answer
+from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind, rank_sweep
 from compression.sweep.report.picks import TIES, Pick, describe_tie, make_picks
 from compression.sweep.report.points_lost import describe_loss
 from compression.sweep.report.pooled_classes import PooledClasses
@@ -47,29 +47,29 @@ MAX_IN_REPORT, MAX_IN_SUMMARY, MAX_ON_SCREEN = 100, 20, 12
 class SweepResult:
     """The result of `aggregate`: ranked configurations, picks and fronts. Print it with ``to_rich()``."""
 
-    answer: Answer
+    ranking: Ranking
     picks: tuple[Pick, ...]
     fronts: Mapping[str, Front]
 
     @property
     def unfinished(self) -> list[JobRecord]:
         """The jobs without measured numbers, each with its reason."""
-        return self.answer.unfinished
+        return self.ranking.unfinished
 
-    def to_rich(self, *, top: int = MAX_ON_SCREEN) -> Group:
-        """Return the best ``top`` configurations, the picks with their rules, and the jobs without numbers."""
-        notes = [f"note: {note}" for note in list_notes(self.answer)]
-        lines = [*_describe_classes(self.answer, top), *notes, *self._lines(MAX_ON_SCREEN, markdown=False)]
-        return Group(_to_rich_table(self.answer, top), *map(Text, lines))
+    def to_rich(self) -> Group:
+        """Return the best configurations, the picks with their rules, and the jobs without numbers."""
+        notes = [f"note: {note}" for note in list_notes(self.ranking)]
+        lines = [*_describe_classes(self.ranking, MAX_ON_SCREEN), *notes, *self._lines(MAX_ON_SCREEN, markdown=False)]
+        return Group(_to_rich_table(self.ranking, MAX_ON_SCREEN), *map(Text, lines))
 
     def _lines(self, most: int, *, markdown: bool) -> list[str]:
         return [
             "",
-            *_describe_picks(self.picks, self.answer, markdown=markdown),
+            *_describe_picks(self.picks, self.ranking, markdown=markdown),
             "",
             *_describe_fronts(self.fronts),
             *_describe_unfinished(self.unfinished, most),
-            f"in {self.answer.sweep.folder}: {', '.join(_FILES)}, {PICTURES}/",
+            f"in {self.ranking.sweep.folder}: {', '.join(_FILES)}, {PICTURES}/",
         ]
 
 
@@ -80,55 +80,55 @@ def aggregate(folder: Path) -> SweepResult:
     ``InputError`` if the folder has no jobs.
     """
     result = make_result(read_records(Path(folder)))
-    answer = result.answer
-    rows, columns = make_rows(answer), define_columns(answer)
-    folder = answer.sweep.folder
-    figures = draw_sweep(answer, fronts=dict(result.fronts), picks=result.picks)
+    ranking = result.ranking
+    rows, columns = make_rows(ranking), define_columns(ranking)
+    folder = ranking.sweep.folder
+    figures = draw_sweep(ranking, fronts=dict(result.fronts), picks=result.picks)
     pictures = {name: folder / PICTURES / f"{name}.png" for name in figures}
     for name, figure in figures.items():
         save_figure(figure, pictures[name])
     summary = make_summary(result)
     document = {"columns": columns, "varying": [key for key in columns if is_varying(key)], "jobs": rows, **summary}
-    write_atomic(folder / RESULTS, to_csv([*rows, *make_dense_rows(answer)], columns=list(columns)).encode())
+    write_atomic(folder / RESULTS, to_csv([*rows, *make_dense_rows(ranking)], columns=list(columns)).encode())
     write_atomic(folder / "results.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     short = {**summary, "leaderboard": summary["leaderboard"][:MAX_IN_SUMMARY]}
     write_atomic(folder / "summary.yaml", yaml.safe_dump(short, sort_keys=False, allow_unicode=True).encode())
     write_atomic(folder / REPORT, to_markdown(result, columns).encode())
     write_html(result)
     update_hparams(folder, rows)
-    update_pictures(answer.sweep, pictures)
+    update_pictures(ranking.sweep, pictures)
     return result
 
 
 def make_result(sweep: SweepRecord) -> SweepResult:
     """Return the ranked configurations, picks and fronts of a sweep's records. Nothing is written."""
-    answer = make_answer(sweep)
-    return SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
+    ranking = rank_sweep(sweep)
+    return SweepResult(ranking, tuple(make_picks(ranking)), make_fronts(ranking))
 
 
 def write_html(result: SweepResult) -> Path:
     """Write the page ``report.html`` of a sweep into its folder and return its path."""
-    answer = result.answer
-    notes = [describe_ties(answer), *(f"Note: {note}." for note in list_notes(answer))]
-    return write_sweep_html(answer, picks=result.picks, fronts=result.fronts, notes=notes)
+    ranking = result.ranking
+    notes = [describe_ties(ranking), *(f"Note: {note}." for note in list_notes(ranking))]
+    return write_sweep_html(ranking, picks=result.picks, fronts=result.fronts, notes=notes)
 
 
 def make_summary(result: SweepResult) -> dict[str, Any]:
     """Return the summary as plain data, without the table of jobs. Configurations are in the order of their rank."""
-    answer = result.answer
-    counts = Counter(job.status for job in answer.sweep.jobs)
+    ranking = result.ranking
+    counts = Counter(job.status for job in ranking.sweep.jobs)
     return {
         "schema_version": SCHEMA_VERSION,
-        "sweep": answer.sweep.folder.resolve().name,
-        "command": list(answer.sweep.command),
-        "axes": {key: list(values) for key, values in answer.sweep.axes.items()},
-        "notes": list_notes(answer),
+        "sweep": ranking.sweep.folder.resolve().name,
+        "command": list(ranking.sweep.command),
+        "axes": {key: list(values) for key, values in ranking.sweep.axes.items()},
+        "notes": list_notes(ranking),
         "counts": {status: counts[status] for status in STATUSES if counts[status]},
-        "chosen_by": f"val_{answer.monitor}" if answer.validated else answer.monitor,
+        "chosen_by": f"val_{ranking.monitor}" if ranking.validated else ranking.monitor,
         "seed_noise": None
-        if answer.noise is None
-        else {"deviation_points": 100 * answer.noise.deviation, "degrees_of_freedom": answer.noise.freedom},
-        "picks": [_pick_to_json(answer, pick) for pick in result.picks],
+        if ranking.noise is None
+        else {"deviation_points": 100 * ranking.noise.deviation, "degrees_of_freedom": ranking.noise.freedom},
+        "picks": [_pick_to_json(ranking, pick) for pick in result.picks],
         "fronts": {
             against: {
                 "members": [one.job.name for one in front.members],
@@ -136,26 +136,26 @@ def make_summary(result: SweepResult) -> dict[str, Any]:
             }
             for against, front in result.fronts.items()
         },
-        "dense": [_dense_to_json(answer, one) for one in list_dense_models(answer)] if answer.configurations else [],
-        "leaderboard": [_configuration_to_json(answer, one) for one in answer.configurations],
+        "dense": [_dense_to_json(ranking, one) for one in list_dense_models(ranking)] if ranking.configurations else [],
+        "leaderboard": [_configuration_to_json(ranking, one) for one in ranking.configurations],
         "unfinished": [{"job": job.name, "status": job.status, "reason": job.reason} for job in result.unfinished],
     }
 
 
 def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
     """Return the content of ``report.md``. ``columns`` are the columns of ``results.csv`` with their definitions."""
-    answer = result.answer
-    board = list_columns(answer)
-    rows = list_board_rows(answer, board, most=MAX_IN_REPORT)
-    lines = [f"# {answer.sweep.folder.resolve().name}", "", _describe_counts(answer), ""]
-    lines += [f"Note: {note}.\n" for note in list_notes(answer)]
-    lines += ["## Picks", "", *_describe_picks(result.picks, answer, markdown=True), ""]
+    ranking = result.ranking
+    board = list_columns(ranking)
+    rows = list_board_rows(ranking, board, most=MAX_IN_REPORT)
+    lines = [f"# {escape(ranking.sweep.folder.resolve().name)}", "", _describe_counts(ranking), ""]
+    lines += [f"Note: {escape(note)}.\n" for note in list_notes(ranking)]
+    lines += ["## Picks", "", *_describe_picks(result.picks, ranking, markdown=True), ""]
     texts = [index for index, column in enumerate(board) if column.is_text]
     cells = [[escape(cell.text) for cell in row.cells] for row in rows]
     lines += ["## Leaderboard", "", *to_table([column.name for column in board], cells, left=texts)]
-    more = len(answer.configurations) - MAX_IN_REPORT
-    lines += ["", *([f"And {more:,} more, in results.csv.", ""] if more > 0 else []), describe_ties(answer), ""]
-    lines += ["## Fronts", "", *(f"- {line}" for line in _describe_fronts(result.fronts)), ""]
+    more = len(ranking.configurations) - MAX_IN_REPORT
+    lines += ["", *([f"And {more:,} more, in results.csv.", ""] if more > 0 else []), describe_ties(ranking), ""]
+    lines += ["## Fronts", "", *(f"- {escape(line)}" for line in _describe_fronts(result.fronts)), ""]
     lines += [f"![{name.replace('_', ' ')}]({PICTURES}/{name}.png)\n" for name in _picture_names(result)]
     if result.unfinished:
         shown = result.unfinished[:MAX_IN_REPORT]
@@ -168,33 +168,33 @@ def to_markdown(result: SweepResult, columns: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def list_notes(answer: Answer) -> list[str]:
+def list_notes(ranking: Ranking) -> list[str]:
     """Return notes on the records, on bits that the processor took, and on jobs of several machines."""
-    return [*answer.sweep.notes, *describe_machines(answer.sweep.finished)]
+    return [*ranking.sweep.notes, *describe_machines(ranking.sweep.finished)]
 
 
-def describe_ties(answer: Answer) -> str:
+def describe_ties(ranking: Ranking) -> str:
     """Return a paragraph that explains what a shared place means in this sweep."""
-    if answer.noise is None:
-        several = any(one.num_jobs > 1 for one in answer.configurations)
+    if ranking.noise is None:
+        several = any(one.num_jobs > 1 for one in ranking.configurations)
         which = "No configuration of the grid near the best has several seeds" if several else "One seed each"
         return f"{which}: the noise between seeds is unknown, so only equal numbers share a place."
     return (
         "Configurations share a place (=) if their difference from the first of the place may be noise of the seed: "
         "zero lies in its 95 % interval (Welch's; for a single seed with the deviation pooled over the grid without "
-        f"collapsed models, {100 * answer.noise.deviation:.2f} points, {answer.noise.freedom} degrees of freedom). "
-        f"± is half the 95 % t-interval of the mean over {answer.repeats_name}.{_describe_folds(answer)}"
+        f"collapsed models, {100 * ranking.noise.deviation:.2f} points, {ranking.noise.freedom} degrees of freedom). "
+        f"± is half the 95 % t-interval of the mean over {ranking.repeats_name}.{_describe_folds(ranking)}"
     )
 
 
-def _describe_classes(answer: Answer, most: int) -> list[str]:
+def _describe_classes(ranking: Ranking, most: int) -> list[str]:
     """Return a line for each of the first ``most`` configurations; none unless classes are stressed."""
-    shown = answer.configurations[:most] if answer.stresses_classes else ()
+    shown = ranking.configurations[:most] if ranking.stresses_classes else ()
     return [f"{one.label}: {one.pooled.describe()}" for one in shown if one.pooled is not None]
 
 
-def _describe_folds(answer: Answer) -> str:
-    if answer.repeats_name == "seeds":
+def _describe_folds(ranking: Ranking) -> str:
+    if ranking.repeats_name == "seeds":
         return ""
     return (
         " Folds share training images, so their interval is approximate. Balanced accuracy and worst class are over "
@@ -209,30 +209,30 @@ def format_sample(sample: Sample | None) -> str:
     return f"{write_percent(sample)} %" + (f" ({sample.num})" if sample.num > 1 else "")
 
 
-def _describe_counts(answer: Answer) -> str:
-    counts = Counter(job.status for job in answer.sweep.jobs)
+def _describe_counts(ranking: Ranking) -> str:
+    counts = Counter(job.status for job in ranking.sweep.jobs)
     parts = [f"{counts[status]:,} {status}" for status in STATUSES if counts[status]]
-    seeds = max((one.num_jobs for one in answer.configurations), default=0)
-    text = f"{len(answer.sweep.jobs):,} jobs: {', '.join(parts)}. {len(answer.configurations):,} configurations"
-    text += f", up to {seeds} {answer.repeats_name} each. " if seeds > 1 else ". "
-    text += _describe_choice(answer)
-    left_out = len(answer.sweep.finished) - sum(one.num_jobs for one in answer.configurations)
+    seeds = max((one.num_jobs for one in ranking.configurations), default=0)
+    text = f"{len(ranking.sweep.jobs):,} jobs: {', '.join(parts)}. {len(ranking.configurations):,} configurations"
+    text += f", up to {seeds} {ranking.repeats_name} each. " if seeds > 1 else ". "
+    text += _describe_choice(ranking)
+    left_out = len(ranking.sweep.finished) - sum(one.num_jobs for one in ranking.configurations)
     return f"{text} {left_out:,} jobs without validation accuracy are only in the table." if left_out else text
 
 
-def _describe_choice(answer: Answer) -> str:
-    if answer.validated:
+def _describe_choice(ranking: Ranking) -> str:
+    if ranking.validated:
         return (
-            f"Choices are made by {answer.score_name} on held-out training images; test {answer.score_name} is "
+            f"Choices are made by {ranking.score_name} on held-out training images; test {ranking.score_name} is "
             "reported beside it."
         )
     return (
-        f"No validation {answer.score_name} was recorded: choices are made by test {answer.score_name}, which flatters "
-        "what is chosen."
+        f"No validation {ranking.score_name} was recorded: choices are made by test {ranking.score_name}, which "
+        "flatters what is chosen."
     )
 
 
-def _describe_picks(picks: Sequence[Pick], answer: Answer, *, markdown: bool) -> list[str]:
+def _describe_picks(picks: Sequence[Pick], ranking: Ranking, *, markdown: bool) -> list[str]:
     lines = []
     for pick in picks:
         title = f"- **{pick.title}**" if markdown else pick.title
@@ -240,15 +240,17 @@ def _describe_picks(picks: Sequence[Pick], answer: Answer, *, markdown: bool) ->
             lines.append(f"{title}: none; {pick.reason}. Rule: {pick.rule}.")
             continue
         tie = describe_tie(pick.chosen, pick.tied)
-        lines.append(f"{title}: {_describe(pick.chosen)}{f'; {tie}' if tie else ''}. Rule: {pick.rule}.")
+        text = f"{_describe(pick.chosen)}{f'; {tie}' if tie else ''}. Rule: {pick.rule}."
+        lines.append(f"{title}: {escape(text) if markdown else text}")
         if pick.of_grid is not None:
-            lines.append(f"  It is a baseline; the best of the sweep's grid is {_describe(pick.of_grid)}.")
-    choice = f"{_describe_choice(answer)} {_describe_tie_rule(answer)}"
+            text = f"It is a baseline; the best of the sweep's grid is {_describe(pick.of_grid)}."
+            lines.append(f"  {escape(text) if markdown else text}")
+    choice = f"{_describe_choice(ranking)} {_describe_tie_rule(ranking)}"
     return [*lines, "", choice] if markdown else [*lines, choice]
 
 
-def _describe_tie_rule(answer: Answer) -> str:
-    return TIES.replace("accuracy", answer.score_name)
+def _describe_tie_rule(ranking: Ranking) -> str:
+    return TIES.replace("accuracy", ranking.score_name)
 
 
 def _describe(one: Configuration) -> str:
@@ -285,9 +287,9 @@ def _describe_unfinished(jobs: Sequence[JobRecord], most: int) -> list[str]:
     return ["", *lines, ""] if lines else [""]
 
 
-def _to_rich_table(answer: Answer, top: int) -> Table:
-    table = Table(title=Text(_describe_counts(answer)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    columns = [column for column in list_columns(answer) if column.short]
+def _to_rich_table(ranking: Ranking, top: int) -> Table:
+    table = Table(title=Text(_describe_counts(ranking)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    columns = [column for column in list_columns(ranking) if column.short]
     for column in columns:
         is_name = column.name == NAME
         # In a narrow terminal only the names of configurations wrap. The line above the table names the score.
@@ -298,17 +300,17 @@ def _to_rich_table(answer: Answer, top: int) -> Table:
             min_width=16 if is_name else None,
             overflow="fold",
         )
-    for row in list_board_rows(answer, columns, most=top):
+    for row in list_board_rows(ranking, columns, most=top):
         table.add_row(*(Text(cell.text) for cell in row.cells))
-    if len(answer.configurations) > top:
-        table.caption = Text(f"and {len(answer.configurations) - top:,} more, in report.md and results.csv")
+    if len(ranking.configurations) > top:
+        table.caption = Text(f"and {len(ranking.configurations) - top:,} more, in report.md and results.csv")
     return table
 
 
-def _pick_to_json(answer: Answer, pick: Pick) -> dict[str, Any]:
+def _pick_to_json(ranking: Ranking, pick: Pick) -> dict[str, Any]:
     return {
         "title": pick.title,
-        "rule": f"{pick.rule}. {_describe_tie_rule(answer)}",
+        "rule": f"{pick.rule}. {_describe_tie_rule(ranking)}",
         "job": None if pick.chosen is None else pick.chosen.job.name,
         "reason": pick.reason,
         "tie": None if pick.chosen is None else describe_tie(pick.chosen, pick.tied),
@@ -318,7 +320,7 @@ def _pick_to_json(answer: Answer, pick: Pick) -> dict[str, Any]:
     }
 
 
-def _configuration_to_json(answer: Answer, one: Configuration) -> dict[str, Any]:
+def _configuration_to_json(ranking: Ranking, one: Configuration) -> dict[str, Any]:
     return {
         "place": one.place,
         "tied": one.tied,
@@ -328,8 +330,8 @@ def _configuration_to_json(answer: Answer, one: Configuration) -> dict[str, Any]
         "ship": one.job.name,
         "seeds": one.num_jobs,
         "seeds_planned": one.num_planned,
-        f"val_{answer.monitor}": _sample_to_json(one.val),
-        answer.monitor: _sample_to_json(one.test),
+        f"val_{ranking.monitor}": _sample_to_json(one.val),
+        ranking.monitor: _sample_to_json(one.test),
         "drop_points": one.test_drop,
         "arithmetic": list(one.actual),
         "sparsity": one.measured.sparsity,
@@ -338,16 +340,16 @@ def _configuration_to_json(answer: Answer, one: Configuration) -> dict[str, Any]
         "latency_ms": one.milliseconds,
         "latency_engine": one.engine,
         "speedup": one.speedup,
-        **({"pooled": _pooled_to_json(one.pooled)} if answer.shows_classes else {}),
+        **({"pooled": _pooled_to_json(one.pooled)} if ranking.shows_classes else {}),
     }
 
 
-def _dense_to_json(answer: Answer, one: DenseModel) -> dict[str, Any]:
+def _dense_to_json(ranking: Ranking, one: DenseModel) -> dict[str, Any]:
     return {
         "model": one.label,
         "seeds": one.num,
-        f"val_{answer.monitor}": _sample_to_json(one.val),
-        answer.monitor: _sample_to_json(one.test),
+        f"val_{ranking.monitor}": _sample_to_json(one.val),
+        ranking.monitor: _sample_to_json(one.test),
         "bytes": one.bytes,
         "latency_ms": one.milliseconds,
         "latency_engine": one.engine,

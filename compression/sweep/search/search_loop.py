@@ -217,8 +217,7 @@ def read_objectives(metrics: Path) -> tuple[float, int]:
     """Return a run's validation accuracy (a fraction, after its last stage) and the bytes of its file.
 
     A run that chose epochs by another score gives that score. Both are on held-out training images, never on the test
-    set. Raises ValueError in one line if the record is
-    damaged.
+    set. Raises ValueError in one line if the record is damaged.
     """
     document = read_json(metrics)
     try:

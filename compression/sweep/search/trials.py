@@ -26,14 +26,10 @@ _JOB, _OWNER, _REASON = "job", "owner", "reason"
 
 @dataclass(frozen=True)
 class Trial:
-    """A drawn configuration: a value for each key of the space.
-
-    ``is_again`` marks a trial that was taken over from a killed process.
-    """
+    """A drawn configuration: a value for each key of the space."""
 
     number: int
     values: Mapping[str, Value]
-    is_again: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Trials:
                 return None
             trial.set_user_attr(_OWNER, asdict(describe_process()))
             self._taken[number] = trial
-            return Trial(number, {key: self._draw(trial, key) for key in self.space}, is_again=bool(left))
+            return Trial(number, {key: self._draw(trial, key) for key in self.space})
 
     def finish(self, trial: Trial, *, job: str, val_accuracy: float, num_bytes: int) -> None:
         """Record the results of a trial."""

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from compression.core.errors import InputError
 from compression.quantization.bits.bit_allocation import (
-    added_loss,
     allocate_bits,
     allocate_for_drop,
     allocation_path,
@@ -40,6 +39,10 @@ def make_table(content):
 def best_of_all(table, sizes, max_bytes):
     allocations = [dict(zip(sizes, bits, strict=True)) for bits in itertools.product(*(table.loss[n] for n in sizes))]
     return min(added_loss(table, bits) for bits in allocations if packed_bytes(bits, sizes) <= max_bytes)
+
+
+def added_loss(table, bits):
+    return sum(table.loss[name][each] - table.baseline for name, each in bits.items())
 
 
 def test_bytes_and_loss_by_hand():

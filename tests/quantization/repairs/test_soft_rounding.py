@@ -8,12 +8,15 @@ from compression.quantization.repairs.soft_rounding import (
     SoftRounding,
     inverse_rectified_sigmoid,
     rectified_sigmoid,
-    regularizer,
 )
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def regularizer(up, *, beta):
+    return (1 - (2 * up - 1).abs().pow(beta)).sum()
 
 
 def test_rectified_sigmoid_by_hand():

@@ -3,7 +3,7 @@ import torch
 from runs import WIDE, compose_config
 
 from compression.core.errors import InputError
-from compression.run.checks.network_errors import check_logits, describe_kind, small_batch, told
+from compression.run.checks.network_errors import as_input_error, check_logits, describe_kind, small_batch
 from compression.run.context import make_context
 
 
@@ -13,7 +13,7 @@ def context(tmp_path):
 
 
 def test_an_error_names_model_reason_place_and_advice(context):
-    with pytest.raises(InputError) as caught, told(context, "cannot fly", advice="give it wings"):
+    with pytest.raises(InputError) as caught, as_input_error(context, "cannot fly", advice="give it wings"):
         raise KeyError("wings")
     line = str(caught.value)
     assert line.startswith("model tiny_net.TinyNet cannot fly: 'wings' (test_network_errors.py, line ")
@@ -21,12 +21,15 @@ def test_an_error_names_model_reason_place_and_advice(context):
 
 
 def test_the_deepest_cause_is_the_reason(context):
-    with pytest.raises(InputError, match="cannot fly: no feathers;"), told(context, "cannot fly", advice="walk"):
+    with (
+        pytest.raises(InputError, match="cannot fly: no feathers;"),
+        as_input_error(context, "cannot fly", advice="walk"),
+    ):
         raise RuntimeError("a long report") from OSError("no feathers\nat all")
 
 
 def test_an_input_error_needs_no_advice(context):
-    with pytest.raises(InputError) as caught, told(context, "cannot fly", advice="give it wings"):
+    with pytest.raises(InputError) as caught, as_input_error(context, "cannot fly", advice="give it wings"):
         raise InputError("key=1: must be 2")
     assert str(caught.value) == "model tiny_net.TinyNet cannot fly: key=1: must be 2"
 

@@ -12,7 +12,7 @@ from compression.reporting.hparams import make_row
 from compression.reporting.metrics_reader import read_measured
 from compression.sweep.report.actual_bits import describe_actual, describe_bits, describe_machines
 from compression.sweep.report.board_columns import list_board_rows, list_columns
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.recommendation import recommend
 from compression.sweep.report.records import read_records
@@ -123,7 +123,7 @@ def test_jobs_of_several_machines_say_so(machines):
         f"jobs were measured on 2 processors, whose latencies do not compare: {NEW} (1 job), {OLD} (1 job)",
     ]
     result = aggregate(machines.path)
-    assert describe_machines(result.answer.sweep.jobs) == notes
+    assert describe_machines(result.ranking.sweep.jobs) == notes
     assert json.loads((machines.path / "results.json").read_text())["notes"] == notes
     report = (machines.path / "report.md").read_text()
     assert all(f"Note: {note}." in report for note in notes)
@@ -140,9 +140,9 @@ def test_seeds_of_one_configuration_on_two_machines_show_both(tmp_path):
     folder = Folder(tmp_path / "seeds", {"sparsity": [0.5], "seed": [1, 2]})
     folder.add("a", {"sparsity": 0.5, "seed": 1}, metrics=make_new(seed=1))
     folder.add("b", {"sparsity": 0.5, "seed": 2}, metrics=make(seed=2))
-    answer = make_answer(read_records(folder.path))
-    [column] = [column for column in list_columns(answer) if column.name == "arithmetic"]
-    assert [row.cells[0].text for row in list_board_rows(answer, [column])] == [
+    ranking = rank_sweep(read_records(folder.path))
+    [column] = [column for column in list_columns(ranking) if column.name == "arithmetic"]
+    assert [row.cells[0].text for row in list_board_rows(ranking, [column])] == [
         "W8A8 executed / W7A8 executed",
         "float32",
     ]

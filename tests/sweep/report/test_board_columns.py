@@ -4,7 +4,7 @@ import pytest
 from sweep_folders import Folder, make_metrics
 
 from compression.sweep.report.board_columns import list_board_rows, list_columns, name_lost
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 from compression.sweep.report.sweep_board import list_board
 from compression.sweep.report.sweep_report import aggregate, make_result, to_markdown
@@ -27,26 +27,26 @@ def analyzed(document):
     return document
 
 
-def answer_of(path, *documents):
+def ranking_of(path, *documents):
     folder = Folder(path, {"sparsity": list(range(len(documents)))})
     for number, document in enumerate(documents):
         folder.add(f"j{number}", {"sparsity": number}, metrics=document)
-    return make_answer(read_records(folder.path))
+    return rank_sweep(read_records(folder.path))
 
 
 def test_every_form_of_the_report_has_the_same_columns(tmp_path):
-    answer = answer_of(tmp_path / "plain", make_metrics())
-    assert [column.name for column in list_columns(answer)] == NAMES
-    assert sorted(list_board(answer).columns) == sorted(NAMES)
-    assert f"| {' | '.join(NAMES)} |" in to_markdown(make_result(answer.sweep), {})
+    ranking = ranking_of(tmp_path / "plain", make_metrics())
+    assert [column.name for column in list_columns(ranking)] == NAMES
+    assert sorted(list_board(ranking).columns) == sorted(NAMES)
+    assert f"| {' | '.join(NAMES)} |" in to_markdown(make_result(ranking.sweep), {})
 
 
 def test_an_analysis_adds_intervals_and_the_worst_class(tmp_path):
-    answer = answer_of(tmp_path / "analyzed", analyzed(make_metrics()), make_metrics(val=0.9))
-    columns = list_columns(answer)
+    ranking = ranking_of(tmp_path / "analyzed", analyzed(make_metrics()), make_metrics(val=0.9))
+    columns = list_columns(ranking)
     names = [column.name for column in columns]
     assert names[3:7] == ["test, %", "accuracy (95 % interval), %", "balanced accuracy, %", "worst class, %"]
-    texts = [[cell.text for cell in row.cells[4:7]] for row in list_board_rows(answer, columns)]
+    texts = [[cell.text for cell in row.cells[4:7]] for row in list_board_rows(ranking, columns)]
     # Wilson's intervals of 30 of 36 and of 3 of 6 images.
     assert texts[0][0] == "83.33 (68.11 to 92.13)"
     assert texts[0][1].startswith("70.00 (")
@@ -58,25 +58,25 @@ def test_an_analysis_adds_intervals_and_the_worst_class(tmp_path):
 def test_without_an_analysis_counts_alone_add_no_columns(tmp_path):
     document = analyzed(make_metrics())
     del document["failure_modes"]
-    assert [column.name for column in list_columns(answer_of(tmp_path / "counts", document))] == NAMES
+    assert [column.name for column in list_columns(ranking_of(tmp_path / "counts", document))] == NAMES
 
 
 @pytest.mark.usefixtures("without_pictures")
 def test_the_table_of_jobs_has_the_figures_of_the_analysis(tmp_path):
-    answer = answer_of(tmp_path / "analyzed", analyzed(make_metrics()))
-    aggregate(answer.sweep.folder)
-    header, row = ((answer.sweep.folder / "results.csv").read_text().splitlines()[i].split(",") for i in (0, 1))
+    ranking = ranking_of(tmp_path / "analyzed", analyzed(make_metrics()))
+    aggregate(ranking.sweep.folder)
+    header, row = ((ranking.sweep.folder / "results.csv").read_text().splitlines()[i].split(",") for i in (0, 1))
     found = dict(zip(header, row, strict=False))
     assert "worst_class" in found
-    text = (answer.sweep.folder / "results.csv").read_text()
+    text = (ranking.sweep.folder / "results.csv").read_text()
     assert text.count("0.68,0.92,0.7,0.5,0.85,fray,0.5") == 1
 
 
 def test_a_heading_of_losses_says_on_which_images(tmp_path):
-    answer = answer_of(tmp_path / "val", make_metrics())
-    assert name_lost(answer, by_test=False) == "validation points lost"
-    assert name_lost(answer, by_test=True) == "test points lost"
+    ranking = ranking_of(tmp_path / "val", make_metrics())
+    assert name_lost(ranking, by_test=False) == "validation points lost"
+    assert name_lost(ranking, by_test=True) == "test points lost"
     document = make_metrics()
     document["run"]["val_accuracy"] = {}
-    answer = answer_of(tmp_path / "test", document)
-    assert name_lost(answer, by_test=False) == "test points lost"
+    ranking = ranking_of(tmp_path / "test", document)
+    assert name_lost(ranking, by_test=False) == "test points lost"

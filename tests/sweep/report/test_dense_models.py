@@ -8,7 +8,7 @@ from rich.console import Console
 from sweep_folders import Folder, make_metrics
 
 from compression.sweep.report.dense_models import list_dense_models
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.recommendation import recommend
 from compression.sweep.report.records import read_records
@@ -23,7 +23,7 @@ def make(dense="d42", **more):
 
 
 def list_models(folder):
-    return list_dense_models(make_answer(read_records(folder.path)))
+    return list_dense_models(rank_sweep(read_records(folder.path)))
 
 
 def test_configurations_that_share_a_training_share_the_model(folder):
@@ -83,7 +83,7 @@ def test_a_dense_row_stands_in_every_table(folder):
         ["-", "dense", "98.50", "98.00"]
     ]
     assert "test lost" in stream.getvalue()
-    page = make_sweep_page(result.answer, picks=result.picks, fronts=result.fronts, notes=[])
+    page = make_sweep_page(result.ranking, picks=result.picks, fronts=result.fronts, notes=[])
     board = next(block for section in page.sections for block in section.blocks if getattr(block, "ids", None))
     assert [row[0].text for row in board.cells] == ["s90", "s50", "dense"]
     assert "test points lost" in board.columns

@@ -4,7 +4,7 @@ import pytest
 from sweep_folders import make_metrics
 
 from compression.sweep.report.dense_rows import make_dense_rows
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 from compression.sweep.report.results_reader import read_results
 from compression.sweep.report.sweep_report import aggregate
@@ -21,7 +21,7 @@ def two_seeds(folder):
 
 
 def test_each_dense_training_has_a_row(two_seeds):
-    rows = list(make_dense_rows(make_answer(read_records(two_seeds.path))))
+    rows = list(make_dense_rows(rank_sweep(read_records(two_seeds.path))))
     assert [(row["seed"], row["accuracy"], row["val_accuracy"]) for row in rows] == [(1, 0.98, 0.97), (2, 0.96, 0.95)]
     for row in rows:
         assert (row["kind"], row["job"], row["configuration"], row["status"]) == ("dense", "", "dense", "finished")
@@ -40,7 +40,7 @@ def test_rows_have_the_fold_the_stage_and_the_score_that_the_sweep_compares_by(f
                 made[part]["val_scores"] = made[part]["scores"]
             axes = {"sparsity": sparsity, "data.fold": fold}
             folder.add(f"{sparsity}-{fold}", axes, metrics=made)
-    rows = list(make_dense_rows(make_answer(read_records(folder.path))))
+    rows = list(make_dense_rows(rank_sweep(read_records(folder.path))))
     assert [row["axis.data.fold"] for row in rows] == [1, 2]
     assert [row["stages"] for row in rows] == [{"dense": "d1"}, {"dense": "d2"}]
     for row in rows:

@@ -1,10 +1,10 @@
 from compression.sweep.report.fronts import make_fronts
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 
 
 def read_fronts(folder):
-    return make_fronts(make_answer(read_records(folder.path)))
+    return make_fronts(rank_sweep(read_records(folder.path)))
 
 
 def test_the_front_has_grid_members_and_lists_unbeaten_baselines(folder, metrics):

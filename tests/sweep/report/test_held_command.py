@@ -104,7 +104,7 @@ def test_an_added_job_lies_on_the_axes_and_is_not_proposed_again(folder, metrics
         "1a2b3c", {"sparsity": 0.77, "weight_bits": 6}, metrics=made, overrides=["sparsity=0.77", "weight_bits=6"]
     )
     found = recommend(folder.path, limits)
-    assert "s77 w6" in [one.label for one in found.answer.configurations]
+    assert "s77 w6" in [one.label for one in found.ranking.configurations]
     assert found.next_run.command != first
     # A job with another seed belongs to the same configuration.
     made = metrics(val=0.963, dense_val=0.98, num_bytes=200 * KIB, seed=43)
@@ -114,7 +114,7 @@ def test_an_added_job_lies_on_the_axes_and_is_not_proposed_again(folder, metrics
         metrics=made,
         overrides=["sparsity=0.77", "weight_bits=6", "seed=43"],
     )
-    [one] = [one for one in recommend(folder.path, limits).answer.configurations if one.label == "s77 w6"]
+    [one] = [one for one in recommend(folder.path, limits).ranking.configurations if one.label == "s77 w6"]
     assert one.num_jobs == 2
 
 

@@ -1,13 +1,13 @@
 import pytest
 from sweep_folders import DENSE_BYTES, add_smaller
 
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.picks import balance, describe_tie, make_picks
 from compression.sweep.report.records import read_records
 
 
 def pick(folder):
-    return {pick.title: pick for pick in make_picks(make_answer(read_records(folder.path)))}
+    return {pick.title: pick for pick in make_picks(rank_sweep(read_records(folder.path)))}
 
 
 def test_balance_by_hand():
@@ -43,10 +43,10 @@ def test_without_validation_test_accuracy_decides_and_the_report_says_so(folder,
         document = metrics(accuracy=accuracy)
         document["run"]["val_accuracy"] = {}
         folder.add(name, {"sparsity": name}, metrics=document)
-    answer = make_answer(read_records(folder.path))
-    assert not answer.validated
-    assert make_picks(answer)[0].chosen.job.name == "a"
-    assert answer.configurations[0].drop == pytest.approx(1.0)
+    ranking = rank_sweep(read_records(folder.path))
+    assert not ranking.validated
+    assert make_picks(ranking)[0].chosen.job.name == "a"
+    assert ranking.configurations[0].drop == pytest.approx(1.0)
 
 
 def test_ties_go_to_the_smaller_file_then_to_the_first_name(folder, metrics):

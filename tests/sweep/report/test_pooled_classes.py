@@ -40,10 +40,10 @@ def folder(tmp_path):
 
 
 def test_folds_are_grouped_as_seeds_are(folder):
-    answer = make_result(read_records(folder)).answer
-    assert [(one.label, one.num_jobs) for one in answer.configurations] == [("s50", 3), ("s90", 3)]
-    assert (answer.monitor, answer.repeats_name, answer.shows_classes) == ("balanced_accuracy", "folds", True)
-    best = answer.configurations[0]
+    ranking = make_result(read_records(folder)).ranking
+    assert [(one.label, one.num_jobs) for one in ranking.configurations] == [("s50", 3), ("s90", 3)]
+    assert (ranking.monitor, ranking.repeats_name, ranking.shows_classes) == ("balanced_accuracy", "folds", True)
+    best = ranking.configurations[0]
     # Balanced accuracies 0.7, 0.4 and 1.0 on test images.
     assert best.test.mean == pytest.approx(0.7)
     assert best.test.deviation == pytest.approx(0.3)
@@ -56,7 +56,7 @@ def test_folds_are_grouped_as_seeds_are(folder):
 
 
 def test_classes_are_pooled_over_folds(folder):
-    pooled = make_result(read_records(folder)).answer.configurations[0].pooled
+    pooled = make_result(read_records(folder)).ranking.configurations[0].pooled
     assert pooled.images == 36
     # 27 of 30 and 3 of 6: each image counts once.
     assert pooled.accuracy.value == pytest.approx(30 / 36)
@@ -72,9 +72,9 @@ def test_another_seed_tests_the_same_images_and_is_not_pooled(tmp_path):
     for seed in (1, 2):
         for fold in (1, 2):
             add(made, 0.5, fold, seed=seed, axes={"seed": seed, "data.fold": fold})
-    answer = make_result(read_records(made.path)).answer
-    [one] = answer.configurations
-    assert (one.num_jobs, one.label, answer.repeats_name) == (4, "cross-validation", "runs")
+    ranking = make_result(read_records(made.path)).ranking
+    [one] = ranking.configurations
+    assert (one.num_jobs, one.label, ranking.repeats_name) == (4, "cross-validation", "runs")
     assert one.pooled.images == 24
 
 
@@ -82,17 +82,17 @@ def test_a_fold_without_counts_by_class_leaves_the_columns_out(folder):
     made = Folder(folder.parent / "old", {"data.fold": [1, 2]})
     for fold in (1, 2):
         made.add(f"f{fold}", {"data.fold": fold}, metrics=make_metrics())
-    answer = make_result(read_records(made.path)).answer
-    assert (answer.monitor, answer.shows_classes) == ("accuracy", False)
+    ranking = make_result(read_records(made.path)).ranking
+    assert (ranking.monitor, ranking.shows_classes) == ("accuracy", False)
 
 
 def test_runs_that_were_chosen_differently_are_compared_by_balanced_accuracy(tmp_path):
     made = Folder(tmp_path / "mixed", {"training.monitor": ["accuracy", "macro_f1"]})
     for fold, monitor in ((1, "accuracy"), (2, "macro_f1")):
         add(made, 0.5, fold, monitor=monitor, axes={"training.monitor": monitor})
-    answer = make_result(read_records(made.path)).answer
-    assert answer.monitor == "balanced_accuracy"
-    assert [round(one.test.mean, 6) for one in answer.configurations] == [0.7, 0.4]
+    ranking = make_result(read_records(made.path)).ranking
+    assert ranking.monitor == "balanced_accuracy"
+    assert [round(one.test.mean, 6) for one in ranking.configurations] == [0.7, 0.4]
 
 
 def test_the_report_names_the_score_and_shows_classes(folder):
@@ -111,8 +111,8 @@ def test_the_report_names_the_score_and_shows_classes(folder):
 
 
 def test_the_table_of_results_gives_the_same_scores_again(folder):
-    before = aggregate(folder).answer
-    after = make_result(read_results(folder)).answer
+    before = aggregate(folder).ranking
+    after = make_result(read_results(folder)).ranking
     assert after.monitor == "balanced_accuracy"
     assert [(one.label, one.score, one.test, one.pooled) for one in after.configurations] == [
         (one.label, one.score, one.test, one.pooled) for one in before.configurations

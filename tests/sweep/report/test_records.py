@@ -13,7 +13,7 @@ from compression.reporting.metrics_reader import read_measured
 from compression.sweep.jobs import JOB, STATUSES
 from compression.sweep.report.fronts import make_fronts
 from compression.sweep.report.job_table import define_columns, make_rows, to_csv
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.picks import make_picks
 from compression.sweep.report.records import parse_value, read_records
@@ -140,12 +140,12 @@ def test_any_damage_to_a_document_is_only_a_reason(tmp_path_factory, data):
     (job,) = read_records(folder.path).jobs
     assert job.status in STATUSES
     assert (job.measured is None) == (job.status == "broken")
-    answer = make_answer(read_records(folder.path))
-    assert len(to_csv(make_rows(answer), columns=list(define_columns(answer))).splitlines()) == 2
-    result = SweepResult(answer, tuple(make_picks(answer)), make_fronts(answer))
+    ranking = rank_sweep(read_records(folder.path))
+    assert len(to_csv(make_rows(ranking), columns=list(define_columns(ranking))).splitlines()) == 2
+    result = SweepResult(ranking, tuple(make_picks(ranking)), make_fronts(ranking))
     json.dumps(make_summary(result), allow_nan=False)
     to_markdown(result, {})
-    propose(answer, Limits(max_drop=0.0), best=None, by_bytes=False)
+    propose(ranking, Limits(max_drop=0.0), best=None, by_bytes=False)
 
 
 def test_axes_of_single_runs_are_where_their_commands_differ(folder, metrics):

@@ -7,7 +7,7 @@ from sweep_folders import make_grid
 
 from compression.core.errors import InputError
 from compression.sweep.report.fronts import make_fronts
-from compression.sweep.report.leaderboard import make_answer
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 from compression.sweep.report.results_reader import read_results
 from compression.sweep.report.sweep_report import aggregate
@@ -19,13 +19,13 @@ def test_the_table_gives_the_same_ranking_as_the_jobs(tmp_path):
     aggregate(folder)
     (tmp_path / "table").mkdir()
     shutil.copy(folder / "results.csv", tmp_path / "table")
-    by_jobs, by_table = make_answer(read_records(folder)), make_answer(read_results(tmp_path / "table"))
+    by_jobs, by_table = rank_sweep(read_records(folder)), rank_sweep(read_results(tmp_path / "table"))
     assert len(by_jobs.configurations) == 8
 
-    def describe(answer):
+    def describe(ranking):
         return [
             (one.label, one.place, one.tied, one.num_jobs, one.score, one.test, one.measured.bytes, one.milliseconds)
-            for one in answer.configurations
+            for one in ranking.configurations
         ]
 
     assert describe(by_table) == describe(by_jobs)
@@ -33,9 +33,9 @@ def test_the_table_gives_the_same_ranking_as_the_jobs(tmp_path):
     for against, front in make_fronts(by_jobs).items():
         members = [one.label for one in make_fronts(by_table)[against].members]
         assert members == [one.label for one in front.members]
-    ratios = [[one.ratio for one in answer.configurations] for answer in (by_jobs, by_table)]
+    ratios = [[one.ratio for one in ranking.configurations] for ranking in (by_jobs, by_table)]
     assert ratios[0] == pytest.approx(ratios[1])
-    speedups = [[one.speedup for one in answer.configurations] for answer in (by_jobs, by_table)]
+    speedups = [[one.speedup for one in ranking.configurations] for ranking in (by_jobs, by_table)]
     assert speedups[0] == pytest.approx(speedups[1])
 
 

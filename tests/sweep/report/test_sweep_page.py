@@ -42,7 +42,7 @@ def test_the_page_says_what_to_ship(tmp_path, metrics):
     folder.add("a", {"sparsity": 0.5}, metrics=metrics(val=0.97, accuracy=0.96, num_bytes=2**20))
     folder.add("b", {"sparsity": 0.9}, metrics=metrics(val=0.96, accuracy=0.95, num_bytes=2**19))
     text = Elements(write(folder.path).read_text()).text
-    assert "The best balance of size and accuracy is s90: 16.0x smaller than the dense model (512.0 KiB)" in text
+    assert "The best balance of size and accuracy is s90: 16.00x smaller than the dense model (512.0 KiB)" in text
     assert "2 of 2 jobs have finished" in text
     # Values to filter by: validation accuracy in percent, and KiB.
     numbers = read_data(Elements(write(folder.path).read_text()))["rows"][1]["numbers"]

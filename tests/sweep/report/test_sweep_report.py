@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from rich.console import Console
 from runs import ROOT
-from sweep_folders import make_grid
+from sweep_folders import Folder, make_grid
 
 from compression.core.errors import InputError
 from compression.sweep.report.picks import KEPT, RULES
@@ -146,7 +146,7 @@ def test_the_same_records_give_the_same_files(tmp_path):
 def test_ties_are_marked_and_explained(tmp_path):
     make_grid(tmp_path / "grid", sparsities=[0.5, 0.9], bits=[6, 8], seeds=[0, 1, 2], baselines=False)
     result = aggregate(tmp_path / "grid")
-    assert [(one.place, one.tied) for one in result.answer.configurations] == [
+    assert [(one.place, one.tied) for one in result.ranking.configurations] == [
         (1, True),
         (1, True),
         (3, True),
@@ -200,7 +200,7 @@ def test_a_thousand_jobs(tmp_path):
     print(f"{time.perf_counter() - begun:.1f} s")
     assert len(read_rows(tmp_path / "grid")) == 1000
     assert len(printed(result).splitlines()) < 80
-    assert all(math.isfinite(one.score.mean) for one in result.answer.configurations)
+    assert all(math.isfinite(one.score.mean) for one in result.ranking.configurations)
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -213,3 +213,15 @@ def test_every_rule_is_documented():
     page = " ".join((ROOT / "docs" / "sweeps.md").read_text().split())
     assert all(f"| {title} |" in page for title in RULES)
     assert f"keep {100 * KEPT:.0f} % of the dense model's accuracy" in page
+
+
+def test_names_have_no_meaning_in_the_report(tmp_path, metrics):
+    folder = Folder(tmp_path / "names", {"v": ["<b>one</b>", "*two*"]})
+    folder.add("<img src=x>", {"v": "<b>one</b>"}, metrics=metrics(val=0.97, num_bytes=2**20))
+    folder.add("b", {"v": "*two*"}, metrics=metrics(val=0.96, num_bytes=2**19))
+    aggregate(folder.path)
+    report = (folder.path / "report.md").read_text()
+    assert "&lt;img src=x>" in report
+    assert "<img" not in report
+    assert "<b>" not in report
+    assert "**best accuracy**" in report

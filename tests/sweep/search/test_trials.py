@@ -66,7 +66,7 @@ def test_a_trial_of_a_killed_process_is_taken_over(tmp_path):
     here = Trials(folder, space=SPACE, seed=5)
     taken = here.take(most=1)
     assert taken is not None
-    assert taken.is_again
+    assert taken.number == 0
     assert str(dict(taken.values)) == done.stdout.strip()
     # This process holds the trial now, so no other can take it.
     assert Trials(folder, space=SPACE, seed=5).take(most=1) is None
@@ -83,7 +83,7 @@ def test_a_trial_of_another_machine_is_taken_over_when_its_sign_is_old(tmp_path,
     sign.touch()
     assert Trials(tmp_path, space=SPACE, seed=5).take(most=1) is None
     os.utime(sign, (1, 1))
-    assert Trials(tmp_path, space=SPACE, seed=5).take(most=1).is_again
+    assert Trials(tmp_path, space=SPACE, seed=5).take(most=1).number == 0
 
 
 def test_two_processes_share_the_trials(tmp_path):
