@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import yaml
 
 from compression.core.sizes import format_size
-from compression.core.text import percent
+from compression.core.text import percent, write_amount
 from compression.reporting.markdown import to_table
 
 # What strategy.target counts, in words.
@@ -22,15 +22,16 @@ COLUMNS = ("step", "sparsity", "before recovery", "after recovery", "file", "lat
 
 
 def make_history(
-    steps: Sequence[Mapping[str, Any]], *, dense: Mapping[str, Any], timed: Mapping[str, Any] | None
+    steps: Sequence[Mapping[str, Any]], *, unpruned: Mapping[str, Any], timed: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
-    """Return one row per step, with the dense model as step 0.
+    """Return one row per step, with the network before pruning as step 0: the dense model, or the student.
 
-    ``steps`` come from the prune stage. ``dense`` has ``accuracy_after`` (validation accuracy) and ``bytes``. ``timed``
-    has ``latency_ms`` by step name, each with ``median`` in milliseconds; None if steps were not timed.
+    ``steps`` come from the prune stage. ``unpruned`` has ``accuracy_after`` (validation accuracy) and ``bytes``, None
+    if unknown. ``timed`` has ``latency_ms`` by step name, each with ``median`` in milliseconds; None if steps were not
+    timed.
     """
     latencies = {} if timed is None else timed["latency_ms"]
-    rows = [{"step": 0, "update": None, "sparsity": 0.0, "accuracy_before": None, **dense}, *map(dict, steps)]
+    rows = [{"step": 0, "update": None, "sparsity": 0.0, "accuracy_before": None, **unpruned}, *map(dict, steps)]
     for row in rows:
         name = f"{row['step']:02d}" if row["step"] else "dense"
         row["latency_ms"] = latencies[name]["median"] if name in latencies else None
@@ -51,12 +52,12 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], *, timed: Mapping[str, Any] |
     """Return the rows as a Markdown table with a note below; accuracy is on held-out training images."""
     cells = [
         (
-            str(row["step"]) if row["step"] else "dense",
+            str(row["step"]) if row["step"] else "unpruned",
             f"{100 * row['sparsity']:.2f} %",
             percent(row["accuracy_before"], unknown=""),
             percent(row["accuracy_after"], unknown=""),
-            format_size(row["bytes"]),
-            "" if row["latency_ms"] is None else f"{row['latency_ms']:.2f} ms",
+            "" if row["bytes"] is None else format_size(row["bytes"]),
+            "" if row["latency_ms"] is None else f"{write_amount(row['latency_ms'])} ms",
         )
         for row in rows
     ]

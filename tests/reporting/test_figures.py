@@ -222,7 +222,7 @@ def test_history_against_sparsity():
     assert points(lines["after recovery"]) == [(0, 90), (50, 90), (75, 90)]
     assert points(lines["before recovery"]) == [(50, pytest.approx(40)), (75, pytest.approx(30))]
     assert lines["before recovery"].get_markerfacecolor() == "white"
-    assert lines["dense"].get_ydata()[0] == 90
+    assert lines["unpruned"].get_ydata()[0] == 90
     assert points(size.lines[0]) == [(0, 4), (50, 1), (75, 1)]
     assert "MiB" in size.get_title(loc="left")
     assert points(latency.lines[0]) == [(0, 2), (50, 1), (75, 1)]
@@ -251,9 +251,11 @@ def test_history_without_latency_has_two_panels():
 
 def test_history_with_gaps():
     rows = history([0.5, 0.75])
+    rows[0] |= {"bytes": None}
     rows[1] |= {"latency_ms": None, "accuracy_after": None}
     rows[2] |= {"accuracy_before": None}
-    accuracy, _, latency = draw_pruning_history(rows).axes
+    accuracy, size, latency = draw_pruning_history(rows).axes
+    assert [x for x, _ in points(size.lines[0])] == [50, 75]
     lines = {line.get_label(): line for line in accuracy.lines}
     assert points(lines["after recovery"]) == [(0, 90), (75, 90)]
     assert [x for x, _ in points(lines["before recovery"])] == [50]
@@ -263,7 +265,7 @@ def test_history_with_gaps():
 def test_history_without_recovery_does_not_mention_it():
     rows = [history([])[0], *(row | {"accuracy_after": None} for row in history([0.5])[1:])]
     legend = draw_pruning_history(rows).axes[0].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["dense", "before recovery"]
+    assert [text.get_text() for text in legend.get_texts()] == ["unpruned", "before recovery"]
 
 
 def test_history_without_accuracies(tmp_path):

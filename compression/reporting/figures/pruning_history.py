@@ -17,8 +17,9 @@ def draw_pruning_history(rows: Sequence[Mapping[str, Any]], *, latency_label: st
     """Return a picture with panels of accuracy, bytes and, if measured, latency against the sparsity of the weights.
 
     A row is a step with ``step``, ``sparsity`` (fraction), ``accuracy_before`` and ``accuracy_after`` recovery
-    (fractions or None), ``bytes`` and ``latency_ms`` (or None). The first row is the dense model. ``latency_label``
-    names engine and batch size. If sparsity does not grow with every step, the x axis shows the step numbers.
+    (fractions or None), ``bytes`` and ``latency_ms`` (or None). The first row is the network before pruning.
+    ``latency_label`` names engine and batch size. If sparsity does not grow with every step, the x axis shows the step
+    numbers.
     """
     if not rows:
         return draw_nothing("No pruning step to draw")
@@ -27,8 +28,8 @@ def draw_pruning_history(rows: Sequence[Mapping[str, Any]], *, latency_label: st
     figure = Figure(figsize=(3.9 * (2 + timed), 3.6), layout="constrained")
     panels = figure.subplots(1, 2 + timed, squeeze=False)[0]
     _draw_accuracy(panels[0], x, rows)
-    unit, size = ("MiB", _MIB) if max(row["bytes"] for row in rows) >= _MIB else ("KiB", _KIB)
-    _draw_amount(panels[1], x, [row["bytes"] / size for row in rows])
+    unit, size = ("MiB", _MIB) if max(row["bytes"] or 0 for row in rows) >= _MIB else ("KiB", _KIB)
+    _draw_amount(panels[1], x, [None if row["bytes"] is None else row["bytes"] / size for row in rows])
     panels[1].set_title(f"File size, {unit}", fontsize=TITLE, loc="left")
     if timed:
         _draw_amount(panels[2], x, [row["latency_ms"] for row in rows])
@@ -61,9 +62,9 @@ def _draw_accuracy(axes: Axes, x: list[float], rows: Sequence[Mapping[str, Any]]
     after = [(at, 100 * row["accuracy_after"]) for at, row in zip(x, rows, strict=True) if _known(row, "after")]
     before = [(at, 100 * row["accuracy_before"]) for at, row in zip(x, rows, strict=True) if _known(row, "before")]
     if _known(rows[0], "after"):
-        axes.axhline(after[0][1], color="black", linewidth=1, linestyle="--", label="dense")
+        axes.axhline(after[0][1], color="black", linewidth=1, linestyle="--", label="unpruned")
     if after:
-        # If only the dense model has an accuracy, there was no recovery to name in the legend.
+        # If only the network before pruning has an accuracy, there was no recovery to name in the legend.
         label = "after recovery" if any(_known(row, "after") for row in rows[1:]) else None
         axes.plot(*zip(*after, strict=True), color=AFTER, marker="o", markersize=5, label=label)
     if before:

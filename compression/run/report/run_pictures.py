@@ -17,6 +17,12 @@ from compression.run.building.network_files import load_network
 from compression.run.context import Context
 from compression.stage_store.store import StageRecord
 
+# Of all pictures that a run may have, as files without their suffix.
+NAMES = (
+    *("weight_histograms", "layer_sparsity", "pruning_history", "first_filters"),
+    *("sensitivity_weights", "sensitivity_channels"),
+)
+
 
 def draw_pruning(
     context: Context,

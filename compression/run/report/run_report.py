@@ -58,7 +58,7 @@ from compression.run.report.file_bytes import with_byte_parts
 from compression.run.report.model_files import copy_file
 from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.report.run_html import write_histories, write_run_html
-from compression.run.report.run_pictures import draw_pruning
+from compression.run.report.run_pictures import NAMES, draw_pruning
 from compression.run.stage import Finished
 from compression.run.training.teaching import describe_distillation
 from compression.stage_store.store import StageRecord
@@ -124,7 +124,7 @@ def _write_markdown(
     figures: dict[str, Figure] = {}
     if "prune" in records:
         timed = metrics["timing"]["steps"]
-        history = make_history(metrics["pruning_history"], dense=_dense_step(metrics), timed=timed)
+        history = make_history(metrics["pruning_history"], unpruned=_unpruned_step(metrics), timed=timed)
         write_atomic(context.run_dir / PRUNING_HISTORY, history_yaml(history).encode())
         markdown += _describe_pruning(metrics, history)
         if draws:
@@ -136,6 +136,12 @@ def _write_markdown(
         markdown += failures_to_markdown(metrics["failure_modes"], folder=FAILURES, pictures=pictures)
     for name, figure in figures.items():
         save_figure(figure, context.run_dir / PICTURES / f"{name}.png")
+    if draws:
+        # The folder may hold pictures of an earlier run that it overwrites.
+        for name in set(NAMES) - set(figures):
+            (context.run_dir / PICTURES / f"{name}.png").unlink(missing_ok=True)
+    if "prune" not in records:
+        (context.run_dir / PRUNING_HISTORY).unlink(missing_ok=True)
     write_atomic(context.run_dir / REPORT, markdown.encode())
     return markdown
 
@@ -282,11 +288,12 @@ def _describe_pruning(metrics: Mapping[str, Any], history: Sequence[Mapping[str,
     return text
 
 
-def _dense_step(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "accuracy_after": metrics["run"]["val_accuracy"]["dense"],
-        "bytes": metrics["dense"]["bytes"]["artifact"],
-    }
+def _unpruned_step(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the accuracy and the bytes of the network before pruning; the bytes of a student are not known."""
+    validated = metrics["run"]["val_accuracy"]
+    if "distil" in validated:
+        return {"accuracy_after": validated["distil"], "bytes": None}
+    return {"accuracy_after": validated["dense"], "bytes": metrics["dense"]["bytes"]["artifact"]}
 
 
 def _make_result(context: Context, metrics: Mapping[str, Any], markdown: str) -> Result:

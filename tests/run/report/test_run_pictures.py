@@ -21,7 +21,7 @@ def test_a_pruning_run_has_its_pictures(shared, tmp_path, command, more):
     records = shared(command)
     config = compose_config(*WIDE, *command.split(), f"output_dir={tmp_path}")
     rows = records["prune"].results["pruning_history"]
-    history = make_history(rows, dense={"accuracy_after": 0.9, "bytes": 1000}, timed=None)
+    history = make_history(rows, unpruned={"accuracy_after": 0.9, "bytes": 1000}, timed=None)
     figures = draw_pruning(make_context(config, tmp_path), records, history=history, timed=None)
     assert figures.keys() == ALWAYS | more
     texts = {text.get_text() for text in figures["first_filters"].findobj(Text)}

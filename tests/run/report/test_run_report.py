@@ -38,3 +38,14 @@ def test_pictures_are_drawn_again_after_another_run_in_the_folder(tmp_path):
     other["run"]["stages"]["prune"] = "another"
     metrics.write_text(json.dumps(other))
     assert run()
+
+
+def test_pictures_of_the_overwritten_run_are_removed(tmp_path):
+    folder = tmp_path / "run"
+    run_here(*TINY, "strategy=oneshot_l1", "training.epochs=1", run_dir=folder, output_dir=tmp_path)
+    own = folder / "pictures" / "mine.png"
+    own.write_bytes((folder / "pictures" / "layer_sparsity.png").read_bytes())
+    run_here(*TINY, "strategy=none", "training.epochs=1", "overwrite=true", run_dir=folder, output_dir=tmp_path)
+    assert [path.name for path in (folder / "pictures").iterdir()] == ["mine.png"]
+    assert not (folder / "pruning_history.yaml").exists()
+    assert "Weights before and after" not in (folder / "report.html").read_text()
