@@ -1,31 +1,99 @@
 """Traced operations that overwrite their input, as operations that compute something new."""
 
 import inspect
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
+from torch.nn.modules.dropout import _DropoutNd
+
+from compression.core.errors import InputError
+
+# Operations of evaluation mode whose output is their input itself.
+_PASSES = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "contiguous"}
+_PASSES |= {"stochastic_depth"}
+# Operations whose output shares the memory of their input.
+_VIEWS = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "expand", "detach"}
+_VIEWS |= {"narrow", "select", "chunk", "split", "unbind", "movedim", "swapaxes", "getitem"}
+# Of these, the ones that return several tensors.
+_PARTS = {"chunk", "split", "unbind"}
 
 
 def replace_in_place_(traced: fx.GraphModule) -> None:
     """Let every operation of ``traced`` that overwrites its input compute a new tensor, which later readers then read.
 
-    An operation that overwrites a view of another tensor does not change that one afterwards. ``y += x`` is no such
-    operation: torch.fx traces it as ``y = y + x``, so another name of the old tensor keeps its value.
+    What an identity or a dropout returned is the same tensor, so its readers count too. Raises ``InputError`` if a
+    tensor is read after a view of it was overwritten. ``y += x`` overwrites nothing here: torch.fx traces it as
+    ``y = y + x``, so another name of the old tensor keeps its value.
     """
     order = {node: index for index, node in enumerate(traced.graph.nodes)}
+
+    def is_pass(node: fx.Node) -> bool:
+        return _is_one_of(traced, node, _PASSES, (nn.Identity, _DropoutNd))
+
+    def is_view(node: fx.Node) -> bool:
+        return is_pass(node) or _is_one_of(traced, node, _VIEWS, (nn.Flatten, nn.Unflatten))
+
     for node in traced.graph.nodes:
         if not _overwrites(traced, node):
             continue
         source = node.args[0] if node.args else node.kwargs.get("input")
         if isinstance(source, fx.Node):
-            for reader in [reader for reader in source.users if order[reader] > order[node]]:
-                reader.replace_input_with(source, node)
+            earlier = {one for one in order if order[one] < order[node]}
+            same = set(_list_names(source, is_pass, among=earlier))
+            views = (*_list_bases(source, is_view), *_list_results(same, is_view, among=earlier))
+            _check_views(views, node, same, order)
+            for name in same:
+                for reader in [reader for reader in name.users if order[reader] > order[node]]:
+                    reader.replace_input_with(name, node)
         _compute_anew_(node)
     for module in traced.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
+
+
+def _is_one_of(traced: fx.GraphModule, node: fx.Node, names: set[str], kinds: tuple[type[nn.Module], ...]) -> bool:
+    if node.op == "call_module":
+        return isinstance(traced.get_submodule(str(node.target)), kinds)
+    return node.op in ("call_method", "call_function") and _name(node) in names
+
+
+def _list_bases(node: fx.Node, derived: Callable[[fx.Node], bool]) -> Iterator[fx.Node]:
+    """Yield the tensors that ``node`` was derived from, the nearest first."""
+    while derived(node) and node.args and isinstance(node.args[0], fx.Node):
+        node = node.args[0]
+        yield node
+
+
+def _list_results(
+    nodes: Iterable[fx.Node], derived: Callable[[fx.Node], bool], *, among: set[fx.Node]
+) -> Iterator[fx.Node]:
+    """Yield what was derived from ``nodes``, also over several steps."""
+    for node in nodes:
+        found = [user for user in node.users if user in among and derived(user) and user.args[:1] == (node,)]
+        yield from found
+        yield from _list_results(found, derived, among=among)
+
+
+def _list_names(node: fx.Node, derived: Callable[[fx.Node], bool], *, among: set[fx.Node]) -> Iterator[fx.Node]:
+    """Yield all nodes that are the same tensor as ``node``."""
+    *_, root = (node, *_list_bases(node, derived))
+    yield root
+    yield from _list_results([root], derived, among=among)
+
+
+def _check_views(views: Iterable[fx.Node], node: fx.Node, same: set[fx.Node], order: dict[fx.Node, int]) -> None:
+    """Refuse a graph that reads one of ``views`` after ``node`` has overwritten a part of its memory."""
+    for view in views:
+        later = [reader for reader in view.users if order[reader] > order[node]]
+        if view not in same and _name(view) not in _PARTS and later:
+            raise InputError(
+                f"{node.name} overwrites a tensor in place, and {later[0].name} reads another view of it afterwards; "
+                "compute it anew (inplace=False)"
+            )
 
 
 def _overwrites(traced: fx.GraphModule, node: fx.Node) -> bool:
@@ -37,6 +105,8 @@ def _overwrites(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _name(node: fx.Node) -> str:
+    if node.target is operator.getitem:
+        return "getitem"
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compression.core.errors import InputError
 from compression.core.tracing import trace
 
 
@@ -48,9 +49,35 @@ def nothing_else_changes(x: Tensor) -> Tensor:
     return before + after
 
 
+def a_pass_is_the_same_tensor(x: Tensor) -> Tensor:
+    y = x * 2
+    same = F.dropout(y, training=False).contiguous()
+    torch.relu_(same)
+    return y + same
+
+
+def an_earlier_pass_changes_too(x: Tensor) -> Tensor:
+    y = x * 2
+    same = F.dropout(y, training=False)
+    y.clamp_(min=0.5)
+    return same * 3
+
+
+def halves_do_not_overlap(x: Tensor) -> Tensor:
+    first, second = (x * 2).chunk(2, dim=2)
+    first.relu_()
+    return torch.cat((second, first), dim=2)
+
+
+def a_view_that_nobody_else_reads(x: Tensor) -> Tensor:
+    y = (x * 2).flatten(1)
+    return y.relu_() + 1
+
+
 FUNCTIONS = (
     *(sum_then_read, limit_then_read, limit_by_place_then_read, function_then_read),
     *(two_names_in_turn, nothing_else_changes),
+    *(a_pass_is_the_same_tensor, an_earlier_pass_changes_too, halves_do_not_overlap, a_view_that_nobody_else_reads),
 )
 
 
@@ -87,3 +114,43 @@ def test_a_module_in_place_changes_what_is_read_later() -> None:
     assert torch.equal(traced(images), model(images))
     assert not traced.act.inplace
     assert model.act.inplace
+
+
+@pytest.mark.parametrize("kind", [nn.Identity, nn.Dropout, nn.Dropout2d])
+def test_what_a_layer_passes_on_is_the_same_tensor(kind: type[nn.Module]) -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.act, self.conv = kind(), nn.ReLU(inplace=True), nn.Conv2d(3, 3, 1)
+
+        def forward(self, images: Tensor) -> Tensor:
+            images = images * 2
+            return self.conv(self.act(self.norm(images))) + images
+
+    model, images = Block().eval(), torch.randn(2, 3, 4, 4)
+    assert torch.equal(trace(model)(images), model(images))
+
+
+def base_is_read_later(x: Tensor) -> Tensor:
+    y = x * 2
+    y.flatten(1).relu_()
+    return y + 1
+
+
+def view_is_read_later(x: Tensor) -> Tensor:
+    y = x * 2
+    flat = y.flatten(1)
+    y.relu_()
+    return flat + 1
+
+
+def whole_is_read_later(x: Tensor) -> Tensor:
+    y = x * 2
+    y.chunk(2, dim=2)[0].relu_()
+    return y + 1
+
+
+@pytest.mark.parametrize("function", [base_is_read_later, view_is_read_later, whole_is_read_later])
+def test_an_overwritten_view_of_a_tensor_that_is_read_later_is_refused(function: Callable[[Tensor], Tensor]) -> None:
+    with pytest.raises(InputError, match=r"relu_ overwrites a tensor in place, and add\w* reads another view"):
+        trace(Calls(function))

@@ -143,16 +143,18 @@ def write_tables(model: CModel) -> str:
     arrays = model.tables.members.arrays
     fields = "\n".join(f"    {type_name(x)} t{i}[{len(x)}];" for i, x in enumerate(arrays))
     values = ",\n".join(f"{{{format_values(x)}}}" for x in arrays)
-    # The struct ends at a multiple of its alignment.
-    size = -(-model.tables.members.size // 64) * 64
+    # The operations point to places in bytes, so the compiler must not lay the arrays out in another way.
+    last = model.tables.members.size - arrays[-1].nbytes
     operations = ",\n".join(_write_operation(op) for op in model.tables.operations)
     return f"""\
-static const _Alignas(64) struct {{
+#include <stddef.h>
+
+static const _Alignas(64) struct model_tables {{
 {fields}
 }} tables = {{
 {values}
 }};
-_Static_assert(sizeof tables == {size} || sizeof tables == {model.tables.members.size}, "no gaps");
+_Static_assert(offsetof(struct model_tables, t{len(arrays) - 1}) == {last}, "no gaps");
 static const Operation operations[] = {{
 {operations}
 }};

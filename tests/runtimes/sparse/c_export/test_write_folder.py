@@ -96,6 +96,21 @@ def test_sums_beyond_float32_are_exact_in_c_too(optimize: str, tmp_path: Path) -
     check_output(run_program(compile_c(tmp_path / "c", "-O1", *STRICT)), images)
 
 
+@pytest.mark.parametrize("more", [1, 2])
+def test_tables_with_doubles_may_end_at_any_multiple_of_four(more: int, tmp_path: Path) -> None:
+    """A struct with doubles ends at a multiple of 8 bytes."""
+    network = wide_layer(nn.Conv2d(96, 1, 3), bias=5)
+    names, mean, std = tuple(map(str, range(9))), (0.0,) * 96, (1.0,) * 96
+    model = make_c_model(network, shape=(96, 5, 5), class_names=names, mean=mean, std=std, vector="none")
+    model.tables.members.add(np.arange(0.5, more, dtype=np.float32))
+    assert any(array.itemsize == 8 for array in model.tables.members.arrays)
+    pixels = torch.randint(230, 256, (2, 96, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        images = TestImages(pixels.numpy(), network(pixels.float() / 255).numpy(), "random", 0.01)
+    write_folder(tmp_path / "c", model, images)
+    check_output(run_program(compile_c(tmp_path / "c", "-O1", *STRICT)), images)
+
+
 @pytest.mark.parametrize("optimize", ["size", "speed"])
 def test_a_layer_without_weights_is_strict_c(optimize: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
