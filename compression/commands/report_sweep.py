@@ -9,7 +9,8 @@ from compression.run.report.run_html import find_analysis, write_failure_html, w
 from compression.sweep.jobs import SWEEP
 from compression.sweep.report.records import read_records
 from compression.sweep.report.results_reader import read_results
-from compression.sweep.report.sweep_report import aggregate, make_result, write_html
+from compression.sweep.report.sweep_report import aggregate, write_html
+from compression.sweep.report.sweep_result import make_result
 
 
 def report_sweep(folder: Path) -> RenderableType:

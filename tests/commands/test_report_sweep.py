@@ -8,8 +8,8 @@ from runs import ROOT
 from small_files import run
 from sweep_folders import make_grid
 
+from compression.core.file_names import PICTURES
 from compression.reporting import figures
-from compression.sweep.report.sweep_report import PICTURES
 
 
 def test_tables_and_pictures_are_written_again_from_the_records(tmp_path, monkeypatch):

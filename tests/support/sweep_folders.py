@@ -1,7 +1,11 @@
 """Folders of sweeps with invented numbers."""
 
+import csv
+import io
 import json
 import random
+
+from rich.console import Console
 
 KIB = 2**10
 DENSE_BYTES = 8 * 2**20
@@ -190,3 +194,16 @@ def make_grid(path, *, sparsities, bits, strategies=("gmp",), seeds=(42,), basel
                         folder.write(name, "metrics.json", json.dumps(metrics))
     (path / "sweep.json").write_text(json.dumps(folder.plan))
     return folder
+
+
+def render_result(result, width=110):
+    """Return what a terminal of this width shows of a sweep's result."""
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(result.to_rich())
+    return stream.getvalue()
+
+
+def read_rows(folder):
+    """Return the rows of ``results.csv`` without those of dense models."""
+    with (folder / "results.csv").open(newline="") as stream:
+        return [row for row in csv.DictReader(stream) if row["kind"] != "dense"]

@@ -7,7 +7,9 @@ from compression.sweep.report.board_columns import list_board_rows, list_columns
 from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 from compression.sweep.report.sweep_board import list_board
-from compression.sweep.report.sweep_report import aggregate, make_result, to_markdown
+from compression.sweep.report.sweep_markdown import to_markdown
+from compression.sweep.report.sweep_report import aggregate
+from compression.sweep.report.sweep_result import make_result
 
 NAMES = [
     *("place", "configuration", "validation, %", "test, %", "test points lost", "arithmetic", "sparsity, %", "file"),

@@ -1,8 +1,9 @@
 import pytest
+from runs import ROOT
 from sweep_folders import DENSE_BYTES, add_smaller
 
 from compression.sweep.report.leaderboard import rank_sweep
-from compression.sweep.report.picks import balance, describe_tie, make_picks
+from compression.sweep.report.picks import KEPT, RULES, balance, describe_tie, make_picks
 from compression.sweep.report.records import read_records
 
 
@@ -104,3 +105,9 @@ def test_an_ineligible_configuration_is_not_tied_with_a_pick(folder, metrics):
     assert [one.job.name for one in picks["best accuracy"].tied] == ["b2"]
     assert picks["best compression"].chosen.job.name == "a2"
     assert picks["best compression"].tied == ()
+
+
+def test_every_rule_is_documented():
+    page = " ".join((ROOT / "docs" / "sweeps.md").read_text().split())
+    assert all(f"| {title} |" in page for title in RULES)
+    assert f"keep {100 * KEPT:.0f} % of the dense model's accuracy" in page

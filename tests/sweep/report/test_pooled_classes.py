@@ -7,7 +7,8 @@ from compression.analysis.intervals import wilson_interval
 from compression.sweep.report.pooled_classes import format_share
 from compression.sweep.report.records import read_records
 from compression.sweep.report.results_reader import read_results
-from compression.sweep.report.sweep_report import aggregate, make_result
+from compression.sweep.report.sweep_report import aggregate
+from compression.sweep.report.sweep_result import make_result
 
 # Correct and all test images of two classes, by fold.
 FOLDS = {1: ((9, 10), (1, 2)), 2: ((8, 10), (0, 2)), 3: ((10, 10), (2, 2))}

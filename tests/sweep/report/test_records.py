@@ -18,7 +18,9 @@ from compression.sweep.report.limits import Limits
 from compression.sweep.report.picks import make_picks
 from compression.sweep.report.records import parse_value, read_records
 from compression.sweep.report.suggestion import propose
-from compression.sweep.report.sweep_report import SweepResult, make_summary, to_markdown
+from compression.sweep.report.sweep_markdown import to_markdown
+from compression.sweep.report.sweep_result import SweepResult
+from compression.sweep.report.sweep_summary import make_summary
 
 
 def read(folder):

@@ -9,7 +9,8 @@ from page_text import Elements
 from sweep_folders import Folder, make_grid
 
 from compression.sweep.report.records import read_records
-from compression.sweep.report.sweep_report import make_result, write_html
+from compression.sweep.report.sweep_report import write_html
+from compression.sweep.report.sweep_result import make_result
 
 
 def write(folder):
