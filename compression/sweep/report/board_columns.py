@@ -7,10 +7,10 @@ from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Cell
 from compression.sweep.report.actual_bits import differs_from_asked
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
-from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.points_lost import write_loss
 from compression.sweep.report.pooled_classes import format_share
 from compression.sweep.report.seeds import Sample
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 NAME = "configuration"
 # Figures over the pooled test images of all folds, with 95 % intervals.

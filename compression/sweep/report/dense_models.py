@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from compression.reporting.metrics_reader import Latency
-from compression.sweep.report.leaderboard import Ranking, describe_axes, group_by_seed
+from compression.sweep.report.configuration_labels import describe_axes, group_by_seed
 from compression.sweep.report.records import REPEATS, JobRecord
 from compression.sweep.report.seeds import Sample, summarize
+from compression.sweep.report.sweep_ranking import Ranking
 
 
 @dataclass(frozen=True)

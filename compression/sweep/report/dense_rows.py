@@ -7,8 +7,8 @@ from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import FINISHED
 from compression.sweep.report.dense_models import list_dense_trainings, time_dense
 from compression.sweep.report.job_table import AXIS, define_columns
-from compression.sweep.report.leaderboard import Ranking
 from compression.sweep.report.records import SEED
+from compression.sweep.report.sweep_ranking import Ranking
 
 DENSE = "dense"
 # Columns that have the same value for a dense model as the column of the second name has for a job.

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.seeds import are_tied
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 # How a measure follows an axis: linearly (False) or by ratio (True).
 SCALES = {"score": False, "drop": False, "bytes": True, "latency": True}

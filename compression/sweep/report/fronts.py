@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from compression.sweep.report.dominance import is_dominated, pareto_front
-from compression.sweep.report.leaderboard import Configuration, Ranking
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 # The costs of a configuration: lower is better, None is unknown. Sparsity is negated, because more is better.
 COSTS: Mapping[str, Callable[[Configuration], float | None]] = {

@@ -8,7 +8,7 @@ from typing import Any
 from compression.config.override_text import key_of, quote
 from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import SEARCH
-from compression.sweep.report.leaderboard import MATCHES
+from compression.sweep.report.configuration_labels import MATCHES
 from compression.sweep.report.records import RUN, JobRecord, SweepRecord
 from compression.sweep.search.space import to_override
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compression.reporting.result_row import make_result_row
-from compression.sweep.report.leaderboard import Ranking, make_labels
+from compression.sweep.report.configuration_labels import make_labels
 from compression.sweep.report.records import SEED, JobRecord, SweepRecord
+from compression.sweep.report.sweep_ranking import Ranking
 
 AXIS = "axis."
 _BEFORE = {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compression.core.sizes import format_size
-from compression.sweep.report.leaderboard import Configuration, Ranking
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 # A model that keeps less than this fraction of the dense model's accuracy is never picked for its size.
 KEPT = 0.9

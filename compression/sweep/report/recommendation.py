@@ -12,14 +12,16 @@ from compression.core.errors import InputError
 from compression.core.sizes import format_size
 from compression.sweep.report.actual_bits import add_bits
 from compression.sweep.report.board_columns import name_lost
+from compression.sweep.report.configuration_labels import describe_kind
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
 from compression.sweep.report.expectation import measure
-from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind, rank_sweep
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.picks import choose_first, describe_tie, find_tied
 from compression.sweep.report.points_lost import describe_loss, write_loss
 from compression.sweep.report.records import read_records
 from compression.sweep.report.suggestion import NextRun, propose
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 MAX_SHOWN = 10
 _NAMES = {"bytes": "file", "latency": "latency"}

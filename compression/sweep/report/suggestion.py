@@ -10,10 +10,10 @@ from compression.core.sizes import format_size
 from compression.sweep.jobs import BROKEN, FAILED, INTERRUPTED, KILLED, WAITING
 from compression.sweep.report.expectation import SCALES, expect, measure
 from compression.sweep.report.held_command import add_point, is_search, repeat, search_on
-from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.points_lost import describe_loss
 from compression.sweep.report.records import REPEATS, SEED
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 _NAMES = {"score": "accuracy", "drop": "accuracy", "bytes": "file size", "latency": "latency"}
 _ORDER = {WAITING: 0, INTERRUPTED: 1, KILLED: 2, BROKEN: 3, FAILED: 4}

@@ -8,8 +8,8 @@ from compression.core.file_names import ARTIFACT, PAGE
 from compression.reporting.page.page_blocks import Cell, Choice, Controls, Limit, Table
 from compression.sweep.axis_names import shorten_key
 from compression.sweep.report.board_columns import NAME, BoardRow, list_board_rows, list_columns, name_lost
-from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.sweep_pictures import list_varied
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 _KIB = 2**10
 # With more values, a setting gets no list to choose from.

@@ -8,11 +8,12 @@ from compression.reporting.page.cost_chart import CostPoint, make_cost_spec
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Chart
 from compression.sweep.report.board_columns import write_percent
+from compression.sweep.report.configuration_labels import describe_kind
 from compression.sweep.report.fronts import COSTS, Front
-from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.records import REPEATS, RUN
 from compression.sweep.report.sweep_pictures import find_floor, list_dense_points, list_prunings, make_coordinates
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 _KIB = 2**10
 _NAMES = {"sparsity": "sparsity of weights, %", "bytes": "file, KiB, log scale"}

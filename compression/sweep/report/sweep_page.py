@@ -10,13 +10,14 @@ from compression.reporting.page.page_blocks import Block, Cell, Code, Details, G
 from compression.reporting.page.rendering import render_page
 from compression.reporting.result_table import format_ratio
 from compression.sweep.report.board_columns import name_lost, name_score, name_test, write_percent
+from compression.sweep.report.configuration_labels import describe_kind
 from compression.sweep.report.dense_models import list_dense_models
 from compression.sweep.report.fronts import Front
-from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.points_lost import describe_loss, write_loss
 from compression.sweep.report.sweep_board import describe_row, find_file, list_board, make_controls
 from compression.sweep.report.sweep_charts import draw_front_charts, draw_parallel_chart, draw_steps_chart
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 from compression.system.files import write_atomic
 
 # The pick that the verdict names.

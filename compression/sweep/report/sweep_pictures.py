@@ -12,11 +12,12 @@ from compression.reporting.figures.parallel_coordinates import Coordinate, draw_
 from compression.reporting.figures.pareto import Axis, Point, draw_pareto
 from compression.reporting.metrics_reader import Measured
 from compression.sweep.axis_names import shorten_key
+from compression.sweep.report.configuration_labels import describe_kind
 from compression.sweep.report.dense_models import list_dense_models
 from compression.sweep.report.fronts import COSTS, Front
-from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind
 from compression.sweep.report.picks import Pick
 from compression.sweep.report.records import REPEATS, RUN, JobRecord
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 _KIB = 2**10
 # The largest number of axes in the parallel coordinates that can still be read.

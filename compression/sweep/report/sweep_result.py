@@ -11,9 +11,10 @@ from rich.text import Text
 from compression.core.file_names import PAGE, PICTURES, REPORT, RESULTS
 from compression.sweep.report.board_columns import NAME, list_board_rows, list_columns
 from compression.sweep.report.fronts import Front, make_fronts
-from compression.sweep.report.leaderboard import Ranking, rank_sweep
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.picks import Pick, make_picks
 from compression.sweep.report.records import JobRecord, SweepRecord
+from compression.sweep.report.sweep_ranking import Ranking
 from compression.sweep.report.sweep_sentences import describe_counts, describe_fronts, describe_picks, list_notes
 
 # The files that `aggregate` writes beside the pictures.

@@ -9,11 +9,12 @@ from compression.reporting.markdown import escape
 from compression.sweep.jobs import STATUSES
 from compression.sweep.report.actual_bits import add_bits, describe_machines
 from compression.sweep.report.board_columns import write_percent
+from compression.sweep.report.configuration_labels import describe_kind
 from compression.sweep.report.fronts import Front
-from compression.sweep.report.leaderboard import Configuration, Ranking, describe_kind
 from compression.sweep.report.picks import TIES, Pick, describe_tie
 from compression.sweep.report.points_lost import describe_loss
 from compression.sweep.report.seeds import Sample
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 
 def list_notes(ranking: Ranking) -> list[str]:

@@ -5,10 +5,10 @@ from typing import Any
 
 from compression.sweep.jobs import STATUSES
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
-from compression.sweep.report.leaderboard import Configuration, Ranking
 from compression.sweep.report.picks import Pick, describe_tie
 from compression.sweep.report.pooled_classes import PooledClasses
 from compression.sweep.report.seeds import Sample
+from compression.sweep.report.sweep_ranking import Configuration, Ranking
 from compression.sweep.report.sweep_result import SweepResult
 from compression.sweep.report.sweep_sentences import describe_tie_rule, list_notes
 

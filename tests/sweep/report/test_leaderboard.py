@@ -1,9 +1,9 @@
-"""Ranked configurations: their reference models, and the grouping of seeds."""
+"""Ranked configurations: which jobs are ranked, and the noise of seeds."""
 
 import math
 
 import pytest
-from sweep_folders import DENSE_BYTES, add_smaller
+from sweep_folders import add_smaller
 
 from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
@@ -15,54 +15,6 @@ def test_a_job_without_validation_is_not_ranked_among_those_with(folder, metrics
     document["run"]["val_accuracy"] = {}
     folder.add("b", {"sparsity": "b"}, metrics=document)
     assert [one.job.name for one in rank_sweep(read_records(folder.path)).configurations] == ["a"]
-
-
-def test_small_dense_is_compared_with_the_grids_dense_model_of_its_seed(folder, metrics):
-    for seed, dense_val in ((1, 0.98), (2, 0.90)):
-        folder.add(f"g{seed}", {"seed": seed}, metrics=metrics(seed=seed, dense_val=dense_val, dense=0.96))
-    small = metrics(seed=2, val=0.88, dense_val=0.89, dense=0.87, accuracy=0.86, dense_bytes=1000, num_bytes=2**20)
-    folder.add("s", {"seed": 2}, kind="small_dense", metrics=small)
-    one = next(one for one in rank_sweep(read_records(folder.path)).configurations if one.kind == "small_dense")
-    assert one.drop == pytest.approx(2.0)
-    assert one.test_drop == pytest.approx(10.0)
-    assert one.ratio == 8.0
-    assert math.isclose(one.speedup, 1.0 / 0.5)
-
-
-def add_epochs(folder, metrics, epochs, seed, dense_val, **more):
-    made = metrics(seed=seed, val=dense_val - 0.01, dense_val=dense_val, **more)
-    folder.add(f"e{epochs}_{seed}", {"training.epochs": epochs, "seed": seed}, metrics=made)
-
-
-def small_beside(folder, metrics, matches, *, epochs=2, seed=1):
-    small = metrics(seed=seed, val=0.78, dense_val=0.79, dense_bytes=1000)
-    axes = {"training.epochs": epochs, "seed": seed, "width_mult": 0.5, "matches": matches}
-    folder.add("s", axes, kind="small_dense", metrics=small)
-    [one] = [one for one in rank_sweep(read_records(folder.path)).configurations if one.is_baseline]
-    return one
-
-
-def test_small_dense_is_compared_with_the_job_it_matches(folder, metrics):
-    """The matched job trained for two epochs too. The one with thirty epochs and a larger dense file does not count."""
-    add_epochs(folder, metrics, 2, 1, 0.8)
-    add_epochs(folder, metrics, 30, 1, 0.99, dense_bytes=2 * DENSE_BYTES)
-    one = small_beside(folder, metrics, "e2_1")
-    assert one.drop == pytest.approx(2.0)
-    assert one.kept == pytest.approx(0.78 / 0.8)
-    assert one.dense_bytes == DENSE_BYTES
-
-
-def test_small_dense_of_another_seed_is_compared_with_the_sibling_of_its_seed(folder, metrics):
-    add_epochs(folder, metrics, 2, 1, 0.8)
-    add_epochs(folder, metrics, 2, 7, 0.82)
-    add_epochs(folder, metrics, 30, 7, 0.99, dense_bytes=2 * DENSE_BYTES)
-    assert small_beside(folder, metrics, "e2_1", seed=7).drop == pytest.approx(4.0)
-
-
-def test_small_dense_without_its_match_is_compared_with_a_job_of_the_same_axes(folder, metrics):
-    add_epochs(folder, metrics, 2, 1, 0.8)
-    add_epochs(folder, metrics, 30, 1, 0.99, dense_bytes=2 * DENSE_BYTES)
-    assert small_beside(folder, metrics, "gone").drop == pytest.approx(2.0)
 
 
 def test_collapsed_and_random_seeds_do_not_count_as_noise(folder, metrics):
@@ -95,17 +47,3 @@ def test_seeds_are_one_configuration_and_the_best_of_them_is_shipped(folder, met
     assert second.test.mean == pytest.approx(0.86)
     # The means are 0.01 apart with deviation 0.02 and two degrees of freedom, so they are tied.
     assert [(one.place, one.tied) for one in ranking.configurations] == [(1, True), (1, True)]
-
-
-def test_the_same_seed_twice_is_not_a_sample(folder, metrics):
-    for name in ("a", "b"):
-        folder.add(name, {"sparsity": 0.5}, metrics=metrics())
-    ranking = rank_sweep(read_records(folder.path))
-    assert [one.num_jobs for one in ranking.configurations] == [1, 1]
-    assert [one.num_planned for one in ranking.configurations] == [1, 1]
-
-
-def test_jobs_of_different_kinds_are_different_configurations(folder, metrics):
-    for kind in ("grid", "random"):
-        folder.add(kind, {"sparsity": 0.5, "seed": 1}, kind=kind, metrics=metrics(seed=1))
-    assert {one.label for one in rank_sweep(read_records(folder.path)).configurations} == {"s50", "random pruning s50"}
