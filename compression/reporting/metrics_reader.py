@@ -3,12 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from msgspec import Struct
-
-from compression.core.json_record import Count, Fraction, NonNegative, Whole, check_version, convert_record
+from compression.core.json_record import check_version, convert_record
 from compression.reporting.metrics import SCHEMA_VERSION, is_imitation
+from compression.reporting.metrics_schema import Failures, MetricsDocument, Provenance, Step, TimedEngine
 from compression.reporting.pruning_steps import keep_accurate
 
 # The fewest and the most of a number.
@@ -33,37 +32,6 @@ class Latency:
     speedup_p90: float | None
     dense_milliseconds: float
     dense_engine: str | None = None
-
-
-class Share(Struct, frozen=True):
-    """A fraction with its 95 % interval, ``low`` to ``high``."""
-
-    value: Fraction
-    low: Fraction
-    high: Fraction
-
-
-class WorstClass(Struct, frozen=True):
-    """A class and the fraction of its test images that are classified correctly."""
-
-    name: str
-    recall: Fraction
-
-
-class Failures(Struct, frozen=True):
-    """The failure modes of one model: accuracies of all images, and of the mean and the worst class."""
-
-    accuracy: Share
-    balanced_accuracy: Share
-    worst_class: WorstClass
-
-
-class Step(Struct, frozen=True, rename={"accuracy": "accuracy_after"}):
-    """A pruning step: the sparsity of weights and the validation accuracy after recovery, both fractions."""
-
-    step: Count
-    sparsity: Fraction
-    accuracy: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -157,129 +125,10 @@ class Measured:
         return min((entry.batch_size for entry in self.latencies), default=None)
 
 
-class _Run(Struct):
-    val_accuracy: dict[str, Fraction] = {}
-    stopped: str | None = None
-    monitor: Literal["accuracy", "balanced_accuracy", "macro_f1"] = "accuracy"
-    epochs: dict[str, Whole] | None = None
-    stages: dict[str, str] = {}
-    weight_bits: Whole | None = None
-    activation_bits: Whole | None = None
-    actual_weight_bits: tuple[Whole, Whole] | None = None
-    actual_activation_bits: tuple[Whole, Whole] | None = None
-    target: str | None = None
-    target_sparsity: Fraction | None = None
-    seed: Whole | None = None
-    threads: Whole | None = None
-
-
-class _DenseBytes(Struct):
-    safetensors: Count
-    gzip_state_dict: Count | None = None
-
-
-class _Dense(Struct):
-    accuracy: Fraction
-    bytes: _DenseBytes
-    macs: Count
-    nonzero_parameters: Count | None = None
-    scores: dict[str, Fraction] = {}
-    val_scores: dict[str, Fraction] = {}
-
-
-class _CompressedBytes(Struct):
-    artifact: Count
-    onnx: Count | None = None
-    gzip_state_dict: Count | None = None
-
-
-class _Compressed(Struct):
-    accuracy: Fraction
-    sparsity: Fraction
-    bytes: _CompressedBytes
-    macs: Count
-    parameters: Count | None = None
-    nonzero_parameters: Count | None = None
-    test_images: Whole | None = None
-    scores: dict[str, Fraction] = {}
-    val_scores: dict[str, Fraction] = {}
-    classes: dict[str, tuple[Whole, Whole]] = {}
-
-
-class _Spread(Struct):
-    median: NonNegative
-    p10: NonNegative
-    p90: NonNegative
-
-
-class _Timed(Struct):
-    latency_ms: _Spread
-
-
-class _Latency(Struct):
-    engine: str
-    batch_size: Count
-    dense: _Timed
-    compressed: _Timed
-    speedup_over_best_dense: _Spread
-    best_dense_engine: str | None = None
-
-
-class _Load(Struct, frozen=True):
-    load_seconds: NonNegative | None = None
-    peak_memory_bytes: NonNegative | None = None
-
-
-class _Timing(Struct):
-    stage_seconds: dict[str, NonNegative] = {}
-    latency: list[_Latency] = []
-    compressed: _Load = _Load()
-
-
-class _Machine(Struct, frozen=True):
-    processor: str | None = None
-
-
-class _Making(Struct, frozen=True):
-    machine: _Machine | None = None
-
-
-class _Provenance(Struct, frozen=True):
-    command: tuple[str, ...] = ()
-    machine: _Machine | None = None
-    stages: dict[str, _Making] = {}
-
-
-class _Layer(Struct, frozen=True):
-    weight_bits: Whole
-    activation_bits: Whole
-
-
-class _Quantization(Struct, frozen=True):
-    arithmetic: str | None = None
-    reduced_range: bool | None = None
-    layers: list[_Layer] = []
-
-
-class _FailureModes(Struct, frozen=True):
-    compressed: Failures | None = None
-
-
-class _Document(Struct):
-    run: _Run
-    dense: _Dense
-    compressed: _Compressed
-    timing: _Timing
-    pruning_history: tuple[Step, ...] = ()
-    quantization: _Quantization | None = None
-    failure_modes: _FailureModes | None = None
-    provenance: _Provenance = _Provenance()
-
-
 def read_measured(document: Any) -> Measured:
     """Return the numbers of a ``metrics.json`` document. Raises ValueError with a message of one line."""
     check_version(document, newest=SCHEMA_VERSION)
-    found = convert_record(document, _Document)
+    found = convert_record(document, MetricsDocument)
     run, dense, compressed, timing = found.run, found.dense, found.compressed, found.timing
     epochs = run.epochs or {}
     own = [num for stage, num in epochs.items() if stage != "dense" or "distil" not in epochs]
@@ -332,7 +181,7 @@ def read_measured(document: Any) -> Measured:
     )
 
 
-def _span(document: _Document, key: str) -> Span | None:
+def _span(document: MetricsDocument, key: str) -> Span | None:
     """Return the fewest and the most bits of the layers, for a record of an earlier version."""
     if document.quantization is None:
         asked: int | None = getattr(document.run, key)
@@ -341,14 +190,14 @@ def _span(document: _Document, key: str) -> Span | None:
     return (min(bits), max(bits)) if bits else None
 
 
-def _find_processor(made: _Provenance) -> str | None:
+def _find_processor(made: Provenance) -> str | None:
     """Return the processor of the measurement, which a reused stage may have made on another machine."""
     stage = made.stages.get("evaluate")
     machine = (stage and stage.machine) or made.machine
     return None if machine is None else machine.processor
 
 
-def _pick_latencies(entries: Sequence[_Latency], *, quantized: bool) -> tuple[Latency, ...]:
+def _pick_latencies(entries: Sequence[TimedEngine], *, quantized: bool) -> tuple[Latency, ...]:
     """Return the latencies of engines that do not imitate integers, with the fastest dense one at each batch size."""
     dense: dict[int, float] = {}
     for entry in entries:

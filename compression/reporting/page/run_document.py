@@ -6,14 +6,7 @@ from msgspec import Struct
 
 from compression.core.json_record import Count, Fraction, NonNegative, Whole, check_version, convert_record
 from compression.reporting.metrics import SCHEMA_VERSION
-
-
-class Spread(Struct, frozen=True):
-    """Median, 10th and 90th percentile."""
-
-    median: NonNegative
-    p10: NonNegative
-    p90: NonNegative
+from compression.reporting.metrics_schema import Spread
 
 
 class _Timed(Struct, frozen=True):

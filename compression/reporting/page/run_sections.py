@@ -8,9 +8,10 @@ from compression.core.file_names import ARTIFACT, ONNX
 from compression.core.sizes import format_size
 from compression.core.text import count_noun, percent
 from compression.reporting.engine_label import label_engine
+from compression.reporting.metrics_schema import Spread
 from compression.reporting.page.line_chart import Series, make_line_spec
 from compression.reporting.page.page_blocks import Block, Chart, Code, Details, Gallery, Section, Table, Text
-from compression.reporting.page.run_document import LatencyRow, Parity, RunDocument, Spread, StepRow
+from compression.reporting.page.run_document import LatencyRow, Parity, RunDocument, StepRow
 from compression.reporting.page.spread_chart import SpreadRow, make_spread_spec
 from compression.reporting.parity_text import describe_optimization, format_relative_error
 from compression.reporting.result_table import describe_left_out, format_ratio

@@ -10,7 +10,8 @@ from typing import Any
 from compression.core.class_scores import MONITORS
 from compression.core.errors import InputError
 from compression.core.file_names import RESULTS
-from compression.reporting.metrics_reader import Failures, Latency, Measured, Share, Span, WorstClass
+from compression.reporting.metrics_reader import Latency, Measured, Span
+from compression.reporting.metrics_schema import Failures, Share, WorstClass
 from compression.sweep.jobs import BROKEN, FINISHED
 from compression.sweep.report.dense_rows import DENSE
 from compression.sweep.report.job_table import AXIS
