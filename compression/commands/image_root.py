@@ -12,7 +12,7 @@ from compression.commands.labelled_images import LabelledImages, match_classes, 
 from compression.core.errors import InputError
 from compression.core.text import shorten
 from compression.data.base import Split
-from compression.data.image_folder import FileImages
+from compression.data.file_images import FileImages
 from compression.data.image_scan import decode_files
 from compression.data.listing import FolderListing, list_folder, refuse_faults
 

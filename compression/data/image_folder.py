@@ -16,8 +16,8 @@ from compression.core.errors import InputError
 from compression.core.preparation import COLOURS, Colour, Fit, Preparation
 from compression.data.augment import Augment
 from compression.data.base import Dataset, ImageData, Split
-from compression.data.decode import RGB_CENTRE, read_image
 from compression.data.equal_images import refuse_conflicts
+from compression.data.file_images import FileImages
 from compression.data.folder_division import Division
 from compression.data.folder_intake import inspect_folder
 from compression.data.hashing import FileHashes, hash_files
@@ -41,21 +41,6 @@ from compression.data.path_patterns import PathPatterns, check_group_pattern, ch
 
 # Images whose longer side is on average this many times the shorter one are padded by default.
 PADDED_ASPECT = 1.1
-
-
-class FileImages:
-    """Images decoded from their files at each access; ``source[i]`` is uint8 ``[C, image_size, image_size]``."""
-
-    def __init__(self, paths: list[str], *, image_size: int, preparation: Preparation = RGB_CENTRE) -> None:
-        self.paths = paths
-        self.image_size = image_size
-        self.preparation = preparation
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int, /) -> Tensor:
-        return read_image(self.paths[index], image_size=self.image_size, preparation=self.preparation)
 
 
 @dataclass(frozen=True)
