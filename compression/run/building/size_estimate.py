@@ -3,12 +3,10 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from torch import Tensor
 
 from compression.artifact import save_artifact
@@ -17,8 +15,8 @@ from compression.core.counting import count_parameters
 from compression.core.file_names import ARTIFACT
 from compression.core.seeding import make_generator
 from compression.quantization.network.integer_network import integer_state
-from compression.quantization.network.narrowing import Narrowing
-from compression.quantization.post_training import Calibration, quantized
+from compression.quantization.post_training import quantized
+from compression.run.building.configured_calibration import narrowing_for, one_batch_calibration
 from compression.run.building.configured_plan import plan_for
 from compression.run.building.network_files import build_network, describe_architecture
 from compression.run.context import Context, make_context
@@ -41,19 +39,12 @@ def estimate_bytes(context: Context) -> int:
     Grids of 8 bits span each channel's range, so trained weights cost nearly the same bytes as initial ones.
     """
     model = context.build_model(pretrained=False).eval()
-    size, channels, settings = context.data.image_size, context.data.channels, context.config.quantization
+    size, channels = context.data.image_size, context.data.channels
     plan = plan_for(context, model)
-    calibration = Calibration(
-        weights=partial(instantiate, settings.weights),
-        activations=partial(instantiate, settings.activations) if settings.activations else None,
-        num_batches=1,
-    )
     images = torch.randn((8, channels, size, size), generator=make_generator("estimate"))
     batches: list[tuple[Tensor, Tensor]] = [(images, torch.zeros(8, dtype=torch.long))]
-    made = quantized(model, plan, calibration, batches)
-    state = integer_state(
-        made.network, made.plan, Narrowing(scale_bits=settings.scale_bits, bias_bits=settings.bias_bits)
-    )
+    made = quantized(model, plan, one_batch_calibration(context), batches)
+    state = integer_state(made.network, made.plan, narrowing_for(context))
     network = build_network(context, state, compacted=False, plan=made.plan)
     with tempfile.TemporaryDirectory() as folder:
         return save_artifact(

@@ -1,18 +1,15 @@
 """The first check of a quantized network: it is rounded, trained, stored and exported once, before any training."""
 
-from functools import partial
-
 import torch
-from hydra.utils import instantiate
 from torch import Tensor, nn
 
 from compression.core.channels_last import to_channels_last_
 from compression.core.errors import InputError
 from compression.models.registry import is_own_family
 from compression.quantization.network.integer_network import integer_state
-from compression.quantization.network.narrowing import Narrowing
 from compression.quantization.plan import Plan
-from compression.quantization.post_training import Calibration, Repairs, calibrated, quantized
+from compression.quantization.post_training import Repairs, calibrated, quantized
+from compression.run.building.configured_calibration import narrowing_for, one_batch_calibration
 from compression.run.building.configured_plan import plan_for
 from compression.run.building.network_files import build_network
 from compression.run.check_memory import CheckMemory
@@ -62,11 +59,7 @@ def check_quantized_network(context: Context, model: nn.Module) -> None:
 def _quantize(context: Context, model: nn.Module, plan: Plan) -> tuple[nn.Module, Plan]:
     """Return the integer network of ``model`` and its plan, calibrated on one small batch."""
     settings = context.config.quantization
-    calibration = Calibration(
-        weights=partial(instantiate, settings.weights),
-        activations=partial(instantiate, settings.activations) if settings.activations else None,
-        num_batches=1,
-    )
+    calibration = one_batch_calibration(context)
     batches: list[tuple[Tensor, Tensor]] = [small_batch(context)]
     if settings.name == "qat":
         prepared = calibrated(model, plan, calibration, batches)
@@ -74,8 +67,8 @@ def _quantize(context: Context, model: nn.Module, plan: Plan) -> tuple[nn.Module
     else:
         repairs = Repairs(equalize=None if settings.equalize == "none" else settings.equalize)
         prepared, plan, *_ = quantized(model, plan, calibration, batches, repairs=repairs)
-    narrowing = Narrowing(scale_bits=settings.scale_bits, bias_bits=settings.bias_bits)
-    return build_network(context, integer_state(prepared, plan, narrowing), compacted=False, plan=plan), plan
+    state = integer_state(prepared, plan, narrowing_for(context))
+    return build_network(context, state, compacted=False, plan=plan), plan
 
 
 def _train(context: Context, prepared: nn.Module) -> None:

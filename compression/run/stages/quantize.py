@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
@@ -28,10 +27,10 @@ from compression.quantization.bits.bit_sensitivity import BitTable
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.network.fake_network import learn_steps_
 from compression.quantization.network.integer_network import integer_state
-from compression.quantization.network.narrowing import Narrowing
 from compression.quantization.plan import Bits, Plan, describe_arithmetic
-from compression.quantization.post_training import Calibrated, Calibration, Repairs, calibrated, quantized
+from compression.quantization.post_training import Calibrated, Repairs, calibrated, quantized
 from compression.quantization.repairs.adaround import AdaRound
+from compression.run.building.configured_calibration import calibration_for, narrowing_for
 from compression.run.building.configured_loss import shared_settings
 from compression.run.building.configured_plan import left_in_float, plan_for, reduced, reduces_range
 from compression.run.building.network_files import build_network, is_compacted, load_network, save_tensors
@@ -113,17 +112,15 @@ def _quantize(
     log.info("quantize  %s", describe_arithmetic(plan))
     rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
     if training:
-        prepared = calibrated(model, plan, _calibration(context), batches)
+        prepared = calibrated(model, plan, calibration_for(context), batches)
         fitted = _train(context, prepared, teacher, folder, arithmetic=describe_arithmetic(plan))
         prepared.load_state_dict(fitted.weights)
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
     else:
         generator = make_generator(derive_seed(context.config.seed, "quantize"))
-        made = quantized(model, plan, _calibration(context), batches, repairs=_repairs(context), generator=generator)
+        made = quantized(model, plan, calibration_for(context), batches, repairs=_repairs(context), generator=generator)
         prepared, plan, repaired = made.network, made.plan, _describe_repairs(made)
-    settings = context.config.quantization
-    narrowing = Narrowing(scale_bits=settings.scale_bits, bias_bits=settings.bias_bits)
-    state = integer_state(prepared, plan, narrowing)
+    state = integer_state(prepared, plan, narrowing_for(context))
     network = build_network(context, state, compacted=is_compacted(parent), plan=plan)
     save_tensors(state, folder / WEIGHTS)
     whole = count_layer_weights(model)
@@ -166,7 +163,7 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
     def measure_bits(bits: Mapping[str, int]) -> float:
         tried = reduced(context, _with_bits(plan, bits))
         batches = _measuring_batches(context)
-        return measure(quantized(model, tried, _calibration(context), batches).network)
+        return measure(quantized(model, tried, calibration_for(context), batches).network)
 
     assert settings.max_drop is not None, "no budget"
     baseline = measure(model)
@@ -181,17 +178,6 @@ def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:
 
 def _measuring_batches(context: Context) -> Iterable[tuple[Tensor, Tensor]]:
     return context.data.plain_train_batches(batch_size=context.config.quantization.calibration_batch_size)
-
-
-def _calibration(context: Context) -> Calibration:
-    settings = context.config.quantization
-    return Calibration(
-        weights=partial(instantiate, settings.weights),
-        activations=partial(instantiate, settings.activations) if settings.activations else None,
-        num_batches=settings.calibration_batches,
-        batch_norm_batches=settings.batch_norm_batches,
-        norm_batches=context.data.train_batches(),
-    )
 
 
 def _repairs(context: Context) -> Repairs:
