@@ -22,6 +22,7 @@ from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
 from study_c_table import make_study_c
 from study_d_table import make_study_d
 from study_tables import (
+    make_narrow,
     make_studies,
     make_study_a,
     make_study_b,
@@ -43,6 +44,7 @@ PAGES = (
     HERE / "studies" / "c" / "README.md",
     HERE / "studies" / "d" / "README.md",
     HERE / "studies" / "e" / "README.md",
+    HERE / "studies" / "narrow" / "README.md",
     HERE / "studies" / "small" / "README.md",
 )
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -261,6 +263,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "study c": make_study_c,
     "study d": make_study_d,
     "study e": make_study_e,
+    "narrow": make_narrow,
     "small files": make_small_files,
     "exponents": make_exponents,
 }

@@ -1,5 +1,6 @@
 """The tables of the known studies: what each reports, beside what was measured here."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from study_runs import (
 )
 
 NOT_RUN = "not run"
+# Bits of a float32 weight.
+FULL = 32
 STRATEGIES = {
     "oneshot_l1": "smallest weights, at once",
     "iterative_l1": "smallest weights, in steps",
@@ -108,6 +111,33 @@ def make_study_b() -> str:
         )
 
     return to_table(header, map(cells, in_order(read_runs("b"))), text=0)
+
+
+def make_narrow() -> str:
+    """Return a narrower dense network in 8 bits beside the pruned networks whose files have about as many bytes."""
+    [narrow] = read_runs("narrow")
+    pruned = [run for run in [*read_runs("b"), *read_runs("small")] if run["weight_bits"] < FULL]
+    near = sorted(pruned, key=lambda run: abs(math.log(_bytes(run) / _bytes(narrow))))[:3]
+    dense = near[0]["dense"]
+    header = ("network", "weight bits", "activation bits", "test, %", "lost", "file, KiB", "smaller", "million MACs")
+
+    def cells(run: Run) -> Sequence[str]:
+        accuracy = run["compressed"]["accuracy"]
+        return (
+            f"dense, width {run['width']:g}" if run is narrow else f"{100 * run['target_sparsity']:.0f} % pruned",
+            *(str(run[bits]) for bits in ("weight_bits", "activation_bits")),
+            percent(accuracy, 2),
+            lost(dense["accuracy"], accuracy),
+            f"{_bytes(run) / 1024:.0f}",
+            f"{dense['bytes']['safetensors'] / _bytes(run):.1f}x",
+            f"{run['compressed']['nonzero_macs'] / 1e6:.1f}",
+        )
+
+    return to_table(header, map(cells, sorted([narrow, *near], key=_bytes, reverse=True)))
+
+
+def _bytes(run: Run) -> int:
+    return int(run["compressed"]["bytes"]["artifact"])
 
 
 def summarize_small_file() -> Iterable[Line]:

@@ -379,3 +379,9 @@ def test_charts_are_found_at_any_depth():
 def test_half_a_surrogate_pair_does_not_stop_the_page():
     page = Page("kind", "broken \ud800 name", ["fine"], None, [])
     assert "fine" in render_page(page).decode()
+
+
+@pytest.mark.parametrize("damage", [{"compaction": ["x"]}, {"quantization": {"sparsity_before": "x"}}])
+def test_damaged_parts_of_a_record_are_named(damage):
+    with pytest.raises(InputError, match=next(iter(damage))):
+        read_run_document({**make_metrics(), **damage})

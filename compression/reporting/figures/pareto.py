@@ -19,6 +19,8 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _AXES_WIDTH, _AXES_HEIGHT = 10.2, 5.2, 0.75, 0.
 _DISC = 0.19
 _KIB, _MIB = 2**10, 2**20
 _FINE = (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
+# On a logarithmic axis.
+_LEAST = 1e-9
 _OTHERS = ("#009e73", "#cc79a7", "#e69f00")
 
 
@@ -121,6 +123,8 @@ def _set_limits(axes: Axes, points: Sequence[Point], dense: Sequence[tuple[float
         axes.set_xlim(low - margin, high + margin)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
     else:
+        # A clock may have measured 0.
+        low, high = max(low, _LEAST), max(high, _LEAST)
         low, high = (low / 1.15, high * 1.15) if high < 1.5 * low else (low / 1.25, high * 1.35)
         axes.set_xscale("log")
         axes.set_xlim(low, high)
@@ -246,7 +250,7 @@ def _place(axes: Axes, point: Point) -> tuple[float, float]:
     """Return the position of a point within the axes, in inches."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     scale = math.log if axes.get_xscale() == "log" else float
-    x = (scale(point.x) - scale(left)) / (scale(right) - scale(left))
+    x = (scale(max(point.x, left)) - scale(left)) / (scale(right) - scale(left))
     return x * _AXES_WIDTH, (max(point.y, low) - low) / (high - low) * _AXES_HEIGHT
 
 

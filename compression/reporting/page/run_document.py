@@ -89,7 +89,12 @@ class _Quantization(Struct, frozen=True):
     arithmetic: str = ""
     method: str = ""
     left_in_float: list[str] = []
+    sparsity_before: Fraction | None = None
     parity: Parity | None = None
+
+
+class _Compaction(Struct, frozen=True):
+    compacted: bool = False
 
 
 class _Provenance(Struct, frozen=True):
@@ -110,6 +115,7 @@ class RunDocument(Struct, frozen=True):
     timing: _Timing = _Timing()
     pruning_history: list[StepRow] = []
     quantization: _Quantization | None = None
+    compaction: _Compaction | None = None
     warnings: tuple[str, ...] = ()
     provenance: _Provenance = _Provenance()
 

@@ -24,7 +24,8 @@ class Expectation:
 def measure(one: Configuration) -> dict[str, float]:
     """Return the measures of a configuration: score, drop (points), bytes, and latency (milliseconds) if known."""
     found = {"score": one.score.mean, "drop": one.drop, "bytes": float(one.measured.bytes)}
-    return found if one.milliseconds is None else {**found, "latency": one.milliseconds}
+    # A clock may have measured 0, from which no ratio follows.
+    return {**found, "latency": one.milliseconds} if one.milliseconds else found
 
 
 def expect(

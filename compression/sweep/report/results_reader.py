@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -160,7 +161,12 @@ def _read_latencies(row: Mapping[str, str]) -> list[Latency]:
 
 
 def _number(row: Mapping[str, str], key: str) -> float | None:
-    return float(row[key]) if row.get(key) else None
+    if not row.get(key):
+        return None
+    found = float(row[key])
+    if not math.isfinite(found):
+        raise ValueError(f"{key}={row[key]:.40}: must be a finite number")
+    return found
 
 
 def _count(row: Mapping[str, str], key: str) -> int | None:

@@ -81,3 +81,11 @@ def test_bytes_have_marks_with_units_at_any_span(low, high):
     marks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert 2 <= len(marks) <= 10
     assert all(mark.endswith(("KiB", "MiB")) for mark in marks)
+
+
+def test_a_time_of_zero_is_drawn():
+    made = [Point(x=x, y=90.0, label=f"{x}", group="grid", note="best") for x in (0.0, 0.5)]
+    axis = Axis("latency, log scale", "milliseconds")
+    figure = draw_pareto(made, front=[0], dense=[(1.0, 91.0)], axis=axis, accuracy="accuracy, %", title="title")
+    FigureCanvasAgg(figure).draw()
+    assert figure.axes[0].get_xlim()[0] > 0

@@ -1,5 +1,6 @@
 """A sweep read from its table: the same ranking as from its jobs."""
 
+import csv
 import shutil
 
 import pytest
@@ -58,3 +59,16 @@ def test_another_table_is_refused_in_one_line(tmp_path, text):
     with pytest.raises(InputError) as raised:
         read_results(tmp_path)
     assert "results.csv" in str(raised.value)
+
+
+def test_a_value_that_is_no_number_is_refused_in_one_line(folder, metrics, tmp_path):
+    folder.add("a", {"sparsity": 0.5}, metrics=metrics(val=0.97))
+    aggregate(folder.path)
+    with (folder.path / "results.csv").open(newline="") as stream:
+        row = next(csv.DictReader(stream))
+    with (tmp_path / "results.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(row))
+        writer.writeheader()
+        writer.writerow(row | {"val_accuracy": "nan"})
+    with pytest.raises(InputError, match="val_accuracy=nan: must be a finite number"):
+        read_results(tmp_path)
