@@ -19,7 +19,8 @@ def collect_logits(
     seen: list[Tensor] = []
     for images, labels in batches:
         for name, model in models.items():
-            logits[name].append(model(images).float().cpu())
+            # A network may overwrite its input, which the next one reads.
+            logits[name].append(model(images.clone()).float().cpu())
         seen.append(labels.cpu())
     return {name: torch.cat(parts) for name, parts in logits.items()}, torch.cat(seen)
 

@@ -13,13 +13,14 @@ from torch.nn.modules.dropout import _DropoutNd
 from compression.core.errors import InputError
 
 # Operations of evaluation mode whose output is their input itself.
-_PASSES = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "contiguous"}
+_PASSES = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"}
 _PASSES |= {"stochastic_depth"}
-# Operations whose output shares the memory of their input.
-_VIEWS = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "expand", "detach"}
-_VIEWS |= {"narrow", "select", "chunk", "split", "unbind", "movedim", "swapaxes", "getitem"}
-# Of these, the ones that return several tensors.
-_PARTS = {"chunk", "split", "unbind"}
+# Operations whose output shares the memory of their input, or may share it.
+_WHOLE = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "expand", "detach"}
+_WHOLE |= {"movedim", "swapaxes", "contiguous"}
+# Of a part of it, and those that return several parts.
+_CUTS = {"chunk", "split", "unbind"}
+_PARTS = {"narrow", "select", "getitem", *_CUTS}
 
 
 def replace_in_place_(traced: fx.GraphModule) -> None:
@@ -34,8 +35,11 @@ def replace_in_place_(traced: fx.GraphModule) -> None:
     def is_pass(node: fx.Node) -> bool:
         return _is_one_of(traced, node, _PASSES, (nn.Identity, _DropoutNd))
 
+    def is_whole(node: fx.Node) -> bool:
+        return is_pass(node) or _is_one_of(traced, node, _WHOLE, (nn.Flatten, nn.Unflatten))
+
     def is_view(node: fx.Node) -> bool:
-        return is_pass(node) or _is_one_of(traced, node, _VIEWS, (nn.Flatten, nn.Unflatten))
+        return is_whole(node) or _is_one_of(traced, node, _PARTS, ())
 
     for node in traced.graph.nodes:
         if not _overwrites(traced, node):
@@ -44,7 +48,10 @@ def replace_in_place_(traced: fx.GraphModule) -> None:
         if isinstance(source, fx.Node):
             earlier = {one for one in order if order[one] < order[node]}
             same = set(_list_names(source, is_pass, among=earlier))
-            views = (*_list_bases(source, is_view), *_list_results(same, is_view, among=earlier))
+            bases = [*_list_bases(source, is_view)]
+            # Parts of a base may lie beside the one that is overwritten.
+            beside = _list_results(bases, is_whole, among=earlier)
+            views = (*bases, *beside, *_list_results(same, is_view, among=earlier))
             _check_views(views, node, same, order)
             for name in same:
                 for reader in [reader for reader in name.users if order[reader] > order[node]]:
@@ -89,7 +96,7 @@ def _check_views(views: Iterable[fx.Node], node: fx.Node, same: set[fx.Node], or
     """Refuse a graph that reads one of ``views`` after ``node`` has overwritten a part of its memory."""
     for view in views:
         later = [reader for reader in view.users if order[reader] > order[node]]
-        if view not in same and _name(view) not in _PARTS and later:
+        if view not in same and _name(view) not in _CUTS and later:
             raise InputError(
                 f"{node.name} overwrites a tensor in place, and {later[0].name} reads another view of it afterwards; "
                 "compute it anew (inplace=False)"

@@ -28,7 +28,8 @@ class EagerRuntime:
 
         def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                batch = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
+                # A copy, because a network may overwrite its input.
+                batch = torch.from_numpy(images).clone(memory_format=torch.channels_last)
                 logits: NDArray[np.float32] = model(batch).numpy()
                 return logits
 

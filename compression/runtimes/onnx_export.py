@@ -16,6 +16,7 @@ from onnxscript import opset18 as op
 from torch import fx, nn
 
 from compression.core import quantize_ops  # noqa: F401 - registers the operators
+from compression.core.adapted_network import find_logits
 from compression.core.errors import InputError
 from compression.core.preparation import Preparation
 from compression.core.tracing import trace
@@ -45,7 +46,7 @@ def export_onnx(
     """
     # With channels_last, global pooling would be exported as a mean and a permutation of its result.
     exported = copy.deepcopy(model).cpu().eval().to(memory_format=torch.contiguous_format)
-    _write_to_new_tensors(exported)
+    _write_to_new_tensors_(exported, torch.Size((2, len(mean), image_size, image_size)))
     # Two images, because torch.export would treat a batch size of one as a constant.
     images = torch.zeros(2, len(mean), image_size, image_size)
     try:
@@ -91,11 +92,26 @@ def _export(model: nn.Module, images: torch.Tensor) -> Any:
         )
 
 
-def _write_to_new_tensors(model: nn.Module) -> None:
-    """Let activations write to new tensors. The result is the same, and the exporter then needs half the time."""
-    for module in model.modules():
-        if type(module).__module__.startswith("torch.nn.") and getattr(module, "inplace", False) is True:
-            module.inplace = False  # type: ignore[assignment]
+@torch.no_grad()
+def _write_to_new_tensors_(model: nn.Module, shape: torch.Size) -> None:
+    """Let activations write to new tensors, with which the exporter needs half the time.
+
+    A network may read what an activation has overwritten. If images of ``shape`` show that, nothing changes.
+    """
+    found = [
+        module
+        for module in model.modules()
+        if type(module).__module__.startswith("torch.nn.") and getattr(module, "inplace", False) is True
+    ]
+    if not found:
+        return
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    expected = find_logits(model(images.clone()))
+    for module in found:
+        module.inplace = False  # type: ignore[assignment]
+    if not torch.allclose(find_logits(model(images)), expected, equal_nan=True):
+        for module in found:
+            module.inplace = True  # type: ignore[assignment]
 
 
 def _translations() -> dict[Any, Any]:

@@ -58,3 +58,12 @@ def test_logits_of_several_models_are_collected_in_one_pass():
 def test_hits_of_logits_are_those_of_the_model():
     hits, totals = count_hits_of(one_hot(0, 1, 1, 2, 0), torch.tensor([0, 1, 2, 2, 1]), 4)
     assert (hits.tolist(), totals.tolist()) == ([1, 1, 1, 0], [1, 2, 2, 0])
+
+
+def test_a_network_that_overwrites_its_input_changes_it_for_no_other():
+    def overwrite(images):
+        return images.mul_(-1)
+
+    batches = [(one_hot(0, 1), torch.tensor([0, 1]))]
+    logits, _ = collect_logits({"first": overwrite, "second": overwrite}, batches)
+    assert torch.equal(logits["first"], logits["second"])

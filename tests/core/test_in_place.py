@@ -51,7 +51,7 @@ def nothing_else_changes(x: Tensor) -> Tensor:
 
 def a_pass_is_the_same_tensor(x: Tensor) -> Tensor:
     y = x * 2
-    same = F.dropout(y, training=False).contiguous()
+    same = F.dropout(F.dropout(y, training=False), training=False)
     torch.relu_(same)
     return y + same
 
@@ -150,7 +150,23 @@ def whole_is_read_later(x: Tensor) -> Tensor:
     return y + 1
 
 
-@pytest.mark.parametrize("function", [base_is_read_later, view_is_read_later, whole_is_read_later])
+def sibling_is_read_later(x: Tensor) -> Tensor:
+    y = x * 2
+    flat, rows = y.flatten(1), y.flatten(2)
+    flat.relu_()
+    return rows + 1
+
+
+def copy_or_not_is_read_later(x: Tensor) -> Tensor:
+    turned = (x * 2).permute(0, 2, 3, 1)
+    turned.contiguous().relu_()
+    return turned + 1
+
+
+VIEWS = (base_is_read_later, view_is_read_later, whole_is_read_later, sibling_is_read_later, copy_or_not_is_read_later)
+
+
+@pytest.mark.parametrize("function", VIEWS)
 def test_an_overwritten_view_of_a_tensor_that_is_read_later_is_refused(function: Callable[[Tensor], Tensor]) -> None:
     with pytest.raises(InputError, match=r"relu_ overwrites a tensor in place, and add\w* reads another view"):
         trace(Calls(function))

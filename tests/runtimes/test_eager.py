@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 import torch
+from torch import nn
 
 from compression.runtimes.eager import EagerRuntime
 
@@ -27,3 +29,16 @@ def test_eager_sets_the_threads(network):
     EagerRuntime().load(network, threads=1)
     assert torch.get_num_threads() == 1
     torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_may_overwrite_its_input(channels):
+    class Overwrites(nn.Module):
+        def forward(self, images):
+            return images.sub_(0.5).mean((2, 3))
+
+    images = np.random.default_rng(0).normal(size=(2, channels, 4, 4)).astype(np.float32)
+    predict = EagerRuntime().load(Overwrites(), threads=1)
+    before = images.copy()
+    assert np.array_equal(predict(images), predict(images))
+    assert np.array_equal(images, before)

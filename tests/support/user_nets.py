@@ -348,3 +348,39 @@ class NegativeScale(_Base):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images).flatten(1) * self.scale)
+
+
+class ForcedDivisor(_Base):
+    """Averages with a divisor of its own, which torch's ONNX exporter drops."""
+
+    def features(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.norm1(self.conv1(images)))
+        return self.pool(nn.functional.avg_pool2d(torch.relu(self.conv2(x)), 2, 1, 1, divisor_override=1))
+
+
+class OverwritesInput(_Base):
+    """Normalizes its input in place."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.sub_(0.5).div_(0.25))
+
+
+class FiveAxes(_Base):
+    """Averages two of five axes, which looks like the mean over height and width of four."""
+
+    def features(self, images: Tensor) -> Tensor:
+        x = super().features(images)
+        means = x.unsqueeze(1).mean((2, 3), keepdim=True)
+        return x + means.flatten(1).amax(1)[:, None, None, None]
+
+
+class PreActivation(_Base):
+    """Adds what an activation in place has overwritten."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__(num_classes=num_classes)
+        self.act, self.conv3 = nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, padding=1)
+
+    def features(self, images: Tensor) -> Tensor:
+        x = self.norm1(self.conv1(images))
+        return self.pool(torch.relu(self.conv2(self.conv3(self.act(x)) + x)))

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from compression.core.adapted_network import find_logits
 from compression.core.channels_last import to_channels_last_
 from compression.core.errors import InputError
+from compression.core.tracing import copy_network, trace
 from compression.models.registry import is_own_family
 from compression.quantization.network.integer_network import integer_state
 from compression.quantization.plan import Plan
@@ -14,7 +16,7 @@ from compression.run.building.configured_plan import plan_for
 from compression.run.building.network_files import build_network
 from compression.run.check_memory import CheckMemory
 from compression.run.checks.check_engines import check_engines
-from compression.run.checks.check_files import check_files
+from compression.run.checks.check_files import agree, check_files
 from compression.run.checks.check_network import reaches
 from compression.run.checks.network_errors import as_input_error, check_logits, small_batch
 from compression.run.context import Context
@@ -45,6 +47,7 @@ def check_quantized_network(context: Context, model: nn.Module) -> None:
         return
     plan = plan_for(context, model)
     with as_input_error(context, f"cannot run in {config.weight_bits} bits", advice=_ADVICE):
+        _check_trace(context, model)
         network, plan = _quantize(context, model, plan)
         with torch.no_grad():
             check_logits(context, network.eval()(small_batch(context)[0]))
@@ -54,6 +57,15 @@ def check_quantized_network(context: Context, model: nn.Module) -> None:
             size, channels = context.data.image_size, context.data.channels
             check_engines(config.runtime.engines, network, image_size=size, channels=channels)
     memory.remember({"plan": plan.to_json()})
+
+
+@torch.no_grad()
+def _check_trace(context: Context, model: nn.Module) -> None:
+    """Raise ``InputError`` unless the graph that is rounded computes what ``model`` computes."""
+    images, _ = small_batch(context)
+    expected = find_logits(copy_network(model).eval()(images.clone()))
+    if not agree(trace(model)(images.clone()), expected):
+        raise InputError("torch.fx follows another function than its forward computes")
 
 
 def _quantize(context: Context, model: nn.Module, plan: Plan) -> tuple[nn.Module, Plan]:

@@ -20,7 +20,13 @@ def context(tmp_path, monkeypatch):
     return make
 
 
-@pytest.mark.parametrize("name", ["Views", "TiedWeights", "TwoNames", "TupleOutput", "RandomConstant"])
+UNUSUAL = (
+    *("Views", "TiedWeights", "TwoNames", "TupleOutput", "RandomConstant"),
+    *("PreActivation", "OverwritesInput"),
+)
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
 def test_files_of_these_networks_can_be_written_and_read(context, name):
     made = context(name)
     check_files(made, made.build_model().eval())
@@ -50,3 +56,9 @@ def test_a_tensor_of_an_unknown_type_is_refused(context):
     model.register_buffer("phase", torch.zeros(2, dtype=torch.complex64))
     with pytest.raises(InputError, match=r"Views cannot be read again from model\.cmp: "):
         check_files(made, nn.Sequential(model))
+
+
+def test_an_operation_that_the_exporter_mistakes_is_refused(context):
+    made = context("ForcedDivisor", "strategy=oneshot_l1")
+    with pytest.raises(InputError, match="ForcedDivisor cannot be exported to ONNX: its ONNX file computes other"):
+        check_files(made, made.build_model().eval())

@@ -47,3 +47,8 @@ def test_what_passed_is_remembered_for_all_settings_that_round_alike(tmp_path, m
 def test_nothing_is_rounded_for_a_run_that_stops_earlier(tmp_path, monkeypatch):
     monkeypatch.setattr(checked, "integer_state", None)
     check_command(tmp_path, *network("Views"), "bits=8", "until=dense")
+
+
+def test_a_graph_of_another_function_is_refused(tmp_path):
+    found = refusal(tmp_path, *network("FiveAxes"), "bits=8", "until=quantize")
+    assert "FiveAxes cannot run in 8 bits: torch.fx follows another function than its forward computes" in found

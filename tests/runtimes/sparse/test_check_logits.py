@@ -42,3 +42,22 @@ def test_a_wrong_handler_is_found_at_the_first_images(monkeypatch: pytest.Monkey
     for _ in range(2):
         with pytest.raises(InputError, match="no correct kernel"):
             predict(images)
+
+
+def test_logits_that_cancel_may_differ_by_rounding() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 1, bias=False))
+    nn.init.constant_(network[1].weight, 1.0)  # type: ignore[arg-type]
+    images = np.zeros((1, 3, 2, 2), dtype=np.float32)
+    check_logits(network, images, np.full((1, 1), 1e-9, dtype=np.float32))
+    with pytest.raises(InputError):
+        check_logits(network, images, np.full((1, 1), 1e-3, dtype=np.float32))
+
+
+def test_a_network_may_overwrite_its_input() -> None:
+    class Overwrites(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mul_(-1).mean((2, 3))
+
+    images = np.ones((2, 3, 4, 4), dtype=np.float32)
+    check_logits(Overwrites(), images, -np.ones((2, 3), dtype=np.float32))
+    assert (images == 1).all()

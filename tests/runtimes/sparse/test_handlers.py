@@ -46,6 +46,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "overwritten by a limit": lambda x: (lambda y: (F.relu(y, inplace=True), y + 1)[1])(x * 2),
     "dropout of evaluation": lambda x: F.dropout(x, 0.5, training=False),
     "concatenation": lambda x: torch.cat([x, F.relu(x), x], dim=1),
+    "concatenation by its other name": lambda x: torch.concat([x, F.relu(x)], 1),
     "parts": lambda x: (lambda parts: torch.cat([parts[1], parts[0] * parts[2]], dim=1))(x.chunk(3, dim=1)),
     "flatten and back": lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1).view(-1, 6, 1, 1) + x,
 }
@@ -81,6 +82,7 @@ def test_a_function_gives_what_pytorch_gives(name: str) -> None:
         (lambda x: torch.div(x, 0.5, rounding_mode="floor"), "div with rounding_mode"),
         (lambda x: torch.topk(x, 3, dim=1)[0], "getitem of topk"),
         (lambda x: torch.max(x, 1, keepdim=True)[0], "getitem of max"),
+        (lambda x: F.pad(F.adaptive_avg_pool2d(x, 1), (1, -1)), "pad whose weights meet only padding"),
         (lambda x: F.dropout(x, 0.5), "dropout with training=True"),
         (lambda x: torch.add(x, x, alpha=2), "add with alpha"),
         (lambda x: torch.sigmoid(x).round().to(torch.int32), "round"),

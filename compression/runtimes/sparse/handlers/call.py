@@ -26,6 +26,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "hardtanh": ("input", "min_val", "max_val"),
     "leaky_relu": ("input", "negative_slope"),
     "cat": ("tensors", "dim"),
+    "concat": ("tensors", "dim"),
     "pad": ("input", "pad", "mode", "value"),
     "getitem": ("input", "index"),
     "add": ("input", "other"),

@@ -62,7 +62,7 @@ _HANDLERS: dict[Any, Handler] = _register(
     {
         layers.convolution: (nn.Conv2d, F.conv2d, torch.conv2d),
         layers.linear: (nn.Linear, F.linear),
-        layers.batch_norm_function: (F.batch_norm, torch.batch_norm),
+        layers.batch_norm_function: (F.batch_norm,),
         activations.limits(low=0.0): (nn.ReLU, F.relu, torch.relu, "relu"),
         activations.limits(low=0.0, high=6.0): (nn.ReLU6, F.relu6),
         activations.clamp: (

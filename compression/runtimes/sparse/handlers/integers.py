@@ -11,6 +11,7 @@ from torch import Tensor
 
 from compression.core.selection import HoldsIntegers, RoundsActivations
 from compression.runtimes.sparse.handlers.call import Call, Handler
+from compression.runtimes.sparse.handlers.layers import check_reach
 from compression.runtimes.sparse.program import Convolution, Integers, Map, Rescale, Unary, Window
 
 # Sums of integers below this bound are exact in float32.
@@ -115,6 +116,7 @@ def _convolve(call: Call, weight: NDArray[np.float64], bias: NDArray[np.float64]
             dilation=product.dilation,
         )
         target = Map(rows, *call.target().shape[1:])
+        check_reach(call, source, target, window)
     return call.add(
         Convolution(source=source, target=target, weight=weight, bias=bias, window=window, groups=product.groups)
     )

@@ -29,8 +29,7 @@ def convolution(call: Call) -> Map:
         padding = 0
     window = Window(kernel=kernel, stride=pair(call.given("stride", 1)), padding=pair(padding), dilation=dilation)
     source, target = call.pixels(), call.target()
-    if any((places == OUTSIDE).all() for places in reach_window(source, target, window)):
-        raise call.refuse("whose weights meet only padding")
+    check_reach(call, source, target, window)
     return call.add(
         Convolution(
             source=source,
@@ -41,6 +40,12 @@ def convolution(call: Call) -> Map:
             groups=int(groups),
         )
     )
+
+
+def check_reach(call: Call, source: Map, target: Map, window: Window) -> None:
+    """Raise InputError for a window that never meets a pixel of ``source``."""
+    if any((places == OUTSIDE).all() for places in reach_window(source, target, window)):
+        raise call.refuse("whose weights meet only padding")
 
 
 def linear(call: Call) -> Map:

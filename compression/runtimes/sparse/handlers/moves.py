@@ -5,6 +5,7 @@ import torch
 from torch import fx
 
 from compression.runtimes.sparse.handlers.call import Call
+from compression.runtimes.sparse.handlers.layers import check_reach
 from compression.runtimes.sparse.program import Convolution, Copy, Map, Window
 
 # What cuts a map into parts.
@@ -74,6 +75,7 @@ def pad(call: Call) -> Map:
     source = call.pixels()
     weight, bias = np.ones((source.channels, 1, 1, 1)), np.zeros(source.channels)
     window = Window(kernel=(1, 1), padding=(int(top), int(left)))
+    check_reach(call, source, call.target(), window)
     return call.add(
         Convolution(
             source=source, target=call.target(), weight=weight, bias=bias, window=window, groups=source.channels

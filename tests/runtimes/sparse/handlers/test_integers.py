@@ -170,3 +170,13 @@ def test_dynamic_quantization_is_refused(images: Tensor) -> None:
         InputError, match=r"DynamicLayer with scales from the batch \(dynamic quantization\) .layer stem_0"
     ):
         SparseRuntime().load(network, threads=1)
+
+
+def test_integer_weights_that_meet_only_padding_are_refused() -> None:
+    torch.manual_seed(0)
+    convolutions = (nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 1, stride=2, padding=1))
+    model = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(32, 2)).eval()
+    pixels = torch.randn(8, 3, 3, 3)
+    network = to_integers(model, rounding(model, plan_of(model), [(pixels, None)]), plan_of(model))
+    with pytest.raises(InputError, match="meet only padding"):
+        SparseRuntime().load(network, threads=1)(pixels.numpy())
