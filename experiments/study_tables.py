@@ -116,10 +116,12 @@ def make_study_b() -> str:
 def make_narrow() -> str:
     """Return a narrower dense network in 8 bits beside the pruned networks whose files have about as many bytes."""
     [narrow] = read_runs("narrow")
-    pruned = [run for run in [*read_runs("b"), *read_runs("small")] if run["weight_bits"] < FULL]
-    near = sorted(pruned, key=lambda run: abs(math.log(_bytes(run) / _bytes(narrow))))[:3]
+    # A run may be in both records.
+    pruned = {run["run"]: run for run in [*read_runs("b"), *read_runs("small")] if run["weight_bits"] < FULL}
+    near = sorted(pruned.values(), key=lambda run: abs(math.log(_bytes(run) / _bytes(narrow))))[:3]
     dense = near[0]["dense"]
     header = ("network", "weight bits", "activation bits", "test, %", "lost", "file, KiB", "smaller", "million MACs")
+    header = (*header, "one image, ms", "64")
 
     def cells(run: Run) -> Sequence[str]:
         accuracy = run["compressed"]["accuracy"]
@@ -131,6 +133,7 @@ def make_narrow() -> str:
             f"{_bytes(run) / 1024:.0f}",
             f"{dense['bytes']['safetensors'] / _bytes(run):.1f}x",
             f"{run['compressed']['nonzero_macs'] / 1e6:.1f}",
+            *(f"{fastest(run, 'compressed', batch_size=batch_size):.2f}" for batch_size in (1, 64)),
         )
 
     return to_table(header, map(cells, sorted([narrow, *near], key=_bytes, reverse=True)))
