@@ -32,7 +32,7 @@ class CostPoint:
     """A configuration: its cost ``x``, its accuracy ``y`` in percent with half its 95 % interval, and its group.
 
     ``facts`` are shown beside its name when the reader points at it. ``notes`` are written beside the point, each on a
-    line of its own.
+    separate line.
     """
 
     id: int
