@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from compression.core.errors import InputError
 from compression.runtimes.engines import check_engine
+from compression.runtimes.openvino_limits import move_limits_
 from compression.runtimes.runtime import Predictor, check_onnx_file
 
 # So many compiled networks are kept, each for one batch size and with its own copy of the weights.
@@ -93,7 +94,7 @@ def read_model(source: Path | str) -> Any:
         proto = onnx.load(source)
         onnx.checker.check_model(proto)
         _check_opset(proto)
-        return _core().read_model(source)
+        return _core().read_model(proto.SerializeToString() if move_limits_(proto.graph) else source)
     except (DecodeError, onnx.checker.ValidationError, RuntimeError) as error:
         raise _unreadable(source, error) from error
 
