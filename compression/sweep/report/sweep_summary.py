@@ -69,7 +69,7 @@ def _configuration_to_json(ranking: Ranking, one: Configuration) -> dict[str, An
         "seeds_planned": one.num_planned,
         f"val_{ranking.monitor}": _sample_to_json(one.val),
         ranking.monitor: _sample_to_json(one.test),
-        "drop_points": one.test_drop,
+        "score_drop_points": one.test_drop,
         "arithmetic": list(one.actual),
         "sparsity": one.measured.sparsity,
         "bytes": one.measured.bytes,

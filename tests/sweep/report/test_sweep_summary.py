@@ -24,3 +24,16 @@ def test_latencies_are_those_of_the_fastest_engine_by_name(folder, metrics):
     }
     assert "| 0.2 | sparse |" in report
     assert "0.2 ms (sparse)" in render_result(result, width=300)
+
+
+def test_a_loss_is_named_after_what_is_lost(folder, metrics):
+    found = metrics(accuracy=0.9, dense=0.98)
+    for part, score in (("dense", 0.95), ("compressed", 0.85)):
+        scores = {"accuracy": found[part]["accuracy"], "balanced_accuracy": score, "macro_f1": 0.5}
+        found[part] |= {"scores": scores, "val_scores": scores}
+    found["run"]["monitor"] = "balanced_accuracy"
+    folder.add("a", {"sparsity": 0.5}, metrics=found)
+    aggregate(folder.path)
+    document = json.loads((folder.path / "results.json").read_text())
+    assert document["jobs"][0]["drop_points"] == pytest.approx(8)
+    assert document["leaderboard"][0]["score_drop_points"] == pytest.approx(10)
