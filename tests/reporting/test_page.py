@@ -19,7 +19,7 @@ from compression.reporting.page.failure_document import read_failure_document
 from compression.reporting.page.failure_page import make_failure_page
 from compression.reporting.page.failure_sections import format_p_value
 from compression.reporting.page.line_chart import Series, make_line_spec
-from compression.reporting.page.page_blocks import Cell, Chart, Details, Gallery, Page, Section, Table, Text
+from compression.reporting.page.page_blocks import Cell, Chart, Details, Gallery, Page, Picture, Section, Table, Text
 from compression.reporting.page.rendering import render_page
 from compression.reporting.page.run_document import read_run_document
 from compression.reporting.page.run_page import RunRecords, make_run_page
@@ -385,3 +385,9 @@ def test_half_a_surrogate_pair_does_not_stop_the_page():
 def test_damaged_parts_of_a_record_are_named(damage):
     with pytest.raises(InputError, match=next(iter(damage))):
         read_run_document({**make_metrics(), **damage})
+
+
+def test_a_broad_picture_has_the_whole_width():
+    pictures = [Picture(f"{width}", "d", "data:,", width, 10) for width in (580, 1285)]
+    html = render_page(Page("kind", "title", [], None, [Section("a", "A", [Gallery(pictures)])])).decode()
+    assert [attrs.get("class") for tag, attrs in Elements(html).tags if tag == "figure"] == [None, "broad"]

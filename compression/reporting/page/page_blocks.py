@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+# CSS pixels of a picture that is shown over the whole width of the page.
+_BROAD = 900
+
 
 @dataclass(frozen=True)
 class Text:
@@ -79,6 +82,11 @@ class Picture:
     width: int
     height: int
     kind: ClassVar[str] = "picture"
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether its texts cannot be read if it has only half the page."""
+        return self.width > _BROAD
 
 
 @dataclass(frozen=True)
