@@ -22,7 +22,7 @@ from compression.reporting.figures.sensitivity_curves import (
     draw_sensitivity_lines,
     most_sensitive,
 )
-from compression.reporting.figures.style import AFTER, BEFORE, percent, shorten, spread_out
+from compression.reporting.figures.style import AFTER, BEFORE, cut_middle, percent, shorten, spread_out
 from compression.reporting.figures.weight_histograms import draw_weight_histograms
 
 DROPS = {0.5: 0.01, 0.9: 0.2, 0.95: 0.4}
@@ -411,6 +411,14 @@ def test_shorten():
     assert shorten("features.0.0.weight") == "features.0.0"
     assert shorten("weight") == "weight"
     assert shorten("a.long.name.of.a.layer.weight", limit=8) == "…a.layer"
+
+
+def test_long_labels_differ_at_either_end():
+    labels = [f"sparsity {number}, /data/my images, v={root} <old>" for number in (5, 9) for root in (1, 2)]
+    cut = [cut_middle(label, limit=24) for label in labels]
+    assert max(map(len, cut)) <= 24
+    assert len(set(cut)) == 4
+    assert cut_middle("short") == "short"
 
 
 def test_labels_are_spread_out():

@@ -15,9 +15,9 @@ from compression.reporting.figures.style import (
     SMALL,
     TEXT,
     TITLE,
+    cut_middle,
     draw_nothing,
     remove_frame,
-    shorten,
     spread_out,
 )
 
@@ -93,7 +93,7 @@ def _name_ends(axes: Axes, courses: Sequence[Course], norm: Normalize) -> None:
     for course, value, height in zip(courses, last, heights, strict=True):
         colour = ACCENT if course.baseline else _SPARSITY(norm(100 * course.sparsity[-1]))
         axes.annotate(
-            f"{shorten(course.label)}: {value:.1f}",
+            f"{cut_middle(course.label)}: {value:.1f}",
             (course.steps[-1], value),
             xytext=(1.03, height),
             textcoords=axes.get_yaxis_transform(),

@@ -7,6 +7,8 @@ from typing import TypeVar
 from matplotlib import font_manager
 from matplotlib.textpath import TextToPath
 
+from compression.reporting.figures.style import cut_middle
+
 MAX_CLASSES = 20
 
 _T = TypeVar("_T")
@@ -19,10 +21,7 @@ def label_class(name: str, *, limit: int = 20) -> str:
     lacks become question marks; a dollar sign does not start a formula.
     """
     name = "".join(char if _has_glyph(char) else "?" for char in " ".join(name.split()))
-    if len(name) > limit:
-        end = max(limit - 1, 1) // 2
-        name = f"{name[: max(limit - 1 - end, 1)].rstrip()}…{name[len(name) - end :].lstrip()}"
-    return name.replace("$", r"\$")
+    return cut_middle(name, limit=limit).replace("$", r"\$")
 
 
 def fit_label(name: str, *, width: float, size: float, before: str = "", after: str = "") -> str:

@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from compression.reporting.figures.style import HALO, SMALL, TEXT, TITLE, draw_nothing, shorten, spread_out
+from compression.reporting.figures.style import HALO, SMALL, TEXT, TITLE, cut_middle, draw_nothing, spread_out
 
 MAX_TICKS = 12
 # The label of a setting that a configuration did not set.
@@ -94,7 +94,7 @@ def place_values(coordinate: Coordinate) -> tuple[np.ndarray, list[tuple[float, 
         # At equal distances, close values such as 0.9 and 0.95 do not overlap.
         distinct = sorted(set(known)) if numeric else sorted({str(value) for value in known})
         if len(distinct) <= MAX_TICKS or not numeric:
-            texts = [f"{value:g}" if numeric else shorten(value, limit=20) for value in distinct]
+            texts = [f"{value:g}" if numeric else cut_middle(value, limit=20) for value in distinct]
             if coordinate.asked and len(known) < len(coordinate.values):
                 distinct, texts = [None, *distinct], [DEFAULT, *texts]
             at = {value: _share(index, len(distinct)) for index, value in enumerate(distinct)}

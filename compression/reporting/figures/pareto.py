@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
 from compression.reporting.collapse import COLLAPSED_POINTS
-from compression.reporting.figures.style import ACCENT, AFTER, SMALL, TEXT, TITLE, draw_nothing, remove_frame, shorten
+from compression.reporting.figures.style import (
+    ACCENT,
+    AFTER,
+    SMALL,
+    TEXT,
+    TITLE,
+    cut_middle,
+    draw_nothing,
+    remove_frame,
+)
 
 MAX_NUMBERED = 12
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _AXES_WIDTH, _AXES_HEIGHT = 10.2, 5.2, 0.75, 0.6, 5.6, 4.1
@@ -235,7 +244,7 @@ def _draw_key(
     for row, (mark, point) in enumerate(lines):
         y = top - row * 0.165 / _HEIGHT
         error = f" ± {point.half_width:.2f}" if point.half_width else ""
-        text = f"{shorten(point.label)}: {point.y:.2f}{error} %, {axis.write(point.x)}"
+        text = f"{cut_middle(point.label)}: {point.y:.2f}{error} %, {axis.write(point.x)}"
         figure.text(left, y, mark, fontsize=SMALL, va="top", ha="left", color=ACCENT)
         figure.text(left + 0.27 / _WIDTH, y, text, fontsize=SMALL, va="top")
         if point.note:

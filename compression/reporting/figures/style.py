@@ -28,6 +28,14 @@ def shorten(parameter: str, *, limit: int = 28) -> str:
     return name if len(name) <= limit else f"…{name[1 - limit :]}"
 
 
+def cut_middle(text: str, *, limit: int = 28) -> str:
+    """Return at most ``limit`` characters of ``text``, without its middle: similar names differ at either end."""
+    if len(text) <= limit:
+        return text
+    end = max(limit - 1, 1) // 2
+    return f"{text[: max(limit - 1 - end, 1)].rstrip()}…{text[len(text) - end :].lstrip()}"
+
+
 def percent(fraction: float) -> str:
     """Return e.g. ``89.9 %``, or ``> 99.9 %`` for a fraction below 1 that would be rounded to 100.0 %."""
     text = f"{100 * fraction:.1f} %"
