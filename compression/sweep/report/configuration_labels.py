@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compression.sweep.axis_names import SHORT_NAMES, shorten_key
+from compression.sweep.axis_names import SHORT_NAMES, name_keys
 from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import RANDOM, SMALL_DENSE
 from compression.sweep.report.records import REPEATS, RUN, JobRecord, SweepRecord
@@ -62,7 +62,7 @@ def _describe_job(job: JobRecord) -> str:
 
 def describe_axes(axes: Mapping[str, Any]) -> list[str]:
     """Return a word for each setting, without seed and fold, e.g. ``s50``, ``w6`` and ``gmp``."""
-    words = []
+    words, names = [], name_keys(axes)
     for key, value in axes.items():
         if key in (*REPEATS, MATCHES) or value is None:
             continue
@@ -73,5 +73,5 @@ def describe_axes(axes: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, str):
             words.append(value)
         else:
-            words.append(f"{shorten_key(key)}={value}")
+            words.append(f"{names[key]}={value}")
     return words

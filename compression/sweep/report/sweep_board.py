@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from compression.core.file_names import ARTIFACT, PAGE
 from compression.reporting.page.page_blocks import Cell, Choice, Controls, Limit, Table
-from compression.sweep.axis_names import shorten_key
+from compression.sweep.axis_names import name_keys
 from compression.sweep.report.board_columns import NAME, BoardRow, list_board_rows, list_columns, name_lost
 from compression.sweep.report.sweep_pictures import list_varied
 from compression.sweep.report.sweep_ranking import Configuration, Ranking
@@ -27,10 +27,10 @@ def make_controls(ranking: Ranking) -> Controls:
         Limit("sparsity", "Sparsity at least, %", least=True),
     ]
     choices = []
-    for key in list_varied(ranking):
+    for key, name in name_keys(list_varied(ranking)).items():
         values = dict.fromkeys(_write_setting(one.axes.get(key)) for one in ranking.configurations)
         if len(values) <= _MAX_CHOICES:
-            choices.append(Choice(key, shorten_key(key).replace("_", " "), list(values)))
+            choices.append(Choice(key, name.replace("_", " "), list(values)))
     return Controls(limits, choices)
 
 

@@ -11,7 +11,7 @@ from compression.reporting.figures.accuracy_steps import Course, draw_accuracy_s
 from compression.reporting.figures.parallel_coordinates import Coordinate, draw_parallel_coordinates
 from compression.reporting.figures.pareto import Axis, Point, draw_pareto
 from compression.reporting.metrics_reader import Measured
-from compression.sweep.axis_names import shorten_key
+from compression.sweep.axis_names import name_keys
 from compression.sweep.report.configuration_labels import describe_kind
 from compression.sweep.report.dense_models import list_dense_models
 from compression.sweep.report.fronts import COSTS, Front
@@ -85,7 +85,8 @@ def _shared_axes(jobs: Sequence[JobRecord]) -> dict[str, Any]:
 def _name_pruning(jobs: Sequence[JobRecord], shared: dict[str, Any], varied: Sequence[str]) -> str:
     run = jobs[0].measured
     assert run is not None
-    label = ", ".join(f"{shorten_key(key)} {shared[key]}" for key in varied if shared.get(key) is not None)
+    names = name_keys(varied)
+    label = ", ".join(f"{names[key]} {shared[key]}" for key in varied if shared.get(key) is not None)
     label = label or (jobs[0].name if len(jobs) == 1 else run.stages.get("prune", jobs[0].name)[:6])
     return f"{describe_kind(jobs[0].kind)} {label}" if all(job.is_baseline for job in jobs) else label
 
@@ -150,8 +151,8 @@ def make_coordinates(ranking: Ranking) -> list[Coordinate]:
     """Return the axes of the parallel coordinates: settings that differ, then results, of every configuration."""
     shown = ranking.configurations
     coordinates = [
-        Coordinate(shorten_key(key).replace("_", " "), [one.axes.get(key) for one in shown], asked=True)
-        for key in _most_used(list_varied(ranking), shown)
+        Coordinate(name.replace("_", " "), [one.axes.get(key) for one in shown], asked=True)
+        for key, name in name_keys(_most_used(list_varied(ranking), shown)).items()
     ]
     if len({one.kind for one in shown}) > 1:
         coordinates.insert(0, Coordinate("kind", [describe_kind(one.kind) for one in shown], asked=True))
