@@ -13,7 +13,7 @@ from compression.system.cache import find_cache
 from compression.system.files import write_atomic
 
 # Raise this number when a change of the checks, or of what they check, could change a result.
-VERSION = 1
+VERSION = 2
 # The folder of remembered checks; by default one in the user's cache.
 CACHE_VARIABLE = "COMPRESSION_CHECK_CACHE"
 _PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime", "compression")

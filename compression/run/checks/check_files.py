@@ -55,7 +55,7 @@ def _check_artifact(context: Context, model: nn.Module, path: Path, plan: Plan |
         expected = model(images.clone())
         loaded = load_artifact(path, allow=context.allowed_imports, max_bytes=None).model
         given = loaded(images.clone())
-    if not agree(given, expected):
+    if not same_logits(given, expected):
         raise InputError(
             f"model {context.config.model['_target_']} computes other logits after it was written to model.cmp and "
             "read again: it has values that are not in its state dict, such as plain tensors that are drawn at random; "
@@ -96,11 +96,11 @@ def _check_onnx(context: Context, model: nn.Module, path: Path, *, rounds: bool)
                 raise InputError(f"its ONNX file gives {list(logits.shape)} for {len(batch)} images, not {expected}")
             with torch.no_grad():
                 given = find_logits(model(batch.clone()))
-            if not rounds and not agree(torch.from_numpy(logits), given):
+            if not rounds and not same_logits(torch.from_numpy(logits), given):
                 raise InputError("its ONNX file computes other logits, so torch's exporter mistakes an operation")
 
 
-def agree(given: Tensor, expected: Tensor) -> bool:
+def same_logits(given: Tensor, expected: Tensor) -> bool:
     """Return whether logits have the same shape and differ by at most a hundredth of the largest."""
     largest = expected.abs().max().clamp(min=1e-6)
     return given.shape == expected.shape and bool((given - expected).abs().max() <= _TOLERANCE * largest)

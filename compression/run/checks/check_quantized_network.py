@@ -16,7 +16,7 @@ from compression.run.building.configured_plan import plan_for
 from compression.run.building.network_files import build_network
 from compression.run.check_memory import CheckMemory
 from compression.run.checks.check_engines import check_engines
-from compression.run.checks.check_files import agree, check_files
+from compression.run.checks.check_files import check_files, same_logits
 from compression.run.checks.check_network import reaches
 from compression.run.checks.network_errors import as_input_error, check_logits, small_batch
 from compression.run.context import Context
@@ -64,7 +64,7 @@ def _check_trace(context: Context, model: nn.Module) -> None:
     """Raise ``InputError`` unless the graph that is rounded computes what ``model`` computes."""
     images, _ = small_batch(context)
     expected = find_logits(copy_network(model).eval()(images.clone()))
-    if not agree(trace(model)(images.clone()), expected):
+    if not same_logits(trace(model)(images.clone()), expected):
         raise InputError("torch.fx follows another function than its forward computes")
 
 

@@ -15,6 +15,7 @@ from compression.callbacks.export_after_validation import ExportCallback
 from compression.config.rules import result_settings
 from compression.core.counting import count_layer_weights, model_sparsity
 from compression.core.file_names import ARTIFACT, ONNX, WEIGHTS
+from compression.models.registry import is_own_family
 from compression.run.building.network_files import describe_architecture, is_compacted, load_network, plan_of
 from compression.run.context import Context
 from compression.run.stage import Finished
@@ -42,6 +43,9 @@ def _obtain(
         "strategy": _strategy_name(context, parent),
         "arithmetic": context.machine.identity,
     }
+    if not is_own_family(context.architecture["target"]):
+        # Files of networks that read what an activation in place has overwritten computed something else.
+        inputs["in_place"] = "overwritten values are read"
     key = StageKey("export", VERSION, inputs, parents=(parent.id, dense_model.id))
     return context.store.obtain(key, partial(_export, context, parent, dense_model, lineage))
 

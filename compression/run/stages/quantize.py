@@ -94,6 +94,8 @@ def _corrections(context: Context) -> dict[str, Any]:
     if not is_own_family(context.architecture["target"]):
         # A ReLU between a layer and a batch norm was rounded behind the batch norm.
         changed["places"] = "behind a batch norm that is folded"
+        # What an activation in place overwrote behind an identity was read with its old values.
+        changed["in_place"] = "followed through identities"
     return changed
 
 
