@@ -56,6 +56,11 @@ class DistillationConfig(Section):
         group = f"{at}/student"
         if not isinstance(self.student, dict):
             raise InputError(f"{at}.student={self.student}: must be chosen as a group: {group}={self.student}")
+        if self.student and "_target_" not in self.student:
+            raise InputError(
+                f"{at}.student={self.student}: names no network; choose one, {group}=NAME, or remove all of it, "
+                f"{at}.student=null"
+            )
         if "weights" in self.student:
             raise InputError(
                 f"{at}.student.weights={self.student['weights']}: must be left out, for a student is trained; "

@@ -129,6 +129,8 @@ def _bad_override(chain: Sequence[BaseException]) -> str:
         if key in _LAUNCHERS:
             return f"{key} needs its launcher: must be given with hydra/launcher={_LAUNCHERS[key]}"
         prefix, known = _known_keys(key, chain)
+        if key.removeprefix(prefix) in known:
+            return f"{key} has no value to replace: must be +{key}=VALUE"
         within = f" of {prefix.removesuffix('.')}" if prefix else ""
         where = f"keys{within} are {', '.join(known)}" if known else "see --cfg job for what it takes"
         return f"unknown key {key!r}{hint_at(key.removeprefix(prefix), known, prefix=prefix)}; {where}"

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from compression.config.rules import Section, allow, at_least, checked, each, one_of, require, within
+from compression.config.rules import Section, allow, at_least, checked, component, each, one_of, require, within
 from compression.core.errors import InputError
 
 FULL_PRECISION = 32
@@ -32,6 +32,12 @@ class LayerBits:
         weight, activation = int(found[2]), int(found[3]) if found[3] else None
         require(weight in BITS and activation in (None, *BITS), key, text, f"bits: {BITS_ALLOWED}")
         return cls(found[1], weight, activation)
+
+
+def _observer(value: Any, /, *, key: str) -> None:
+    if isinstance(value, str):
+        raise InputError(f"{key}={value}: choose it with a slash, {key.replace('.', '/')}={value}")
+    component(value, key=key)
 
 
 @dataclass
@@ -85,8 +91,8 @@ class QuantizationConfig(Section):
     calibration_batch_size: int | None = checked(None, at_least(1, note=", or null for data.batch_size"), added=True)
     batch_norm_batches: int = checked(0, at_least(0, note="; 0 is off"))
     # Empty rather than null, so that Hydra names an unknown key when a command sets a part of an absent observer.
-    weights: Any = field(default_factory=dict)
-    activations: Any = field(default_factory=dict)
+    weights: Any = checked({}, _observer)
+    activations: Any = checked({}, _observer)
     layer_bits: list[str] = checked([], each(LayerBits.parse))
     allocation: BitAllocationConfig = field(default_factory=BitAllocationConfig)
     equalize: str = checked("none", one_of(*EQUALIZE))
@@ -101,10 +107,6 @@ class QuantizationConfig(Section):
 
     def check(self, at: str) -> None:
         """Raise ``InputError`` if settings contradict each other or have no effect."""
-        for side in ("weights", "activations"):
-            choice = getattr(self, side)
-            if isinstance(choice, str):
-                raise InputError(f"{at}.{side}={choice}: choose it with a slash, {at}/{side}={choice}")
         if self.layer_bits and self.allocation.wanted:
             raise InputError(
                 f"{at}.layer_bits={self.layer_bits} contradicts {at}.allocation, which chooses bits "

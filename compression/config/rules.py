@@ -8,7 +8,7 @@ fields are in the method ``check`` of their section, which receives the key of t
 import copy
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -39,8 +39,8 @@ def checked(default: Any, *rules: Rule, added: bool = False) -> Any:
     Give ``added=True`` to a field that joins a section whose stages people already keep: see ``result_settings``.
     """
     metadata = {_RULES: rules, _ADDED: added}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: copy.copy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -129,11 +129,28 @@ def one_of(*choices: str) -> Rule:
     return allow(lambda value: value in choices, f"one of {', '.join(choices)}")
 
 
+def component(value: Any, /, *, key: str) -> None:
+    """Check that a value names the class or function that makes an object. An empty mapping stands for no object."""
+    named = isinstance(value, Mapping) and isinstance(value.get("_target_", ""), str) and "_target_" in value
+    require(named or value == {}, key, value, "a mapping with _target_, the dotted name of a class or function")
+
+
 def each(rule: Rule) -> Rule:
     """Return the rule that every element of a list follows ``rule``."""
 
     def rule_of_all(values: Any, /, *, key: str) -> None:
         for value in values:
             rule(value, key=key)
+
+    return rule_of_all
+
+
+def each_part(rule: Rule) -> Rule:
+    """Return the rule that the value is a mapping, and that all values in it follow ``rule``."""
+
+    def rule_of_all(values: Any, /, *, key: str) -> None:
+        require(isinstance(values, Mapping), key, values, "a mapping")
+        for name, value in values.items():
+            rule(value, key=f"{key}.{name}")
 
     return rule_of_all

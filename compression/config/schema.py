@@ -16,7 +16,9 @@ from compression.config.rules import (
     at_least,
     check_section,
     checked,
+    component,
     each,
+    each_part,
     hint_at,
     one_of,
     require,
@@ -100,8 +102,8 @@ _is_folder_name = allow(re.compile(r"\w[\w.=-]*").fullmatch, "a folder name: let
 class Config(Section):
     """The complete configuration of one run."""
 
-    data: Any = MISSING
-    model: Any = MISSING
+    data: Any = checked(MISSING, component)
+    model: Any = checked(MISSING, component)
     training: TrainingConfig = MISSING
     strategy: StrategyConfig = MISSING
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
@@ -110,8 +112,8 @@ class Config(Section):
     runtime: RuntimeConfig = MISSING
     trainer: TrainerConfig = MISSING
     sensitivity: SensitivityConfig = field(default_factory=SensitivityConfig)
-    logger: Any = None
-    callbacks: Any = None
+    logger: Any = checked(None, component)
+    callbacks: Any = checked(None, each_part(component))
     sparsity: float | None = checked(None, within("[0, 1)", note=", e.g. 0.9"))
     bits: int = FULL_PRECISION
     weight_bits: int = checked(FULL_PRECISION, _is_bits)

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from compression.config.rules import Section, allow, at_least, checked, each, one_of, within
+from compression.config.rules import Section, allow, at_least, checked, component, each, one_of, within
 from compression.core.errors import InputError
 
 TARGETS = ("weights", "channels", "params", "macs", "latency")
@@ -55,11 +55,11 @@ class StrategyConfig(Section):
     protect: list[str] = checked([], each(allow(lambda end: end in ENDS, f"among {', '.join(ENDS)}")))
     max_accuracy_drop: float | None = checked(None, at_least(0, "a number of points", note=", or null"))
     # Empty rather than null, so that Hydra names an unknown key when a command sets a part of `strategy=none`.
-    criterion: Any = field(default_factory=dict)
-    granularity: Any = field(default_factory=dict)
-    allocation: Any = field(default_factory=dict)
-    schedule: Any = field(default_factory=dict)
-    regrowth: Any = field(default_factory=dict)
+    criterion: Any = checked({}, component)
+    granularity: Any = checked({}, component)
+    allocation: Any = checked({}, component)
+    schedule: Any = checked({}, component)
+    regrowth: Any = checked({}, component)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
     compact: bool = True
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from compression.config.rules import Section, allow, at_least, checked, one_of, require, within
+from compression.config.rules import Section, allow, at_least, checked, component, one_of, require, within
 from compression.core.errors import InputError
 
 MONITORS = ("auto", "accuracy", "balanced_accuracy", "macro_f1")
@@ -35,7 +35,7 @@ class TrainingConfig(Section):
     """Dense training: the optimizer, its cosine schedule, and the loss. The loss is that of all other trainings too."""
 
     epochs: int = checked(MISSING, at_least(1))
-    optimizer: Any = MISSING
+    optimizer: Any = checked(MISSING, component)
     min_lr: float = MISSING
     warmup: float = checked(0.0, within("[0, 1)", "a fraction of all updates, in"))
     label_smoothing: float = checked(0.0, within("[0, 1)"))
@@ -51,7 +51,6 @@ class TrainingConfig(Section):
 
     def check(self, at: str) -> None:
         """Raise ``InputError`` for learning rates, numbers of epochs or parts of the loss that do not fit."""
-        require(isinstance(self.optimizer, dict), f"{at}.optimizer", self.optimizer, "a mapping with _target_ and lr")
         lr, early = self.optimizer.get("lr"), self.early_epoch
         _require_positive(lr, key=f"{at}.optimizer.lr")
         require(0 <= self.min_lr <= lr, f"{at}.min_lr", self.min_lr, f"in [0, {at}.optimizer.lr={lr}]")

@@ -72,6 +72,8 @@ COMMANDS = {
     "distillation/student=resnet18",
     "distillation=logit distillation/student=custom": "distillation.student._target_ is not set: give "
     "distillation.student._target_=VALUE",
+    "+distillation.student.width_mult=0.5": "distillation.student={'width_mult': 0.5}: names no network; choose one, "
+    "distillation/student=NAME, or remove all of it, distillation.student=null",
     "distillation=logit distillation/student=foo": "distillation/student=foo: must be one of custom, mobilenet_v2, "
     "none, resnet18, timm, vgg11",
     "distillation=logit strategy=none": f"distillation=logit has nothing to train with strategy=none: {NOTHING}",

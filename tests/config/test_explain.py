@@ -114,6 +114,10 @@ def test_an_added_key_at_the_top_gets_the_nearest_one(message):
     assert text.endswith("weight_bits (did you mean sparsity?)")
 
 
+def test_a_key_without_a_value_must_be_added(message):
+    assert message("callbacks={a:{b:1}}") == "callbacks has no value to replace: must be +callbacks=VALUE"
+
+
 def test_an_unknown_group_is_an_unknown_key(message):
     assert message("pruning=l1").startswith("unknown key 'pruning'")
 

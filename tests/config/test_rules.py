@@ -11,7 +11,9 @@ from compression.config.rules import (
     at_least,
     check_section,
     checked,
+    component,
     each,
+    each_part,
     one_of,
     require,
     result_settings,
@@ -67,6 +69,29 @@ def test_a_structured_configuration_has_the_defaults_and_no_shared_list():
     assert Inner.count == 1
     made.inner.names.append("b")
     assert Inner().names == ["a"]
+
+
+@pytest.mark.parametrize("wrong", [3, "SGD", ["a"], {"lr": 0.1}, {"_target_": None}])
+def test_a_component_names_what_makes_it(wrong):
+    with pytest.raises(InputError) as caught:
+        component(wrong, key="training.optimizer")
+    assert str(caught.value) == (
+        f"training.optimizer={wrong}: must be a mapping with _target_, the dotted name of a class or function"
+    )
+
+
+def test_a_component_may_be_absent():
+    component({}, key="regrowth")
+    component({"_target_": "my.Regrowth"}, key="regrowth")
+
+
+def test_each_part_of_a_mapping_follows_the_rule():
+    rule = each_part(at_least(1))
+    rule({"a": 1}, key="parts")
+    with pytest.raises(InputError, match=r"^parts\.b=0: must be an integer >= 1$"):
+        rule({"a": 1, "b": 0}, key="parts")
+    with pytest.raises(InputError, match=r"^parts=3: must be a mapping$"):
+        rule(3, key="parts")
 
 
 @pytest.mark.parametrize(

@@ -305,3 +305,25 @@ def test_optional_steps_of_a_strategy_are_off_by_default(load):
     recovery = strategy.recovery
     assert (recovery.warmup, recovery.lead_epochs, recovery.batch_norm_l1) == (0, 0, 0)
     assert (recovery.spread, recovery.rewind) == (None, "none")
+
+
+# Every place of the configuration that names a class or function, and a command that fills it.
+COMPONENTS = {
+    "data": [],
+    "model": [],
+    "training.optimizer": [],
+    "logger": [],
+    "callbacks.early_stopping": ["callbacks=early_stopping"],
+    "strategy.granularity": ["strategy=iterative_l1"],
+    "strategy.allocation": ["strategy=iterative_l1"],
+    "strategy.schedule": ["strategy=iterative_l1"],
+    "strategy.regrowth": ["strategy=rigl"],
+    "quantization.weights": ["bits=8"],
+    "quantization.activations": ["bits=8"],
+}
+
+
+@pytest.mark.parametrize("key", COMPONENTS)
+def test_a_component_without_its_target_is_refused(load, key):
+    with pytest.raises(InputError, match=rf"^{key}={{.*}}: must be a mapping with _target_"):
+        load(*COMPONENTS[key], f"~{key}._target_", f"+{key}.extra=1")
