@@ -34,7 +34,7 @@ from compression.system.extras import require_packages
 
 # Every stage of run.pipeline but the export of the dense model, in order.
 STAGES = (
-    *("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "quantize"),
+    *("dense", "distil", "sensitivity", "prune", "compact", "finetune", "bits", "curvature", "quantize"),
     *("export", "evaluate", "analyze"),
 )
 # The stages that measure the files of a run. Their ids depend on the machine, and no other stage is made from them.

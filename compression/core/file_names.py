@@ -2,6 +2,7 @@
 
 # In a stage's folder: the network as safetensors, and the weights that strategies can return to.
 WEIGHTS = "model.safetensors"
+CURVATURE = "curvature.safetensors"
 INITIAL = "initial.safetensors"
 EARLY = "early.safetensors"
 MASKS = "masks.safetensors"

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import NamedTuple
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from compression.core.errors import InputError
 from compression.core.tracing import trace
@@ -20,6 +20,7 @@ from compression.quantization.calibration import (
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
 from compression.quantization.network.fake_network import prepare
 from compression.quantization.plan import Plan
+from compression.quantization.rate.fisher import measure_curvature
 from compression.quantization.rate.rate_aware import CodeBits, round_by_rate_, take_layers_
 from compression.quantization.repairs.adaround import AdaRound, RoundingErrors, learn_rounding_
 from compression.quantization.repairs.bias_correction import correct_biases_
@@ -96,27 +97,28 @@ def quantized(
     batches: Batches,
     *,
     repairs: Repairs | None = None,
+    curvature: Mapping[str, Tensor] | None = None,
     generator: torch.Generator | None = None,
 ) -> Calibrated:
     """Return a copy of ``model`` with rounded weights and activations, and the results of the repairs.
 
     Steps: re-estimate and fold batch norm, equalize ranges, observe scales, repair the rounding. ``batches`` are
-    (images ``[B, C, H, W]``, labels) of training images. ``generator`` draws images and positions for AdaRound.
-    ``model`` does not change. Raises ``InputError`` for a model that cannot be traced or does not fit the plan.
+    (images ``[B, C, H, W]``, labels) of training images. ``curvature`` is from ``weight_curvature`` for the same model
+    and repairs; without it, it is measured. ``generator`` draws images and positions for AdaRound. ``model`` does not
+    change. Raises ``InputError`` for a model that cannot be traced or does not fit the plan.
     """
     repairs = repairs or Repairs()
     reference = _traced(model, plan, settings)
-    fold_batch_norms_(reference)
-    equalization = Equalization()
-    if repairs.equalize is not None:
-        equalization = equalize_(reference, relu6=repairs.equalize)
-        plan = replace(plan, unclamped=tuple(equalization.unclamped))
+    equalization = _prepare_float_(reference, equalize=repairs.equalize)
+    plan = replace(plan, unclamped=tuple(equalization.unclamped)) if repairs.equalize is not None else plan
     network, code_bits = _weights_rounded(reference, plan, settings), None
     if repairs.rdoq_lambda:
         # Activations stay in float here. Their scales are observed later, with the weights that will be stored.
         rounded = _weights_rounded(reference, Plan(plan.layers), settings)
         lam, num_batches = repairs.rdoq_lambda, repairs.rdoq_batches
-        code_bits = round_by_rate_(rounded, reference, batches, lam=lam, num_batches=num_batches)
+        if curvature is None:
+            curvature = measure_curvature(reference, batches, num_batches=num_batches)
+        code_bits = round_by_rate_(rounded, curvature, lam=lam)
         fit_channels_(rounded, reference, batches, num_batches=num_batches)
         take_layers_(network, rounded)
     _calibrate_(network, plan, settings, batches)
@@ -128,6 +130,23 @@ def quantized(
     if repairs.bias_correction_batches:
         correct_biases_(network, reference, batches, num_batches=repairs.bias_correction_batches)
     return Calibrated(network, plan, equalization, rounding, code_bits)
+
+
+def weight_curvature(
+    model: nn.Module, batches: Batches, *, equalize: str | None, num_batches: int
+) -> dict[str, Tensor]:
+    """Return the curvature of the float network that ``quantized`` rounds, with batch norm as it is in ``model``.
+
+    ``equalize`` is that of ``Repairs``. The first ``num_batches`` of ``batches`` are read. ``model`` does not change.
+    """
+    reference = trace(model)
+    _prepare_float_(reference, equalize=equalize)
+    return measure_curvature(reference, batches, num_batches=num_batches)
+
+
+def _prepare_float_(graph: fx.GraphModule, *, equalize: str | None) -> Equalization:
+    fold_batch_norms_(graph)
+    return Equalization() if equalize is None else equalize_(graph, relu6=equalize)
 
 
 def _traced(model: nn.Module, plan: Plan, settings: Calibration) -> fx.GraphModule:

@@ -22,6 +22,7 @@ from compression.run.stage import Finished, Stage, always
 from compression.run.stages.analyze import obtain_analysis
 from compression.run.stages.bits import obtain_bit_table
 from compression.run.stages.compact import obtain_compacted
+from compression.run.stages.curvature import needs_curvature, obtain_curvature
 from compression.run.stages.dense import obtain_dense
 from compression.run.stages.distil import obtain_distilled
 from compression.run.stages.evaluate import obtain_evaluated
@@ -47,6 +48,7 @@ STAGES = (
     Stage("compact", lambda run: run.config.strategy.compacts, obtain_compacted, leaves_network=is_compacted),
     Stage("finetune", lambda run: run.config.strategy.finetune.epochs > 0, obtain_finetuned, leaves_network=always),
     Stage("bits", lambda run: run.config.allocates_bits, obtain_bit_table),
+    Stage("curvature", needs_curvature, obtain_curvature),
     Stage("quantize", lambda run: run.config.quantizes, obtain_quantized, leaves_network=always),
     Stage("dense_export", always, obtain_dense_export),
     Stage("export", always, obtain_exported),

@@ -1,6 +1,6 @@
 """Rate-aware rounding of a network: each weight is rounded by its storage cost and by the sensitivity of the loss."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -11,7 +11,7 @@ from compression.quantization.network.fake_network import fake_layers
 from compression.quantization.network.fake_quantize import to_integers
 from compression.quantization.observers import MIN_SCALE
 from compression.quantization.rate.code_length import code_bits, order0_cost
-from compression.quantization.rate.curvature import measure_curvature, relative_curvature
+from compression.quantization.rate.fisher import relative_curvature
 from compression.quantization.rate.rdoq import rate_aware_steps
 
 
@@ -26,36 +26,29 @@ class CodeBits(NamedTuple):
 
 
 @torch.no_grad()
-def round_by_rate_(
-    prepared: fx.GraphModule,
-    reference: fx.GraphModule,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    *,
-    lam: float,
-    num_batches: int,
-) -> CodeBits:
+def round_by_rate_(prepared: fx.GraphModule, curvature: Mapping[str, Tensor], *, lam: float) -> CodeBits:
     """Round the weights of ``prepared`` and choose their step sizes, at a price of ``lam`` per bit; return the bits.
 
-    The price is in units of the average rise of the loss when one weight is set to 0. ``reference`` is the float
-    network with batch norm folded. The first ``num_batches`` of ``batches`` are read: (images ``[B, C, H, W]``, labels
-    ``[B]``) of training images. Weights that are 0 stay 0. A layer that is called more than once is rounded to nearest.
+    The price is in units of the average rise of the loss when one weight is set to 0. ``curvature`` is that of the
+    float network with batch norm folded, from ``measure_curvature``. Weights that are 0 stay 0. A layer without
+    curvature, which is called more than once, is rounded to nearest.
     """
     layers = fake_layers(prepared)
-    curvature = measure_curvature(reference, batches, num_batches=num_batches)
     weights = {name: layer.weight.detach().flatten(1) for name, layer in layers.items() if name in curvature}
-    curvature = relative_curvature(curvature, weights)
+    measured = {name: curvature[name].to(weight.device) for name, weight in weights.items()}
+    relative = relative_curvature(measured, weights)
     nearest = chosen = 0.0
     for name, layer in layers.items():
         before = code_bits(_integers(layer))
         nearest += before
-        if name not in curvature:
+        if name not in relative:
             chosen += before
             continue
         weight = weights[name]
         rounded = rate_aware_steps(
             weight,
             layer.weight_scale.detach().clamp(min=MIN_SCALE),
-            curvature=curvature[name],
+            curvature=relative[name],
             cost=order0_cost,
             lam=lam,
             max_level=layer.weight_grid.high,

@@ -1,9 +1,11 @@
 """The calibration of a quantized network and the narrowing of its scales and biases, from the configuration."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
 from hydra.utils import instantiate
+from torch import Tensor
 
 from compression.quantization.network.narrowing import Narrowing
 from compression.quantization.post_training import Calibration
@@ -29,6 +31,11 @@ def one_batch_calibration(context: Context) -> Calibration:
         activations=partial(instantiate, settings.activations) if settings.activations else None,
         num_batches=1,
     )
+
+
+def measuring_batches(context: Context) -> Iterable[tuple[Tensor, Tensor]]:
+    """Return the training images that are measured, without augmentation: (images ``[B, C, H, W]``, labels ``[B]``)."""
+    return context.data.plain_train_batches(batch_size=context.config.quantization.calibration_batch_size)
 
 
 def narrowing_for(context: Context) -> Narrowing:

@@ -1,12 +1,13 @@
 """The quantize stage: weights and activations rounded to grids, calibrated or trained, and stored as integers."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from torch import Tensor, fx, nn
 
 from compression.callbacks.held_zeros import HeldZeros
@@ -16,7 +17,7 @@ from compression.core.class_scores import collect_confusions, score_confusions
 from compression.core.counting import count_layer_weights, model_sparsity
 from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
-from compression.core.file_names import WEIGHTS
+from compression.core.file_names import CURVATURE, WEIGHTS
 from compression.core.learning_rate import LR_FLOOR, warmup_cosine
 from compression.core.masks import MaskSet
 from compression.core.seeding import derive_seed, make_generator
@@ -30,7 +31,7 @@ from compression.quantization.network.integer_network import integer_state
 from compression.quantization.plan import Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Repairs, calibrated, quantized
 from compression.quantization.repairs.adaround import AdaRound
-from compression.run.building.configured_calibration import calibration_for, narrowing_for
+from compression.run.building.configured_calibration import calibration_for, measuring_batches, narrowing_for
 from compression.run.building.configured_loss import shared_settings
 from compression.run.building.configured_plan import left_in_float, plan_for, reduced, reduces_range
 from compression.run.building.network_files import build_network, is_compacted, load_network, save_tensors
@@ -51,7 +52,8 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
     """Return the newest network, quantized and stored as integers.
 
     With distillation, the dense model teaches quantization-aware training unless the configuration names another
-    teacher. With a budget, the table of the bits stage decides the bits of each layer.
+    teacher. With a budget, the table of the bits stage decides the bits of each layer. The curvature follows from the
+    key, so it is no parent: stages of versions that measured it here are still found.
     """
     student, parent, table, teacher = context.student, made.network, made.get("bits"), made["dense"]
     config = student.config
@@ -69,7 +71,7 @@ def obtain_quantized(context: Context, made: Finished) -> StageRecord:
         inputs["training"] = {**settings["training"], **shared_settings(student)}
         inputs |= distillation_identity(student, teacher)
     key = StageKey("quantize", VERSION, inputs, parents=(parent.id, *([table.id] if table else [])))
-    return student.store.obtain(key, partial(_quantize, student, parent, teacher, table))
+    return student.store.obtain(key, partial(_quantize, student, parent, teacher, table, made.get("curvature")))
 
 
 def _corrections(context: Context) -> dict[str, Any]:
@@ -100,7 +102,12 @@ def _corrections(context: Context) -> dict[str, Any]:
 
 
 def _quantize(
-    context: Context, parent: StageRecord, teacher: StageRecord, table: StageRecord | None, folder: Path
+    context: Context,
+    parent: StageRecord,
+    teacher: StageRecord,
+    table: StageRecord | None,
+    curvature: StageRecord | None,
+    folder: Path,
 ) -> Made:
     model = load_network(context, parent).to(context.machine.device).eval()
     plan = plan_for(context, model)
@@ -110,7 +117,7 @@ def _quantize(
         except InputError as error:
             raise InputError(f"quantization.allocation.{error}") from error
     training = context.config.quantization.name == "qat"
-    batches = _measuring_batches(context)
+    batches = measuring_batches(context)
     log.info("quantize  %s", describe_arithmetic(plan))
     rows, seconds, best_epoch, repaired = [], 0.0, 0, {}
     if training:
@@ -120,7 +127,15 @@ def _quantize(
         rows, seconds, best_epoch = fitted.rows, fitted.earlier_seconds, fitted.best_epoch
     else:
         generator = make_generator(derive_seed(context.config.seed, "quantize"))
-        made = quantized(model, plan, calibration_for(context), batches, repairs=_repairs(context), generator=generator)
+        made = quantized(
+            model,
+            plan,
+            calibration_for(context),
+            batches,
+            repairs=_repairs(context),
+            curvature=None if curvature is None else load_file(curvature.path / CURVATURE),
+            generator=generator,
+        )
         prepared, plan, repaired = made.network, made.plan, _describe_repairs(made)
     state = integer_state(prepared, plan, narrowing_for(context))
     network = build_network(context, state, compacted=is_compacted(parent), plan=plan)
@@ -164,7 +179,7 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
 
     def measure_bits(bits: Mapping[str, int]) -> float:
         tried = reduced(context, _with_bits(plan, bits))
-        batches = _measuring_batches(context)
+        batches = measuring_batches(context)
         return measure(quantized(model, tried, calibration_for(context), batches).network)
 
     assert settings.max_drop is not None, "no budget"
@@ -176,10 +191,6 @@ def _allocate(context: Context, model: nn.Module, plan: Plan, table: BitTable) -
 def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:
     layers = {name: Bits(weight_bits[name], bits.activation) for name, bits in plan.layers.items()}
     return replace(plan, layers=layers)
-
-
-def _measuring_batches(context: Context) -> Iterable[tuple[Tensor, Tensor]]:
-    return context.data.plain_train_batches(batch_size=context.config.quantization.calibration_batch_size)
 
 
 def _repairs(context: Context) -> Repairs:

@@ -26,7 +26,8 @@ from compression.quantization.calibration import observe_weights_
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
 from compression.quantization.network.fake_network import fake_layers, prepare
 from compression.quantization.plan import Plan
-from compression.quantization.rate import curvature, rate_aware
+from compression.quantization.rate import fisher
+from compression.quantization.rate.rate_aware import round_by_rate_
 from compression.quantization.repairs.scale_refit import fit_channels_
 from compression.run.building.configured_plan import plan_for
 from compression.run.context import Context, make_context
@@ -62,19 +63,18 @@ class Rounding:
         self.batches = list(itertools.islice(context.data.plain_train_batches(), BATCHES))
         self.held_out = list(context.data.val_subset(IMAGES))
         self.before = self.count_accuracy(reference)
-        measured = curvature.measure_curvature(reference, self.batches, num_batches=BATCHES)
         # It does not depend on the exponent or the price.
-        rate_aware.measure_curvature = lambda *_, **__: measured
+        self.curvature = fisher.measure_curvature(reference, self.batches, num_batches=BATCHES)
 
     def measure(self, exponent: float, size: float) -> dict[str, Any]:
         """Return price, KiB, zeros and accuracy of the rounding whose codes take about ``size`` KiB."""
-        curvature.TEMPER = exponent
+        fisher.TEMPER = exponent
         low, high = LOW, HIGH
         for _ in range(TRIES):
             price = 2 ** ((low + high) / 2)
             network = prepare(self.reference, self.plan)
             observe_weights_(network, self.observer)
-            bits = rate_aware.round_by_rate_(network, self.reference, self.batches, lam=price, num_batches=BATCHES)
+            bits = round_by_rate_(network, self.curvature, lam=price)
             found = bits.chosen / 8192
             if abs(found / size - 1) < 0.02:
                 break

@@ -5,6 +5,7 @@ from torch import nn
 
 from compression.quantization.network import graph as ops
 from compression.quantization.network.fake_network import fake_layers
+from compression.quantization.rate.fisher import measure_curvature
 from compression.quantization.rate.rate_aware import round_by_rate_
 
 
@@ -21,7 +22,8 @@ def test_weights_of_a_network_are_rounded_permanently(make):
     images = torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     prepared = quantize(reference, None, weight_bits=6)
     batches = [(images, torch.arange(32) % 4)]
-    bits = round_by_rate_(prepared, reference, batches, lam=0.02, num_batches=1)
+    curvature = measure_curvature(reference, batches, num_batches=1)
+    bits = round_by_rate_(prepared, curvature, lam=0.02)
     assert bits.chosen < 0.9 * bits.nearest
     exact = dict(reference.named_parameters())
     for name, layer in fake_layers(prepared).items():

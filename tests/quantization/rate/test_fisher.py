@@ -8,7 +8,7 @@ from user_nets import TiedWeights
 from compression.core.errors import InputError
 from compression.core.tracing import trace
 from compression.quantization.network.fake_network import quantizable_layers
-from compression.quantization.rate.curvature import SMOOTHING, measure_curvature, relative_curvature
+from compression.quantization.rate.fisher import SMOOTHING, measure_curvature, relative_curvature
 
 
 def test_curvature_of_a_linear_layer_by_hand():
