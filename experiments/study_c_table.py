@@ -8,14 +8,14 @@ from study_runs import fastest, read_runs, smaller
 
 def make_study_c() -> str:
     """Return study C as reported, by its settings and by ours: accuracy, megabytes and milliseconds."""
-    header = ("settings", "stem", "width", "dense, %", "compressed, %", "lost")
+    header = ("settings", "stem", "dense, %", "compressed, %", "lost")
     header = (*header, "dense, MB", "compressed, MB", "smaller", "one image, ms", "dense, ms")
 
     def list_rows() -> Iterable[Sequence[str]]:
         study = read("studies/known.json")["c"]
         [known] = study["rows"]
         yield (
-            *("theirs, there", "imagenet", "1"),
+            *("theirs, there", "imagenet"),
             *(percent(study["dense"], 2), percent(known["accuracy"], 2), lost(study["dense"], known["accuracy"])),
             *(f"{known['megabytes'][which]:.1f}" for which in ("dense", "compressed")),
             f"{known['smaller']:.1f}x",
@@ -26,7 +26,6 @@ def make_study_c() -> str:
             yield (
                 "theirs, here" if run["run"] == known["run"] else "ours",
                 run["stem"],
-                f"{run['width']:g}",
                 *(percent(run[which]["accuracy"], 2) for which in ("dense", "compressed")),
                 lost(run["dense"]["accuracy"], run["compressed"]["accuracy"]),
                 *(f"{size / 1e6:.1f}" for size in sizes),
