@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from compression.quantization.network import graph as ops
 
-# The memory for activations between layers, for all batches together.
-MAX_BYTES = 256 * 2**20
+# The memory for activations between layers, for all batches of a network together: this fraction of what is free, but
+# at least so many bytes. Batches that do not fit run again for each layer, which takes up to 20 times as long.
+_FRACTION = 1 / 8
+_LEAST_BYTES = 256 * 2**20
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Linear
 
@@ -33,10 +36,12 @@ class LayerWalk:
     """A walk through a network that yields the inputs of layers, computed with the current state of earlier layers.
 
     Values that later nodes read are kept for as many batches as fit into ``max_bytes`` at the widest place of the
-    network. For each layer, the other batches run again from the images. The values are the same.
+    network; None for an eighth of the free memory. For each layer, the other batches run again from the images. The
+    values are the same.
     """
 
-    def __init__(self, network: fx.GraphModule, batches: Sequence[Tensor], *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, network: fx.GraphModule, batches: Sequence[Tensor], *, max_bytes: int | None = None) -> None:
+        max_bytes = _free_share(batches[0].device) if max_bytes is None else max_bytes
         self._interpreter = fx.Interpreter(network)
         self._nodes = list(network.graph.nodes)
         self._batches = batches
@@ -68,3 +73,8 @@ class LayerWalk:
             yield sum(leaf.nbytes for leaf in pytree.tree_leaves(values) if isinstance(leaf, Tensor))
             for done in last_uses.get(node, ()):
                 del values[done]
+
+
+def _free_share(device: torch.device) -> int:
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return max(_LEAST_BYTES, int(free * _FRACTION))

@@ -81,8 +81,8 @@ def learn_rounding_(
 
     ``images: [N, C, H, W]`` are calibration images. The float32 captures of a layer take at most
     ``reconstruction.MAX_CAPTURE`` bytes; to stay below, they use fewer positions, then fewer images. Activations
-    between layers take at most ``layerwise.MAX_BYTES`` for each network. Batch norm must be folded in both networks,
-    and activations must have their scales.
+    between layers take at most an eighth of the free memory for each network. Batch norm must be folded in both
+    networks, and activations must have their scales.
     """
     settings = settings or AdaRound()
     check_ready(prepared, reference)

@@ -11,7 +11,7 @@ from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
 from compression.quantization.network import graph as ops
 from compression.quantization.network.fake_layers import ActivationQuantizer, FakeQuantWeight
-from compression.quantization.network.layerwise import MAX_BYTES, Layer, LayerWalk, layer_nodes, layer_of
+from compression.quantization.network.layerwise import Layer, LayerWalk, layer_nodes, layer_of
 
 
 @torch.no_grad()
@@ -21,7 +21,7 @@ def correct_biases_(
     batches: Iterable[tuple[Tensor, Tensor]],
     *,
     num_batches: int,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
 ) -> list[str]:
     """Correct the biases of the rounding layers of ``prepared``; return the names of layers that got a new bias.
 
