@@ -4,7 +4,8 @@
 
 The dots are MobileNetV2 (CIFAR stem), pruned and quantized (``studies/b``, ``studies/small``), against a dense network
 that is trained as long as the pruned ones (``studies/control``). The crosses are what the studies report
-(``studies/known.json``), each against its own dense network. Times are of 64 images with two threads, against the
+(``studies/known.json``), each against its own dense network. Triangles are ResNet-18 (``studies/resnet18``), 90 %
+pruned, against the dense network that it was pruned from. Times are of 64 images with two threads, against the
 fastest dense FP32 engine.
 """
 
@@ -45,6 +46,7 @@ class Style(NamedTuple):
 
 
 FLOATS, FEW_BITS, PUBLISHED = Style("o", AFTER), Style("s", ACCENT), Style("x", INK)
+RESNET_FLOATS, RESNET_FEW_BITS = Style("^", AFTER), Style("^", ACCENT)
 
 
 def main() -> None:
@@ -62,7 +64,7 @@ def main() -> None:
         axes.minorticks_off()
         axes.margins(x=0.12, y=0.12)
         remove_frame(axes)
-    by_bytes.set_xticks([2, 5, 10, 20, 50], labels=["2x", "5x", "10x", "20x", "50x"])
+    by_bytes.set_xticks([2, 5, 10, 20, 50, 100], labels=["2x", "5x", "10x", "20x", "50x", "100x"])
     by_time.set_xticks([1, 1.5, 2, 3], labels=["1x", "1.5x", "2x", "3x"])
     save_figure(figure, HERE.parent / "docs" / "pictures" / "front.png")
 
@@ -71,11 +73,14 @@ def draw_bytes(axes: Axes) -> None:
     """Draw the change of accuracy over how many times smaller the file is."""
     floats, few_bits = split(read_runs("b"))
     plain = [Dot(smaller(run), change(run), zeros(run), BELOW) for run in floats]
-    places = {"50 %": RIGHT, "70 %": RIGHT, "90 %": BELOW}
+    places = {"50 %": BELOW, "70 %": RIGHT, "90 %": BELOW}
     quantized = [Dot(smaller(run), change(run), zeros(run), places[zeros(run)]) for run in few_bits]
     attempts = [Dot(smaller(run), change(run)) for run in read_runs("small")]
-    draw(axes, plain, FLOATS, label="32 bits")
-    draw(axes, quantized + attempts, FEW_BITS, label="6 or 8 bits")
+    draw(axes, plain, FLOATS, label="MobileNetV2, 32 bits")
+    draw(axes, quantized + attempts, FEW_BITS, label="MobileNetV2, 6 or 8 bits")
+    floats, few_bits = split(read_runs("resnet18"))
+    draw(axes, [Dot(smaller(run), own_change(run)) for run in floats], RESNET_FLOATS, label="ResNet-18, 32 bits")
+    draw(axes, [Dot(smaller(run), own_change(run)) for run in few_bits], RESNET_FEW_BITS, label="ResNet-18, 8 bits")
     draw(axes, published("smaller"), PUBLISHED, label="published studies")
     axes.set_xlabel("times smaller file", fontsize=TEXT)
     axes.set_title("Bytes (50, 70 and 90 % zeros)", fontsize=TITLE, loc="left")
@@ -92,9 +97,14 @@ def draw_time(axes: Axes) -> None:
     quantized = [
         Dot(speed_ratio(run, BATCH_SIZE, sparse=False), change(run), zeros(run), places[zeros(run)]) for run in few_bits
     ]
-    axes.set_ylim(-3.4, 0.3)
-    draw(axes, sparse, FLOATS, label="32 bits, sparse engine of this project")
-    draw(axes, quantized, FEW_BITS, label="6 or 8 bits, ONNX Runtime or OpenVINO")
+    axes.set_ylim(-4.8, 0.6)
+    draw(axes, sparse, FLOATS, label="MobileNetV2, 32 bits, sparse engine")
+    draw(axes, quantized, FEW_BITS, label="MobileNetV2, 6 or 8 bits, other engines")
+    floats, few_bits = split(read_runs("resnet18"))
+    dots = [Dot(speed_ratio(run, BATCH_SIZE, sparse=True), own_change(run)) for run in floats]
+    draw(axes, dots, RESNET_FLOATS, label="ResNet-18, 32 bits, sparse engine")
+    dots = [Dot(speed_ratio(run, BATCH_SIZE, sparse=False), own_change(run)) for run in few_bits]
+    draw(axes, dots, RESNET_FEW_BITS, label="ResNet-18, 8 bits, other engines")
     draw(axes, published("faster"), PUBLISHED, label="published studies")
     axes.set_xlabel("times faster, 64 images, two threads", fontsize=TEXT)
     axes.set_title("Time", fontsize=TITLE, loc="left")
@@ -119,6 +129,11 @@ def draw(axes: Axes, dots: Iterable[Dot], style: Style, *, label: str) -> None:
 def change(run: Run) -> float:
     """Return the change in points of accuracy against the control."""
     return 100 * float(run["compressed"]["accuracy"] - read_control())
+
+
+def own_change(run: Run) -> float:
+    """Return the change in points of accuracy against the dense network that was pruned."""
+    return 100 * float(run["compressed"]["accuracy"] - run["dense"]["accuracy"])
 
 
 def zeros(run: Run) -> str:

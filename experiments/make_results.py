@@ -13,20 +13,24 @@ import statistics
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from record_tables import HERE, Line, lost, percent, read, to_table
 from rich.console import Console
 from small_file_tables import make_exponents, make_small_files
-from speed_tables import make_goals, make_kernels, make_sparse, summarize_speed
+from speed_tables import make_goals, make_kernels, make_sparse
+from storage_tables import make_bounds, make_codecs, make_nncodec, make_prices
 from study_c_table import make_study_c
 from study_d_table import make_study_d
 from study_tables import (
     make_narrow,
+    make_resnet18,
     make_studies,
     make_study_a,
     make_study_b,
     make_study_e,
+    summarize_resnet18,
     summarize_small_file,
 )
 
@@ -36,6 +40,8 @@ PAGES = (
     HERE.parent / "README.md",
     HERE.parent / "docs" / "results.md",
     HERE / "sparse_engine" / "README.md",
+    HERE / "storage" / "README.md",
+    HERE / "storage" / "nncodec" / "README.md",
     HERE / "c_export" / "README.md",
     HERE / "pruning_for_macs" / "README.md",
     HERE / "studies" / "README.md",
@@ -45,6 +51,7 @@ PAGES = (
     HERE / "studies" / "d" / "README.md",
     HERE / "studies" / "e" / "README.md",
     HERE / "studies" / "narrow" / "README.md",
+    HERE / "studies" / "resnet18" / "README.md",
     HERE / "studies" / "small" / "README.md",
 )
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -86,8 +93,7 @@ def make_summary() -> str:
 
 def _summarize() -> Iterable[Line]:
     yield from summarize_small_file()
-    for network in ("mobilenet_v2-imagenet", "resnet18-imagenet"):
-        yield summarize_speed(network, "weights-0.9", "90 % pruned")
+    yield from summarize_resnet18()
     digits = read("digits/results.json")
     lost = statistics.mean(100 * (run["dense_accuracy"] - run["accuracy"]) for run in digits)
     ratio = statistics.mean(run["compression_ratio"] for run in digits)
@@ -264,8 +270,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "study d": make_study_d,
     "study e": make_study_e,
     "narrow": make_narrow,
+    "resnet18": make_resnet18,
     "small files": make_small_files,
     "exponents": make_exponents,
+    **{f"codecs {model}": partial(make_codecs, model) for model in ("mobilenet_v2", "resnet18")},
+    **{f"bounds {model}": partial(make_bounds, model) for model in ("mobilenet_v2", "resnet18")},
+    **{f"prices {curve}": partial(make_prices, curve) for curve in ("mobilenet_v2_90", "resnet18_90")},
+    **{f"nncodec {curve}": partial(make_nncodec, curve) for curve in ("mobilenet_v2_90", "resnet18_90")},
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from record_tables import lost, percent, read, to_table
-from study_runs import Run, read_control, read_runs, settings, smaller
+from study_runs import Run, price, read_control, read_runs, settings, smaller
 
 # The exponents of a layer's mean cost.
 EXPONENTS = {1.0: "by gradients alone, %", 0.5: "with square roots (in use), %", 0.0: "all layers alike, %"}
@@ -22,7 +22,7 @@ def make_small_files() -> str:
             pruned,
             epochs,
             *bits,
-            _price(run),
+            price(run),
             percent(run["sparsity"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
@@ -32,12 +32,6 @@ def make_small_files() -> str:
         )
 
     return to_table(header, map(cells, sorted(read_runs("small"), key=smaller)), text=0)
-
-
-def _price(run: Run) -> str:
-    """Return the price of a stored bit, which stands in the command of a run."""
-    words = [word for word in run["command"] if word.startswith("quantization.rdoq_lambda=")]
-    return words[0].partition("=")[2] if words else "0"
 
 
 def make_exponents() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from record_tables import Line, lost, percent, read, to_table
+from record_tables import lost, percent, read, to_table
 
 NETWORKS = {
     "mobilenet_v2-imagenet": "MobileNetV2, ImageNet stem",
@@ -29,20 +29,6 @@ GOALS = (
     ("resnet18-cifar", "macs-0.95", 6.5),
     ("vgg11-cifar", "macs-0.95", 6.5),
 )
-
-
-def summarize_speed(network: str, label: str, note: str) -> Line:
-    """Return a line on the speed of one file in the sparse engine, with batches of 64 images and one thread."""
-    speed = find_speed(network, label, threads=1, batch_size=64)
-    file = read(f"sparse_engine/{network}/results.json")["files"][label]
-    dense, points = file["dense_accuracy"], 100 * (file["dense_accuracy"] - file["accuracy"])
-    ratios = {kind: f"{speed[kind]['median']:.1f}x" for kind in ("dense", "int8")}
-    return Line(
-        "sparse_engine",
-        f"{ratios['dense']} as fast",
-        f" as FP32, {ratios['int8']} as INT8; {points:.2f} points lost",
-        f"{NETWORKS[network]}, at {percent(dense)} %, {note}, one thread",
-    )
 
 
 def find_speed(network: str, label: str, *, threads: int, batch_size: int) -> Any:

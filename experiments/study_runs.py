@@ -47,6 +47,12 @@ def count_epochs(run: Run) -> str:
     return str(sum(number for stage, number in run["epochs"].items() if stage != "dense"))
 
 
+def price(run: Run) -> str:
+    """Return the price of a stored bit, which stands in the command of a run; "0" without one."""
+    words = [word for word in run["command"] if word.startswith("quantization.rdoq_lambda=")]
+    return words[0].partition("=")[2] if words else "0"
+
+
 def speed_ratio(run: Run, batch_size: int, *, sparse: bool) -> float:
     """Return the speed of the file in the sparse engine, or in the best other one, over the fastest dense engine.
 

@@ -11,6 +11,7 @@ from study_runs import (
     fastest,
     find_run,
     in_order,
+    price,
     read_control,
     read_runs,
     settings,
@@ -29,6 +30,8 @@ STRATEGIES = {
 }
 # Of the accuracy, by the file that the summary names.
 MOST_LOST = 0.02
+# In points.
+NOTHING, ONE_POINT = 0, 1
 
 
 def make_studies() -> str:
@@ -103,14 +106,37 @@ def make_study_b() -> str:
             lost(control, accuracy),
             f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
             f"{smaller(run):.1f}x",
-            *(
-                f"{speed_ratio(run, batch_size, sparse=sparse):.1f}x"
-                for sparse in (True, False)
-                for batch_size in (1, 64)
-            ),
+            *_speeds(run),
         )
 
     return to_table(header, map(cells, in_order(read_runs("b"))), text=0)
+
+
+def _speeds(run: Run) -> Iterable[str]:
+    """Yield the speed of a file over the fastest dense engine: sparse engine, then the others, batches of 1 and 64."""
+    for sparse in (True, False):
+        for batch_size in (1, 64):
+            yield f"{speed_ratio(run, batch_size, sparse=sparse):.1f}x"
+
+
+def make_resnet18() -> str:
+    """Return a pruned ResNet-18, in float32 and with a price on the bits of its file: accuracy, bytes and speed."""
+    header = ("pruned, %", "weight bits", "activation bits", "price of a bit", "test, %", "lost")
+    header = (*header, "file, KiB", "smaller", "sparse, batch 1", "64", "others, batch 1", "64")
+
+    def cells(run: Run) -> Sequence[str]:
+        accuracy = run["compressed"]["accuracy"]
+        return (
+            *settings(run)[:3],
+            price(run),
+            percent(accuracy, 2),
+            lost(run["dense"]["accuracy"], accuracy),
+            f"{_bytes(run) / 1024:,.0f}",
+            f"{smaller(run):.1f}x",
+            *_speeds(run),
+        )
+
+    return to_table(header, map(cells, sorted(read_runs("resnet18"), key=smaller)), text=0)
 
 
 def make_narrow() -> str:
@@ -157,9 +183,32 @@ def summarize_small_file() -> Iterable[Line]:
         f", {points:.2f} points lost beside a dense network trained as long",
         where,
     )
+    yield _describe_speed("studies/small", run, where="the same file, two threads")
+
+
+def summarize_resnet18() -> Iterable[Line]:
+    """Return lines on the smallest files that lose nothing and less than a point, and on the speed of the latter."""
+    runs = read_runs("resnet18")
+    lossless, small = (
+        max((run for run in runs if _points_lost(run) < limit), key=smaller) for limit in (NOTHING, ONE_POINT)
+    )
+    where = (
+        f"ResNet-18, stem `light`, at {percent(small['dense']['accuracy'])} %, 90 % pruned, {small['weight_bits']} bits"
+    )
+    more = f", nothing lost; {smaller(small):.1f}x, {_points_lost(small):.2f} points lost"
+    yield Line("studies/resnet18", f"{smaller(lossless):.1f}x smaller file", more, where)
+    yield _describe_speed("studies/resnet18", small, where="the smaller file, two threads")
+
+
+def _points_lost(run: Run) -> float:
+    return 100 * float(run["dense"]["accuracy"] - run["compressed"]["accuracy"])
+
+
+def _describe_speed(folder: str, run: Run, *, where: str) -> Line:
+    """Return the line on the speed of a file that the line before names, with 64 images."""
     sparse, int8 = (speed_ratio(run, 64, sparse=sparse) for sparse in (True, False))
     more = f" as FP32, in the sparse engine; {int8:.1f}x as INT8 in other engines"
-    yield Line("studies/small", f"{sparse:.1f}x as fast", more, "the same file, two threads")
+    return Line(folder, f"{sparse:.1f}x as fast", more, where)
 
 
 def make_study_e() -> str:

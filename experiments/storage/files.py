@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from compression.artifact import Artifact, load_artifact, read_contents
 from compression.config.compose import compose_run
 from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
-from compression.core.file_names import ARTIFACT
+from compression.core.file_names import ARTIFACT, WEIGHTS
 from compression.quantization.grid import FULL_PRECISION
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
 from compression.run.pipeline import run_stages
+from compression.run.stage import Finished
 from compression.storage.accounting import LayerCount, formula_bytes, order0_bits
 from compression.storage.blocks import split_payload, to_array
 from compression.storage.codec import Codec
@@ -35,6 +37,8 @@ from compression.storage.codec_registry import CODECS
 
 # Repetitions of decoding and loading. The record holds the median.
 _TURNS = 3
+# Folders of one machine. The record leaves them out.
+_PLACES = ("data.root", "output_dir")
 _SCALES = ("weight_scale", "scale")
 
 
@@ -45,32 +49,38 @@ def main(out: Path, options: list[str]) -> None:
     grid = [[f"{key}={one}" for one in values.split(",")] for key, values in (one.split("=", 1) for one in common)]
     result = json.loads(out.read_text()) if out.exists() else {"rows": []}
     result |= {"machine": describe_machine(), "software": describe_software()}
+    part = own.get("part", "test")
     for overrides in itertools.product(*grid):
-        if any(
-            row["overrides"] == list(overrides) and row["part"] == own.get("part", "test") for row in result["rows"]
-        ):
+        kept = [one for one in overrides if one.split("=", 1)[0] not in _PLACES]
+        if any((row["overrides"], row["part"]) == (kept, part) for row in result["rows"]):
             continue
-        row = measure(list(overrides), part=own.get("part", "test"), codecs=own.get("codecs") == "true")
-        result["rows"].append(row)
+        context, stages = run(list(overrides))
+        if "dense_accuracy" not in result:
+            result["dense_accuracy"] = dense_accuracy(context, stages["dense"].path / WEIGHTS, part)
+        row = measure(context, stages, part=part, codecs=own.get("codecs") == "true")
+        result["rows"].append({"overrides": kept, **row})
         out.write_text(json.dumps(result, indent=1) + "\n")
         shown = ("sparsity", "bits", "file", "smaller", "weights", "order0", "accuracy", "load_seconds")
         print(json.dumps({key: row[key] for key in shown}), flush=True)
 
 
-def measure(overrides: list[str], *, part: str, codecs: bool) -> dict[str, Any]:
-    """Return the record of the file of one configuration."""
+def run(overrides: list[str]) -> tuple[Context, Finished]:
+    """Run a configuration until its file is written; return its context and its stages."""
     config, run_dir = compose_run([*overrides, "until=export"])
-    context, records = run_stages(config, run_dir=run_dir)
-    path = records["export"].path / ARTIFACT
+    return run_stages(config, run_dir=run_dir)
+
+
+def measure(context: Context, stages: Finished, *, part: str, codecs: bool) -> dict[str, Any]:
+    """Return the record of the file that a run wrote."""
+    path = stages["export"].path / ARTIFACT
     loading = [_timed(load_artifact, path, max_bytes=None) for _ in range(_TURNS)]
     artifact: Artifact = loading[0][0]
     dense_bytes = artifact.info["dense_bytes"]
     row: dict[str, Any] = {
-        "overrides": overrides,
         "part": part,
-        "stages": {name: record.id for name, record in records.items()},
+        "stages": {name: stage.id for name, stage in stages.items()},
         "sparsity": round(artifact.info["sparsity"], 4),
-        "bits": {"weight": config.weight_bits, "activation": config.activation_bits},
+        "bits": {"weight": context.config.weight_bits, "activation": context.config.activation_bits},
         "dense": dense_bytes,
         "smaller": round(dense_bytes / path.stat().st_size, 3),
         "accuracy": accuracy(context, artifact.model, part),
@@ -135,6 +145,13 @@ def try_codecs(arrays: dict[str, Any]) -> dict[str, Any]:
 def _decode_all(codec: Codec, encoded: dict[str, bytes], arrays: dict[str, Any]) -> None:
     for key, array in arrays.items():
         codec.decode(encoded[key], shape=array.shape, dtype=array.dtype)
+
+
+def dense_accuracy(context: Context, weights: Path, part: str) -> float:
+    """Return the accuracy, in [0, 1], of the dense network with the weights in a file."""
+    model = context.build_model(pretrained=False)
+    model.load_state_dict(load_file(weights))
+    return accuracy(context, model, part)
 
 
 def accuracy(context: Context, model: nn.Module, part: str) -> float:
