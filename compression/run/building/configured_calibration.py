@@ -38,6 +38,12 @@ def measuring_batches(context: Context) -> Iterable[tuple[Tensor, Tensor]]:
     return context.data.plain_train_batches(batch_size=context.config.quantization.calibration_batch_size)
 
 
+def equalization_for(context: Context) -> str | None:
+    """Return how ranges are equalized, as ``Repairs`` takes it; None for not at all."""
+    chosen = context.config.quantization.equalize
+    return None if chosen == "none" else chosen
+
+
 def narrowing_for(context: Context) -> Narrowing:
     """Return how many significant bits weight scales and biases keep."""
     settings = context.config.quantization

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from compression.core.file_names import CURVATURE
 from compression.quantization.post_training import weight_curvature
-from compression.run.building.configured_calibration import measuring_batches
+from compression.run.building.configured_calibration import equalization_for, measuring_batches
 from compression.run.building.network_files import load_network, save_tensors
 from compression.run.context import Context
 from compression.run.stage import Finished
@@ -24,12 +24,15 @@ def needs_curvature(context: Context) -> bool:
 
 
 def obtain_curvature(context: Context, made: Finished) -> StageRecord:
-    """Return the curvature of the newest network's weights. It depends on no price and no bits."""
+    """Return the curvature of the newest network's weights. It depends on no price and no bits.
+
+    The images, their order and the size of a training batch are in the key of the dense network.
+    """
     student, parent = context.student, made.network
     settings = student.config.quantization
     inputs = {
         "batches": settings.rdoq_batches,
-        "batch_size": settings.calibration_batch_size or student.config.data["batch_size"],
+        "batch_size": settings.calibration_batch_size,
         "equalize": settings.equalize,
         "arithmetic": student.machine.identity,
     }
@@ -40,8 +43,8 @@ def obtain_curvature(context: Context, made: Finished) -> StageRecord:
 def _measure(context: Context, parent: StageRecord, folder: Path) -> Made:
     settings = context.config.quantization
     model = load_network(context, parent).to(context.machine.device).eval()
-    equalize = None if settings.equalize == "none" else settings.equalize
-    batches, num_batches = measuring_batches(context), settings.rdoq_batches
-    found = weight_curvature(model, batches, equalize=equalize, num_batches=num_batches)
+    found = weight_curvature(
+        model, measuring_batches(context), equalize=equalization_for(context), num_batches=settings.rdoq_batches
+    )
     save_tensors(found, folder / CURVATURE)
     return Made({"layers": sorted(found)})

@@ -31,7 +31,12 @@ from compression.quantization.network.integer_network import integer_state
 from compression.quantization.plan import Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Repairs, calibrated, quantized
 from compression.quantization.repairs.adaround import AdaRound
-from compression.run.building.configured_calibration import calibration_for, measuring_batches, narrowing_for
+from compression.run.building.configured_calibration import (
+    calibration_for,
+    equalization_for,
+    measuring_batches,
+    narrowing_for,
+)
 from compression.run.building.configured_loss import shared_settings
 from compression.run.building.configured_plan import left_in_float, plan_for, reduced, reduces_range
 from compression.run.building.network_files import build_network, is_compacted, load_network, save_tensors
@@ -196,7 +201,7 @@ def _with_bits(plan: Plan, weight_bits: Mapping[str, int]) -> Plan:
 def _repairs(context: Context) -> Repairs:
     settings = context.config.quantization
     return Repairs(
-        equalize=None if settings.equalize == "none" else settings.equalize,
+        equalize=equalization_for(context),
         adaround=AdaRound(iterations=settings.adaround.iterations) if settings.adaround.iterations else None,
         adaround_images=settings.adaround.images,
         bias_correction_batches=settings.bias_correction_batches,
