@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from torch import nn
 
+from compression.config.make_part import make_part
 from compression.config.schema import Config
 from compression.config.sweep_environment import SweepEnvironment
 from compression.core.seeding import derive_seed
@@ -146,7 +146,7 @@ class Context:
 def make_dataset(config: Config) -> Dataset:
     """Return the dataset of a run. No image is read yet."""
     settings = {key: value for key, value in config.data.items() if key not in DEFAULTS_OF_OTHERS}
-    dataset: Dataset = instantiate(settings, _convert_="all")
+    dataset: Dataset = make_part(settings, Dataset, key="data", _convert_="all")
     return dataset
 
 

@@ -69,3 +69,9 @@ class FlatNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits."""
         return self.head(images.mean((2, 3)))
+
+
+def no_optimizer(parameters, **settings):
+    """Return a list where an optimizer is expected."""
+    del settings
+    return list(parameters)

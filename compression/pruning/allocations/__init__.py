@@ -10,6 +10,7 @@ from compression.core.errors import InputError
 from compression.pruning.allocations.proportional import proportional_num_kept
 
 
+@runtime_checkable
 class Allocation(Protocol):
     """A rule that divides the kept weights among layers, or the kept channels among groups of channels."""
 

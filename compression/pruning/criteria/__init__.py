@@ -11,6 +11,7 @@ from torch import Tensor
 from compression.pruning.evidence import Evidence
 
 
+@runtime_checkable
 class Criterion(Protocol):
     """A function that scores every weight."""
 

@@ -1,7 +1,7 @@
 """Granularities: the units that are removed together, such as single weights or channels."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -45,6 +45,7 @@ class Units(Protocol):
         ...
 
 
+@runtime_checkable
 class Granularity(Protocol):
     """A kind of unit, which finds its units in a model."""
 

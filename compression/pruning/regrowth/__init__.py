@@ -1,7 +1,7 @@
 """Regrowth: pruning steps that move weights to other places at constant sparsity."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -9,6 +9,7 @@ from compression.core.masks import MaskSet
 from compression.pruning.evidence import Evidence
 
 
+@runtime_checkable
 class Regrowth(Protocol):
     """A rule that drops some of the kept weights and grows the same number of pruned ones."""
 

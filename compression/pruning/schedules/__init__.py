@@ -1,8 +1,9 @@
 """Schedules: the sparsity after each pruning step."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """The number of pruning steps to a target sparsity, and the sparsity after each step."""
 

@@ -7,7 +7,9 @@ from typing import Any
 from hydra.utils import instantiate
 from torch import nn
 
+from compression.config.make_part import make_part
 from compression.core.errors import InputError
+from compression.pruning.allocations import Allocation
 from compression.pruning.layer_sensitivity import SensitivityTable
 from compression.pruning.strategy import find_units
 from compression.run.context import Context
@@ -29,7 +31,7 @@ def needs_sensitivity(context: Context) -> bool:
     """Return whether the strategy allocates sparsity by sensitivity."""
     if not context.config.strategy.prunes:
         return False
-    allocation = instantiate(context.config.strategy.allocation)
+    allocation = make_part(context.config.strategy.allocation, Allocation, key="strategy.allocation")
     return bool(getattr(allocation, "needs_sensitivity", False))
 
 

@@ -2,11 +2,16 @@
 
 import math
 
-from hydra.utils import instantiate
 from torch import nn
 
+from compression.config.make_part import make_part
 from compression.core.seeding import derive_seed
+from compression.pruning.allocations import Allocation
+from compression.pruning.criteria import Criterion
+from compression.pruning.granularities import Granularity
 from compression.pruning.layer_sensitivity import SensitivityTable
+from compression.pruning.regrowth import Regrowth
+from compression.pruning.schedules import Schedule
 from compression.pruning.strategy import Strategy, find_units
 from compression.pruning.timeline import Timeline
 from compression.run.context import Context
@@ -19,15 +24,15 @@ ROUND_TO = 8
 def make_strategy(context: Context, model: nn.Module, *, sensitivity: SensitivityTable | None = None) -> Strategy:
     """Return the configured strategy for ``model``; raises ``InputError`` for a bad parameter."""
     settings = context.config.strategy
-    allocation = instantiate(settings.allocation)
+    allocation = make_part(settings.allocation, Allocation, key="strategy.allocation")
     if sensitivity is not None:
         allocation = allocation.measured(sensitivity.highest_sparsities(allocation.max_drop))
     example = context.example(next(model.parameters()).device)
     amount = context.config.target_sparsity
     return Strategy(
-        criterion=instantiate(settings.criterion),
+        criterion=make_part(settings.criterion, Criterion, key="strategy.criterion"),
         units=find_units(
-            instantiate(settings.granularity),
+            make_part(settings.granularity, Granularity, key="strategy.granularity"),
             model,
             example=example,
             amount=amount,
@@ -36,8 +41,8 @@ def make_strategy(context: Context, model: nn.Module, *, sensitivity: Sensitivit
             layer_cost=weight_picoseconds,
         ),
         allocation=allocation,
-        schedule=instantiate(settings.schedule),
-        regrowth=instantiate(settings.regrowth) if settings.regrowth else None,
+        schedule=make_part(settings.schedule, Schedule, key="strategy.schedule"),
+        regrowth=make_part(settings.regrowth, Regrowth, key="strategy.regrowth") if settings.regrowth else None,
         amount=amount,
         seed=derive_seed(context.config.seed, "prune"),
         example=example,

@@ -23,9 +23,12 @@ def check_model(context: Context) -> nn.Module:
             "never runs; remove the layer"
         )
     try:
-        instantiate(context.config.training.optimizer)(model.parameters())
+        optimizer = instantiate(context.config.training.optimizer)(model.parameters())
     except (TypeError, ValueError) as error:
         raise InputError(f"training.optimizer: {first_line(error)}") from error
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        target = context.config.training.optimizer["_target_"]
+        raise InputError(f"training.optimizer._target_={target} makes no optimizer: must be a torch.optim.Optimizer")
     return model
 
 

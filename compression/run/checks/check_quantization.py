@@ -3,12 +3,13 @@
 import logging
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from torch import nn
 
+from compression.config.make_part import make_part
 from compression.core.errors import InputError
 from compression.core.text import shorten
 from compression.quantization.bits.bit_allocation import packed_bytes
+from compression.quantization.observers import Observer
 from compression.quantization.plan import Plan
 from compression.run.building.configured_plan import left_in_float, plan_for
 from compression.run.context import Context
@@ -23,7 +24,7 @@ def check_quantization(context: Context, model: nn.Module) -> None:
     for key, observer in (("weights", settings.weights), ("activations", settings.activations)):
         if observer:
             try:
-                instantiate(observer)
+                make_part(observer, Observer, key=f"quantization.{key}")
             except InstantiationException as error:
                 if isinstance(error.__cause__, InputError):
                     raise InputError(f"quantization.{key}.{error.__cause__}") from error

@@ -19,6 +19,7 @@ from compression.run.checks.check_quantization import check_quantization
 from compression.run.checks.check_quantized_network import check_quantized_network
 from compression.run.checks.check_strategy import check_strategy
 from compression.run.context import Context
+from compression.run.training.from_scratch import make_callbacks
 from compression.storage.codec_registry import get_allowed
 from compression.system.extras import require_packages
 
@@ -53,6 +54,7 @@ def check_run(context: Context) -> None:
     if config.quantizes:
         check_quantization(context.student, student)
         _as_student(check_quantized_network, context.student, student)
+    make_callbacks(context)
     _check_weights(context, model)
     check_distillation(context, model, student)
 

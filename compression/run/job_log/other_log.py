@@ -1,8 +1,8 @@
 """The log of a logger that this package does not know, e.g. Comet: one record per stage, named after it."""
 
-from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 
+from compression.config.make_part import make_part
 from compression.run.job_log.folder_logs import SUMMARY
 from compression.run.job_log.job_log import JobLog, Result
 
@@ -12,9 +12,8 @@ class OtherLog(JobLog):
 
     def open(self, stage: str) -> Logger:
         """Return a Lightning logger with the stage as a part of its name."""
-        logger: Logger = instantiate(
-            dict(self.run.logger), save_dir=str(self.run.folder), name=f"{self.run.name}-{stage}"
-        )
+        name = f"{self.run.name}-{stage}"
+        logger: Logger = make_part(self.run.logger, Logger, key="logger", save_dir=str(self.run.folder), name=name)
         return logger
 
     def last_step(self, stage: str) -> int:

@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from lightning.pytorch import Callback
 from torch import nn
 
 from compression.callbacks.early_weights import EarlyWeights
 from compression.callbacks.progressive_size import ProgressiveSize
+from compression.config.make_part import make_part
 from compression.core.file_names import EARLY, INITIAL, WEIGHTS
 from compression.core.learning_rate import warmup_cosine
 from compression.run.building.network_files import save_tensors
@@ -26,6 +26,12 @@ def callback_inputs(context: Context) -> dict[str, Any]:
     callbacks = context.config.callbacks or {}
     code = foreign_code(callbacks)
     return {"callbacks": callbacks, **({"callbacks_code": code} if code else {})}
+
+
+def make_callbacks(context: Context) -> list[Callback]:
+    """Return the configured callbacks; raises ``InputError`` for an object that is none."""
+    configured = (context.config.callbacks or {}).items()
+    return [make_part(settings, Callback, key=f"callbacks.{name}") for name, settings in configured]
 
 
 def train_from_scratch(
@@ -58,9 +64,8 @@ def train_from_scratch(
         floor=training.min_lr / training.optimizer["lr"],
     )
     task = make_task(context, model, lr_factor)
-    configured = [instantiate(settings) for settings in (context.config.callbacks or {}).values()]
     sized = [ProgressiveSize(training.first_size)] if training.first_size < 1 else []
-    callbacks = [early, *sized, *configured, *(teach(model) if teach else ())]
+    callbacks = [early, *sized, *make_callbacks(context), *(teach(model) if teach else ())]
     fitted = fit(context, stage, folder, task, num_epochs=num_epochs, callbacks=callbacks, devices=devices)
     save_tensors(fitted.weights, folder / WEIGHTS)
     results = {

@@ -66,3 +66,22 @@ def test_a_model_without_in_channels_is_refused_for_grey_images(tmp_path):
         "model colour_net.Net takes no argument in_channels, which data.channels=1 needs; "
         "allowed: data.channels=3, or a model with this argument"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        ("data._target_=collections.OrderedDict", "data"),
+        ("callbacks.mine._target_=collections.OrderedDict", "callbacks.mine"),
+        ("strategy.criterion._target_=torch.nn.ReLU", "strategy.criterion"),
+        ("strategy.granularity._target_=collections.OrderedDict", "strategy.granularity"),
+        ("strategy.allocation._target_=collections.OrderedDict", "strategy.allocation"),
+        ("strategy.schedule._target_=collections.OrderedDict", "strategy.schedule"),
+        ("bits=8 quantization.weights._target_=collections.OrderedDict", "quantization.weights"),
+        ("bits=8 quantization.activations._target_=collections.OrderedDict", "quantization.activations"),
+        ("training.optimizer._target_=odd_nets.no_optimizer", "training.optimizer"),
+    ],
+)
+def test_an_object_of_the_wrong_kind_is_refused(tmp_path, command, key):
+    plus = "+" if key.startswith("callbacks") else ""
+    assert refusal(tmp_path, "strategy=oneshot_l1", *f"{plus}{command}".split()).startswith(f"{key}._target_=")
