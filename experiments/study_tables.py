@@ -180,7 +180,7 @@ def summarize_small_file() -> Iterable[Line]:
     yield Line(
         "studies/small",
         f"{smaller(run):.1f}x smaller file",
-        f", {points:.2f} points lost beside a dense network trained as long",
+        f", {points:.2f} points lost beside a dense network with five more epochs",
         where,
     )
     yield _describe_speed("studies/small", run, where="the same file, two threads")
