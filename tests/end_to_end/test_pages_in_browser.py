@@ -92,6 +92,9 @@ def test_a_page_opens_without_error_request_or_violation(browser, pages, name, s
         assert opened.find_violations() == []
         # Wide tables scroll on their own; the page does not.
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        # The names of rows stay readable beside the numbers: no column of single letters.
+        widths = "[...document.querySelectorAll('th.w:first-child')].map((cell) => cell.clientWidth)"
+        assert min(opened.page.evaluate(widths), default=100) >= 100
         if SHOTS:
             shot = f"{name}-{size[0]}-{'dark' if dark else 'light'}.png"
             opened.page.screenshot(path=str(Path(SHOTS) / shot), full_page=True)

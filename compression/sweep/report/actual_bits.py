@@ -10,6 +10,8 @@ from compression.sweep.report.records import JobRecord
 
 _HOW = {"executed in integers": "executed", "computed in float32": "in float32"}
 _MOST_NAMES = 4
+# The arithmetic of a file whose record does not say how its bits run.
+UNKNOWN = "-"
 
 
 def describe_actual(run: Measured) -> str:
@@ -19,7 +21,7 @@ def describe_actual(run: Measured) -> str:
         how = how.split(",")[0]
         return f"{name} {_HOW.get(how, how)}".strip()
     bits = {run.weight_bits, run.activation_bits}
-    return "float32" if bits == {FULL_PRECISION} else "-"
+    return "float32" if bits == {FULL_PRECISION} else UNKNOWN
 
 
 def describe_bits(run: Measured) -> str:
@@ -33,7 +35,7 @@ def describe_bits(run: Measured) -> str:
 def add_bits(run: Measured) -> str:
     """Return ``describe_bits`` as a part of a list, e.g. ``", W8A8 executed"``; empty if it is not on record."""
     found = describe_bits(run)
-    return "" if found == "-" else f", {found}"
+    return "" if found == UNKNOWN else f", {found}"
 
 
 def differs_from_asked(run: Measured) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Cell
-from compression.sweep.report.actual_bits import differs_from_asked
+from compression.sweep.report.actual_bits import UNKNOWN, differs_from_asked
 from compression.sweep.report.dense_models import DenseModel, list_dense_models
 from compression.sweep.report.points_lost import write_loss
 from compression.sweep.report.pooled_classes import format_share
@@ -64,6 +64,11 @@ def name_lost(ranking: Ranking, *, by_test: bool) -> str:
     return "test points lost" if by_test or not ranking.validated else "validation points lost"
 
 
+def knows_arithmetic(ranking: Ranking) -> bool:
+    """Return whether the records say how the bits of any file run; those of older versions do not."""
+    return any(one.actual != (UNKNOWN,) for one in ranking.configurations)
+
+
 def write_percent(sample: Sample) -> str:
     """Return the mean in percent, with half its 95 % interval if there are several seeds."""
     error = "" if sample.half_width is None else f" ± {100 * sample.half_width:.2f}"
@@ -107,13 +112,14 @@ def _list_scores(ranking: Ranking) -> Iterator[Column]:
 def _list_costs(ranking: Ranking) -> Iterator[Column]:
     # A terminal shows it where it differs from what the name of a configuration says.
     differs = any(differs_from_asked(one.measured) for one in ranking.configurations)
-    yield Column(
-        "arithmetic",
-        lambda one: Cell(" / ".join(one.actual), " / ".join(one.actual)),
-        lambda _: Cell("float32", "float32"),
-        short="arithmetic" if differs else None,
-        is_text=True,
-    )
+    if knows_arithmetic(ranking):
+        yield Column(
+            "arithmetic",
+            lambda one: Cell(" / ".join(one.actual), " / ".join(one.actual)),
+            lambda _: Cell("float32", "float32"),
+            short="arithmetic" if differs else None,
+            is_text=True,
+        )
     yield Column(
         "sparsity, %",
         lambda one: Cell(f"{100 * one.measured.sparsity:.1f}", 100 * one.measured.sparsity),

@@ -9,7 +9,7 @@ from compression.core.sizes import format_size
 from compression.reporting.page.page_blocks import Block, Cell, Code, Details, Gallery, Page, Section, Table, Text
 from compression.reporting.page.rendering import render_page
 from compression.reporting.result_table import format_ratio
-from compression.sweep.report.board_columns import name_lost, name_score, name_test, write_percent
+from compression.sweep.report.board_columns import knows_arithmetic, name_lost, name_score, name_test, write_percent
 from compression.sweep.report.configuration_labels import describe_kind
 from compression.sweep.report.dense_models import list_dense_models
 from compression.sweep.report.fronts import Front
@@ -90,10 +90,11 @@ def _describe_size(one: Configuration) -> str:
 
 def _list_picks(ranking: Ranking, picks: Sequence[Pick]) -> Table:
     rows: list[list[Cell | str]] = []
+    arithmetic = ["float32"] if knows_arithmetic(ranking) else []
     for pick in picks:
         one = pick.chosen
         if one is None:
-            rows.append([pick.title, f"none: {pick.reason}", *([""] * 7)])
+            rows.append([pick.title, f"none: {pick.reason}", *([""] * (6 + len(arithmetic)))])
             continue
         rows.append(
             [
@@ -101,7 +102,7 @@ def _list_picks(ranking: Ranking, picks: Sequence[Pick]) -> Table:
                 Cell(one.label, href=find_file(ranking, one.job.name, PAGE)),
                 write_percent(one.score),
                 write_percent(one.test),
-                " / ".join(one.actual),
+                *([" / ".join(one.actual)] if arithmetic else []),
                 write_loss(one.test_drop),
                 format_size(one.measured.bytes),
                 f"{one.ratio:.2f}x",
@@ -112,13 +113,13 @@ def _list_picks(ranking: Ranking, picks: Sequence[Pick]) -> Table:
         latency = "-" if dense.milliseconds is None else f"{dense.milliseconds:.3g}"
         scores = write_percent(dense.score), write_percent(dense.test)
         size = format_size(dense.bytes)
-        rows.append(["dense model", dense.label, *scores, "float32", "0.00", size, "1.00x", latency])
+        rows.append(["dense model", dense.label, *scores, *arithmetic, "0.00", size, "1.00x", latency])
     columns = (
         "pick",
         "configuration",
         name_score(ranking),
         name_test(ranking),
-        "arithmetic",
+        *(["arithmetic"] if arithmetic else []),
         name_lost(ranking, by_test=True),
         "file",
         "ratio",

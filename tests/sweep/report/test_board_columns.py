@@ -8,11 +8,12 @@ from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 from compression.sweep.report.sweep_board import list_board
 from compression.sweep.report.sweep_markdown import to_markdown
+from compression.sweep.report.sweep_page import make_sweep_page
 from compression.sweep.report.sweep_report import aggregate
 from compression.sweep.report.sweep_result import make_result
 
 NAMES = [
-    *("place", "configuration", "validation, %", "test, %", "test points lost", "arithmetic", "sparsity, %", "file"),
+    *("place", "configuration", "validation, %", "test, %", "test points lost", "sparsity, %", "file"),
     *("ratio", "latency, ms", "engine", "speed-up"),
 ]
 
@@ -41,6 +42,17 @@ def test_every_form_of_the_report_has_the_same_columns(tmp_path):
     assert [column.name for column in list_columns(ranking)] == NAMES
     assert sorted(list_board(ranking).columns) == sorted(NAMES)
     assert f"| {' | '.join(NAMES)} |" in to_markdown(make_result(ranking.sweep), {})
+
+
+def test_the_arithmetic_is_a_column_if_it_is_on_record(tmp_path):
+    document = make_metrics()
+    document["quantization"] |= {"arithmetic": "W8A8, executed in integers", "layers": []}
+    ranking = ranking_of(tmp_path, document, make_metrics())
+    assert [column.name for column in list_columns(ranking)] == [*NAMES[:5], "arithmetic", *NAMES[5:]]
+    result = make_result(ranking.sweep)
+    page = make_sweep_page(ranking, picks=result.picks, fronts=result.fronts, notes=[])
+    assert "arithmetic" in page.headline.columns
+    assert [cell.text for cell in page.headline.cells[-1]][1:5] == ["dense", "98.50", "98.00", "float32"]
 
 
 def test_an_analysis_adds_intervals_and_the_worst_class(tmp_path):
