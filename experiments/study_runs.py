@@ -23,10 +23,9 @@ def read_control() -> float:
 def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:
     """Return the run at the settings of a known row, or None. Where several runs have them, the row names its own."""
     for run in read_runs(letter):
-        found = (run["strategy"], run["target_sparsity"], run["weight_bits"])
-        if found == (known["strategy"], known["sparsity"], known["bits"]) and run["run"] == known.get(
-            "run", run["run"]
-        ):
+        found = (run["strategy"], run["target_sparsity"], run["weight_bits"], run["activation_bits"])
+        wanted = (known["strategy"], known["sparsity"], known["bits"], known["bits"])
+        if found == wanted and run["run"] == known.get("run", run["run"]):
             return run
     return None
 
@@ -69,4 +68,4 @@ def fastest(run: Run, which: str, *, batch_size: int = 1) -> float:
 
 def in_order(runs: Sequence[Run]) -> list[Run]:
     """Return runs by sparsity, those with more bits first."""
-    return sorted(runs, key=lambda run: (run["target_sparsity"], -run["weight_bits"]))
+    return sorted(runs, key=lambda run: (run["target_sparsity"], -run["weight_bits"], -run["activation_bits"]))
