@@ -26,7 +26,7 @@ BATCH_SIZE = 64
 # Nobody uses networks that lost more than this, and they would make the others hard to see.
 MOST_LOST = 8.0
 # Where a label stands, in points from its dot.
-ABOVE, BELOW, LEFT, RIGHT = (0, 11), (0, -12), (-20, -4), (20, 4)
+ABOVE, BELOW = (0, 11), (0, -12)
 
 
 class Dot(NamedTuple):
@@ -73,8 +73,8 @@ def draw_bytes(axes: Axes) -> None:
     """Draw the change of accuracy over how many times smaller the file is."""
     floats, few_bits = split(read_runs("b"))
     plain = [Dot(smaller(run), change(run), zeros(run), BELOW) for run in floats]
-    places = {"50 %": BELOW, "70 %": RIGHT, "90 %": BELOW}
-    quantized = [Dot(smaller(run), change(run), zeros(run), places[zeros(run)]) for run in few_bits]
+    places = {"50 %": BELOW, "70 %": ABOVE, "90 %": BELOW}
+    quantized = [Dot(smaller(run), change(run), name(run, few_bits), places[zeros(run)]) for run in few_bits]
     attempts = [Dot(smaller(run), change(run)) for run in read_runs("small")]
     draw(axes, plain, FLOATS, label="MobileNetV2, 32 bits")
     draw(axes, quantized + attempts, FEW_BITS, label="MobileNetV2, 6 or 8 bits")
@@ -93,9 +93,10 @@ def draw_time(axes: Axes) -> None:
     sparse = [
         Dot(speed_ratio(run, BATCH_SIZE, sparse=True), change(run), zeros(run), places[zeros(run)]) for run in floats
     ]
-    places = {"50 %": RIGHT, "70 %": LEFT, "90 %": ABOVE}
+    places = {"50 %": ABOVE, "70 %": BELOW, "90 %": BELOW}
     quantized = [
-        Dot(speed_ratio(run, BATCH_SIZE, sparse=False), change(run), zeros(run), places[zeros(run)]) for run in few_bits
+        Dot(speed_ratio(run, BATCH_SIZE, sparse=False), change(run), name(run, few_bits), places[zeros(run)])
+        for run in few_bits
     ]
     axes.set_ylim(-4.8, 0.6)
     draw(axes, sparse, FLOATS, label="MobileNetV2, 32 bits, sparse engine")
@@ -139,6 +140,12 @@ def own_change(run: Run) -> float:
 def zeros(run: Run) -> str:
     """Return the fraction of the weights that are pruned, such as ``90 %``."""
     return f"{100 * run['target_sparsity']:.0f} %"
+
+
+def name(run: Run, runs: Iterable[Run]) -> str:
+    """Return ``zeros`` for the run with the most bits of those with equal zeros, else nothing: names would overlap."""
+    alike = (other for other in runs if zeros(other) == zeros(run))
+    return zeros(run) if run is max(alike, key=lambda other: other["weight_bits"] + other["activation_bits"]) else ""
 
 
 def published(ratio: str) -> list[Dot]:

@@ -1,6 +1,5 @@
 """The tables of the known studies: what each reports, beside what was measured here."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -144,7 +143,9 @@ def make_narrow() -> str:
     [narrow] = read_runs("narrow")
     # A run may be in both records.
     pruned = {run["run"]: run for run in [*read_runs("b"), *read_runs("small")] if run["weight_bits"] < FULL}
-    near = sorted(pruned.values(), key=lambda run: abs(math.log(_bytes(run) / _bytes(narrow))))[:3]
+    by_size = sorted(pruned.values(), key=_bytes)
+    place = sum(_bytes(run) < _bytes(narrow) for run in by_size)
+    near = by_size[place - 2 : place + 1]
     dense = near[0]["dense"]
     header = ("network", "weight bits", "activation bits", "test, %", "lost", "file, KiB", "smaller", "million MACs")
     header = (*header, "one image, ms", "64")

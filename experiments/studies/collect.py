@@ -8,13 +8,15 @@ holds stay in it, so a study may be run on different days.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from compression.artifact import read_contents
 from compression.storage.blocks import to_array
 from compression.storage.codec_registry import CODECS
+
+PLACES = ("data.root=", "output_dir=", "hydra.run.dir=")
 
 
 def main() -> None:
@@ -67,7 +69,7 @@ def summarize(document: Mapping[str, Any], *, codec_bytes: Mapping[str, int]) ->
         "latency": timing["latency"],
         "machine": {name: machine[name] for name in ("processor", "cores", "gpu")},
         "git_commit": document["provenance"]["git_commit"],
-        "command": [word for word in document["provenance"]["command"] if not _is_a_place(word)],
+        "command": _without_places(document["provenance"]["command"]),
     }
 
 
@@ -85,9 +87,10 @@ def _summarize_model(found: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: found[name] for name in names}, "bytes": size}
 
 
-def _is_a_place(word: str) -> bool:
+def _without_places(command: Sequence[str]) -> list[str]:
     # Others cannot use the folders of this machine.
-    return word.startswith(("data.root=", "output_dir="))
+    script, *words = command
+    return [Path(script).name, *(word for word in words if not word.startswith(PLACES))]
 
 
 if __name__ == "__main__":
