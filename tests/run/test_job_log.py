@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.loggers.logger import DummyLogger
 from PIL import Image
 from runs import TINY, compose_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from compression.core.errors import InputError
 from compression.reporting.hparams import ROW
 from compression.run.job_log.folder_logs import CsvLog, TensorBoardLog
 from compression.run.job_log.job_log import LoggedRun, Result
@@ -149,11 +151,25 @@ def test_csv_has_the_row_with_settings_and_figures(make, result):
     assert log.has_summary()
 
 
+class SomeLogger(DummyLogger):
+    """A logger that this package does not know."""
+
+    def __init__(self, **settings):
+        super().__init__()
+        self.settings = settings
+
+
 def test_an_unknown_logger_gets_one_record_per_stage(tmp_path):
-    run = LoggedRun(tmp_path / "first", tmp_path, {"_target_": "types.SimpleNamespace", "project": "digits"}, {})
+    run = LoggedRun(tmp_path / "first", tmp_path, {"_target_": f"{__name__}.SomeLogger", "project": "digits"}, {})
     made = OtherLog(run).open("prune")
-    assert (made.name, made.save_dir, made.project) == ("first-prune", str(tmp_path / "first"), "digits")
+    assert made.settings == {"name": "first-prune", "save_dir": str(tmp_path / "first"), "project": "digits"}
     assert OtherLog(run).last_step("prune") == -1
+
+
+def test_an_object_that_is_no_logger_is_refused(tmp_path):
+    run = LoggedRun(tmp_path / "first", tmp_path, {"_target_": "types.SimpleNamespace"}, {})
+    with pytest.raises(InputError, match=r"^logger\._target_=types.SimpleNamespace makes .* must be lightning"):
+        OtherLog(run).open("prune")
 
 
 # Weights & Biases
