@@ -29,7 +29,7 @@ def callback_inputs(context: Context) -> dict[str, Any]:
 
 
 def make_callbacks(context: Context) -> list[Callback]:
-    """Return the configured callbacks; raises ``InputError`` for an object that is none."""
+    """Return the configured callbacks; raises ``InputError`` for an object that is not a callback."""
     configured = (context.config.callbacks or {}).items()
     return [make_part(settings, Callback, key=f"callbacks.{name}") for name, settings in configured]
 
