@@ -139,13 +139,13 @@ def make_resnet18() -> str:
 
 
 def make_narrow() -> str:
-    """Return a narrower dense network in 8 bits beside the pruned networks whose files have about as many bytes."""
+    """Return a narrower dense network in 8 bits, beside the pruned networks with the next larger and smaller files."""
     [narrow] = read_runs("narrow")
     # A run may be in both records.
     pruned = {run["run"]: run for run in [*read_runs("b"), *read_runs("small")] if run["weight_bits"] < FULL}
     by_size = sorted(pruned.values(), key=_bytes)
     place = sum(_bytes(run) < _bytes(narrow) for run in by_size)
-    near = by_size[place - 2 : place + 1]
+    near = by_size[max(0, place - 2) : place + 1]
     dense = near[0]["dense"]
     header = ("network", "weight bits", "activation bits", "test, %", "lost", "file, KiB", "smaller", "million MACs")
     header = (*header, "one image, ms", "64")
