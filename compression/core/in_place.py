@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 
+from compression.core.augmented_assignment import IN_PLACE_OPERATORS, is_number
 from compression.core.errors import InputError
 
 # Operations of evaluation mode whose output is their input itself.
@@ -27,8 +28,7 @@ def replace_in_place_(traced: fx.GraphModule) -> None:
     """Let every operation of ``traced`` that overwrites its input compute a new tensor, which later readers then read.
 
     What an identity or a dropout returned is the same tensor, so its readers count too. Raises ``InputError`` if a
-    tensor is read after a view of it was overwritten. ``y += x`` overwrites nothing here: torch.fx traces it as
-    ``y = y + x``, so another name of the old tensor keeps its value.
+    tensor is read after a view of it was overwritten.
     """
     order = {node: index for index, node in enumerate(traced.graph.nodes)}
 
@@ -43,6 +43,9 @@ def replace_in_place_(traced: fx.GraphModule) -> None:
 
     for node in traced.graph.nodes:
         if not _overwrites(traced, node):
+            continue
+        if node.target in IN_PLACE_OPERATORS and is_number(node.args[0]):
+            _compute_anew_(node)
             continue
         source = node.args[0] if node.args else node.kwargs.get("input")
         if isinstance(source, fx.Node):
@@ -108,6 +111,8 @@ def _overwrites(traced: fx.GraphModule, node: fx.Node) -> bool:
         return bool(getattr(traced.get_submodule(str(node.target)), "inplace", False))
     if node.op not in ("call_method", "call_function"):
         return False
+    if node.target in IN_PLACE_OPERATORS:
+        return True
     return _is_in_place(_name(node)) or bool(_arguments(node).get("inplace"))
 
 
@@ -133,7 +138,9 @@ def _arguments(node: fx.Node) -> dict[str, Any]:
 
 def _compute_anew_(node: fx.Node) -> None:
     name = _name(node)
-    if _is_in_place(name):
+    if node.target in IN_PLACE_OPERATORS:
+        node.target = IN_PLACE_OPERATORS[node.target]
+    elif _is_in_place(name):
         places = (Tensor,) if node.op == "call_method" else (torch, F)
         found = next((getattr(place, name[:-1]) for place in places if hasattr(place, name[:-1])), None)
         if callable(found):

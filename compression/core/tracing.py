@@ -7,6 +7,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from compression.core.adapted_network import find_logits, restore_class_
+from compression.core.augmented_assignment import AssigningProxy
 from compression.core.errors import InputError, first_line
 from compression.core.in_place import replace_in_place_
 from compression.core.selection import HoldsIntegers, RoundsActivations
@@ -57,7 +58,11 @@ def copy_network(model: nn.Module) -> nn.Module:
 
 
 class _Tracer(fx.Tracer):
-    """Keeps the layers and quantizers of integer networks as calls, as it keeps torch's own layers."""
+    """Keeps the layers and quantizers of integer networks as calls, and assignments such as ``y += x`` as these."""
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """Return the stand-in for the value of ``node`` while the forward runs."""
+        return AssigningProxy(node, self)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether ``m`` stays one call."""
