@@ -177,7 +177,7 @@ def summarize_small_file() -> Iterable[Line]:
     run = max(found, key=smaller)
     points = 100 * (control - run["compressed"]["accuracy"])
     made = f"{100 * run['target_sparsity']:.0f} % pruned, {run['weight_bits']} bits"
-    where = f"MobileNetV2, CIFAR stem, {percent(control)} % accurate, {made}"
+    where = f"MobileNetV2, CIFAR stem (dense: {percent(control)} %), {made}"
     yield Line(
         "studies/small",
         f"{smaller(run):.1f}x smaller file",
@@ -194,7 +194,7 @@ def summarize_resnet18() -> Iterable[Line]:
         max((run for run in runs if _points_lost(run) < limit), key=smaller) for limit in (NOTHING, ONE_POINT)
     )
     where = (
-        f"ResNet-18, stem `light`, {percent(small['dense']['accuracy'])} % accurate, 90 % pruned, "
+        f"ResNet-18, stem `light` (dense: {percent(small['dense']['accuracy'])} %), 90 % pruned, "
         f"{small['weight_bits']} bits"
     )
     more = f", nothing lost; {smaller(small):.1f}x, {_points_lost(small):.2f} points lost"
@@ -209,7 +209,7 @@ def _points_lost(run: Run) -> float:
 def _describe_speed(folder: str, run: Run, *, where: str) -> Line:
     """Return the line on the speed of a file that the line before names, with 64 images."""
     sparse, int8 = (speed_ratio(run, 64, sparse=sparse) for sparse in (True, False))
-    more = f" as the dense network in FP32, in the sparse engine; {int8:.1f}x in INT8, in other engines"
+    more = f" in the sparse engine and {int8:.1f}x in INT8 engines, beside the dense FP32 network in its fastest engine"
     return Line(folder, f"{sparse:.1f}x as fast", more, where)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from compression.artifact import Contents
 from compression.reporting.markdown import to_table
-from compression.storage.accounting import LayerCount, formula_bytes
+from compression.storage.accounting import FORMULA, LayerCount, formula_bytes
 from compression.storage.blocks import Block, split_payload
 
 # Roles of the vectors in a quantized layer that the breakdown counts as scales and as biases.
@@ -94,10 +94,9 @@ def parts_to_markdown(compressed: Mapping[str, Any], dense: Mapping[str, Any]) -
     rows.append(("the file", f"{total:,}", "100.0 %"))
     formula, whole = compressed["formula"], dense["safetensors"]
     note = (
-        f"The formula S = nonzero x bits + 4 x channels + 3 x nonzero (4 bytes per channel, the rest in bits) gives "
-        f"{formula:,} bytes. It leaves out biases, header and filler entries, and knows no entropy coding. The dense "
-        f"model as safetensors, {whole:,} bytes, is {whole / total:.2f} times the file and "
-        f"{whole / max(1, formula):.2f} times the formula."
+        f"The formula, {FORMULA}, gives {formula:,} bytes. It leaves out biases, header and filler entries, and knows "
+        f"no entropy coding. The dense model as safetensors, {whole:,} bytes, is {whole / total:.2f} times the file "
+        f"and {whole / max(1, formula):.2f} times the formula."
     )
     table = to_table(("part", "bytes", "share"), rows)
     return "\n".join(["", "## Bytes of model.cmp", "", *table, "", note, ""])

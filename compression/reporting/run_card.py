@@ -19,6 +19,7 @@ from compression.reporting.engine_label import label_engine
 from compression.reporting.markdown import escape, to_table
 from compression.reporting.parity_text import describe_logit_error
 from compression.reporting.result_table import describe_left_out, format_ratio, format_speedup
+from compression.storage.accounting import FORMULA
 
 # Rows of the table of classes; with more classes, the worst are shown.
 MOST_CLASSES = 20
@@ -105,7 +106,7 @@ def _describe_size(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     rows = [(PARTS[key], f"{count:,}", f"{100 * count / total:.1f} %") for key, count in num_bytes["parts"].items()]
     yield from _table(("part", "bytes", "share"), rows)
-    yield f"Formula S = nonzero x bits + 4 x channels + 3 x nonzero: {num_bytes['formula']:,} bytes."
+    yield f"Formula {FORMULA}: {num_bytes['formula']:,} bytes."
     yield ""
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 # The formula counts 3 bits for the gap before each non-zero weight, and a 4-byte scale for each output channel.
 FORMULA_GAP_BITS, FORMULA_SCALE_BYTES = 3, 4
+# In words, for reports.
+FORMULA = f"nonzero x (bits + {FORMULA_GAP_BITS}) / 8 + {FORMULA_SCALE_BYTES} x channels"
 
 
 def order0_bits(values: NDArray[np.integer[Any]]) -> float:

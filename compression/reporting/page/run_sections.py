@@ -15,12 +15,13 @@ from compression.reporting.page.run_document import LatencyRow, Parity, RunDocum
 from compression.reporting.page.spread_chart import SpreadRow, make_spread_spec
 from compression.reporting.parity_text import describe_optimization, format_relative_error
 from compression.reporting.result_table import describe_left_out, format_ratio
+from compression.storage.accounting import FORMULA
 
 # Rows of the training history by stage, each with its epoch and metrics.
 Histories = Mapping[str, Sequence[Mapping[str, float | int]]]
-FORMULA = (
-    "The formula S = nonzero x bits + 4 x channels + 3 x nonzero (4 bytes for each channel, all else in bits) is the "
-    "size that most papers report. It leaves out biases, header and filler entries, and knows no entropy coder."
+FORMULA_NOTE = (
+    f"The formula, {FORMULA} bytes, is the size that most papers report. It leaves out biases, header and filler "
+    "entries, and knows no entropy coder."
 )
 _MAX_EPOCHS = 400
 
@@ -45,7 +46,7 @@ def make_size_section(found: RunDocument, parts: Mapping[str, int], *, formula: 
         shares = [[name, f"{count:,}", f"{100 * count / total:.1f} %"] for name, count in parts.items()]
         shares.append(["the file", f"{total:,}", "100.0 %"])
         tables.append(Table("What each byte of model.cmp is for", ("part", "bytes", "share"), shares))
-    return Section("size", "Size", [Gallery(tables), *([Text(FORMULA)] if formula else [])])
+    return Section("size", "Size", [Gallery(tables), *([Text(FORMULA_NOTE)] if formula else [])])
 
 
 def make_speed_section(found: RunDocument) -> Section | None:
