@@ -116,7 +116,7 @@ class PruningCallback(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Set the gradients of pruned weights to zero, and let an observing criterion see all gradients."""
+        """Set the gradients of pruned weights to zero, and let an observing criterion see the others."""
         del trainer, optimizer
         self.masks.mask_gradients_(network(pl_module))
         if isinstance(self.strategy.criterion, Observer):

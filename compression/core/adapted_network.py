@@ -1,4 +1,4 @@
-"""Networks of other authors, adapted: any usual output becomes logits, and images come in a format they accept."""
+"""Networks of other authors, adapted: any usual output becomes logits, and images are copies in a fitting format."""
 
 import functools
 from collections import OrderedDict
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 def adapt_(model: nn.Module) -> None:
     """Let ``model`` return the logits among its outputs, see ``find_logits``; a tensor alone is returned as it is.
 
-    Only the class of the model changes, so the names of its tensors stay.
+    The network gets copies of its inputs, because a forward such as ``images -= mean`` would change them for everyone
+    who reads them afterwards: a teacher, or the next measurement on the same images. Only the class of the model
+    changes, so the names of its tensors stay.
     """
     if not is_adapted(model) and not isinstance(model, torch.jit.ScriptModule):
         # mypy takes a class for an argument that cannot be hashed, because modules define their own hash.
@@ -70,8 +72,8 @@ def find_logits(output: Any, *, kind: type = Tensor) -> Any:
 def _adapted(cls: Any) -> type[nn.Module]:
     @functools.wraps(cls.forward)
     def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if is_contiguous_only(self):
-            args = tuple(value.contiguous() if isinstance(value, Tensor) else value for value in args)
+        form = torch.contiguous_format if is_contiguous_only(self) else torch.preserve_format
+        args = tuple(value.clone(memory_format=form) if isinstance(value, Tensor) else value for value in args)
         return find_logits(cls.forward(self, *args, **kwargs))
 
     def to(self: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:

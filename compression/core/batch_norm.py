@@ -45,7 +45,8 @@ def following_batch_norms(model: nn.Module, example: Tensor) -> dict[str, _Batch
     """Return the batch norms that directly follow a prunable layer, by the name of the layer's weight.
 
     ``example: [B, C, H, W]`` is an input of ``model``. The model runs on it once, in evaluation mode, and is not
-    changed. A layer is absent if another operation comes between, as in networks that normalize before they convolve.
+    changed. A layer is absent if another operation comes between, as in networks that normalize before they convolve,
+    and a linear layer whose output is ``[B, N, C]``, because its batch norm normalizes the axis N.
     """
     names = {id(weight): name for name, weight in prunable_weights(model).items()}
     # Keep the outputs alive: Python may reuse the id of a freed tensor for a later one.
@@ -53,6 +54,8 @@ def following_batch_norms(model: nn.Module, example: Tensor) -> dict[str, _Batch
     found: dict[str, _BatchNorm] = {}
 
     def remember(layer: Any, _: Any, output: Tensor) -> None:
+        if isinstance(layer, nn.Linear) and output.ndim > 2:
+            return
         outputs[id(output)] = layer.weight, output, output._version
 
     def look_up(norm: Any, inputs: tuple[Tensor, ...]) -> None:

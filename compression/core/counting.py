@@ -104,7 +104,8 @@ def layer_macs(model: nn.Module, example: Tensor) -> dict[str, int]:
     def count(name: str, module: nn.Module, output: Tensor) -> None:
         weight = module.weight
         assert isinstance(weight, Tensor)
-        positions = output.numel() // (output.shape[0] * weight.shape[0])
+        # Windows of a map may lie along the first axis too, so its length is not always the number of images.
+        positions = output.numel() // (len(example) * weight.shape[0])
         macs[f"{name}.weight"] = macs.pop(f"{name}.weight", 0) + positions * weight.numel()
 
     handles = [

@@ -55,21 +55,30 @@ class FeatureTap:
 def feature_shapes(model: nn.Module, example: Tensor) -> dict[str, Shape]:
     """Return the shape ``[B, C, H, W]`` of each layer's feature map for ``example``, in the order in which layers end.
 
-    Only layers whose output is a single feature map count; the model itself does not. A container ends after the layers
-    inside it.
+    Only layers whose output is a single feature map count; the model itself does not. Layers inside a module that reads
+    tokens ``[B, N, C]`` do not count either: what attention computes there has four axes too. A container ends after
+    the layers inside it.
     """
     shapes: dict[str, Shape] = {}
+    # The modules that run, each with whether it reads tokens.
+    running: list[bool] = []
 
-    def note(name: str, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4:
+    def start(inputs: tuple[object, ...]) -> None:
+        [first, *_] = inputs or (None,)
+        running.append(any(running[-1:]) or (isinstance(first, Tensor) and first.ndim != 4))
+
+    def end(name: str, output: object) -> None:
+        running.pop()
+        inside = any(running[-1:])
+        if isinstance(output, Tensor) and output.ndim == 4 and len(output) == len(example) and not inside:
             shapes.pop(name, None)
             shapes[name] = tuple(output.shape)
 
-    handles = [
-        module.register_forward_hook(lambda _module, _inputs, output, name=name: note(name, output))
-        for name, module in model.named_modules()
-        if name
-    ]
+    handles = []
+    for name, module in model.named_modules():
+        if name:
+            handles.append(module.register_forward_pre_hook(lambda _module, inputs: start(inputs)))
+            handles.append(module.register_forward_hook(lambda _module, _inputs, output, name=name: end(name, output)))
     try:
         with evaluating(model), torch.no_grad():
             model(example)
@@ -115,7 +124,9 @@ def check_layers(layers: Sequence[str], shapes: Mapping[str, Shape], *, key: str
 
 def _last_of_resolutions(shapes: Mapping[str, Shape]) -> dict[Shape, str]:
     last: dict[Shape, str] = {}
-    for name, shape in shapes.items():
+    # Images are squares, and so are their maps; [B, H, W, C] is none.
+    square = {name: shape for name, shape in shapes.items() if shape[2] == shape[3]}
+    for name, shape in (square or shapes).items():
         if shape[2] * shape[3] > 1:
             last.pop(shape[2:], None)
             last[shape[2:]] = name

@@ -22,7 +22,7 @@ class Evidence:
 
     ``example: [B, C, H, W]`` shows the shape of an input; its values have no meaning. ``batches`` yield training images
     as (``images: [B, C, H, W]``, ``labels: [B]``) on the model's device, or are None. ``turn`` counts earlier uses of
-    ``batches``, so that each use gets other batches.
+    ``batches``, so that each use of equally many gets other batches.
     """
 
     model: nn.Module

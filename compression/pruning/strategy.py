@@ -65,7 +65,7 @@ class Strategy:
         """Return the masks after ``step`` (from 1), given the masks before it.
 
         Pruned weights stay pruned, unless they regrow. ``batches`` are training images for criteria that need
-        gradients; every step uses other batches. Raises ``InputError`` if scores are not finite.
+        gradients. Every step of a criterion uses other batches. Raises ``InputError`` if scores are not finite.
         """
         weights = prunable_weights(model)
         device = next(iter(weights.values())).device

@@ -116,3 +116,20 @@ def test_files_without_versions_of_modules_load() -> None:
     adapt_(model)
     model.load_state_dict(plain)
     model.load_state_dict(model.state_dict())
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+def test_a_network_that_overwrites_its_input_changes_nothing_outside(contiguous: bool) -> None:
+    class Normalizes(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            images -= 0.5
+            images /= 0.25
+            return images.mean((2, 3))
+
+    model, images = Normalizes(), torch.rand(2, 3, 4, 4)
+    before = images.clone()
+    adapt_(model)
+    if contiguous:
+        keep_contiguous_(model)
+    assert torch.equal(model(images), model(images))
+    assert torch.equal(images, before)

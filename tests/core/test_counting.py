@@ -200,3 +200,19 @@ def test_a_shared_weight_is_found_under_its_other_name():
         one.weight.fill_(0)
     model = nn.ModuleDict({"b": one, "a": two})
     assert layer_sparsity(model, {"a.weight": 4}) == {"a.weight": 1.0}
+
+
+def test_windows_along_the_first_axis_count_all():
+    """Four windows of 4 positions, for each of which 2 x 3 weights are used."""
+
+    class Windows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(3, 2)
+
+        def forward(self, images):
+            windows = images.unfold(2, 2, 2).unfold(3, 2, 2).permute(0, 2, 3, 4, 5, 1).reshape(-1, 4, 3)
+            return self.linear(windows).view(len(images), -1)
+
+    for num_images in (1, 2):
+        assert layer_macs(Windows(), torch.zeros(num_images, 3, 4, 4)) == {"linear.weight": 4 * 4 * 6}

@@ -87,3 +87,39 @@ def test_unknown_layers_are_named():
 def test_a_network_without_feature_maps_has_none():
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
     assert feature_shapes(net, EXAMPLE) == {}
+
+
+def test_what_attention_computes_is_no_feature_map():
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores, self.out = nn.Identity(), nn.Linear(8, 8)
+
+        def forward(self, tokens):
+            return self.out(self.scores(torch.einsum("bnc,bmc->bnm", tokens, tokens)[:, None]).squeeze(1) @ tokens)
+
+    class Transformer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patches, self.attention, self.head = nn.Conv2d(3, 8, 8, 8), Attention(), nn.Linear(8, 3)
+
+        def forward(self, images):
+            return self.head(self.attention(self.patches(images).flatten(2).transpose(1, 2)).mean(1))
+
+    assert feature_shapes(Transformer(), EXAMPLE) == {"patches": (2, 8, 4, 4)}
+
+
+def test_maps_with_channels_last_and_windows_are_not_chosen():
+    class Windows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patches, self.norm, self.window = nn.Conv2d(3, 8, 8, 8), nn.LayerNorm(8), nn.Identity()
+
+        def forward(self, images):
+            maps = self.norm(self.patches(images).permute(0, 2, 3, 1))
+            return self.window(maps.unfold(1, 2, 2).unfold(2, 2, 2).flatten(0, 2)).flatten(1).mean(1).view(2, -1)
+
+    shapes = feature_shapes(Windows(), EXAMPLE)
+    assert list(shapes) == ["patches", "norm"]
+    assert choose_hint_layers(shapes, shapes) == [("patches", "patches")]
+    assert choose_attention_layers(shapes, shapes) == [("patches", "patches")]

@@ -36,9 +36,9 @@ def allocate_bits(table: BitTable, sizes: Mapping[str, int], *, max_bytes: int |
 
     All layers start at their fewest bytes. Steps along the lower convex hulls of (bytes, loss) are then taken in order
     of falling gain per byte, as long as they fit. Bytes that are left over go to the single change that gains most. The
-    added loss exceeds the optimum by less than the gain of the first step that did not fit, and it never rises with
-    the budget. ``max_bytes=None`` means no budget. Raises ``InputError`` for a budget below the fewest possible bytes,
-    and for the table of another model.
+    added loss exceeds the optimum by less than the gain of the first step that did not fit, so a slightly larger budget
+    may add slightly more loss. ``max_bytes=None`` means no budget. Raises ``InputError`` for a budget below the fewest
+    possible bytes, and for the table of another model.
     """
     points = _points(table, sizes)
     chosen = {name: _first(row) for name, row in points.items()}

@@ -1,4 +1,4 @@
-"""Batch-norm folding: merges batch norm into the layer before it, without a change of the function."""
+"""Batch-norm folding: merges batch norm into the layer before it, so that the function stays the same."""
 
 import torch
 from torch import fx, nn
@@ -14,8 +14,8 @@ def fold_batch_norms_(graph: fx.GraphModule, *, values: bool = True) -> list[str
 
     W' = W * gamma / sigma and b' = beta + (b - mu) * gamma / sigma are computed in float64. If the weights of a layer
     already have a scale, the scale is multiplied by ``|gamma / sigma|``, so that its integers change at most in sign.
-    Layers that run several times or share their weight keep their batch norm. With ``values=False`` only the structure
-    changes, for networks whose tensors are then loaded from a file.
+    Layers that run several times or share their weight keep their batch norm, see ``foldable_norms``. With
+    ``values=False`` only the structure changes, for networks whose tensors are then loaded from a file.
     """
     folded = []
     for node, norm_node in ops.foldable_norms(graph).items():

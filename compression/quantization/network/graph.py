@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compression.core.errors import InputError
+from compression.quantization.network.axes import count_axes
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
@@ -85,12 +86,15 @@ def is_batch_norm(graph: fx.GraphModule, node: fx.Node) -> bool:
 def foldable_norms(graph: fx.GraphModule) -> dict[fx.Node, fx.Node]:
     """Return the batch norms that can be merged into a layer, by the node of that layer.
 
-    These are the only readers of a layer that runs once and shares its weight with no other.
+    These are the only readers of a layer that runs once and shares its weight with no other. The output of a linear
+    layer must be ``[B, C]``: of ``[B, N, C]``, a batch norm normalizes the axis N.
     """
     shared, found = shared_layers(graph), {}
     for node in graph.graph.nodes:
         norm = sole_user(node, lambda user: is_batch_norm(graph, user))
-        if norm is not None and is_layer(graph, node) and str(node.target) not in shared:
+        if norm is None or not is_layer(graph, node) or str(node.target) in shared:
+            continue
+        if not isinstance(module_of(graph, node), nn.Linear) or count_axes(graph, node) == 2:
             found[node] = norm
     return found
 
@@ -162,7 +166,8 @@ def is_never_negative(graph: fx.GraphModule, node: fx.Node) -> bool:
         # torch.add multiplies its second term by alpha, which may be negative.
         return False
     if is_move(graph, node) or is_average(graph, node) or is_merge(graph, node):
-        return all(is_never_negative(graph, source) for source in node.all_input_nodes if _gives_tensor(source))
+        # A tensor of the network may be negative.
+        return all(is_never_negative(graph, source) for source in node.all_input_nodes if not _is_size(source))
     return False
 
 
@@ -184,14 +189,16 @@ def leads_to_output(graph: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _gives_tensor(node: fx.Node) -> bool:
+    if node.target is operator.getitem and isinstance(node.args[0], fx.Node):
+        return _gives_tensor(node.args[0])
+    return not _is_size(node) and node.op != "get_attr"
+
+
+def _is_size(node: fx.Node) -> bool:
     # Sizes of tensors take part in calculations, but they are not activations.
-    sizes = ("size", "dim", "numel")
-    return not (
-        (node.op == "call_method" and node.target in sizes)
-        or (node.op == "call_function" and node.target is getattr)
-        or (node.target is operator.getitem and isinstance(node.args[0], fx.Node) and not _gives_tensor(node.args[0]))
-        or (node.op == "get_attr")
-    )
+    if node.target is operator.getitem and isinstance(node.args[0], fx.Node):
+        return _is_size(node.args[0])
+    return (node.op == "call_method" and node.target in ("size", "dim", "numel")) or node.target is getattr
 
 
 def _is_any(graph: fx.GraphModule, node: fx.Node, kinds: tuple[Any, ...]) -> bool:

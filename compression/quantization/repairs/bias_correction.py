@@ -70,8 +70,7 @@ def rounding_nodes(prepared: fx.GraphModule) -> dict[str, fx.Node]:
 def check_ready(prepared: fx.GraphModule, reference: fx.GraphModule) -> None:
     """Assert that batch norm is folded in both networks, and that all activations of ``prepared`` have scales."""
     for graph in (prepared, reference):
-        for node in layer_nodes(graph).values():
-            assert ops.sole_user(node, partial(ops.is_batch_norm, graph)) is None, f"batch norm after {node} not folded"
+        assert not ops.foldable_norms(graph), f"batch norm not folded: {ops.foldable_norms(graph)}"
     for module in prepared.modules():
         assert not isinstance(module, ActivationQuantizer) or module.observer is None, f"{module.name} has no scale yet"
 

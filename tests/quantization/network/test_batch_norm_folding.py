@@ -60,3 +60,35 @@ def test_layers_with_a_computed_weight_keep_their_batch_norm():
     folded = trace(model)
     assert fold_batch_norms_(folded) == []
     torch.testing.assert_close(folded(images), model(images))
+
+
+class NormOfTokens(nn.Module):
+    """A linear layer on tokens ``[B, N, C]``, whose batch norm normalizes the tokens: N equals the layer's outputs."""
+
+    def __init__(self, *, width=8):
+        super().__init__()
+        self.conv, self.linear, self.norm = nn.Conv2d(3, 8, 8, 8), nn.Linear(4, width), nn.BatchNorm1d(8)
+        self.head = nn.Linear(8 * width, 3)
+
+    def forward(self, images):
+        return self.head(self.norm(self.linear(self.conv(images).flatten(2))).flatten(1))
+
+
+@pytest.mark.parametrize("width", [8, 6])
+def test_a_batch_norm_of_another_axis_is_kept(width):
+    model = randomize_(NormOfTokens(width=width)).double()
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    folded = trace(model)
+    assert fold_batch_norms_(folded) == []
+    torch.testing.assert_close(folded(images), model(images))
+
+
+def test_a_batch_norm_after_a_linear_layer_is_folded():
+    class Head(nn.Sequential):
+        pass
+
+    model = randomize_(Head(nn.Flatten(), nn.Linear(12, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 2))).double()
+    images = torch.randn(4, 3, 2, 2, dtype=torch.float64)
+    folded = trace(model)
+    assert fold_batch_norms_(folded) == ["1"]
+    torch.testing.assert_close(folded(images), model(images))

@@ -49,3 +49,19 @@ def test_a_network_is_traced_in_evaluation_mode(batches):
         torch.testing.assert_close(traced(images), expected)
     network = to_integers(model.train(), rounding(model, plan, batches), plan)
     assert torch.equal(network(images), network(images))
+
+
+def test_a_tensor_of_the_network_may_be_negative():
+    class Coordinates(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 1)
+            self.register_buffer("places", torch.linspace(-1, 1, 8).expand(2, 1, 8, 8).clone())
+
+        def forward(self, images):
+            maps = torch.relu(self.one(images)), torch.relu(self.two(images))
+            return torch.cat([torch.cat(maps, 1), torch.cat([*maps, self.places], 1)], 1)
+
+    traced = trace(Coordinates())
+    never = [node.name for node in traced.graph.nodes if is_never_negative(traced, node)]
+    assert never == ["relu", "relu_1", "cat"]

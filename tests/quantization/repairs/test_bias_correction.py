@@ -128,3 +128,23 @@ def test_bad_arguments_are_refused():
         correct_biases_(prepared, reference, [], num_batches=1)
     with pytest.raises(AssertionError, match="not folded"):
         correct_biases_(prepared, trace(randomize_(ResidualNet())), batches(images()), num_batches=1)
+
+
+def test_layers_that_share_a_weight_keep_their_batch_norms():
+    class Shares(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 3)
+            self.one, self.two = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+            self.two.weight = self.one.weight
+            self.norm, self.other_norm = nn.BatchNorm2d(4), nn.BatchNorm2d(4)
+
+        def forward(self, images):
+            maps = self.stem(images)
+            return (self.norm(self.one(maps)) + self.other_norm(self.two(maps))).mean((2, 3))
+
+    reference, batch = fold(randomize_(Shares())), images()
+    prepared = quantize(reference, None, weight_bits=3)
+    correct_biases_(prepared, reference, batches(batch), num_batches=1)
+    want, got = (channel_means(network, ["stem"], batch)["stem"] for network in (reference, prepared))
+    torch.testing.assert_close(got, want)
