@@ -110,7 +110,9 @@ def _remove_unread_(model: nn.Module, example: Tensor, round_to: int) -> dict[st
     sizes: dict[str, int] = {}
     for group in find_channel_groups(model, example):
         unread = unread_channels(group, parameters).nonzero().flatten().tolist()
-        kept = max(1, group.num_channels - len(unread))
+        staying = _one_of_each_layer(group, set(unread))
+        unread = [channel for channel in unread if channel not in staying]
+        kept = group.num_channels - len(unread)
         kept = min(group.num_channels, -(-kept // round_to) * round_to)
         # Remove the last unread channels. Which of them stay to reach a round number makes no difference.
         going = unread[len(unread) - (group.num_channels - kept) :] if kept < group.num_channels else []
@@ -118,6 +120,19 @@ def _remove_unread_(model: nn.Module, example: Tensor, round_to: int) -> dict[st
             removed[group.name], sizes[group.name] = going, group.num_channels
     _remove_(model, example, removed)
     return {name: (sizes[name], sizes[name] - len(going)) for name, going in removed.items()}
+
+
+def _one_of_each_layer(group: ChannelGroup, unread: set[int]) -> set[int]:
+    """Return channels that have to stay, one of each layer that would make none without it.
+
+    Of concatenated layers, each makes only some channels of a group.
+    """
+    staying: set[int] = set()
+    for coupling in group.outputs:
+        mine = [channel for channel in coupling.channel.tolist() if channel >= 0]
+        if mine and unread.issuperset(mine) and staying.isdisjoint(mine):
+            staying.add(mine[0])
+    return staying
 
 
 def _remove_(model: nn.Module, example: Tensor, removed: Mapping[str, Sequence[int]]) -> None:

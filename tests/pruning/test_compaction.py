@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import torchvision
+from concatenated_net import Concatenated
 from contract_net import make_net, randomize_batch_norm_
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -219,3 +220,15 @@ def test_networks_with_hard_coded_or_mixed_channels_are_refused(shape, reason):
         model.last.weight[:, :8] = 0
     with pytest.raises(InputError, match=rf"^channels of this model cannot be removed safely: without them {reason}$"):
         compact(model, torch.zeros(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize(("kept", "left"), [((0, 1, 2, 3), 5), ((4, 5, 6, 7), 5), ((0, 2, 4, 6), 4), ((), 2)])
+def test_every_layer_of_a_concatenation_keeps_a_channel(kept, left):
+    model = Concatenated()
+    units = Channels(round_to=1).units(model, example=SMALL, target="channels", protected=frozenset())
+    both, end = units.groups
+    masks = {both: torch.tensor([channel in kept for channel in range(8)]), end: torch.ones(8, dtype=torch.bool)}
+    MaskSet(units.masks_of(masks)).mask_weights_(model)
+    small = compact(model, SMALL, round_to=1)
+    assert small.channels == {both: (8, left)}
+    assert small.difference < 1e-6

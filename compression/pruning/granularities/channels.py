@@ -121,6 +121,8 @@ class ChannelUnits:
     def _reduce(self, group: ChannelGroup, scores: Mapping[str, Tensor]) -> Tensor:
         filters = self._filters(group)
         total = torch.zeros(group.num_channels, dtype=torch.float64)
+        # Of concatenated layers each makes only some of the channels.
+        makers = torch.zeros(group.num_channels, dtype=torch.int64)
         for coupling in group.outputs:
             if coupling.parameter not in filters:
                 continue
@@ -131,7 +133,8 @@ class ChannelUnits:
                 rows = rows / there.mean() if there.numel() else rows
             mine = coupling.channel >= 0
             total.index_add_(0, coupling.channel[mine], rows[mine])
-        return total / len(filters)
+            makers[coupling.channel[mine]] += 1
+        return total / makers.clamp(min=1)
 
     def _filters(self, group: ChannelGroup) -> list[str]:
         return [c.parameter for c in group.outputs if self.parameters[c.parameter].ndim > 1]

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from concatenated_net import Concatenated
 from contract_net import make_net
 from torch import nn
 
@@ -173,3 +174,12 @@ def test_bad_rounding_is_refused(round_to):
     with pytest.raises(InputError) as caught:
         Channels(round_to=round_to)
     assert str(caught.value) == f"strategy.granularity.round_to={round_to}: must be an integer >= 1"
+
+
+def test_a_concatenation_that_is_added_scores_like_any_other_group():
+    model = Concatenated()
+    units = make_units(model, round_to=1)
+    ones = {name: torch.ones_like(weight) for name, weight in prunable_weights(model).items()}
+    scores = units.reduce(ones)
+    assert {name: score.tolist() for name, score in scores.items()} == {name: [1.0] * 8 for name in scores}
+    assert len(scores) == 2
