@@ -56,5 +56,5 @@ def analyze(
     # Not the folder of the run, because a new analysis replaces all files of an earlier one.
     folder = output_dir or file.parent / f"analyze_{file.stem}"
     check_analysis(opened, other, folder)
-    how = Analyzing(data, batch_size, num_workers, threads or count_cores())
+    how = Analyzing(data, batch_size, num_workers, threads or count_cores(), allow, max_bytes)
     typer.echo(analyze_file(opened, other, how=how, folder=folder))

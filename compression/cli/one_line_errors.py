@@ -1,5 +1,6 @@
 """Errors of the user's input as one line and exit code 2."""
 
+import sys
 from typing import Any
 
 import typer
@@ -28,5 +29,20 @@ class OneLineErrors(TyperGroup):
             message = missing
         except OSError as error:
             message = f"{error.filename or 'file'}: {error.strerror or error}"
+        except Exception as error:
+            explained = _explain(error)
+            if explained is None:
+                raise
+            message = explained
         typer.echo(f"error: {message}", err=True)
         raise typer.Exit(2)
+
+
+def _explain(error: Exception) -> str | None:
+    """Return the one-line message of train.py for an error that Hydra has wrapped; None for a defect."""
+    # Only a command that composes a configuration imports Hydra, which few commands need.
+    if "hydra" not in sys.modules:
+        return None
+    from compression.config.explain import explain
+
+    return explain(error)

@@ -24,6 +24,7 @@ from compression.data.batches import Batches
 from compression.data.hashing import count_threads
 from compression.data.normalization import UNCHANGED_MEAN, UNCHANGED_STD, on_pixels
 from compression.data.subsets import read_pixels, take_spread
+from compression.storage.blocks import MAX_DECODED_BYTES
 from compression.system.extras import require_packages
 
 # The engine of the analysis. Its kernels run integers as integers.
@@ -34,12 +35,17 @@ Model = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Analyzing:
-    """Settings of an analysis. ``data`` is digits, cifar10, a folder, or None for the data of the file's own run."""
+    """Settings of an analysis. ``data`` is digits, cifar10, a folder, or None for the data of the file's own run.
+
+    ``allow`` and ``max_bytes`` are those with which the files were opened.
+    """
 
     data: str | None
     batch_size: int
     num_workers: int | None
     threads: int
+    allow: Sequence[str] = ()
+    max_bytes: int = MAX_DECODED_BYTES
 
 
 def check_analysis(file: ComparedFile, against: ComparedFile | None, folder: Path) -> None:
@@ -112,8 +118,14 @@ def analyze_file(file: ComparedFile, against: ComparedFile | None, *, how: Analy
 
 
 def _describe_command(file: ComparedFile, against: ComparedFile | None, how: Analyzing, folder: Path) -> str:
-    options = {"--against": against and against.path, "--data": how.data, "--output-dir": folder}
-    words = [f"{word}" for key, value in options.items() if value is not None for word in (key, value)]
+    options = [
+        ("--against", against and against.path),
+        ("--data", how.data),
+        ("--output-dir", folder),
+        *(("--allow-import", package) for package in how.allow),
+        ("--max-bytes", None if how.max_bytes == MAX_DECODED_BYTES else how.max_bytes),
+    ]
+    words = [f"{word}" for key, value in options if value is not None for word in (key, value)]
     return shlex.join(["python", "-m", "compression", "analyze", f"{file.path}", *words])
 
 

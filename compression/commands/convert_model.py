@@ -62,7 +62,7 @@ def convert_file(
     max_bytes: int | None = MAX_DECODED_BYTES,
     c_options: COptions | None = None,
 ) -> Converted:
-    """Convert the artifact to the format ``to``. Write it to ``output``, by default beside the artifact.
+    """Convert the artifact to the format ``to``. Write it to ``output``, by default to a new file beside the artifact.
 
     ``state_dict`` (torch.save) and ``safetensors`` hold every tensor, including zeros. ``safetensors_bitmask`` leaves
     out the zeros of weights where that is smaller. None of these three imports the architecture. In ``onnx``, batch
@@ -71,7 +71,7 @@ def convert_file(
     """
     if to not in SUFFIXES:
         raise InputError(f"--to {to!r} is unknown; allowed: {', '.join(SUFFIXES)}")
-    output = output or path.with_suffix(SUFFIXES[to])
+    output = output or _choose_output(path, to)
     if output.resolve() == path.resolve():
         raise InputError(f"--output {output} is the artifact itself; allowed: another file")
     if to != "c" and c_options is not None:
@@ -99,6 +99,15 @@ def convert_file(
         data = buffer.getvalue()
     write_atomic(output, data)
     return Converted(output, _label(to, contents.plan), len(data))
+
+
+def _choose_output(path: Path, to: str) -> Path:
+    """Return the path beside the artifact; raises InputError if a file is there."""
+    output = path.with_suffix(SUFFIXES[to])
+    # It may be the run's own model.onnx, which holds what was measured. ``c`` accepts an empty folder.
+    if output.exists() and to != "c":
+        raise InputError(f"{output} exists already; allowed: --output with a new file, or with this one to replace it")
+    return output
 
 
 def _label(to: str, plan: Plan | None) -> str:

@@ -1,6 +1,7 @@
 """``convert --to c``: an artifact as a folder of C source, with images that the program checks itself with."""
 
 import json
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def convert_to_c(
         f"RAM: {model.memory_bytes:,} bytes, static",
         f"test images: {origin}",
         model.describe_tables(),
-        f"check: cd {folder} && cc -O2 *.c -lm && ./a.out",
+        f"check: cd {shlex.quote(str(folder))} && cc -O2 *.c -lm && ./a.out",
     )
     return num_bytes, facts
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import torch
 
 from compression.artifact import Artifact
-from compression.commands.run_settings import RunSettings, read_run_settings
+from compression.commands.changed_images import describe_changes
+from compression.commands.run_settings import RunSettings, UnresolvedError, read_run_settings
 from compression.core.errors import InputError
 from compression.core.text import shorten
-from compression.data.base import Dataset, Split
+from compression.data.base import Dataset, ImageData, Split
+from compression.system.files import is_refused_write
 
 DATASETS = {"digits": "compression.data.digits.Digits", "cifar10": "compression.data.cifar10.Cifar10"}
 _FOLDER = "compression.data.image_folder.ImageFolder"
@@ -39,7 +41,12 @@ def find_images(given: str | None, artifact: Artifact, *, run_folder: Path, num_
     ``given`` is digits, cifar10 or a folder; None means the data of the run whose record is in ``run_folder``. Names of
     classes are compared before any image is read.
     """
-    run = read_run_settings(run_folder)
+    try:
+        run = read_run_settings(run_folder)
+    except UnresolvedError:
+        if given is None:
+            raise
+        run = None
     if given is None and run is None:
         raise InputError(
             f"{run_folder} has no record of a run's data; "
@@ -47,12 +54,12 @@ def find_images(given: str | None, artifact: Artifact, *, run_folder: Path, num_
         )
     if run is not None and _is_of_run(given, run):
         key = "the data of the run" if given is None else f"--data {given}"
-        return _load_dataset(run, artifact, num_workers=num_workers, key=key, knows_training=True)
+        return _load_dataset(run, artifact, num_workers=num_workers, key=key, run_folder=run_folder)
     assert given is not None
     if given in DATASETS:
         # Any seed will do, because only the held-out part depends on it.
         named = RunSettings(DATASETS[given], {}, seed=0, cache=None)
-        return _load_dataset(named, artifact, num_workers=num_workers, key=f"--data {given}", knows_training=False)
+        return _load_dataset(named, artifact, num_workers=num_workers, key=f"--data {given}", run_folder=None)
     from compression.commands.image_root import load_root
 
     return load_root(Path(given).expanduser(), artifact)
@@ -66,19 +73,33 @@ def _is_of_run(given: str | None, run: RunSettings) -> bool:
 
 
 def _load_dataset(
-    settings: RunSettings, artifact: Artifact, *, num_workers: int | None, key: str, knows_training: bool
+    settings: RunSettings, artifact: Artifact, *, num_workers: int | None, key: str, run_folder: Path | None
 ) -> LabelledImages:
+    """Return the images of ``settings``; held-out ones only with the ``run_folder`` of the file's own run."""
     dataset = _build_dataset(settings, artifact, num_workers=num_workers, key=key)
     order = match_classes(dataset.class_names, artifact.class_names, source=key)
     dataset.check()
-    images = dataset.load(settings.seed, cache_dir=settings.cache)
+    doubt = None
+    if run_folder is not None:
+        doubt = describe_changes(dataset, artifact, run_folder=run_folder, seed=settings.seed, source=key)
+    images = _load(dataset, settings)
     return LabelledImages(
         test=relabel(images.test, order),
-        held_out=relabel(images.val, order) if knows_training else None,
+        held_out=None if run_folder is None or doubt is not None else relabel(images.val, order),
         groups=dataset.class_groups,
         origin=f"{len(images.test):,} test images of {dataset.name}",
-        notes=images.warnings,
+        notes=images.warnings if doubt is None else (*images.warnings, doubt),
     )
+
+
+def _load(dataset: Dataset, settings: RunSettings) -> ImageData:
+    try:
+        return dataset.load(settings.seed, cache_dir=settings.cache)
+    except OSError as error:
+        if settings.cache is None or not is_refused_write(error):
+            raise
+        # The store may only be read, and lacks these decoded images.
+        return dataset.load(settings.seed)
 
 
 def _build_dataset(settings: RunSettings, artifact: Artifact, *, num_workers: int | None, key: str) -> Dataset:

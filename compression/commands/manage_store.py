@@ -13,10 +13,10 @@ from compression.core.sizes import format_size
 from compression.stage_store.cleaning import Rules, clean, plan_cleaning
 from compression.stage_store.description import describe_stages
 from compression.stage_store.entries import Entry, list_entries, tree_bytes
-from compression.stage_store.locks import StageLocks
+from compression.stage_store.locks import LOCKS, StageLocks
 from compression.stage_store.manifest import find_damage, has_checksums
 from compression.stage_store.references import find_references, with_needed
-from compression.stage_store.removing import is_idle, remove
+from compression.stage_store.removing import remove
 
 _COLUMNS = ("stage", "id", "made from", "size", "took", "made", "last used", "")
 
@@ -33,7 +33,7 @@ def list_stages(root: Path, *, runs: Sequence[Path]) -> dict[str, Any]:
     """Return all stages of the store ``root`` and totals, as plain JSON values: sizes in bytes, durations in seconds.
 
     ``runs`` are further folders with runs that use the store. A stage's ``made_from`` describes its inputs, and
-    ``of_a_run`` says whether a run needs it. Raises InputError.
+    ``of_a_run`` says whether a run needs it. ``in_use`` is None if that is not known. Raises InputError.
     """
     entries = sorted(list_entries(root), key=lambda one: (_rank(one.stage), one.stage, one.made, one.id))
     words, locks = describe_stages(entries), StageLocks(root)
@@ -50,7 +50,7 @@ def list_stages(root: Path, *, runs: Sequence[Path]) -> dict[str, Any]:
             "made": _iso(entry.made),
             "last_used": _iso(entry.used),
             "of_a_run": entry.id in needed,
-            "in_use": not is_idle(locks, entry),
+            "in_use": locks.is_in_use(entry.name),
         }
         for entry in entries
     ]
@@ -91,6 +91,8 @@ def format_stages(listed: dict[str, Any]) -> str:
     )
     if total["bytes_of_decoded_images"]:
         text += f"\ndecoded images beside them: {format_size(total['bytes_of_decoded_images'])}"
+    if any(one["in_use"] is None for one in listed["stages"]):
+        text += f"\n{_describe_unknown_use(Path(listed['store']))}"
     return text
 
 
@@ -114,6 +116,8 @@ def collect_garbage(root: Path, *, runs: Sequence[Path], rules: Rules, dry_run: 
         f"{verb} {len(gone)} folders of {format_size(freed)} ({freed:,} bytes); "
         f"{format_size(before - freed)} stay in {root}"
     )
+    if any(one.in_use is None for one in done):
+        text += f"\n{_describe_unknown_use(root)}"
     fits = rules.max_bytes is None or before - freed <= rules.max_bytes
     if not fits:
         assert rules.max_bytes is not None
@@ -176,6 +180,10 @@ def _references(root: Path, runs: Sequence[Path]) -> set[str]:
         return find_references([root.parent, *runs], leave_out=root)
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _describe_unknown_use(root: Path) -> str:
+    return f"it is not known which stages are in use, for no lock can be written in {root / LOCKS}"
 
 
 def _rank(stage: str) -> int:

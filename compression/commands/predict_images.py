@@ -157,12 +157,13 @@ def predict_images(
 
 def write_csv(path: Path, predictions: Sequence[Prediction], *, class_names: Sequence[str]) -> None:
     """Write a CSV file with a line per image: file, most probable class, probability of every class (0 to 1)."""
-    text = io.StringIO()
+    # Names come from files of unknown origin. Half of a surrogate pair cannot be written.
+    names, text = [printable(name) for name in class_names], io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "class", *class_names])
+    writer.writerow(["file", "class", *names])
     for prediction in predictions:
         probabilities = [f"{value:.6f}" for value in prediction.probabilities]
-        writer.writerow([printable(str(prediction.path)), class_names[prediction.best], *probabilities])
+        writer.writerow([printable(str(prediction.path)), names[prediction.best], *probabilities])
     write_atomic(path, text.getvalue().encode())
 
 

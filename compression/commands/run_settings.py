@@ -11,6 +11,10 @@ from compression.data.options import DEFAULTS_OF_OTHERS
 from compression.system.extras import require_packages
 
 
+class UnresolvedError(InputError):
+    """A recorded setting that refers to something that does not exist here, such as a variable that is not set."""
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """Settings of a run's data: ``target`` names the class of the dataset, ``arguments`` are its arguments.
@@ -33,24 +37,37 @@ class RunSettings:
 def read_run_settings(folder: Path) -> RunSettings | None:
     """Return the settings that the run in ``folder`` recorded, or None without a record.
 
-    Raises InputError for a damaged record.
+    Raises InputError for a damaged record, and UnresolvedError for interpolations that have no value here.
     """
     path = folder / CONFIG
     if not path.is_file():
         return None
-    require_packages("yaml")
+    require_packages("omegaconf", "yaml")
     import yaml
 
     try:
         config = yaml.safe_load(path.read_text())
-        data, seed = dict(config["data"]), config["seed"]
+        data, seed = (_resolve(config, key, path=path) for key in ("data", "seed"))
+        data = dict(data)
         arguments = {key: value for key, value in data.items() if key not in ("_target_", *DEFAULTS_OF_OTHERS)}
         target = data["_target_"]
         if type(target) is not str or type(seed) is not int:
             raise ValueError(f"data._target_={target!r:.60} and seed={seed!r:.60} are not a name and a number")
+    except UnresolvedError:
+        raise
     except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is not the configuration of a run: {type(error).__name__}: {error}") from error
     return RunSettings(target, arguments, seed, _find_cache(folder))
+
+
+def _resolve(config: Any, key: str, *, path: Path) -> Any:
+    # Imported late, because it needs OmegaConf.
+    from compression.run.recorded_config import resolve_recorded
+
+    try:
+        return resolve_recorded(config, key)
+    except InputError as error:
+        raise UnresolvedError(f"{path}: {error}; set it, or name the images with --data FOLDER") from error
 
 
 def _find_cache(folder: Path) -> Path | None:

@@ -34,12 +34,12 @@ def compose_run(overrides: Sequence[str]) -> tuple[Config, Path]:
 
 
 def compose_job(overrides: Sequence[str]) -> tuple[Config, str]:
-    """Return the checked configuration of ``key=value`` overrides, and its digest for the name of a job's folder.
+    """Return the checked configuration of ``key=value`` overrides, and the hash that identifies it.
 
     Raises ``InputError`` with the message of train.py.
     """
     config, composed = _compose(overrides)
-    return config, run_name.digest(composed)
+    return config, run_name.identify(composed)
 
 
 def _compose(overrides: Sequence[str]) -> tuple[Config, DictConfig]:

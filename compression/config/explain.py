@@ -3,10 +3,15 @@
 import errno
 import os
 import re
+import shlex
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+from filelock import BaseFileLock
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import (
     HydraException,
     InstantiationException,
@@ -62,6 +67,9 @@ def explain(error: BaseException) -> str | None:
     if is_disk_full(error):
         file = next((link.filename for link in chain if isinstance(link, OSError) and link.filename), "a file")
         return f"the disk is full: could not write {file}; what was finished is kept"
+    unlocked = next((line for link in chain if (line := _name_lockless(link)) is not None), None)
+    if unlocked is not None:
+        return unlocked
     of_file = next((line for link in chain if (line := _name_file(link)) is not None), None)
     if of_file is not None:
         return of_file
@@ -70,7 +78,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, MissingConfigException):
         return _unknown_choice(error)
     if isinstance(error, OverrideParseException):
-        return f"cannot read {error.override!r}: write key=value, e.g. sparsity=0.9"
+        return _unreadable(str(error.override))
     missing = next((link for link in chain if isinstance(link, MissingMandatoryValue)), None)
     if missing is not None:
         return f"{missing.full_key} is not set: give {missing.full_key}=VALUE"
@@ -100,9 +108,42 @@ def _name_file(error: BaseException) -> str | None:
     return None if loop is None else f"{loop[1]}: {os.strerror(errno.ELOOP).lower()}"
 
 
+def _name_lockless(error: BaseException) -> str | None:
+    """Return the line for a lock on a file system that has none, or None for another error.
+
+    The error of filelock does not name the file, but its traceback holds the lock.
+    """
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP) or error.filename:
+        return None
+    owners = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
+    lock = next((one for one in owners if isinstance(one, BaseFileLock)), None)
+    if lock is None and error.errno != errno.ENOLCK:
+        return None
+    folder = "a folder" if lock is None else Path(lock.lock_file).parent
+    return f"{folder}: its file system has no file locks; must be on another one, e.g. output_dir on a local disk"
+
+
 def _text(filename: object) -> str:
     # The system's functions take bytes, and numbers of open files, too.
     return os.fsdecode(filename) if isinstance(filename, (bytes, str, os.PathLike)) else f"open file {filename}"
+
+
+def _unreadable(override: str) -> str:
+    """Return the line for an override that Hydra's grammar does not know, with the quotes that its text needs."""
+    key, _, value = override.partition("=")
+    quoted = f'{key}="{value}"'
+    # Brackets and quotes that do not close, and calls such as range(1, are no text.
+    is_text = value != "" and re.match(r"""['"[{]|\w*\(""", value) is None
+    if is_text and _reads_as(quoted, value):
+        return f"cannot read {override!r}: this text needs quotes, {shlex.quote(quoted)}"
+    return f"cannot read {override!r}: write key=value, e.g. sparsity=0.9"
+
+
+def _reads_as(override: str, text: str) -> bool:
+    try:
+        return OverridesParser.create().parse_override(override).value() == text
+    except HydraException:
+        return False
 
 
 def _unknown_choice(error: MissingConfigException) -> str:

@@ -118,6 +118,11 @@ class QuantizationConfig(Section):
             )
         self._refuse_what_has_no_effect(at)
 
+    @property
+    def refined_weight_bits(self) -> list[int]:
+        """The weight bits that ``layer_bits`` gives to some layers."""
+        return [LayerBits.parse(text).weight for text in self.layer_bits]
+
     def _refuse_what_has_no_effect(self, at: str) -> None:
         repairs = {
             "equalize": (self.equalize != "none", ("ptq",)),
@@ -126,6 +131,8 @@ class QuantizationConfig(Section):
             "rdoq_lambda": (self.rdoq_lambda > 0, ("ptq", "weight_only")),
             "training": (self.training != QatConfig(), ("qat",)),
             "calibration_batch_size": (self.calibration_batch_size is not None, ("ptq", "qat")),
+            "batch_norm_batches": (self.batch_norm_batches > 0, METHODS[1:]),
+            "reduce_range": (self.reduce_range is not None, ("ptq", "qat", "dynamic")),
         }
         for name, (wanted, methods) in repairs.items():
             if wanted and self.name not in methods:

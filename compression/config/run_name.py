@@ -1,7 +1,6 @@
 """Folder names of runs: readable, and the same for the same configuration."""
 
 import hashlib
-import json
 from functools import reduce
 from typing import Any
 
@@ -9,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from compression.config.quantization_schema import FULL_PRECISION
 from compression.config.schema import SPARSITY_DIGITS, Config, to_config
+from compression.core.canonical_json import dump_sorted
 
 # Keys that later versions added, with the defaults that have no effect. There they are left out, so that folder names
 # from before these keys existed stay valid.
@@ -37,6 +37,8 @@ LATER = {
     "training.loss": "cross_entropy",
     "training.monitor": "auto",
 }
+# Hex digits of a digest in a name.
+DIGEST_DIGITS = 6
 # Keys that change where or how often a run is made, but never its result.
 NOT_IN_NAME = ("hydra", "name", "output_dir", "overwrite", "plan", "baselines", "store_max_bytes")
 
@@ -88,9 +90,13 @@ def _teaching(config: Config, choices: DictConfig) -> list[str]:
 
 
 def digest(root: DictConfig) -> str:
-    """Return six hex digits: a hash of every setting that affects the result."""
-    settings = collect_settings(root)
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:6]
+    """Return the first six hex digits of ``identify``. Among thousands of configurations, two may share them."""
+    return identify(root)[:DIGEST_DIGITS]
+
+
+def identify(root: DictConfig) -> str:
+    """Return the SHA-256, in hex, of every setting that affects the result."""
+    return hashlib.sha256(dump_sorted(collect_settings(root), default=str).encode()).hexdigest()
 
 
 def _get_section(plain: dict[str, Any], name: str) -> dict[str, Any]:

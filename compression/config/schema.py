@@ -40,6 +40,8 @@ STAGES = (
 # The stages that measure the files of a run. Their ids depend on the machine, and no other stage is made from them.
 MEASURING = ("evaluate", "analyze")
 SPARSITY_DIGITS = 9
+# Records have integers of 64 bits.
+LARGEST_SEED = 2**63 - 1
 
 
 @dataclass
@@ -118,7 +120,7 @@ class Config(Section):
     bits: int = FULL_PRECISION
     weight_bits: int = checked(FULL_PRECISION, _is_bits)
     activation_bits: int = checked(FULL_PRECISION, _is_bits)
-    seed: int = checked(42, at_least(0))
+    seed: int = checked(42, allow(lambda seed: 0 <= seed <= LARGEST_SEED, f"an integer in [0, {LARGEST_SEED}]"))
     threads: int | None = checked(None, at_least(1, note=", or null for all cores"))
     name: str | None = checked(None, _is_free, _is_folder_name)
     until: str = checked("analyze", one_of(*STAGES))
@@ -138,6 +140,9 @@ class Config(Section):
         self._check_bits()
         self._check_distillation()
         self._check_balance()
+        last = STAGES[-1]
+        if self.analysis == "full" and self.until != last:
+            raise InputError(f"analysis=full contradicts until={self.until}, which ends before it: use until={last}")
         require(isinstance(self.logger, dict), "logger", self.logger, "one of csv, mlflow, tensorboard, wandb")
         if (package := _LOGGER_PACKAGES.get(self.logger.get("_target_", ""))) is not None:
             require_packages(package)
@@ -151,6 +156,11 @@ class Config(Section):
             )
         if strategy.prunes and sparsity == 0:
             raise InputError(f"{key}=0 contradicts strategy={strategy.name}: must be above 0, or use strategy=none")
+        if strategy.prunes and not 0 < round(sparsity, SPARSITY_DIGITS) < 1:
+            smallest = 10**-SPARSITY_DIGITS
+            raise InputError(
+                f"{key}={sparsity} is rounded to {SPARSITY_DIGITS} digits: must be in [{smallest}, {1 - smallest}]"
+            )
 
     def _check_bits(self) -> None:
         weight, activation, method = self.weight_bits, self.activation_bits, self.quantization
@@ -172,10 +182,7 @@ class Config(Section):
             )
         if method.name == "qat" and off:
             raise InputError("weight_bits=32 contradicts quantization=qat: must be an integer in [2, 8], e.g. bits=8")
-        if method.rdoq_lambda and weight == FULL_PRECISION and not method.layer_bits:
-            raise InputError(
-                f"quantization.rdoq_lambda={method.rdoq_lambda} rounds weights: weight_bits must be below 32, e.g. 8"
-            )
+        self._check_repairs(off=off)
         if (off and method.layer_bits) or (weight == FULL_PRECISION and method.allocation.wanted):
             raise InputError("quantization.layer_bits and allocation refine bits=...: weight_bits must be below 32")
         if method.allocation.wanted and min(method.allocation.choices) > weight:
@@ -183,6 +190,23 @@ class Config(Section):
                 f"quantization.allocation.choices={method.allocation.choices}: at least one must be at most "
                 f"weight_bits={weight}"
             )
+
+    def _check_repairs(self, *, off: bool) -> None:
+        """Raise ``InputError`` for a step that rounds or repairs, if nothing is rounded that it could work on."""
+        method = self.quantization
+        if min(self.weight_bits, *method.refined_weight_bits, FULL_PRECISION) == FULL_PRECISION:
+            rounding = {"rdoq_lambda": method.rdoq_lambda, "adaround.iterations": method.adaround.iterations}
+            for name, value in rounding.items():
+                if value:
+                    raise InputError(
+                        f"quantization.{name}={value} rounds weights: weight_bits must be below 32, e.g. 8"
+                    )
+        for name in ("equalize", "bias_correction_batches", "batch_norm_batches") if off else ():
+            if (value := getattr(method, name)) != getattr(QuantizationConfig, name):
+                raise InputError(
+                    f"quantization.{name}={value} repairs what rounding loses: weight_bits or activation_bits must be "
+                    "below 32, e.g. bits=8"
+                )
 
     def _check_distillation(self) -> None:
         strategy = self.strategy
@@ -232,8 +256,14 @@ class Config(Section):
 
 
 def register() -> None:
-    """Make the schema known to Hydra, under the name ``schema`` of the defaults list."""
+    """Make the schema known to Hydra, as ``schema`` of the defaults list, and ``${logged_score:}`` to OmegaConf."""
     ConfigStore.instance().store(name="schema", node=Config)
+    OmegaConf.register_new_resolver("logged_score", _name_logged_score, replace=True)
+
+
+def _name_logged_score(monitor: str) -> str:
+    # What `auto` means depends on the images, which are read later. Accuracy is always logged.
+    return f"val/{'accuracy' if monitor == 'auto' else monitor}"
 
 
 @cache

@@ -1,13 +1,15 @@
 """One pass over all image files: sums, facts, thumbnails, damaged files and, if wanted, pixels, cached on disk."""
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +87,7 @@ def decode_files(
     folder = cache_dir / hashlib.sha256(identity.encode()).hexdigest()[:32]
     cached = _read_cache(folder, keep=keep)
     if cached is None:
-        _write_cache(folder, root, names, shape, keep, preparation)
-        cached = _read_cache(folder, keep=keep)
-        assert cached is not None, folder
+        return _write_cache(folder, root, names, shape, keep, preparation)
     return cached
 
 
@@ -149,8 +149,7 @@ def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
         wanted = {f"{name}.npy" for name in (*_ARRAYS, *(["images"] if keep else []))}
         if not wanted <= record.sha256.keys():
             return None
-        # Map the file, so that memory holds only the rows that are copied out of it.
-        images = np.load(folder / "images.npy", mmap_mode="r") if keep else None
+        images = _map_images(folder) if keep else None
         pixel_sums, facts, thumbnails = (np.load(folder / f"{name}.npy") for name in _ARRAYS)
         return Decoded(pixel_sums, images, record.damaged, facts, thumbnails)
     except (OSError, ValueError, RecursionError):
@@ -159,7 +158,11 @@ def _read_cache(folder: Path, *, keep: bool) -> Decoded | None:
 
 def _write_cache(
     folder: Path, root: Path, names: Sequence[str], shape: Shape, keep: bool, preparation: Preparation
-) -> None:
+) -> Decoded:
+    """Decode all files into ``folder``, and return the result.
+
+    Another process may write the same arrays at the same time. Its record may lack the images, so it is not read here.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale(folder)
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder) as temporary:
@@ -181,9 +184,18 @@ def _write_cache(
             "damaged": {str(index): reason for index, reason in decoded.damaged.items()},
         }
         (scratch / "record.json").write_text(json.dumps(record, indent=1))
-        # Move the record last: without it, or with an older one, the arrays are not used.
-        for path in [*arrays, scratch / "record.json"]:
-            os.replace(path, folder / path.name)  # noqa: PTH105
+        # A record without the images must not replace one with them that another process has left meanwhile.
+        if keep or _read_cache(folder, keep=True) is None:
+            # Move the record last: without it, or with an older one, the arrays are not used.
+            for path in [*arrays, scratch / "record.json"]:
+                os.replace(path, folder / path.name)  # noqa: PTH105
+    return replace(decoded, images=_map_images(folder)) if keep else decoded
+
+
+def _map_images(folder: Path) -> np.ndarray:
+    # Mapped, so that memory holds only the rows that are copied out of the file.
+    images: np.ndarray = np.load(folder / "images.npy", mmap_mode="r")
+    return images
 
 
 def _claim(path: Path) -> None:
@@ -203,7 +215,7 @@ def _hash_file(path: Path) -> str:
 
 def _remove_stale(folder: Path) -> None:
     for left in folder.glob("tmp-*"):
-        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            for file in left.iterdir():
-                file.unlink()
-            left.rmdir()
+        # Another process may remove the same folder.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)

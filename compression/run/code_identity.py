@@ -83,6 +83,9 @@ def _targets(settings: Any) -> Iterator[str]:
             yield settings["_target_"]
         for value in settings.values():
             yield from _targets(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _targets(value)
 
 
 def _may_be_edited(target: str) -> bool:

@@ -1,10 +1,14 @@
 """The hardware and arithmetic of a run: device, precision, threads, processes."""
 
+import contextlib
+import inspect
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
 
 from compression.config.schema import Config
 from compression.config.sweep_environment import SweepEnvironment
@@ -88,12 +92,12 @@ def check_devices(config: Config, device: torch.device) -> None:
     devices = config.trainer.devices
     if devices == 1:
         return
-    asked, size = f"trainer.devices={devices}", config.data["batch_size"]
+    asked, size = f"trainer.devices={devices}", _find_batch_size(config.data)
     if device.type == "mps":
         raise InputError(f"{asked}: a machine has one Apple GPU; must be 1")
     if device.type == "cuda" and torch.cuda.device_count() < devices:
         raise InputError(f"{asked}: there are {torch.cuda.device_count()} CUDA devices; must be at most as many")
-    if size == "auto" or size < 2 * devices:
+    if not isinstance(size, int) or size < 2 * devices:
         raise InputError(
             f"{asked} splits data.batch_size={size}: must be a number, with at least two images per process"
         )
@@ -101,3 +105,18 @@ def check_devices(config: Config, device: torch.device) -> None:
         raise InputError(f"{asked} contradicts distillation=feature, which needs one device: must be 1")
     if LOCAL_RANK in os.environ and SweepEnvironment.read().joined is None:
         raise InputError(f"{asked} starts its processes itself: start one, without {LOCAL_RANK} in the environment")
+
+
+def _find_batch_size(data: Mapping[str, Any]) -> object:
+    """Return the configured batch size, or the default of the data set's class; None if it has none."""
+    if "batch_size" in data:
+        return data["batch_size"]
+    target = instantiate({"_target_": data["_target_"], "_partial_": True}).func
+    # A class may pass its other arguments on to the class that it inherits from.
+    for one in inspect.getmro(target) if inspect.isclass(target) else (target,):
+        # Some classes written in C have no signature.
+        with contextlib.suppress(ValueError):
+            parameter = inspect.signature(one).parameters.get("batch_size")
+            if parameter is not None:
+                return None if parameter.default is inspect.Parameter.empty else parameter.default
+    return None

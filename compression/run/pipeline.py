@@ -15,6 +15,7 @@ from compression.run.building.network_files import is_compacted
 from compression.run.checks.check_run import check_run
 from compression.run.context import Context, make_context
 from compression.run.ranks import is_helper, joined_stage
+from compression.run.report.earlier_results import hold_part, remove_results
 from compression.run.report.model_files import leave_models
 from compression.run.report.run_report import write_report
 from compression.run.report.stage_log import log_stage
@@ -61,7 +62,8 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     """Run the stages up to ``config.until`` and return the objective: the compressed file's test accuracy.
 
     If ``until`` stops before ``evaluate``, the newest network is left as ``model.cmp`` and ``model.onnx``, and the
-    objective is its validation accuracy. Raises ``InputError`` for any wrong input, before training.
+    objective is its validation accuracy. A folder that holds the finished run keeps its files. Raises ``InputError``
+    for any wrong input, before training.
     """
     context = make_checked_context(config, Path(run_dir))
     if is_helper():
@@ -70,9 +72,8 @@ def run(config: Config, *, run_dir: str | Path) -> float:
     with workspace(context):
         made = obtain_stages(context, on_obtained=log_stage)
         if "evaluate" not in made:
+            _leave_newest(context, made)
             last = [record for record in made.values() if "val_accuracy" in record.results][-1]
-            left = leave_models(context.run_dir, dense=made["dense"], exported=_export_newest(context, made))
-            log.info("stopped, because until=%s; in %s: %s", config.until, run_dir, ", ".join(left))
             return float(last.results["val_accuracy"])
         metrics = write_report(context, made)
         files = [PAGE, REPORT, METRICS, ARTIFACT, ONNX]
@@ -114,6 +115,22 @@ def export_network(config: Config, *, run_dir: Path) -> bool:
         made = obtain_stages(context)
         leave_models(run_dir, dense=made["dense"], exported=_export_newest(context, made))
     return True
+
+
+def _leave_newest(context: Context, made: Finished) -> None:
+    """Leave the newest network in the run's folder, unless the folder holds the results of the finished run."""
+    until, folder = context.config.until, context.run_dir
+    if hold_part(folder, made):
+        # Its model would no longer be the one that its report describes.
+        log.info(
+            "stopped, because until=%s; %s keeps the model of its finished run; another name leaves that of until=%s",
+            *(until, folder, until),
+        )
+        return
+    exported = _export_newest(context, made)
+    remove_results(folder)
+    left = leave_models(folder, dense=made["dense"], exported=exported)
+    log.info("stopped, because until=%s; in %s: %s", until, folder, ", ".join(left))
 
 
 def _export_newest(context: Context, made: Finished) -> StageRecord:

@@ -7,18 +7,21 @@ from pathlib import Path
 from compression.stage_store.entries import Entry, list_entries, spread_use
 from compression.stage_store.locks import StageLocks
 from compression.stage_store.references import with_needed
-from compression.stage_store.removing import is_idle, remove
+from compression.stage_store.removing import remove
 
 _DAY = 24 * 3600
 
 
 @dataclass(frozen=True)
 class Removal:
-    """An entry to remove, and the reason. With ``in_use`` a process makes or reads it, so it stays."""
+    """An entry to remove, and the reason.
+
+    With ``in_use`` a process makes or reads it, so it stays. None means not known, in a store that cannot be written.
+    """
 
     entry: Entry
     reason: str
-    in_use: bool = False
+    in_use: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def plan_cleaning(root: Path, *, references: Collection[str], rules: Rules, now:
             reason = "interrupted" if entry.id in references else "interrupted, no run needs it"
             if _is_old(entry, rules, now):
                 found.append(Removal(entry, reason))
-    found = [replace(one, in_use=not is_idle(locks, one.entry)) for one in found]
+    found = [replace(one, in_use=locks.is_in_use(one.entry.name)) for one in found]
     total = sum(entry.num_bytes for entry in entries) - sum(one.entry.num_bytes for one in found if not one.in_use)
     by_use = [entry for entry in spread_use(entries) if _is_old(entry, rules, now)]
     candidates = [Removal(entry, "no run needs it") for entry in by_use if entry.id not in kept]
@@ -61,7 +64,7 @@ def plan_cleaning(root: Path, *, references: Collection[str], rules: Rules, now:
     for one in candidates:
         if rules.max_bytes is not None and total <= rules.max_bytes:
             break
-        one = replace(one, in_use=not is_idle(locks, one.entry))
+        one = replace(one, in_use=locks.is_in_use(one.entry.name))
         found.append(one)
         total -= 0 if one.in_use else one.entry.num_bytes
     return found

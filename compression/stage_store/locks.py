@@ -8,6 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from compression.system.files import is_refused_write
+
 LOCKS = ".locks"
 _USE = ".use"
 
@@ -50,6 +52,16 @@ class StageLocks:
             yield not self._is_read(name)
         finally:
             lock.release()
+
+    def is_in_use(self, name: str) -> bool | None:
+        """Return whether a process makes or reads stage ``name``; None if locks cannot be written, so it is unknown."""
+        try:
+            with self.taken_if_idle(name) as idle:
+                return not idle
+        except OSError as error:
+            if not is_refused_write(error):
+                raise
+            return None
 
     def use(self, name: str) -> FileLock:
         """Return an acquired lock that keeps stage ``name`` from being removed. Call it under the stage's lock."""

@@ -32,12 +32,6 @@ def remove(locks: StageLocks, entry: Entry) -> bool:
         return True
 
 
-def is_idle(locks: StageLocks, entry: Entry) -> bool:
-    """Return whether no process makes or reads the stage now."""
-    with locks.taken_if_idle(entry.name) as idle:
-        return idle
-
-
 def make_room(
     root: Path, locks: StageLocks, *, max_bytes: int, expect: str | None, when_waiting: Callable[[], None]
 ) -> tuple[list[Entry], int]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from compression.core.canonical_json import dump_sorted
 from compression.core.errors import InputError
 from compression.core.sizes import format_size
 from compression.stage_store.entries import OLD, PARTIAL
@@ -34,7 +36,7 @@ _WAITING = "%s  another process is making this stage; waiting for it"
 
 def make_room_advice(root: Path) -> str:
     """Return the command that makes room in the store ``root``."""
-    return f"python -m compression store gc --output-dir {root.parent}"
+    return shlex.join(["python", "-m", "compression", "store", "gc", "--output-dir", str(root.parent)])
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class StageKey:
     @property
     def id(self) -> str:
         """The first 16 hex digits of the SHA-256 of all fields."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        canonical = dump_sorted(asdict(self), separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

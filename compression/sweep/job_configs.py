@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override
 
 from compression.config import schema
 from compression.config.explain import explain
-from compression.config.run_name import digest
+from compression.config.run_name import identify
 from compression.config.schema import MEASURING, Config
 from compression.core.errors import InputError
 from compression.sweep.job_grid import OF_SWEEP, parse_lines, place
@@ -18,11 +18,11 @@ from compression.sweep.job_grid import OF_SWEEP, parse_lines, place
 
 @dataclass(frozen=True)
 class Composed:
-    """A job: its command ``lines``, their configuration, its ``digest``, and its place on the axes."""
+    """A job: its command ``lines``, their configuration, its place on the axes, and the hash of its settings."""
 
     lines: tuple[str, ...]
     config: Config
-    digest: str
+    identity: str
     axes: Mapping[str, Any]
 
 
@@ -36,16 +36,16 @@ def compose_jobs(jobs: Sequence[Sequence[Override]], axes: Mapping[str, Any]) ->
                 f"until={job.config.until}: must be {' or '.join(MEASURING)}, for a sweep compares what is measured"
             )
         where = _describe(job.axes)
-        if job.digest in seen:
-            raise InputError(f"jobs {seen[job.digest]} and {where} are the same one; each must be given once")
-        seen[job.digest] = where
+        if job.identity in seen:
+            raise InputError(f"jobs {seen[job.identity]} and {where} are the same one; each must be given once")
+        seen[job.identity] = where
     return composed
 
 
 def compose_lines(lines: Sequence[str], axes: Mapping[str, Any]) -> tuple[Config, str]:
-    """Return the configuration of a job's command ``lines``, and its digest."""
+    """Return the configuration of a job's command ``lines``, and the hash that identifies it."""
     job = _compose(parse_lines(lines), axes)
-    return job.config, job.digest
+    return job.config, job.identity
 
 
 def _compose(job: Sequence[Override], axes: Mapping[str, Any]) -> Composed:
@@ -54,7 +54,7 @@ def _compose(job: Sequence[Override], axes: Mapping[str, Any]) -> Composed:
         composed = compose("config", [str(one.input_line) for one in job], return_hydra_config=True)
         HydraConfig.instance().set_config(composed)
         lines = tuple(str(one.input_line) for one in job if one.key_or_group not in OF_SWEEP)
-        return Composed(lines, schema.to_config(composed), digest(composed), where)
+        return Composed(lines, schema.to_config(composed), identify(composed), where)
     except Exception as error:
         message = explain(error)
         if message is None or not axes:

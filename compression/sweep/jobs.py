@@ -48,7 +48,8 @@ class Job:
 
     ``kind`` is ``grid`` or a kind of baseline. ``stages`` are the ids of the job's stages that were finished before the
     job ran, by stage. A ``kept`` job comes from an earlier command in the same folder; the last command does not
-    include it.
+    include it. ``identity`` is the hash of everything that the job's result depends on; it is empty in records of
+    earlier versions, and for a configuration that cannot be composed.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Job:
     kind: str = "grid"
     stages: Mapping[str, str] = field(default_factory=dict)
     kept: bool = False
+    identity: str = ""
 
     def __post_init__(self) -> None:
         """Raise ``InputError`` unless ``name`` can be the name of a folder."""
@@ -65,7 +67,7 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """The end of the name: a hash of everything that the job's result depends on."""
+        """The end of the name: the first digits of ``identity``, as many as tell the jobs of a folder apart."""
         return self.name.rpartition("-")[2]
 
 
@@ -74,8 +76,8 @@ def keep_others(own: Sequence[Job], earlier: Iterable[Job]) -> tuple[Job, ...]:
 
     The command's jobs come first, because Hydra numbers only these.
     """
-    digests = {job.digest for job in own}
-    return (*own, *(replace(job, kept=True) for job in earlier if job.digest not in digests))
+    names = {job.name for job in own}
+    return (*own, *(replace(job, kept=True) for job in earlier if job.name not in names))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from compression.config.explain import explain
+from compression.config.override_text import key_of
+from compression.config.run_name import DIGEST_DIGITS, NOT_IN_NAME
 from compression.config.schema import Config
 from compression.config.sweep_environment import SweepEnvironment
 from compression.core.errors import InputError
@@ -18,6 +21,7 @@ from compression.sweep.gpus import list_gpus
 from compression.sweep.hydra_settings import hand_on_search_path
 from compression.sweep.job_configs import Composed, compose_jobs, compose_lines
 from compression.sweep.job_grid import list_axes, list_jobs, name_job, parse_grid, parse_lines, place
+from compression.sweep.job_names import JobNames
 from compression.sweep.jobs import SWEEP, Job, Sweep, keep_others
 from compression.sweep.launchers import (
     check_gpus,
@@ -57,14 +61,13 @@ def begin(master: DictConfig) -> Sweep:
     check_gpus(master.hydra.launcher, [job.config.trainer for job in composed])
     warn_of_threads([job.config for job in composed], workers)
     first = composed[0].config
-    names = [name_job(job.axes, job.digest) for job in composed]
+    names = [name_job(job.axes, job.identity[:DIGEST_DIGITS]) for job in composed]
     folder = Path(first.output_dir).absolute() / name_folder(first, master, axes, names)
     refuse_run_folder(folder, overwrite=first.overwrite)
-    jobs, earlier = _name_jobs(composed, read_earlier(folder))
+    jobs, earlier = _name_jobs(composed, _identify(read_earlier(folder), composed, axes))
     if first.baselines:
         refuse_baselines_on_cluster(master.hydra.launcher)
-        jobs += make_random_jobs(jobs, lambda lines: compose_lines(lines, axes))
-        jobs = _find_folders(jobs, earlier)
+        jobs += make_random_jobs(jobs, lambda lines: compose_lines(lines, axes), earlier=earlier)
     on_disk = _plan(jobs, folder, workers)
     if first.baselines:
         print(describe_baselines(jobs))
@@ -84,23 +87,48 @@ def begin(master: DictConfig) -> Sweep:
     return sweep
 
 
+def _identify(earlier: Sequence[Job], composed: Sequence[Composed], axes: Mapping[str, Any]) -> list[Job]:
+    """Return the ``earlier`` jobs. Records of earlier versions get the identity if they look like a composed job."""
+    alike = {job.identity[:DIGEST_DIGITS]: job for job in composed}
+    return [
+        job if job.identity or job.digest not in alike else replace(job, identity=_find(job, alike[job.digest], axes))
+        for job in earlier
+    ]
+
+
+def _find(job: Job, alike: Composed, axes: Mapping[str, Any]) -> str:
+    # Composing takes half a second, and nearly always the job is the same one.
+    if sorted(_of_result(job.overrides)) == sorted(_of_result(alike.lines)):
+        return alike.identity
+    try:
+        return compose_lines(job.overrides, axes)[1]
+    except Exception as error:
+        if explain(error) is None:
+            raise
+        # A configuration that is refused today is no job of this command.
+        return job.digest
+
+
+def _of_result(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if key_of(line).partition(".")[0] not in NOT_IN_NAME]
+
+
 def _name_jobs(composed: Sequence[Composed], earlier: Sequence[Job]) -> tuple[list[tuple[Config, Job]], list[Job]]:
-    """Return the jobs with the names of their folders, and the ``earlier`` jobs with their values on all axes."""
-    digests = {job.digest for job in composed}
-    others = [job for job in earlier if job.kind == "grid" and job.digest not in digests]
+    """Return the jobs with the names of their folders, and the ``earlier`` jobs with their values on all axes.
+
+    A job that an earlier command has run keeps the name of its folder.
+    """
+    names = JobNames(earlier)
+    own = {names.find(job.identity) for job in composed}
+    others = [job for job in earlier if job.kind == "grid" and job.name not in own]
     keys = dict.fromkeys(key for axes in [job.axes for job in composed] + [job.axes for job in others] for key in axes)
     earlier = add_axes(earlier, keys)
     jobs = []
     for job in composed:
         where = place(parse_lines(job.lines), keys)
-        jobs.append((job.config, Job(name_job(where, job.digest), job.lines, where)))
-    return _find_folders(jobs, earlier), earlier
-
-
-def _find_folders(jobs: Sequence[tuple[Config, Job]], earlier: Sequence[Job]) -> list[tuple[Config, Job]]:
-    """Return ``jobs``. A job that an earlier command has run keeps the name of its folder."""
-    known = {job.digest: job.name for job in earlier}
-    return [(config, replace(job, name=known.get(job.digest, job.name))) for config, job in jobs]
+        name = names.give(where, job.identity)
+        jobs.append((job.config, Job(name, job.lines, where, identity=job.identity)))
+    return jobs, earlier
 
 
 def _plan(jobs: Sequence[tuple[Config, Job]], folder: Path, workers: int) -> list[dict[str, str]]:

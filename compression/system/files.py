@@ -1,12 +1,15 @@
 """Atomic file writes, in which a file is either complete or absent, and files that a user names."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
 from pathlib import Path
 
 from compression.core.errors import InputError
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def existing_file(given: str, *, key: str) -> Path:
@@ -15,6 +18,11 @@ def existing_file(given: str, *, key: str) -> Path:
     if not path.is_file():
         raise InputError(f"{key}={given}: no such file")
     return path
+
+
+def is_refused_write(error: OSError) -> bool:
+    """Return whether ``error`` means that a folder may only be read: its rights, or a file system for reading."""
+    return error.errno in _REFUSED
 
 
 def hash_file(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The command ``analyze``: its files, and one line for each wrong input."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from colour_net import Net
 from coloured_folders import save_folder
+from page_text import Elements
 from PIL import Image
 from small_files import ALLOW, run, save_colours
 
@@ -226,3 +228,33 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_image_is_read(mod
     assert line == f"--output-dir {tmp_path / 'file' / 'found'} cannot be written: Not a directory"
     line = refused(model, "--data", tmp_path / "none", "--output-dir", tmp_path / "file")
     assert line == f"--output-dir {tmp_path / 'file'} cannot be written: File exists"
+
+
+def test_the_command_in_the_page_has_the_options_that_open_the_files(tmp_path):
+    save_colours(tmp_path / "my run" / "model.cmp")
+    images = save_folder(tmp_path / "images", {"blue": 2, "red": 2})
+    done = analyze(tmp_path / "my run" / "model.cmp", "--data", images, "--max-bytes", 4096)
+    assert done.exit_code == 0, done.output
+    text = Elements((tmp_path / "my run" / "analyze_model" / "report.html").read_text()).text
+    assert f"analyze '{tmp_path / 'my run' / 'model.cmp'}' --data {images}" in text
+    assert "--allow-import colour_net --max-bytes 4096" in text
+
+
+def test_the_data_of_a_run_that_may_only_be_read(model, tmp_path, monkeypatch):
+    images = save_folder(tmp_path / "images", {"blue": 12, "red": 20})
+    (model.parent / "config").mkdir()
+    (model.parent / "config" / "config.yaml").write_text(
+        f"seed: 1\ndata: {{_target_: compression.data.image_folder.ImageFolder, root: {images}}}\n"
+    )
+    (tmp_path / "store" / "data").mkdir(parents=True)
+    mkdir = Path.mkdir
+
+    def refuse(path, *arguments, **options):
+        if path.is_relative_to(tmp_path / "store"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        mkdir(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    done = analyze(model, "--output-dir", tmp_path / "found")
+    assert done.exit_code == 0, done.output
+    assert record_of(tmp_path / "found")["models"]["model"]["confidence"]["temperature"] is not None

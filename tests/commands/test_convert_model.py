@@ -1,6 +1,7 @@
 from shutil import copy
 
 import onnx
+import pytest
 import torch
 from safetensors.torch import load_file
 from small_files import ALLOW, run, save_small
@@ -90,3 +91,16 @@ def test_convert_never_overwrites_its_input(folder):
     assert result.exit_code == 2
     assert "is the artifact itself; allowed: another file" in result.stderr
     assert (folder / "mobile.cmp").read_bytes() == before
+
+
+@pytest.mark.parametrize(("to", "name"), [("onnx", "model.onnx"), ("safetensors", "model.safetensors")])
+def test_a_file_beside_the_artifact_is_not_replaced_unless_named(folder, tmp_path, to, name):
+    file, taken = copy(folder / "mobile.cmp", tmp_path / "model.cmp"), tmp_path / name
+    taken.write_text("of the run")
+    result = run("convert", file, "--to", to)
+    assert (result.exit_code, result.stdout) == (2, "")
+    allowed = "allowed: --output with a new file, or with this one to replace it"
+    assert result.stderr == f"error: {taken} exists already; {allowed}\n"
+    assert taken.read_text() == "of the run"
+    assert run("convert", file, "--to", to, "--output", taken).exit_code == 0
+    assert taken.stat().st_size > 100

@@ -109,3 +109,9 @@ def test_a_quantized_network_agrees(tmp_path, optimize):
     assert result.exit_code == 0, result.output
     printed = run_program(compile_c(tmp_path / "c", "-O1")).decode()
     assert printed.startswith("10 of 10 images agree; largest error of a logit 0 ")
+
+
+def test_the_command_that_checks_a_folder_can_be_typed(folder, tmp_path):
+    result = convert(folder / "own.cmp", tmp_path / "my c")
+    assert result.exit_code == 0, result.output
+    assert f"check: cd '{tmp_path / 'my c'}' && cc " in result.stdout

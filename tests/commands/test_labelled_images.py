@@ -95,3 +95,41 @@ def test_classes_are_matched_by_name():
     many = [f"class {index}" for index in range(1000)]
     with pytest.raises(InputError, match=r"^x: its 2 classes are not the model's 1000: it lacks .* and 995 more; "):
         match_classes(["a", "b"], many, source="x")
+
+
+def test_images_of_a_folder_that_changed_are_not_held_out(tmp_path):
+    for part, count in (("train", 8), ("test", 2)):
+        save_folder(tmp_path / "images" / part, {"blue": count, "red": count})
+    record_run(tmp_path, tmp_path / "images")
+    dataset = ImageFolder(root=str(tmp_path / "images"))
+    facts = {"name": dataset.name, "fingerprint": dataset.fingerprint()[:16]}
+    save_colours(tmp_path / "model.cmp", info={"data": facts, "seed": 3})
+    noted = load_artifact(tmp_path / "model.cmp", allow=["colour_net"])
+    assert find_images(None, noted, run_folder=tmp_path, num_workers=0).held_out is not None
+    save_folder(tmp_path / "images" / "train", {"red": 9})
+    found = find_images(None, noted, run_folder=tmp_path, num_workers=0)
+    assert (len(found.test), found.held_out) == (4, None)
+    assert found.notes[-1].startswith("the data of the run: the images changed since the run")
+
+
+def test_images_that_the_run_divided_are_refused_after_a_change(tmp_path):
+    root = save_folder(tmp_path / "images", {"blue": 12, "red": 20})
+    record_run(tmp_path, root)
+    facts = {"name": "image_folder", "fingerprint": "0" * 16}
+    save_colours(tmp_path / "model.cmp", info={"data": facts, "seed": 3})
+    noted = load_artifact(tmp_path / "model.cmp", allow=["colour_net"])
+    for given in (None, str(root)):
+        with pytest.raises(InputError, match="the images changed since the run"):
+            find_images(given, noted, run_folder=tmp_path, num_workers=0)
+
+
+def test_a_folder_may_be_named_where_the_record_cannot_be_resolved(artifact, tmp_path, monkeypatch):
+    monkeypatch.delenv("PLACE", raising=False)
+    record_run(tmp_path, "${oc.env:PLACE}/images")
+    images = save_folder(tmp_path / "images", {"blue": 1, "red": 2})
+    with pytest.raises(InputError, match=r"data\.root cannot be resolved: Environment variable 'PLACE' not found"):
+        find_images(None, artifact, run_folder=tmp_path, num_workers=0)
+    assert len(find_images(str(images), artifact, run_folder=tmp_path, num_workers=0).test) == 3
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    save_folder(images, {"blue": 12, "red": 20})
+    assert find_images(None, artifact, run_folder=tmp_path, num_workers=0).held_out is not None

@@ -1,9 +1,11 @@
+import errno
 import json
 import os
 import re
 import time
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from compression.cli import app
@@ -203,3 +205,24 @@ def test_verify(outputs):
 def test_durations():
     times = {0: "0.0 s", 59.94: "59.9 s", 61: "1 min 01 s", 7260: "2 h 01 min"}
     assert {seconds: command._duration(seconds) for seconds in times} == times
+
+
+def test_a_store_that_may_only_be_read(outputs, monkeypatch):
+    def refuse(lock, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", lock.lock_file)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    line = f"it is not known which stages are in use, for no lock can be written in {outputs / 'store' / '.locks'}"
+    listed = run("ls", "--output-dir", outputs)
+    assert listed.exit_code == 0, listed.output
+    assert listed.stdout.splitlines()[-1] == line
+    stages = json.loads(run("ls", "--output-dir", outputs, "--json").stdout)["stages"]
+    assert {one["in_use"] for one in stages} == {None}
+    dry = run("gc", "--output-dir", outputs, "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert "would remove 2 folders" in dry.stdout
+    assert line in dry.stdout.splitlines()
+    wet = run("gc", "--output-dir", outputs)
+    assert (wet.exit_code, wet.stderr.count("\n")) == (2, 1)
+    assert wet.stderr.endswith(": Permission denied\n")
+    assert len(there(outputs)) == 5

@@ -76,6 +76,9 @@ WRONG = {
     "foo=1": "unknown key 'foo'; keys are data, model, ",
     "sensitivity.images=0": "sensitivity.images=0: must be an integer >= 1\n",
     "sensitivity.sparsities=[0.5,0.5]": "sensitivity.sparsities=[0.5, 0.5]: must be rising, one at least\n",
+    "data.image_size=4": "data.image_size=4: allowed is an integer from 8 to 2048\n",
+    "data.batch_size=1": "data.batch_size=1: allowed is ",
+    "data.normalization=x": "data.normalization=x: allowed is ",
     "model=foo": "model=foo: must be one of custom, ",
     "nonsense": "cannot read 'nonsense': write key=value, e.g. sparsity=0.9\n",
     "model._target_=no_such_package.Net": "model no_such_package.Net: ",
@@ -126,3 +129,37 @@ def test_a_custom_model_is_imported_from_the_current_folder(tmp_path, monkeypatc
     sys.modules.pop("my_net", None)
     assert result.exit_code == 0, result.stderr
     assert (tmp_path / "outputs" / "sensitivity-mine" / "weights.json").exists()
+
+
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+# A sparsity, parts of a strategy, and a student.
+CONFLICTING = ("study_a_iterative_l1_90", "study_b", "study_c")
+
+
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(name, marks=() if name in CONFLICTING else pytest.mark.slow) for name in EXPERIMENTS]
+)
+def test_the_dense_model_of_an_experiment(experiment, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "compression.commands.measure_layers.sensitivity_without_run", lambda config, **_: asked.append(config) or []
+    )
+    result = run(f"experiment={experiment}", "sparsity=0.3", f"data.root={tmp_path}", f"output_dir={tmp_path}")
+    assert result.exit_code == 0, result.output
+    [config] = asked
+    assert (config.strategy.name, config.sparsity, config.target_sparsity) == ("none", None, 0)
+    assert not config.strategy.prunes
+    assert (config.distillation.teaches, config.distillation.student) == (False, {})
+    assert config.training.epochs > 1
+
+
+def test_the_dense_model_does_not_depend_on_distillation(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "compression.commands.measure_layers.sensitivity_without_run",
+        lambda config, *, run_dir, **_: asked.append((config, run_dir)) or [],
+    )
+    for taught in ((), ("distillation=logit", "distillation.alpha=0.5"), ("distillation/student=vgg11",)):
+        result = run(*taught, f"output_dir={tmp_path}")
+        assert result.exit_code == 0, result.output
+    assert asked[0] == asked[1] == asked[2]

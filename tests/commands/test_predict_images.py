@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_files import ALLOW, run
+from small_files import ALLOW, run, save_colours
 
 from compression.commands.predict_images import Prediction, write_csv
 from compression.data.image_formats import EXTENSIONS
@@ -146,3 +146,14 @@ def test_a_folder_of_formats_that_are_not_read_names_them(folder, tmp_path):
     (tmp_path / "gone.png").symlink_to("nowhere")
     result = run("predict", folder / "own.cmp", tmp_path / "gone.png", *ALLOW)
     assert result.stderr.startswith(f"error: {tmp_path}/gone.png is a dead link; allowed")
+
+
+def test_a_class_name_that_is_not_text_is_escaped(folder, tmp_path):
+    save_colours(tmp_path / "m.cmp", names=["\ud800", "red"])
+    out = tmp_path / "out.csv"
+    result = run("predict", tmp_path / "m.cmp", folder / "images" / "b.png", *ALLOW, "--csv", out)
+    assert result.exit_code == 0, result.output
+    assert list(csv.reader(out.read_text().splitlines())) == [
+        ["file", "class", r"\ud800", "red"],
+        [str(folder / "images" / "b.png"), r"\ud800", "0.880797", "0.119203"],
+    ]

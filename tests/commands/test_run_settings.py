@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compression.commands.run_settings import read_run_settings
+from compression.commands.run_settings import UnresolvedError, read_run_settings
 from compression.core.errors import InputError
 
 CONFIG = """
@@ -42,3 +42,16 @@ def test_a_folder_without_a_record_has_no_settings(tmp_path):
 def test_a_damaged_record_is_one_line(tmp_path, text):
     with pytest.raises(InputError, match=r"config\.yaml is not the configuration of a run: "):
         read_run_settings(save(tmp_path, text))
+
+
+def test_a_variable_of_the_environment_is_read(tmp_path, monkeypatch):
+    save(tmp_path, CONFIG.replace("my_images", "'${oc.env:PLACE}/imgs'"))
+    monkeypatch.setenv("PLACE", "/disk")
+    assert read_run_settings(tmp_path).root == Path("/disk/imgs")
+    monkeypatch.delenv("PLACE")
+    with pytest.raises(UnresolvedError) as caught:
+        read_run_settings(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'config' / 'config.yaml'}: data.root cannot be resolved: Environment variable 'PLACE' not found; "
+        "set it, or name the images with --data FOLDER"
+    )

@@ -48,3 +48,32 @@ def test_an_architecture_of_the_user_is_not_imported(folder):
     text = describe_sparse_cost(folder / "own.cmp", max_bytes=None)
     assert text.startswith("engine sparse: cost not known: model colour_net.Net is not one of compression.models")
     assert "\n" not in text
+
+
+@pytest.mark.parametrize("size", [8000, 65536])
+def test_a_tiny_file_cannot_require_the_memory_of_a_huge_image(tmp_path, monkeypatch, size):
+    def refuse(*_, **__):
+        raise AssertionError("the network ran")
+
+    architecture = {"target": "compression.models.mobilenet_v2.mobilenet_v2", "kwargs": {"width_mult": 0.1}}
+    save_artifact(
+        tmp_path / "m.cmp",
+        mobilenet_v2(num_classes=2, width_mult=0.1),
+        architecture=architecture | {"num_classes": 2},
+        class_names=["blue", "red"],
+        input={"size": size, "mean": [0.5] * 3, "std": [0.5] * 3},
+    )
+    for name in ("lower", "layer_macs", "count_nonzero_macs"):
+        monkeypatch.setattr(f"compression.commands.sparse_cost.{name}", refuse)
+    result = run("inspect", tmp_path / "m.cmp")
+    assert result.exit_code == 0, result.output
+    line = result.stdout.splitlines()[-1]
+    assert line.startswith(f"engine sparse: cost not known: an image of {size}x{size} pixels needs ")
+    assert line.endswith(" for the results of its layers; allowed: --max-bytes, 512.00 MiB")
+
+
+def test_more_memory_may_be_allowed(sparse_file):
+    path = sparse_file(0.9)
+    # Enough for the decoded tensors, and not for the results of a run.
+    assert "cost not known: an image of 32x32" in describe_sparse_cost(path, max_bytes=4_000_000)
+    assert "density" in describe_sparse_cost(path, max_bytes=8_000_000)

@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from compression.config import compose as module
 from compression.config.compose import compose_job, compose_run
-from compression.config.run_name import digest, run_name
+from compression.config.run_name import digest, identify, run_name
 from compression.config.schema import to_config
 from compression.core.errors import InputError
 
@@ -21,7 +21,8 @@ def test_runs_and_jobs_equal_those_of_train_py():
     assert run_dir == Path("results") / run_name(_root_=composed)
     job, found = compose_job([*overrides, "name=mine"])
     assert (job.name, job.seed) == ("mine", 3)
-    assert found == digest(composed)
+    assert found == identify(composed)
+    assert found.startswith(digest(composed))
 
 
 @pytest.mark.parametrize(

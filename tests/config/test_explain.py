@@ -1,8 +1,11 @@
 import errno
+import fcntl
 import os
+import shlex
 
 import pytest
 from composing import CONF, compose_fully
+from filelock import FileLock
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
@@ -36,6 +39,9 @@ EXACT = {
     "model=timm": "model.name is not set: give model.name=VALUE",
     "model=custom": "model._target_ is not set: give model._target_=VALUE",
     "sparsity": "cannot read 'sparsity': write key=value, e.g. sparsity=0.9",
+    "data.root=~/photos": "cannot read 'data.root=~/photos': this text needs quotes, 'data.root=\"~/photos\"'",
+    "sparsity=range(0.1": "cannot read 'sparsity=range(0.1': write key=value, e.g. sparsity=0.9",
+    "runtime.engines=[eager": "cannot read 'runtime.engines=[eager': write key=value, e.g. sparsity=0.9",
     "sparsity=1.0": "sparsity=1.0: must be in [0, 1), e.g. 0.9",
     "sparsity=0.5,0.7": "sparsity=0.5,0.7: several values are a sweep, which needs -m; a list must be written [a,b]",
     "+model.x=a,b": "+model.x=a,b: several values are a sweep, which needs -m; a list must be written [a,b]",
@@ -76,6 +82,14 @@ ALIKE = (
 )
 def test_message_of(message, command):
     assert message(*command.split()) == EXACT[command]
+
+
+@pytest.mark.parametrize("root", ["~/photos", "/d/my photos (1)", "/d/it's (1)", "/d/a;b", "é=1"])
+def test_a_command_with_the_proposed_quotes_is_read(message, root):
+    _, found, proposed = message("data=image_folder", f"data.root={root}").partition("needs quotes, ")
+    assert found
+    [word] = shlex.split(proposed)
+    assert to_config(compose_fully("data=image_folder", word)).data["root"] == root
 
 
 def test_an_unknown_key_lists_the_known_ones(message):
@@ -225,6 +239,24 @@ def test_every_error_of_the_system_about_a_file_is_one_line(number, line):
     assert explain(OSError(number, os.strerror(number), "outputs/store")) == line
     assert explain(OSError(number, os.strerror(number), b"outputs/store")) == line
     assert explain(raised_from(OSError(number, os.strerror(number), "outputs/store"))) == line
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        FileLock(tmp_path / "run.lock").acquire(timeout=0)
+    line = f"{tmp_path}: its file system has no file locks; must be on another one, e.g. output_dir on a local disk"
+    assert explain(caught.value) == line
+    assert explain(raised_from(caught.value)) == line
+
+
+def test_an_unsupported_operation_without_a_lock_is_a_defect():
+    assert explain(OSError(errno.EOPNOTSUPP, "Operation not supported")) is None
+    assert explain(OSError(errno.EOPNOTSUPP, "Operation not supported", "x")) == "x: operation not supported"
 
 
 def test_a_loop_of_links_is_one_line(tmp_path):

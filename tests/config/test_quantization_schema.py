@@ -25,6 +25,7 @@ RANGES = {
     "quantization=qat bits=8 quantization.training.epochs=0": "quantization.training.epochs=0: must be an integer >= 1",
 }
 
+REPAIRS = "repairs what rounding loses: weight_bits or activation_bits must be below 32, e.g. bits=8"
 CONTRADICTIONS = {
     "quantization=none bits=8": "weight_bits=8 contradicts quantization=none: must be 32 (off), or quantization=ptq",
     "quantization=none activation_bits=8": "activation_bits=8 contradicts quantization=none: must be 32 (off), "
@@ -35,6 +36,17 @@ CONTRADICTIONS = {
     "must be ptq or weight_only",
     "bits=8 quantization.rdoq_lambda=0.1 quantization.adaround.iterations=9": "quantization.rdoq_lambda=0.1 "
     "contradicts quantization.adaround, which rounds too: give one",
+    "activation_bits=8 quantization.adaround.iterations=100": "quantization.adaround.iterations=100 rounds weights: "
+    "weight_bits must be below 32, e.g. 8",
+    "activation_bits=8 quantization.layer_bits=[first:32/8] quantization.adaround.iterations=100": "quantization."
+    "adaround.iterations=100 rounds weights: weight_bits must be below 32, e.g. 8",
+    "quantization.equalize=skip": f"quantization.equalize=skip {REPAIRS}",
+    "quantization.bias_correction_batches=4": f"quantization.bias_correction_batches=4 {REPAIRS}",
+    "quantization.batch_norm_batches=4": f"quantization.batch_norm_batches=4 {REPAIRS}",
+    "quantization=none quantization.batch_norm_batches=4": "quantization.batch_norm_batches has no part in "
+    "quantization=none: must be ptq or qat or dynamic or weight_only",
+    "quantization=weight_only weight_bits=8 quantization.reduce_range=true": "quantization.reduce_range has no part in "
+    "quantization=weight_only: must be ptq or qat or dynamic",
     "quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda=0.1 rounds weights: weight_bits must be below 32, e.g. 8",
     "quantization=dynamic bits=8 quantization.bias_correction_batches=2": "quantization.bias_correction_batches has no "
     "part in quantization=dynamic: must be ptq or weight_only",
@@ -67,6 +79,20 @@ def test_message_of(load, command):
     with pytest.raises(InputError) as caught:
         load(*command.split())
     assert str(caught.value) == (RANGES | CONTRADICTIONS)[command]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "activation_bits=8 quantization.equalize=skip quantization.bias_correction_batches=4",
+        "activation_bits=8 quantization.batch_norm_batches=4",
+        "activation_bits=8 quantization.layer_bits=[first:8/8] quantization.adaround.iterations=100",
+        "activation_bits=8 quantization.layer_bits=[first:8/8] quantization.rdoq_lambda=0.1",
+        "quantization.calibration_batches=100",
+    ],
+)
+def test_settings_that_may_have_an_effect_are_allowed(load, command):
+    load(*command.split())
 
 
 def test_shorthand_for_bits(compose_config):

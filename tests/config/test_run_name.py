@@ -1,3 +1,5 @@
+import hashlib
+import json
 import re
 import string
 
@@ -143,6 +145,22 @@ def test_later_keys_are_left_out_of_the_name_at_their_defaults(compose_config, d
     assert not [key for key in absent if "image_folder" in data or not key.startswith("data.")]
     assert module.digest(plain) == before
     assert module.digest(compose_config(*data.split(), "training.monitor=accuracy")) != before
+
+
+def test_class_weights_of_numbers_and_words_have_a_name(compose_config):
+    names = {
+        module.digest(compose_config(f"training.class_weights={{{weights}}}"))
+        for weights in ("7:2.0,cat:1.0", "cat:1.0,7:2.0", "7:1.0,cat:2.0")
+    }
+    assert len(names) == 2
+
+
+def test_class_weights_of_numbers_keep_the_order_of_numbers_in_their_hash(compose_config):
+    config = compose_config("training.class_weights={10:1.0,9:2.0}")
+    text = json.dumps(module.collect_settings(config), sort_keys=True, default=str)
+    assert '"class_weights": {"9": 2.0, "10": 1.0}' in text
+    assert module.identify(config) == hashlib.sha256(text.encode()).hexdigest()
+    assert module.digest(config) == module.identify(config)[:6]
 
 
 @pytest.mark.parametrize("value", ["3", "null"])

@@ -18,7 +18,11 @@ RANGES = {
     "sparsity=-0.1": "sparsity=-0.1: must be in [0, 1), e.g. 0.9",
     "sparsity=nan": "sparsity=nan: must be in [0, 1), e.g. 0.9",
     "sparsity=inf": "sparsity=inf: must be in [0, 1), e.g. 0.9",
-    "seed=-1": "seed=-1: must be an integer >= 0",
+    "seed=-1": "seed=-1: must be an integer in [0, 9223372036854775807]",
+    "seed=9223372036854775808": "seed=9223372036854775808: must be an integer in [0, 9223372036854775807]",
+    "sparsity=1e-12": "sparsity=1e-12 is rounded to 9 digits: must be in [1e-09, 0.999999999]",
+    "sparsity=0.9999999999": "sparsity=0.9999999999 is rounded to 9 digits: must be in [1e-09, 0.999999999]",
+    "strategy.sparsity=4e-10": "strategy.sparsity=4e-10 is rounded to 9 digits: must be in [1e-09, 0.999999999]",
     "threads=0": "threads=0: must be an integer >= 1, or null for all cores",
     "threads=-2": "threads=-2: must be an integer >= 1, or null for all cores",
     "until=report": f"until=report: must be one of {', '.join(STAGES)}",
@@ -91,6 +95,8 @@ CONTRADICTIONS = {
     "leave sparsity out, or choose another strategy",
     "strategy=two_four sparsity=0": "sparsity=0.0 contradicts strategy=two_four, whose sparsity is always 0.5: "
     "leave sparsity out, or choose another strategy",
+    "analysis=full until=evaluate": "analysis=full contradicts until=evaluate, which ends before it: use until=analyze",
+    "analysis=full until=prune": "analysis=full contradicts until=prune, which ends before it: use until=analyze",
     "strategy.criterion=null": "strategy=iterative_l1: criterion not set; "
     "must have criterion, granularity, allocation, schedule",
     "strategy.schedule=null strategy.allocation=null": "strategy=iterative_l1: allocation, schedule not set; "
@@ -123,7 +129,7 @@ AGAIN = (
     *("strategy.recovery.batch_norm_l1=-1", "strategy.max_accuracy_drop=-1", "strategy.finetune.lr_factor=2"),
     *("sensitivity.sparsities=[0.5,0.3]", "sensitivity.sparsities=[0,0.5]", "training.min_lr=-1"),
     *("strategy=gmp strategy.recovery.rewind=initial", "strategy=rigl strategy.recovery.epochs=0"),
-    "strategy=two_four strategy.finetune.epochs=1",
+    *("strategy=two_four strategy.finetune.epochs=1", "strategy.sparsity=4e-10", "analysis=full until=prune"),
 )
 
 
@@ -291,10 +297,32 @@ def test_the_schema_is_registered_for_the_defaults_list():
         "strategy.protect=[]",
         "strategy.protect=[last,first]",
         "sensitivity.sparsities=[0.5]",
+        "sparsity=1e-9",
+        "sparsity=0.999999999",
+        "seed=9223372036854775807",
+        "analysis=full until=analyze",
     ],
 )
 def test_unusual_values_are_allowed(load, command):
     load(*command.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "score"),
+    [
+        ("", "val/accuracy"),
+        ("training.monitor=accuracy", "val/accuracy"),
+        ("training.monitor=macro_f1", "val/macro_f1"),
+        ("training.monitor=macro_f1 callbacks.early_stopping.monitor=val/loss", "val/loss"),
+    ],
+)
+def test_early_stopping_watches_the_score_that_chooses_epochs(load, command, score):
+    assert load("callbacks=early_stopping", *command.split()).callbacks["early_stopping"] == {
+        "_target_": "lightning.pytorch.callbacks.EarlyStopping",
+        "monitor": score,
+        "mode": "max",
+        "patience": 10,
+    }
 
 
 def test_optional_steps_of_a_strategy_are_off_by_default(load):

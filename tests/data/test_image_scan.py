@@ -1,5 +1,7 @@
 import json
 import os
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -127,6 +129,60 @@ def test_stopped_pass_leaves_no_cache_and_old_scratch_is_removed(folder, tmp_pat
     assert sorted(path.name for path in home.iterdir()) == [
         *("facts.npy", "images.npy", "pixel_sums.npy", "record.json", "thumbnails.npy")
     ]
+
+
+def test_a_pass_with_pixels_reads_its_own_after_another_without(folder, tmp_path, monkeypatch):
+    expected = decode(folder)
+    real = module._write_cache
+
+    def write_before_another(*args):
+        made = real(*args)
+        # Another process with data.resident=false looked for pixels before this one left them, and ends now.
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_write_cache", real)
+            patch.setattr(module, "_read_cache", lambda *_, **__: None)
+            decode(folder, tmp_path / "cache", keep=False)
+            (record,) = tmp_path.glob("cache/*/record.json")
+            assert "images.npy" not in record.read_text()
+        return made
+
+    monkeypatch.setattr(module, "_write_cache", write_before_another)
+    assert_equal(decode(folder, tmp_path / "cache"), expected)
+
+
+def test_a_pass_without_pixels_leaves_the_pixels_of_another_process(folder, tmp_path, monkeypatch, count_decodes):
+    real = module._decode
+
+    def decode_beside_another(root, names, shape, images, preparation):
+        if images is None:
+            # Another process with data.resident=auto ends in the meantime.
+            decode(folder, tmp_path / "cache")
+        return real(root, names, shape, images, preparation)
+
+    monkeypatch.setattr(module, "_decode", decode_beside_another)
+    assert decode(folder, tmp_path / "cache", keep=False).images is None
+    assert len(count_decodes) == 140
+    assert decode(folder, tmp_path / "cache").images is not None
+    assert len(count_decodes) == 140
+
+
+@pytest.mark.parametrize("step", ["stat", "iterdir", "unlink", "rmdir"])
+def test_scratch_that_another_process_removes_too_is_no_error(tmp_path, monkeypatch, step):
+    home = tmp_path / "cache"
+    stale = home / "tmp-old"
+    stale.mkdir(parents=True)
+    (stale / "images.npy").write_bytes(b"x")
+    os.utime(stale, (0, 0))
+    real = getattr(pathlib.Path, step)
+
+    def remove_first(path, *args, **settings):
+        if path in (stale, stale / "images.npy"):
+            shutil.rmtree(stale, ignore_errors=True)
+        return real(path, *args, **settings)
+
+    monkeypatch.setattr(pathlib.Path, step, remove_first)
+    module._remove_stale(home)
+    assert not stale.exists()
 
 
 def test_a_cache_of_an_earlier_version_without_facts_is_remade(folder, tmp_path, count_decodes):

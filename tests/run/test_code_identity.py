@@ -1,6 +1,8 @@
 import sys
 
 import pytest
+import yaml
+from runs import ROOT
 
 from compression.run.code_identity import code_without_comments, foreign_code, user_code
 
@@ -29,6 +31,31 @@ def test_targets_are_found_at_every_depth_without_installed_packages():
         "other": {"_target_": "compression.pruning.criteria.random.Random"},
     }
     assert list(user_code(settings)) == ["compression.pruning.criteria.random.Random", "my_nets.Net"]
+
+
+def test_an_edit_of_code_that_a_list_names_changes_the_hash(my_nets):
+    settings = {"_target_": "torch.nn.Sequential", "steps": [{"_target_": "my_nets.Net"}, ({"_target_": "my_nets.A"},)]}
+    before = user_code(settings)
+    assert list(before) == ["my_nets.A", "my_nets.Net"]
+    my_nets.write_text("width = 2\n")
+    assert user_code(settings) != before
+
+
+def test_no_built_in_configuration_names_code_in_a_list():
+    """Keys of stages from before lists were searched stay."""
+
+    def find_lists(value):
+        if isinstance(value, list):
+            yield value
+        for one in value.values() if isinstance(value, dict) else ():
+            yield from find_lists(one)
+
+    files = list((ROOT / "conf").glob("**/*.yaml"))
+    assert len(files) > 50
+    settings = [yaml.safe_load(path.read_text()) for path in files]
+    lists = [one for each in settings for one in find_lists({**each, "defaults": None})]
+    assert len(lists) > 3
+    assert user_code({"lists": lists}) == {}
 
 
 def test_settings_without_targets_have_no_code():

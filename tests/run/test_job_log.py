@@ -297,6 +297,19 @@ def test_mlflow_has_one_run_with_the_curves_of_all_stages(make, result, client):
     assert [one.path for one in client.list_artifacts(run.info.run_id, "pictures")] == ["pictures/picture.png"]
 
 
+@pytest.mark.parametrize("name", ["exp#3", "a?b", "50%", "100%25", "my runs"])
+def test_the_file_store_lies_in_an_output_folder_of_any_name(make, tmp_path, name):
+    utils = pytest.importorskip("mlflow.utils.file_utils", reason="comes with the extra mlflow")
+    log = make("mlflow")
+    log.run = replace(log.run, output_dir=tmp_path / name)
+    log_stage(log, "dense", POINTS)
+    log.close(finished=True)
+    assert utils.local_file_uri_to_path(log._settings["tracking_uri"]) == str(tmp_path / name / "mlruns")
+    assert [path.name for path in (tmp_path / name).iterdir() if path.is_dir()] == ["mlruns"]
+    assert list((tmp_path / name / "mlruns").glob("*/*/metrics/dense/val/accuracy"))
+    assert {path.name for path in tmp_path.iterdir()} <= {name, "runs", "unused"}
+
+
 def test_a_killed_mlflow_run_is_continued_without_double_points(make, result, client):
     killed = make("mlflow")
     log_stage(killed, "dense", POINTS[:1])

@@ -1,10 +1,13 @@
 import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from runs import compose_config
 
 from compression.core.errors import InputError
+from compression.data.digits import Digits
 from compression.run.machine import available_cores, check_devices, resolve_device, resolve_precision
 
 
@@ -46,6 +49,9 @@ def test_auto_precision_is_bf16_only_if_it_is_native(monkeypatch, native, expect
     ("overrides", "message"),
     [
         (("data.batch_size=auto",), "trainer.devices=2 splits data.batch_size=auto"),
+        (("data.batch_size=big",), "trainer.devices=2 splits data.batch_size=big: must be a number"),
+        (("data.batch_size=64.5",), "trainer.devices=2 splits data.batch_size=64.5: must be a number"),
+        (("~data.batch_size", "data._target_=types.SimpleNamespace"), "splits data.batch_size=None: must be a number"),
         (("data.batch_size=3",), "trainer.devices=2 splits data.batch_size=3"),
         (("distillation=feature",), "trainer.devices=2 contradicts distillation=feature"),
     ],
@@ -60,3 +66,21 @@ def test_a_process_started_by_another_launcher_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setenv("LOCAL_RANK", "1")
     with pytest.raises(InputError, match="starts its processes itself"):
         check_devices(compose_config("trainer.devices=2"), torch.device("cpu"))
+
+
+class OwnDigits(Digits):
+    """A data set that passes its other arguments on."""
+
+    def __init__(self, *, label="", **settings):
+        super().__init__(**settings)
+        self.label = label
+
+
+@pytest.mark.parametrize("target", ["compression.data.digits.Digits", f"{__name__}.OwnDigits"])
+def test_a_data_set_without_a_configured_batch_size_has_its_default(monkeypatch, target) -> None:
+    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(OwnDigits=OwnDigits))
+    config = compose_config("trainer.devices=2", "~data.batch_size", f"data._target_={target}")
+    check_devices(config, torch.device("cpu"))
+    many = compose_config("trainer.devices=99", "~data.batch_size", f"data._target_={target}")
+    with pytest.raises(InputError, match=r"trainer\.devices=99 splits data.batch_size=128: must be a number"):
+        check_devices(many, torch.device("cpu"))

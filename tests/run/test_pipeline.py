@@ -110,6 +110,38 @@ def test_until_stops_after_its_stage(until: str, finished: Path, tmp_path: Path)
     assert {"model.cmp", "model.onnx", "dense.safetensors"} <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the content of the models and results in the folder of a run, by name."""
+    left_out = {".lock", "stages.txt"}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name not in left_out}
+
+
+def test_a_part_of_a_finished_run_keeps_its_model_and_results(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "run"
+    run_here(*SHORT, "sparsity=0.7", run_dir=folder, output_dir=finished)
+    before = read_files(folder)
+    caplog.set_level("INFO")
+    # The model before the channels are removed is another file.
+    run_here(*SHORT, "sparsity=0.7", "until=dense", run_dir=folder, output_dir=finished)
+    assert read_files(folder) == before
+    assert f"stopped, because until=dense; {folder} keeps the model of its finished run" in caplog.text
+
+
+def test_a_part_of_another_run_removes_results_that_describe_other_models(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run_here(*SHORT, "sparsity=0.7", run_dir=folder, output_dir=finished)
+    before = read_files(folder)
+    run_here(*SHORT, "sparsity=0.5", "until=prune", run_dir=folder, output_dir=finished)
+    after = read_files(folder)
+    assert after["model.cmp"] != before["model.cmp"]
+    assert {"model.cmp", "model.onnx", "dense.safetensors"} <= after.keys()
+    assert not {"metrics.json", "report.md", "report.html", "model_card.md", "dense.onnx"} & after.keys()
+    assert not (folder / "failure_analysis").exists()
+    assert not (folder / "pictures").exists()
+
+
 # The network before and after fine-tuning, the integers, and the student's dense teacher.
 STRUCTURED = "strategy=oneshot_structured_l2 sparsity=0.5 strategy.recovery.epochs=0 strategy.finetune.epochs=1"
 

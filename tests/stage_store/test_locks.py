@@ -1,6 +1,10 @@
+import errno
 import subprocess
 import sys
 import textwrap
+
+import pytest
+from filelock import FileLock
 
 from compression.stage_store.locks import StageLocks
 from compression.stage_store.removing import remove
@@ -42,3 +46,32 @@ def test_a_killed_reader_frees_its_stage(shelf):
         process.kill()
     assert remove(StageLocks(shelf.root), shelf.entry("read"))
     assert not list((shelf.root / ".locks").glob("*.use"))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_where_no_lock_can_be_written_the_use_is_not_known(shelf, monkeypatch, number):
+    shelf.put("dense", "one")
+    name = shelf.keys["one"].name
+    locks = StageLocks(shelf.root)
+    assert locks.is_in_use(name) is False
+
+    def refuse(*_, **__):
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert locks.is_in_use(name) is None
+    assert shelf.plan() == [("one", "no run needs it", None)]
+    with pytest.raises(OSError, match="refused"):
+        remove(locks, shelf.entry("one"))
+    assert shelf.labels() == ["one"]
+
+
+def test_another_fault_of_a_lock_is_an_error(shelf, monkeypatch):
+    shelf.put("dense", "one")
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(FileLock, "acquire", fail)
+    with pytest.raises(OSError, match="broken"):
+        StageLocks(shelf.root).is_in_use(shelf.keys["one"].name)

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from compression.core.errors import InputError
 from compression.stage_store import store as store_module
-from compression.stage_store.store import RESUME, Made, StageKey, Store
+from compression.stage_store.store import RESUME, Made, StageKey, Store, make_room_advice
 
 KEY = StageKey("dense", 1, {"seed": 42, "optimizer": {"lr": 0.1, "betas": [0.9, 0.999]}})
 
@@ -384,3 +385,8 @@ def test_different_stages_do_not_wait_for_each_other(tmp_path):
         return Made({})
 
     assert not store.obtain(KEY, make).reused
+
+
+def test_the_advice_can_be_typed(tmp_path):
+    words = shlex.split(make_room_advice(tmp_path / "my runs" / "store"))
+    assert words == ["python", "-m", "compression", "store", "gc", "--output-dir", str(tmp_path / "my runs")]

@@ -103,10 +103,11 @@ PRESETS = sorted(path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml"))
 )
 def test_every_job_of_every_preset_is_valid(preset):
     schema.register(), run_name.register(), sweep_name.register()
+    given = [f"+sweep={preset}", *(["data.root=images"] if preset.endswith("_record") else [])]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        composed = compose("config", [f"+sweep={preset}"], return_hydra_config=True)
+        composed = compose("config", given, return_hydra_config=True)
         params = OmegaConf.to_container(composed.hydra.sweeper.params)
-        grid = parse_grid(master(f"+sweep={preset}", **params))
+        grid = parse_grid(master(*given, **params))
         assert str(composed.hydra.mode) == "RunMode.MULTIRUN"
         assert len(list_jobs(grid)) > 3
         for job in list_jobs(grid):

@@ -1,11 +1,15 @@
 """Sweeps in a folder that holds jobs of earlier commands."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
+import pytest
 from sweep_folders import make_metrics
 
 from compression.config.compose import compose_job
+from compression.core.errors import InputError
+from compression.sweep import job_configs
 from compression.sweep.baselines import second_round
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.jobs import Job, JobState, Sweep, read_sweep
@@ -75,6 +79,48 @@ def test_baselines_stay_if_the_next_command_has_none(start, monkeypatch):
     assert ran == [again.jobs[1].name, dense.name]
     assert [(job.kind, job.kept) for job in done.jobs[2:]] == [("small_dense", False), ("grid", True), ("random", True)]
     assert read_sweep(done.folder) == done
+
+
+@pytest.fixture
+def alike(monkeypatch):
+    """Identities that all begin with the same six digits, as those of two jobs among a thousand do by chance."""
+    real = job_configs.identify
+    monkeypatch.setattr(job_configs, "identify", lambda root: f"abcdef{real(root)[6:]}")
+
+
+@pytest.mark.usefixtures("alike")
+def test_different_jobs_with_one_digest_all_run(start):
+    first = start("sparsity=0.5,0.9")
+    assert [len(job.digest) for job in first.jobs] == [6, 12]
+    assert [job.identity.startswith(job.digest) for job in first.jobs] == [True, True]
+    finish(first)
+    # Another command finds its job under the longer name, and gives a new job another one.
+    again = start("sparsity=0.9,0.7")
+    assert names(again.jobs) == ["s90", "s70", "s50"]
+    assert again.jobs[0].name == first.jobs[1].name
+    assert len({job.digest for job in again.jobs}) == 3
+    assert [job.kept for job in again.jobs] == [False, False, True]
+    with pytest.raises(InputError, match=r"sparsity=0\.5 and sparsity=0.5 are the same one"):
+        start("sparsity=0.5,0.50")
+
+
+@pytest.mark.usefixtures("alike")
+def test_jobs_of_an_earlier_version_are_told_apart_by_their_commands(start):
+    first = start("sparsity=0.5,0.9")
+    jobs = tuple(replace(job, identity="") for job in first.jobs[:1])
+    Sweep(first.folder, first.command, first.axes, jobs).write()
+    finish(read_sweep(first.folder))
+    again = start("sparsity=0.5,0.9", "overwrite=true")
+    assert [job.name for job in again.jobs] == [job.name for job in first.jobs]
+    other = start("sparsity=0.7")
+    assert (names(other.jobs), [job.kept for job in other.jobs]) == (["s70", "s50"], [False, True])
+    assert other.jobs[1].name == first.jobs[0].name
+
+
+@pytest.mark.usefixtures("alike")
+def test_a_baseline_with_the_digest_of_another_job_runs_too(start):
+    sweep = start("sparsity=0.5", "baselines=true")
+    assert [(job.kind, len(job.digest)) for job in sweep.jobs] == [("grid", 6), ("random", 12)]
 
 
 def test_all_jobs_search_the_configuration_folders_of_the_command(start, tmp_path):

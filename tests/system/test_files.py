@@ -11,7 +11,7 @@ from full_disk import fill_disk
 
 from compression.core.errors import InputError
 from compression.system import files
-from compression.system.files import existing_file, hash_file, write_atomic
+from compression.system.files import existing_file, hash_file, is_refused_write, write_atomic
 
 
 def test_writes_into_a_new_folder(tmp_path):
@@ -134,3 +134,8 @@ def test_a_named_file_must_exist(tmp_path, monkeypatch):
         with pytest.raises(InputError) as caught:
             existing_file(given, key="model.weights")
         assert str(caught.value) == f"model.weights={given}: no such file"
+
+
+@pytest.mark.parametrize(("number", "refused"), [(errno.EACCES, True), (errno.EROFS, True), (errno.ENOSPC, False)])
+def test_a_folder_for_reading_only_is_told_from_other_faults(number, refused):
+    assert is_refused_write(OSError(number, "why")) == refused

@@ -37,7 +37,7 @@ class MlflowLog(TrackedLog):
         if not settings.get("tracking_uri"):
             # MLflow has stopped developing its file store, and asks for this before it uses one.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-            settings["tracking_uri"] = f"file:{(self.run.output_dir / STORE).absolute()}"
+            settings["tracking_uri"] = (self.run.output_dir / STORE).absolute().as_uri()
         # MLflow reports its use to its makers by default. It reads this when it is imported.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         return settings

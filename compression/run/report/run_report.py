@@ -54,6 +54,7 @@ from compression.run.context import Context
 from compression.run.job_log.job_log import Result
 from compression.run.report.analysis_files import copy_analysis, find_groups
 from compression.run.report.class_figures import count_classes
+from compression.run.report.earlier_results import read_stages, remove_analysis
 from compression.run.report.file_bytes import with_byte_parts
 from compression.run.report.model_files import copy_file
 from compression.run.report.nonzero_macs import with_nonzero_macs
@@ -74,7 +75,10 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
     records = {name: record for name, record in made.items() if name != "dense_export"}
     metrics = _make_metrics(context, made, records)
     # A run that was reported from the same stages has its pictures already.
-    reported = _read_stages(context.run_dir / METRICS) == metrics["run"]["stages"] and context.log.has_summary()
+    same_model = read_stages(context.run_dir) == metrics["run"]["stages"]
+    if not same_model:
+        remove_analysis(context.run_dir)
+    reported = same_model and context.log.has_summary()
     reported = reported and all(records[name].reused for name in MEASURING if name in records)
     write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
     markdown = _write_markdown(context, records, metrics, draws=not reported)
@@ -236,14 +240,6 @@ def _describe_actual_bits(records: Mapping[str, StageRecord]) -> dict[str, list[
 
 def _list_histories(records: Mapping[str, StageRecord]) -> dict[str, Any]:
     return {name: record.results["history"] for name, record in records.items() if record.results.get("history")}
-
-
-def _read_stages(path: Path) -> Any:
-    """Return the stages that a report in the run's folder was made from; None if there is no such report."""
-    try:
-        return json.loads(path.read_bytes())["run"]["stages"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
 
 
 def _describe_distillation(metrics: Mapping[str, Any]) -> str:

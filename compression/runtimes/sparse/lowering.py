@@ -1,5 +1,6 @@
 """Lowering: from a model, as torch.fx traces it, to a program of a few kinds of operations."""
 
+import copy
 from typing import Any
 
 import torch
@@ -23,15 +24,22 @@ def lower(model: nn.Module, *, shape: tuple[int, int, int]) -> Program:
     return lower_graph(trace(model), shape=shape)
 
 
+def count_result_bytes(model: nn.Module, *, shape: tuple[int, int, int]) -> int:
+    """Return the bytes of the results of all operations for one image, which ``lower`` has in memory at once.
+
+    Nothing of that size is allocated: on the meta device only shapes are computed. Raises InputError as ``lower`` does.
+    """
+    graph = trace(copy.deepcopy(model).to("meta"))
+    found = _run(graph, shape=shape, device="meta").found
+    # The output of the graph is the result of its last operation, so the same object counts once.
+    results = {id(one): one.nbytes for node, one in found.items() if node.op != "get_attr" and isinstance(one, Tensor)}
+    return sum(results.values())
+
+
 def lower_graph(graph: fx.GraphModule, *, shape: tuple[int, int, int]) -> Program:
     """Return the program of a traced network; see ``lower``."""
     check_modules(graph)
-    results = _Results(graph)
-    try:
-        with torch.inference_mode():
-            results.run(torch.zeros(1, *shape))
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"images of shape {list(shape)} do not fit the network: {first_line(error)}") from error
+    results = _run(graph, shape=shape, device="cpu")
     image = Map(*shape)
     program = Program(image=image, logits=image)
     maps: dict[fx.Node, Map] = {}
@@ -64,6 +72,17 @@ def _write(call: Call) -> Map:
         raise call.refuse(f"as it is called here ({first_line(error)})") from error
     call.check_arguments()
     return target
+
+
+def _run(graph: fx.GraphModule, *, shape: tuple[int, int, int], device: str) -> "_Results":
+    """Return the results of a traced network for one black image; raises InputError if it does not fit."""
+    results = _Results(graph)
+    try:
+        with torch.inference_mode():
+            results.run(torch.zeros(1, *shape, device=device))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"images of shape {list(shape)} do not fit the network: {first_line(error)}") from error
+    return results
 
 
 class _Results(fx.Interpreter):

@@ -14,7 +14,7 @@ from hydra.utils import get_object
 from compression.config.distillation_schema import DistillationConfig
 from compression.config.override_text import key_of
 from compression.config.schema import Config
-from compression.sweep.job_grid import name_job
+from compression.sweep.job_names import JobNames
 from compression.sweep.jobs import RANDOM, Job
 
 CRITERION = "compression.pruning.criteria.random.Random"
@@ -36,30 +36,33 @@ def prunes_by_choice(config: Config) -> bool:
 
 
 def make_random_jobs(
-    jobs: Sequence[tuple[Config, Job]], compose: Callable[[Sequence[str]], tuple[Config, str]]
+    jobs: Sequence[tuple[Config, Job]],
+    compose: Callable[[Sequence[str]], tuple[Config, str]],
+    *,
+    earlier: Sequence[Job] = (),
 ) -> list[tuple[Config, Job]]:
     """Return the random counterparts of ``jobs`` that are not in ``jobs`` themselves, with their configurations.
 
-    ``compose`` returns the configuration and the digest of a list of overrides. Jobs that differ only in their
-    criterion share one counterpart.
+    ``compose`` returns the configuration of a list of overrides, and the hash that identifies it. Jobs that differ
+    only in their criterion share one counterpart. A counterpart among the ``earlier`` jobs of the folder keeps its
+    name.
     """
-    known = {job.name.rpartition("-")[2] for _, job in jobs}
-    found = []
+    own = [job for _, job in jobs]
+    known, names = JobNames(own), JobNames([*earlier, *own])
+    found: dict[str, tuple[Config, Job]] = {}
     for config, job in jobs:
         if not prunes_by_choice(config):
             continue
         lines = (*job.overrides, *random_overrides(config))
-        random_config, digest = compose(lines)
-        if digest not in known:
-            known.add(digest)
+        random_config, identity = compose(lines)
+        if known.find(identity) is None and identity not in found:
             axes = {key: value for key, value in job.axes.items() if not key.startswith("strategy.criterion.")}
             if "strategy" in axes:
                 axes["strategy"] = random_config.strategy.name
-            name = name_job(
-                {"kind": RANDOM, **{key: value for key, value in axes.items() if key != "strategy"}}, digest
-            )
-            found.append((random_config, Job(name, lines, axes, kind=RANDOM)))
-    return found
+            shown = {"kind": RANDOM, **{key: value for key, value in axes.items() if key != "strategy"}}
+            name = names.give(shown, identity)
+            found[identity] = random_config, Job(name, lines, axes, kind=RANDOM, identity=identity)
+    return list(found.values())
 
 
 def describe_baselines(jobs: Sequence[tuple[Config, Job]]) -> str:

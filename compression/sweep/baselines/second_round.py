@@ -28,7 +28,7 @@ from compression.sweep.baselines.overrides import (
 )
 from compression.sweep.baselines.width_search import choose_width, list_widths, settle_width
 from compression.sweep.command_words import FOLD
-from compression.sweep.job_grid import name_job
+from compression.sweep.job_names import JobNames
 from compression.sweep.jobs import FINISHED, SMALL_DENSE, Job, Sweep, keep_others, read_json, read_state
 from compression.sweep.supervise import stop_children
 
@@ -112,8 +112,7 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
     from compression.run.pipeline import plan_stages
     from compression.sweep.sweep_plan import list_made
 
-    known = {job.digest for job in sweep.own}
-    kept = {job.digest: job.name for job in sweep.jobs if job.kept}
+    known, given = JobNames(sweep.own), JobNames(sweep.jobs)
     jobs: dict[str, Job] = {}
     refused: dict[str, list[str]] = {}
     matched: dict[tuple[Any, ...], str] = {}
@@ -122,25 +121,26 @@ def make_small_dense(sweep: Sweep) -> list[Job]:
             refused.setdefault(found, []).append(target.job.name)
             continue
         overrides = [*target.overrides, *narrow_overrides(compose_job(target.overrides)[0].model, found)]
-        config, digest = compose_job(overrides)
-        if digest in known or digest in jobs:
+        config, identity = compose_job(overrides)
+        if known.find(identity) is not None or identity in jobs:
             continue
         axes = {key: value for key, value in target.job.axes.items() if not compresses(key_of(key))}
         # All seeds of one network name the same matched job, so that the report groups them.
         group = (found, *sorted((key, str(value)) for key, value in axes.items() if key not in _REPEATS))
         place = {**axes, WIDTH: found, "matches": matched.setdefault(group, target.job.name)}
-        name = kept.get(digest) or name_job({"kind": SMALL_DENSE, **axes, WIDTH: f"width{found:g}"}, digest)
+        name = given.give({"kind": SMALL_DENSE, **axes, WIDTH: f"width{found:g}"}, identity)
         try:
             stages = plan_stages(config, run_dir=sweep.folder / name)
         except InputError as error:
             refused.setdefault(str(error), []).append(target.job.name)
             continue
-        jobs[digest] = Job(
+        jobs[identity] = Job(
             name,
             tuple(overrides),
             place,
             kind=SMALL_DENSE,
             stages=list_made(stages, sweep.folder / name),
+            identity=identity,
         )
     for reason, names in refused.items():
         print(f"no small dense network beside {shorten(names, limit=1)}: {reason}", file=sys.stderr, flush=True)

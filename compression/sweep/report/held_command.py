@@ -1,11 +1,10 @@
 """Commands that add a job to an existing folder: the sweep's own command, with every axis held at one value."""
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compression.config.override_text import key_of, quote
+from compression.config.override_text import key_of
 from compression.sweep.command_words import FOLD
 from compression.sweep.jobs import SEARCH
 from compression.sweep.report.configuration_labels import MATCHES
@@ -95,13 +94,8 @@ def _hold(sweep: SweepRecord, job: JobRecord) -> dict[str, str]:
     held = {key: own.get(key, to_override(key, value)) for key, value in job.axes.items() if key != FOLD}
     if any(key_of(word) == "name" for word in sweep.command[1:]):
         return held
-    return {**held, "name": f"name={_quote_name(sweep.folder.resolve().name)}"}
+    return {**held, "name": to_override("name", sweep.folder.resolve().name)}
 
 
 def _overrides(job: JobRecord) -> dict[str, str]:
     return {key_of(word): word for word in job.overrides if "=" in word}
-
-
-def _quote_name(name: str) -> str:
-    """Return a folder's name, quoted if Hydra's grammar needs it."""
-    return name if re.fullmatch(r"[\w.-]+", name) else quote(name)

@@ -155,6 +155,6 @@ def _list_commands(ranking: Ranking) -> Code:
     lines = ["python -m compression report . --html  # this page, in this folder"]
     if ranking.sweep.command:
         first, *words = ranking.sweep.command
-        script = "-m compression" if first.endswith("compression") or "__main__" in first else first
-        lines.insert(0, f"python {script} {shlex.join(words)}")
+        script = ["-m", "compression"] if first.endswith("compression") or "__main__" in first else [first]
+        lines.insert(0, shlex.join(["python", *script, *words]))
     return Code("Commands that make this sweep and this page again", "\n".join(lines))

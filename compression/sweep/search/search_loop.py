@@ -25,6 +25,7 @@ from compression.sweep.execute import TRAIN
 from compression.sweep.gpus import share_gpus, take_gpu
 from compression.sweep.hydra_settings import SEARCH_PATH, refuse_hydra_settings
 from compression.sweep.job_grid import OF_SWEEP, may_vary, name_job
+from compression.sweep.job_names import JobNames
 from compression.sweep.jobs import (
     FAILED,
     FINISHED,
@@ -121,8 +122,8 @@ class Search:
         overrides = (*self.overrides, *(to_override(key, value) for key, value in trial.values.items()))
         state, job = None, Job(_name(trial, overrides), overrides, dict(trial.values))
         try:
-            config, digest = compose_job(overrides)
-            job = replace(job, name=name_job(trial.values, digest))
+            config, identity = compose_job(overrides)
+            job = replace(job, name=self._name_job(trial, identity), identity=identity)
             job = replace(job, stages=self.plan(config, self.folder / job.name))
         # An error of a custom network at some value fails only this trial. A full disk would fail every trial.
         except Exception as error:
@@ -152,6 +153,13 @@ class Search:
             return f"{job.name}  {reason}"
         self.trials.finish(trial, job=job.name, val_accuracy=accuracy, num_bytes=num_bytes)
         return f"{job.name}  validation accuracy {100 * accuracy:.2f} %, {num_bytes:,} bytes"
+
+    def _name_job(self, trial: Trial, identity: str) -> str:
+        """Return the name of a trial's job: another one than that of a different job with the same values in it."""
+        shown = name_job(trial.values, "")
+        with self.trials.locked():
+            known = read_sweep(self.folder).jobs
+        return JobNames(job for job in known if job.name == f"{shown}-{job.digest}").give(trial.values, identity)
 
     def _run(self, job: Job, folder: Path) -> JobState:
         folder.mkdir(parents=True, exist_ok=True)

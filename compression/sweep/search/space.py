@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from compression.config.override_text import quote_if_needed
 from compression.core.errors import InputError
 from compression.core.json_record import Finite, convert_record
 
@@ -124,4 +125,6 @@ def to_override(key: str, value: Value) -> str:
     """Return ``key`` with ``value`` as an override for Hydra, e.g. ``weight_bits=4``."""
     if value is None:
         return f"{key}=null"
+    if isinstance(value, str):
+        return f"{key}={quote_if_needed(value)}"
     return f"{key}={str(value).lower() if isinstance(value, bool) else value}"

@@ -49,3 +49,12 @@ def test_pictures_of_the_overwritten_run_are_removed(tmp_path):
     assert [path.name for path in (folder / "pictures").iterdir()] == ["mine.png"]
     assert not (folder / "pruning_history.yaml").exists()
     assert "Weights before and after" not in (folder / "report.html").read_text()
+
+
+def test_the_analysis_of_the_overwritten_run_is_removed(tmp_path):
+    folder, command = tmp_path / "run", (*TINY, "training.epochs=1", "analysis=none")
+    run_here(*TINY, "strategy=oneshot_l1", "training.epochs=1", run_dir=folder, output_dir=tmp_path)
+    run_here(*command, "strategy=oneshot_l1", run_dir=folder, output_dir=tmp_path)
+    assert (folder / "failure_analysis" / "failure_modes.json").exists(), "it is of the same model"
+    run_here(*command, "strategy=none", run_dir=folder, output_dir=tmp_path)
+    assert not (folder / "failure_analysis").exists()

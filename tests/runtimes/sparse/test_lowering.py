@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from compression.core.errors import InputError
 from compression.models.mobilenet_v2 import mobilenet_v2
 from compression.models.resnet18 import resnet18
-from compression.runtimes.sparse.lowering import lower
+from compression.runtimes.sparse.lowering import count_result_bytes, lower
 from compression.runtimes.sparse.program import Convolution, MaxPool, MeanPool
 
 SHAPE = (3, 8, 8)
@@ -65,3 +65,16 @@ def test_control_flow_is_refused() -> None:
 def test_a_shape_that_does_not_fit_is_named() -> None:
     with pytest.raises(InputError, match=r"images of shape \[3, 8, 8\] do not fit the network"):
         lower(nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), shape=SHAPE)
+
+
+def test_results_are_counted_without_their_memory() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    # The image, four maps of its size before and after ReLU, four means, and a view of these.
+    assert count_result_bytes(network, shape=(3, 10, 10)) == 4 * (300 + 400 + 400 + 4 + 4)
+    assert count_result_bytes(network, shape=(3, 65536, 65536)) == 4 * (11 * 65536**2 + 8)
+    assert all(parameter.device.type == "cpu" for parameter in network.parameters())
+
+
+def test_a_shape_that_does_not_fit_cannot_be_counted() -> None:
+    with pytest.raises(InputError, match=r"images of shape \[3, 8, 8\] do not fit the network"):
+        count_result_bytes(nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), shape=SHAPE)

@@ -1,6 +1,8 @@
 """The page of a sweep: complete, small, escaped, and the same for the same records."""
 
+import html
 import json
+import shlex
 import time
 
 import pytest
@@ -96,6 +98,18 @@ def test_a_single_job_without_steps_and_timing(tmp_path, metrics):
     folder.add("a", metrics=document)
     data = read_data(Elements(write(folder.path).read_text()))
     assert set(data["specs"]) == {"front-sparsity", "front-bytes", "parallel"}
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("/d/my code/train.py", ["/d/my code/train.py"]), ("/d/my code/compression/__main__.py", ["-m", "compression"])],
+)
+def test_the_command_of_the_sweep_can_be_copied(tmp_path, metrics, script, words):
+    folder = Folder(tmp_path / "sweep", {"sparsity": [0.5]})
+    folder.plan["command"] = [script, "-m", "data.root=my images"]
+    folder.add("s50", {"sparsity": 0.5}, metrics=metrics())
+    page = html.unescape(write(folder.path).read_text())
+    assert shlex.join(["python", *words, "-m", "data.root=my images"]) in page
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path):

@@ -105,6 +105,22 @@ def test_the_front_is_on_disk_after_every_trial(tmp_path):
         assert all(isinstance(point.values[key], (int, float)) for key in SPACE)
 
 
+def test_trials_of_one_digest_and_alike_in_name_all_run(tmp_path, monkeypatch):
+    compose = search_module.compose_job
+
+    def compose_alike(lines):
+        config, identity = compose(lines)
+        return config, f"abcdef{identity[6:]}"
+
+    monkeypatch.setattr(search_module, "compose_job", compose_alike)
+    # The name of a folder has no place for the sign that differs.
+    search = make_search(tmp_path, space={"+data.label": Choices(("a b", "a-b"))})
+    search.go_on(most=8)
+    jobs = read_sweep(search.folder).jobs
+    assert sorted(len(job.digest) for job in jobs) == [6, 12]
+    assert len({job.identity for job in jobs}) == 2
+
+
 def test_a_failed_trial_is_counted_and_does_not_stop_the_search(tmp_path):
     def run(job, folder):
         if job.axes["weight_bits"] != 6:

@@ -74,3 +74,9 @@ def test_values_are_written_as_in_a_command():
     assert tidy(0.123456789, Choices((0.123456789,))) == 0.123456789
     values = {"a": None, "b": True, "c": 4, "d": 0.5, "e": "gmp"}
     assert [to_override(key, value) for key, value in values.items()] == ["a=null", "b=true", "c=4", "d=0.5", "e=gmp"]
+
+
+def test_texts_stay_texts(tmp_path):
+    space = read(tmp_path, "a: ['null', '0.5', 'x,y', 'a b(1)', plain, '[first]', 1e-4]")
+    lines = [to_override("a", value) for value in space["a"].ends()]
+    assert lines == ["a='null'", "a='0.5'", "a='x,y'", "a='a b(1)'", "a=plain", "a=[first]", "a=1e-4"]
