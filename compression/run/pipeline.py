@@ -123,7 +123,7 @@ def _leave_newest(context: Context, made: Finished) -> None:
     if hold_part(folder, made):
         # Its model would no longer be the one that its report describes.
         log.info(
-            "stopped, because until=%s; %s keeps the model of its finished run; another name leaves that of until=%s",
+            "stopped, because until=%s; %s keeps the model of its finished run; give a name=... for that of until=%s",
             *(until, folder, until),
         )
         return

@@ -136,7 +136,7 @@ def test_early_weights_need_a_dense_training(tmp_path, command, key):
 
 @pytest.mark.parametrize(
     "command",
-    ["sparsity=0.99999", "sparsity=0.9999999999", "strategy=oneshot_random sparsity=0.99999"],
+    ["sparsity=0.99999", "sparsity=0.999999999", "strategy=oneshot_random sparsity=0.99999"],
 )
 def test_the_error_for_a_sparsity_that_empties_a_layer_names_the_limit(tmp_path, command):
     with pytest.raises(ValueError, match=r"would empty a layer: must be at most 0.99\d+ for this model$"):
