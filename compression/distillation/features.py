@@ -124,7 +124,7 @@ def check_layers(layers: Sequence[str], shapes: Mapping[str, Shape], *, key: str
 
 def _last_of_resolutions(shapes: Mapping[str, Shape]) -> dict[Shape, str]:
     last: dict[Shape, str] = {}
-    # Images are squares, and so are their maps; [B, H, W, C] is none.
+    # Images are squares, and so are their maps. A map [B, H, W, C] does not look like one.
     square = {name: shape for name, shape in shapes.items() if shape[2] == shape[3]}
     for name, shape in (square or shapes).items():
         if shape[2] * shape[3] > 1:
