@@ -5,20 +5,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
+from calls_net import Calls
+from torch import Tensor
 
 from compression.core.augmented_assignment import IN_PLACE_OPERATORS
 from compression.core.errors import InputError
 from compression.core.tracing import trace
-
-
-class Calls(nn.Module):
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.function(images)
 
 
 def another_name(images: Tensor) -> Tensor:

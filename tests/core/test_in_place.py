@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from calls_net import Calls
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -79,15 +80,6 @@ FUNCTIONS = (
     *(two_names_in_turn, nothing_else_changes),
     *(a_pass_is_the_same_tensor, an_earlier_pass_changes_too, halves_do_not_overlap, a_view_that_nobody_else_reads),
 )
-
-
-class Calls(nn.Module):
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.function(images)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
