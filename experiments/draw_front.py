@@ -129,7 +129,7 @@ def draw(axes: Axes, dots: Iterable[Dot], style: Style, *, label: str) -> None:
 
 def change(run: Run) -> float:
     """Return the change in points of accuracy against the control."""
-    return 100 * float(run["compressed"]["accuracy"] - read_control())
+    return 100 * float(run["compressed"]["accuracy"] - read_control(run))
 
 
 def own_change(run: Run) -> float:

@@ -11,7 +11,6 @@ EXPONENTS = {1.0: "by gradients alone, %", 0.5: "with square roots (in use), %",
 
 def make_small_files() -> str:
     """Return the attempts at a file 60 times smaller: how it was made, accuracy, bytes, and speed with 64 images."""
-    control = read_control()
     header = ("pruned, %", "epochs", "weight bits", "activation bits", "price of a bit", "zeros in the file, %")
     header = (*header, "test, %", "lost", "lost against control", "file, KiB", "smaller", "sparse, 64", "others, 64")
 
@@ -26,7 +25,7 @@ def make_small_files() -> str:
             percent(run["sparsity"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(control, accuracy),
+            lost(read_control(run), accuracy),
             f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
             f"{smaller(run):.1f}x",
             *(f"{speed_ratio(run, 64, sparse=sparse):.1f}x" for sparse in (True, False)),

@@ -14,9 +14,9 @@ def read_runs(letter: str) -> list[Run]:
     return list(read(path)) if (HERE / path).exists() else []
 
 
-def read_control() -> float:
-    """Return the test accuracy of the dense network of studies A, B and E, trained as long as the pruned ones."""
-    [control] = read("studies/control/results.json")
+def read_control(run: Run) -> float:
+    """Return the test accuracy of the dense network that ``run`` pruned, trained as long as the pruned ones."""
+    [control] = [row for row in read("studies/control/results.json") if row["weights"] == run["weights"]]
     return float(control["dense"]["accuracy"])
 
 

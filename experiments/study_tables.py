@@ -64,7 +64,7 @@ def _ours(found: Run | None) -> Sequence[str]:
 
 def make_study_a() -> str:
     """Return the five pruned networks of study A: points lost there and here, bytes, and the time of one image."""
-    control, known = read_control(), read("studies/known.json")["a"]
+    known = read("studies/known.json")["a"]
     header = ("pruned", "%", "epochs", "lost there", "test, %", "lost", "lost against control")
     header = (*header, "gzip, KiB", "model.cmp, KiB", "smaller", "one image, ms", "dense, ms")
 
@@ -80,7 +80,7 @@ def make_study_a() -> str:
             lost(known["dense"], row["accuracy"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(control, accuracy),
+            lost(read_control(run), accuracy),
             *(f"{sizes[kind] / 1024:,.0f}" for kind in ("gzip_state_dict", "artifact")),
             f"{smaller(run):.1f}x",
             *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
@@ -91,7 +91,6 @@ def make_study_a() -> str:
 
 def make_study_b() -> str:
     """Return the runs of study B: accuracy against both dense networks, bytes, and speed in the sparse engine."""
-    control = read_control()
     header = ("pruned, %", "weight bits", "activation bits", "epochs", "test, %", "lost")
     header = (*header, "lost against control", "file, KiB", "smaller")
     header = (*header, "sparse, batch 1", "64", "others, batch 1", "64")
@@ -102,7 +101,7 @@ def make_study_b() -> str:
             *settings(run),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(control, accuracy),
+            lost(read_control(run), accuracy),
             f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
             f"{smaller(run):.1f}x",
             *_speeds(run),
@@ -172,9 +171,9 @@ def _bytes(run: Run) -> int:
 
 def summarize_small_file() -> Iterable[Line]:
     """Return lines on the smallest file that loses less than two points: its bytes, and its speed with 64 images."""
-    control = read_control()
-    found = [run for run in read_runs("small") if control - run["compressed"]["accuracy"] < MOST_LOST]
+    found = [run for run in read_runs("small") if read_control(run) - run["compressed"]["accuracy"] < MOST_LOST]
     run = max(found, key=smaller)
+    control = read_control(run)
     points = 100 * (control - run["compressed"]["accuracy"])
     made = f"{100 * run['target_sparsity']:.0f} % pruned, {run['weight_bits']} bits"
     where = f"MobileNetV2, CIFAR stem (dense: {percent(control)} %), {made}"
@@ -215,7 +214,6 @@ def _describe_speed(folder: str, run: Run, *, where: str) -> Line:
 
 def make_study_e() -> str:
     """Return the runs of study E: accuracy, bytes by codec, and milliseconds to load and to run."""
-    control = read_control()
     header = ("pruned, %", "test, %", "lost", "lost against control", "model.cmp, KiB", "COO, KiB", "CSR, KiB")
     header = (*header, "load, ms", "dense", "one image, ms", "dense")
 
@@ -225,7 +223,7 @@ def make_study_e() -> str:
             f"{100 * run['target_sparsity']:.0f}",
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(control, accuracy),
+            lost(read_control(run), accuracy),
             *(f"{size / 1024:,.0f}" for size in (run["compressed"]["bytes"]["artifact"], codecs["coo"], codecs["csr"])),
             *(f"{1000 * run['load_seconds'][which]:.0f}" for which in ("compressed", "dense")),
             *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),

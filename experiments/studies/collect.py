@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from compression.artifact import read_contents
 from compression.storage.blocks import to_array
 from compression.storage.codec_registry import CODECS
@@ -25,10 +27,17 @@ def main() -> None:
     target = record / "results.json"
     rows = {row["run"]: row for row in json.loads(target.read_text())} if target.exists() else {}
     for run in runs:
-        row = summarize(json.loads((run / "metrics.json").read_text()), codec_bytes=count_by_codec(run / "model.cmp"))
+        document = json.loads((run / "metrics.json").read_text())
+        row = summarize(document, weights=find_weights(run), codec_bytes=count_by_codec(run / "model.cmp"))
         rows[row["run"]] = row
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps([*rows.values()], indent=1) + "\n")
+
+
+def find_weights(run: Path) -> str | None:
+    """Return the name of the file with the dense weights that a run started from; None if it made its own."""
+    weights = yaml.safe_load((run / "config" / "config.yaml").read_text())["model"]["weights"]
+    return Path(weights).name if weights else None
 
 
 def count_by_codec(path: Path) -> dict[str, int]:
@@ -41,7 +50,7 @@ def count_by_codec(path: Path) -> dict[str, int]:
     return {name: rest + sum(len(CODECS[name].encode(array)) for array in arrays) for name in ("coo", "csr")}
 
 
-def summarize(document: Mapping[str, Any], *, codec_bytes: Mapping[str, int]) -> dict[str, Any]:
+def summarize(document: Mapping[str, Any], *, weights: str | None, codec_bytes: Mapping[str, int]) -> dict[str, Any]:
     """Return the figures of one run: what was made, of what quality, of what size, how fast, and where."""
     run, dense, compressed = document["run"], document["dense"], document["compressed"]
     machine, timing = document["provenance"]["machine"], document["timing"]
@@ -49,6 +58,7 @@ def summarize(document: Mapping[str, Any], *, codec_bytes: Mapping[str, int]) ->
         "run": run["name"],
         "model": run["model"].rpartition(".")[2],
         "stem": run["model_settings"]["stem"],
+        "weights": weights,
         "width": run["model_settings"]["width_mult"],
         "strategy": run["strategy"],
         "target_sparsity": run["target_sparsity"],
