@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from study_runs import Run, read_control, read_runs, smaller, speed_ratio
+from result_tables.runs import Run, read_control, read_runs, smaller, speed_ratio
 
 from compression.reporting.figures import save_figure
 from compression.reporting.figures.style import ACCENT, AFTER, BEFORE, INK, TEXT, TITLE, remove_frame

@@ -9,8 +9,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
-from record_tables import HERE, read
-from storage_tables import CODECS, Point, best, option, read_grid, read_nncodec
+from result_tables.storage import CODECS, Point, best, option, read_grid, read_nncodec
+from result_tables.table import HERE, read
 
 MODELS = {"mobilenet_v2": "MobileNetV2", "resnet18": "ResNet-18"}
 CURVES = {"mobilenet_v2_90": "MobileNetV2, 90 % zeros", "resnet18_90": "ResNet-18, 90 % zeros"}

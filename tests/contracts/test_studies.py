@@ -54,7 +54,7 @@ def test_studies_d_and_e_have_their_strategies():
 def test_records_of_mobilenet_v2_start_from_one_dense_network(study):
     config = compose_config(f"experiment={study}", "data.root=images", "sparsity=0.9")
     assert (config.strategy.name, config.model["stem"], config.model["pretrained"]) == ("iterative_l1", "cifar", False)
-    assert config.model["weights"] == "experiments/studies/dense/mobilenet_v2.safetensors"
+    assert config.model["weights"] == "experiments/studies/dense/mobilenet_v2_longer.safetensors"
 
 
 def test_records_of_studies_b_and_e_share_a_pruning():
@@ -79,7 +79,7 @@ def test_the_record_of_study_a_has_the_pairs_of_the_study():
     ours = compose_fully("+sweep=study_a_record", "data.root=images")
     assert ours.hydra.sweeper.params == compose_fully("+sweep=study_a").hydra.sweeper.params
     assert ours.data._target_ == "compression.data.image_folder.ImageFolder"
-    assert ours.model.weights == "experiments/studies/dense/mobilenet_v2.safetensors"
+    assert ours.model.weights == "experiments/studies/dense/mobilenet_v2_longer.safetensors"
 
 
 def test_the_record_of_study_c_differs_from_it_where_it_says():

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from record_tables import lost, percent, read, to_table
-from study_runs import fastest, read_runs, smaller
+from result_tables.runs import fastest, read_runs, smaller
+from result_tables.table import lost, percent, read, to_table
 
 
 def make_study_c() -> str:

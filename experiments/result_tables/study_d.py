@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from record_tables import lost, percent, to_table
-from study_runs import Run, fastest, read_runs, settings, smaller
+from result_tables.runs import Run, fastest, read_runs, settings, smaller
+from result_tables.table import lost, percent, to_table
 
 # How a network was pruned.
 UNITS = {"layerwise_l1": "weights", "layerwise_structured_l1": "channels"}

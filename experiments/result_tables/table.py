@@ -3,23 +3,13 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Line(NamedTuple):
-    """A line of the summary: the record's folder, the result that links to it, more of it, what it was measured on."""
-
-    folder: str
-    result: str
-    more: str
-    where: str
-
-
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parent.parent
 
 
 def read(record: str) -> Any:
-    """Return the record, a JSON file in this folder."""
+    """Return the record, a JSON file in experiments/."""
     return json.loads((HERE / record).read_text())
 
 

@@ -1,9 +1,9 @@
 """The runs of a study's record, and single figures of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from record_tables import HERE, read
+from result_tables.table import HERE, read
 
 Run = Mapping[str, Any]
 
@@ -59,6 +59,13 @@ def speed_ratio(run: Run, batch_size: int, *, sparse: bool) -> float:
     """
     rows = [row for row in run["latency"] if row["batch_size"] == batch_size and (row["engine"] == "sparse") == sparse]
     return float(max(row["speedup_over_best_dense"]["median"] for row in rows))
+
+
+def speed_cells(run: Run) -> Iterable[str]:
+    """Yield the speed of a file over the fastest dense engine: sparse engine, then the others, batches of 1 and 64."""
+    for sparse in (True, False):
+        for batch_size in (1, 64):
+            yield f"{speed_ratio(run, batch_size, sparse=sparse):.1f}x"
 
 
 def fastest(run: Run, which: str, *, batch_size: int = 1) -> float:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from record_tables import percent, read, to_table
+from result_tables.table import percent, read, to_table
 
 Row = dict[str, Any]
 Point = tuple[float, float]

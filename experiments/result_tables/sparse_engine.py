@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from record_tables import lost, percent, read, to_table
+from result_tables.table import lost, percent, read, to_table
 
 NETWORKS = {
     "mobilenet_v2-imagenet": "MobileNetV2, ImageNet stem",

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from record_tables import lost, percent, read, to_table
-from study_runs import Run, price, read_control, read_runs, settings, smaller, speed_ratio
+from result_tables.runs import Run, price, read_control, read_runs, settings, smaller, speed_ratio
+from result_tables.table import lost, percent, read, to_table
 
 # The exponents of a layer's mean cost.
 EXPONENTS = {1.0: "by gradients alone, %", 0.5: "with square roots (in use), %", 0.0: "all layers alike, %"}

@@ -1,0 +1,1 @@
+"""The tables of results: each file makes those of one record."""

@@ -1,0 +1,41 @@
+"""The table of the narrower dense network."""
+
+from collections.abc import Sequence
+
+from result_tables.runs import Run, fastest, read_runs
+from result_tables.table import lost, percent, to_table
+
+# Bits of a float32 weight.
+FULL = 32
+
+
+def make_narrow() -> str:
+    """Return a narrower dense network in 8 bits, beside the pruned networks with the next larger and smaller files."""
+    [narrow] = read_runs("narrow")
+    # A run may be in both records.
+    pruned = {run["run"]: run for run in [*read_runs("b"), *read_runs("small")] if run["weight_bits"] < FULL}
+    by_size = sorted(pruned.values(), key=_bytes)
+    place = sum(_bytes(run) < _bytes(narrow) for run in by_size)
+    near = by_size[max(0, place - 2) : place + 1]
+    dense = near[0]["dense"]
+    header = ("network", "weight bits", "activation bits", "test, %", "lost", "file, KiB", "smaller", "million MACs")
+    header = (*header, "one image, ms", "64")
+
+    def cells(run: Run) -> Sequence[str]:
+        accuracy = run["compressed"]["accuracy"]
+        return (
+            f"dense, width {run['width']:g}" if run is narrow else f"{100 * run['target_sparsity']:.0f} % pruned",
+            *(str(run[bits]) for bits in ("weight_bits", "activation_bits")),
+            percent(accuracy, 2),
+            lost(dense["accuracy"], accuracy),
+            f"{_bytes(run) / 1024:.0f}",
+            f"{dense['bytes']['safetensors'] / _bytes(run):.1f}x",
+            f"{run['compressed']['nonzero_macs'] / 1e6:.1f}",
+            *(f"{fastest(run, 'compressed', batch_size=batch_size):.2f}" for batch_size in (1, 64)),
+        )
+
+    return to_table(header, map(cells, sorted([narrow, *near], key=_bytes, reverse=True)))
+
+
+def _bytes(run: Run) -> int:
+    return int(run["compressed"]["bytes"]["artifact"])

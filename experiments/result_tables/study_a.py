@@ -1,0 +1,35 @@
+"""The table of study A."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from result_tables.known_studies import NOT_RUN, STRATEGIES
+from result_tables.runs import count_epochs, fastest, find_run, read_control, smaller
+from result_tables.table import lost, percent, read, to_table
+
+
+def make_study_a() -> str:
+    """Return the five pruned networks of study A: points lost there and here, bytes, and the time of one image."""
+    known = read("studies/known.json")["a"]
+    header = ("pruned", "%", "epochs", "lost there", "test, %", "lost", "lost against control")
+    header = (*header, "gzip, KiB", "model.cmp, KiB", "smaller", "one image, ms", "dense, ms")
+
+    def cells(row: Mapping[str, Any]) -> Sequence[str]:
+        name = (STRATEGIES[row["strategy"]], f"{100 * row['sparsity']:.0f}")
+        run = find_run("a", row)
+        if run is None:
+            return (*name, "", lost(known["dense"], row["accuracy"]), NOT_RUN, *[""] * 7)
+        accuracy, sizes = run["compressed"]["accuracy"], run["compressed"]["bytes"]
+        return (
+            *name,
+            count_epochs(run),
+            lost(known["dense"], row["accuracy"]),
+            percent(accuracy, 2),
+            lost(run["dense"]["accuracy"], accuracy),
+            lost(read_control(run), accuracy),
+            *(f"{sizes[kind] / 1024:,.0f}" for kind in ("gzip_state_dict", "artifact")),
+            f"{smaller(run):.1f}x",
+            *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
+        )
+
+    return to_table(header, map(cells, known["rows"]))
