@@ -16,6 +16,7 @@ from compression.core.widths import fit_widths_
 from compression.models.network_traits import accepts_channels_last
 from compression.models.registry import build_model, is_built_in, is_own_family, without_download
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.bias_grid import widen_biases
 from compression.quantization.network.integer_network import check_integer_state, integer_network
 
 # The largest image height and width, in pixels, for which a compacted network is checked with real tensors.
@@ -92,6 +93,7 @@ def _decode(contents: Contents, *, max_bytes: int | None) -> dict[str, Tensor]:
             check_integer_state(state, plan)
         except InputError as error:
             raise ArtifactError(f"damaged: {error}") from error
+        return widen_biases(state, plan)
     return state
 
 
@@ -155,6 +157,9 @@ def _build(
 
 def _check_table(contents: Contents, *, model: nn.Module) -> None:
     expected = {name: (tuple(t.shape), t.dtype) for name, t in model.state_dict().items()}
+    if contents.plan is not None and contents.plan.grid_biases:
+        steps = (f"{layer}.bias" for layer in contents.plan.layers if f"{layer}.bias_step" in expected)
+        expected |= {name: (expected[name][0], torch.int8) for name in steps}
     dtypes = {name: block.dtype for block in contents.blocks for name in block.names}
     stored = {name: (shape, dtypes[name]) for name, shape in contents.shapes.items()}
     for name in (*expected, *stored):

@@ -14,6 +14,7 @@ from compression.core.model_card import ModelCard
 from compression.core.tracing import trace
 from compression.models.registry import without_download
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.bias_grid import narrow_biases
 from compression.quantization.plan import Plan
 from compression.storage.blocks import pack_state, table_to_json
 from compression.system.files import write_atomic
@@ -60,7 +61,8 @@ def save_artifact(
             "quantization": None if plan is None else plan.to_json(),
         }
     )
-    blocks, payload = pack_state(model.state_dict(), codec=codec)
+    state = model.state_dict() if plan is None else narrow_biases(model.state_dict(), plan)
+    blocks, payload = pack_state(state, codec=codec)
     try:
         data = write_container({**card.to_json(), SECTION: table_to_json(blocks)}, sections={SECTION: payload})
     except InputError:

@@ -116,6 +116,11 @@ class QuantizationConfig(Section):
             raise InputError(
                 f"{at}.rdoq_lambda={self.rdoq_lambda} contradicts {at}.adaround, which rounds too: give one"
             )
+        if self.rdoq_lambda and self.bias_bits != QuantizationConfig.bias_bits:
+            raise InputError(
+                f"{at}.bias_bits={self.bias_bits} contradicts {at}.rdoq_lambda={self.rdoq_lambda}, which also "
+                "rounds biases: give one"
+            )
         self._refuse_what_has_no_effect(at)
 
     @property

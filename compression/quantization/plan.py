@@ -47,7 +47,8 @@ class Plan:
 
     ``activations`` are those with a scale from calibration, by the node of the graph that makes them. ``dynamic`` means
     that each layer scales its input at run time instead. ``unclamped`` are nodes of ReLU6 that became ReLU. With
-    ``reduced_range``, weights have 7 bits in place of the configured 8, because the processor would saturate.
+    ``reduced_range``, weights have 7 bits in place of the configured 8, because the processor would saturate. With
+    ``grid_biases``, the biases of each layer are multiples of one step, up to rounding to the units of their channels.
     """
 
     layers: Mapping[str, Bits]
@@ -55,6 +56,7 @@ class Plan:
     dynamic: bool = False
     unclamped: tuple[str, ...] = ()
     reduced_range: bool = False
+    grid_biases: bool = False
 
     def weight_grid(self, layer: str) -> Grid:
         """Return the integers that the weight of ``layer`` is rounded to."""
@@ -93,6 +95,7 @@ class Plan:
             "dynamic": self.dynamic,
             "unclamped": list(self.unclamped),
             "reduced_range": self.reduced_range,
+            **({"grid_biases": True} if self.grid_biases else {}),
         }
 
     @classmethod
@@ -107,6 +110,7 @@ class Plan:
             dynamic=columns.dynamic,
             unclamped=columns.unclamped,
             reduced_range=columns.reduced_range,
+            grid_biases=columns.grid_biases,
         )
 
 
@@ -120,6 +124,8 @@ class _Columns(Struct):
     dynamic: bool
     unclamped: tuple[str, ...]
     reduced_range: bool
+    # Files of networks without it do not name it.
+    grid_biases: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError if columns differ in length, or for bits that no layer can have."""

@@ -119,6 +119,7 @@ def quantized(
         if curvature is None:
             curvature = measure_curvature(reference, batches, num_batches=num_batches)
         code_bits = round_by_rate_(rounded, curvature, lam=lam)
+        plan = replace(plan, grid_biases=True)
         fit_channels_(rounded, reference, batches, num_batches=num_batches)
         take_layers_(network, rounded)
     _calibrate_(network, plan, settings, batches)

@@ -5,11 +5,14 @@ import sys
 import pytest
 import torch
 from full_disk import fill_disk
+from integer_nets import plan_of, to_integers
 from tiny_artifacts import INPUT, MOBILENET, assert_same_state, make_tiny, save_tiny
 from torch import nn
 
 from compression.artifact import load, read_contents, read_weights, save_artifact
 from compression.core.errors import InputError
+from compression.quantization.observers.min_max import MinMax
+from compression.quantization.post_training import Calibration, Repairs, quantized
 from compression.storage.codec_registry import CODECS
 
 
@@ -138,3 +141,26 @@ def test_a_killed_write_leaves_the_old_artifact(tmp_path):
     assert [int(code) for code in done.stdout.split()] == [-signal.SIGKILL] * 2
     assert path.read_bytes() == before
     assert not (tmp_path / "new.cmp").exists()
+
+
+@pytest.mark.parametrize("activation_bits", [8, 32])
+def test_biases_on_a_grid_are_stored_in_a_byte_and_come_back(mobilenet, tmp_path, activation_bits):
+    model, path = mobilenet[1], tmp_path / "priced.cmp"
+    images = torch.randn(16, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    made = quantized(
+        model,
+        plan_of(model, 8, activation_bits),
+        Calibration(MinMax, MinMax, 1),
+        [(images, torch.arange(16) % 3)],
+        repairs=Repairs(rdoq_lambda=0.01, rdoq_batches=1),
+    )
+    network = to_integers(model, made.network, made.plan)
+    architecture = {"target": MOBILENET, "kwargs": {"width_mult": 0.02}, "num_classes": 3}
+    card = {"architecture": architecture, "class_names": ["a", "b", "c"], "input": INPUT}
+    save_artifact(path, network, **card, plan=made.plan)
+    assert {block.dtype for block in read_contents(path).blocks if block.role == "bias"} == {torch.int8}
+    loaded = load(path)
+    assert_same_state(loaded.state_dict(), network.state_dict())
+    again = tmp_path / "again.cmp"
+    save_artifact(again, loaded, **card, plan=made.plan)
+    assert again.read_bytes() == path.read_bytes()

@@ -25,6 +25,8 @@ class FakeQuantWeight(nn.Module):
     weight_scale: nn.Parameter
     weight_grid: Grid
     learns_step: bool = False
+    # The step size of the grid that biases are stored on; 0 is the finest grid, and None is none.
+    bias_step: float | None = None
 
     def fake_quantized_weight(self) -> Tensor:
         """Return the weight rounded to its grid, in its original shape."""

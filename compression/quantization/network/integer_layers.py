@@ -5,7 +5,7 @@ those of these layers, the cause is its rounding between layers and not the arit
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -66,17 +66,20 @@ class IntegerLayer(HoldsIntegers):
     """A convolution or linear layer with an int8 weight ``[O, ...]`` and a float32 scale for each output channel.
 
     Its input is already rounded to a grid, whose scale is an argument of ``forward``. The bias is int32, in units of
-    input scale times weight scale.
+    input scale times weight scale. ``bias_step`` is for its file: see ``bias_grid``.
     """
 
     reads: ClassVar[Literal["rounded", "batch", "floats"]] = "rounded"
 
-    def __init__(self, product: Product, *, weight: Tensor, weight_scale: Tensor, bias: Tensor) -> None:
+    def __init__(
+        self, product: Product, *, weight: Tensor, weight_scale: Tensor, bias: Tensor, bias_step: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.product = product
         self.register_buffer("weight", weight)
         self.register_buffer("weight_scale", weight_scale)
         self.register_buffer("bias", bias)
+        self.register_buffer("bias_step", bias_step)
 
     def forward(self, input: Tensor, input_scale: Tensor) -> Tensor:
         """Return the float32 output for ``input`` on the grid with the scale ``input_scale``, a scalar tensor."""
@@ -108,8 +111,8 @@ class DynamicLayer(IntegerLayer):
 
     reads = "batch"
 
-    def __init__(self, product: Product, *, grid: Grid, weight: Tensor, weight_scale: Tensor, bias: Tensor):
-        super().__init__(product, weight=weight, weight_scale=weight_scale, bias=bias)
+    def __init__(self, product: Product, *, grid: Grid, **tensors: Any) -> None:
+        super().__init__(product, **tensors)
         self.grid = grid
 
     def forward(self, input: Tensor, input_scale: Tensor | None = None) -> Tensor:

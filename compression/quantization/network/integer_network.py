@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -10,6 +11,7 @@ from compression.core.errors import InputError
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.network import graph as ops
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
+from compression.quantization.network.bias_grid import from_grid, to_grid
 from compression.quantization.network.fake_layers import (
     ActivationQuantizer,
     BiasRounding,
@@ -73,6 +75,7 @@ def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | N
 
     Remaining batch norms are folded. A bias becomes int32, in units of input scale times weight scale. With
     ``narrowing``, scales and biases keep fewer significant bits, and weights are rounded to the grids of these scales.
+    Biases that ``plan`` has on a grid are rounded to the steps of their layers instead.
     """
     narrowing = narrowing or Narrowing()
     folded = copy.deepcopy(prepared).cpu()
@@ -89,7 +92,8 @@ def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | N
             quantizer = folded.get_submodule(source)
             assert isinstance(quantizer, ActivationQuantizer)
             unit = quantizer.rounding_scale()
-        state |= {f"{node.target}.{key}": value for key, value in _to_integer_tensors(layer, unit, narrowing).items()}
+        tensors = _to_integer_tensors(layer, unit, narrowing, on_grid=plan.grid_biases)
+        state |= {f"{node.target}.{key}": value for key, value in tensors.items()}
     for name, module in folded.named_modules():
         if isinstance(module, ActivationQuantizer):
             state[f"{name}.scale"] = module.rounding_scale()
@@ -101,7 +105,7 @@ def check_integer_state(state: Mapping[str, Tensor], plan: Plan) -> None:
     for name, value in state.items():
         layer, _, role = name.rpartition(".")
         # The network itself may have parameters of this name, with any value.
-        is_scale = layer in plan.layers if role == "weight_scale" else name.startswith(f"{QUANTIZERS}.")
+        is_scale = layer in plan.layers if role in ("weight_scale", "bias_step") else name.startswith(f"{QUANTIZERS}.")
         if is_scale and not bool((torch.isfinite(value) & (value > 0)).all()):
             raise InputError(f"{name} has a scale that is not a finite number above 0")
         if role == "weight" and layer in plan.layers and value.dtype == torch.int8 and value.numel():
@@ -111,7 +115,9 @@ def check_integer_state(state: Mapping[str, Tensor], plan: Plan) -> None:
                 raise InputError(f"{name} has integers from {low} to {high}; allowed: {grid.low} to {grid.high}")
 
 
-def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None, narrowing: Narrowing) -> dict[str, Tensor]:
+def _to_integer_tensors(
+    layer: FakeQuantWeight, input_scale: Tensor | None, narrowing: Narrowing, *, on_grid: bool
+) -> dict[str, Tensor]:
     scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
     bias = torch.zeros_like(scale) if bias is None else bias
     if input_scale is not None:
@@ -123,13 +129,15 @@ def _to_integer_tensors(layer: FakeQuantWeight, input_scale: Tensor | None, narr
     scale = narrowing.scale(scale, up=not rounded)
     if not rounded:
         integers = to_integers(layer.weight.flatten(1), scale[:, None], layer.weight_grid)
+    tensors = {"weight": integers.to(torch.int8).reshape(layer.weight.shape), "weight_scale": scale}
+    if on_grid:
+        steps, size = to_grid(bias, layer.bias_step or 0.0)
+        step = torch.tensor(size if input_scale is None else size / float(input_scale), dtype=torch.float32)
+        bias = from_grid(steps, step, None if input_scale is None else scale)
+        return {**tensors, "bias": bias, "bias_step": step}
     if input_scale is not None:
         bias = torch.round(bias.double() / (input_scale * scale).double()).to(torch.int32)
-    return {
-        "weight": integers.to(torch.int8).reshape(layer.weight.shape),
-        "weight_scale": scale,
-        "bias": narrowing.bias(bias),
-    }
+    return {**tensors, "bias": narrowing.bias(bias)}
 
 
 def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> IntegerLayer:
@@ -141,13 +149,17 @@ def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> In
     integers = torch.empty_like(weight, dtype=torch.int8, requires_grad=False)
     scale = weight.detach().new_empty(len(weight))
     # Every layer gets a bias, because bias correction may have added one to a layer without a bias.
-    empty_bias = torch.empty(len(weight), dtype=dtype, device=weight.device)
+    tensors: dict[str, Any] = {
+        "weight": integers,
+        "weight_scale": scale,
+        "bias": torch.empty(len(weight), dtype=dtype, device=weight.device),
+        "bias_step": scale.new_empty(()) if plan.grid_biases else None,
+    }
     if static:
-        return IntegerLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
+        return IntegerLayer(Product.of(layer), **tensors)
     if plan.dynamic and bits.activation != FULL_PRECISION:
-        grid = Activation(bits.activation, signed).grid
-        return DynamicLayer(Product.of(layer), grid=grid, weight=integers, weight_scale=scale, bias=empty_bias)
-    return WeightOnlyLayer(Product.of(layer), weight=integers, weight_scale=scale, bias=empty_bias)
+        return DynamicLayer(Product.of(layer), grid=Activation(bits.activation, signed).grid, **tensors)
+    return WeightOnlyLayer(Product.of(layer), **tensors)
 
 
 def _pass_scale(graph: fx.GraphModule, node: fx.Node) -> None:

@@ -1,4 +1,4 @@
-"""The sensitivity of the loss to each weight: the Fisher diagonal, from the gradients of single images."""
+"""The sensitivity of the loss to each weight and bias: the Fisher diagonal, from the gradients of single images."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -23,14 +23,14 @@ TEMPER = 0.5
 def measure_curvature(
     reference: fx.GraphModule, batches: Iterable[tuple[Tensor, Tensor]], *, num_batches: int
 ) -> dict[str, Tensor]:
-    """Return the curvature ``c: [O, K]`` of each layer that is called once and shares its weight with no other.
+    """Return the curvature of weights, ``c: [O, K]``, and biases, ``[O]``, by the names of the parameters.
 
-    K counts the weights of a flattened row.
+    K counts the weights of a flattened row. Layers that are called more than once or share their weight have none.
 
     ``F_oj = E g_oj^2`` is the empirical Fisher diagonal: g is the gradient of the cross-entropy of one image by a
     weight, and E is the mean over images. With few images F is noisy. So half of c is F, and half is its rank-one
     estimate from row and column sums, ``F_o. F_.j / F_..``, as in the factors of arXiv:1503.05671. A weight that only
-    meets padding, as in kernels wider than the image, has a curvature near 0.
+    meets padding, as in kernels wider than the image, has a curvature near 0. That of a bias is F itself.
 
     ``reference`` is the float network. The first ``num_batches`` of ``batches`` are read: (images ``[B, C, H, W]``,
     labels ``[B]``) of training images. Raises ``InputError`` if there is no batch.
@@ -38,9 +38,11 @@ def measure_curvature(
     # Layers that share a weight stay in float.
     shared = shared_layers(reference)
     names = [name for name in layer_nodes(reference) if name not in shared]
-    weights = {f"{name}.weight": layer_of(reference, name).weight for name in names}
-    leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
-    sums = [torch.zeros_like(weight) for weight in leaves.values()]
+    parameters = {f"{name}.weight": layer_of(reference, name).weight for name in names}
+    biases = {f"{name}.bias": layer_of(reference, name).bias for name in names}
+    parameters |= {name: bias for name, bias in biases.items() if isinstance(bias, Tensor)}
+    leaves = {name: parameter.detach().requires_grad_() for name, parameter in parameters.items()}
+    sums = [torch.zeros_like(leaf) for leaf in leaves.values()]
     num_images = 0
     with evaluating(reference), torch.enable_grad():
         for images, labels in islice(batches, num_batches):
@@ -55,7 +57,8 @@ def measure_curvature(
                     total.addcmul_(slope, slope)
     if not num_images:
         raise InputError("the curvature needs at least one batch of training images")
-    return {name: _smoothed(total.flatten(1) / num_images) for name, total in zip(names, sums, strict=True)}
+    means = {name: total / num_images for name, total in zip(leaves, sums, strict=True)}
+    return {name: _smoothed(mean.flatten(1)) if mean.ndim > 1 else mean for name, mean in means.items()}
 
 
 def relative_curvature(curvature: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -64,15 +67,14 @@ def relative_curvature(curvature: Mapping[str, Tensor], weights: Mapping[str, Te
     One price of a bit then means the same for every network, whatever the confidence of its predictions. The means of
     ``c w^2`` in single layers are replaced by their square roots before, because the estimate holds for small changes
     only: where one layer seems to matter far less than another, its weights would all go, and the accuracy with them.
-    Both arguments map layers to ``[O, K]``.
+    A bias keeps its ratio to the weights of its layer. ``weights`` maps layers to ``[O, K]``.
     """
-    means = {name: _mean_cost(curvature[name], weight) for name, weight in weights.items()}
-    tempered = {
-        name: curvature[name] / means[name] ** (1 - TEMPER) if means[name] > 0 else curvature[name] for name in weights
-    }
-    count = sum(int((weight != 0).sum()) for weight in weights.values())
-    total = sum(_mean_cost(tempered[name], weight) * int((weight != 0).sum()) for name, weight in weights.items())
-    return {name: values * (count / total if total > 0 else 1.0) for name, values in tempered.items()}
+    means = {layer: _mean_cost(curvature[f"{layer}.weight"], weight) for layer, weight in weights.items()}
+    factors = {layer: mean ** (TEMPER - 1) if mean > 0 else 1.0 for layer, mean in means.items()}
+    counts = {layer: int((weight != 0).sum()) for layer, weight in weights.items()}
+    total = sum(means[layer] * factors[layer] * count for layer, count in counts.items())
+    scale = sum(counts.values()) / total if total > 0 else 1.0
+    return {name: values * (factors[name.rpartition(".")[0]] * scale) for name, values in curvature.items()}
 
 
 def _mean_cost(curvature: Tensor, weight: Tensor) -> float:

@@ -36,14 +36,13 @@ def rate_aware_steps(
     ``weight: [O, K]`` is w, and ``curvature: [O, K]`` is c. ``lam=0`` is rounding to nearest with the steps ``scale``.
     Weights that are 0 stay 0.
 
-    The candidates for s are ``STEPS`` times ``sqrt(6 lam / (ln 2 mean c))``, and never below ``scale: [O]``. At high
-    rates, a step size s has an error of ``c s^2 / 12`` and takes ``-log2 s`` bits; their weighted sum is smallest at
-    this value. Finally, the step size is set to the one with the smallest error for the chosen integers, ``sum c w q /
-    sum c q^2``, which makes up for magnitudes lost by rounding towards 0.
+    The candidates for s are ``STEPS`` times ``best_step`` of the mean c, and never below ``scale: [O]``. Finally, the
+    step size is set to the one with the smallest error for the chosen integers, ``sum c w q / sum c q^2``, which makes
+    up for magnitudes lost by rounding towards 0.
     """
     alive = weight != 0
     felt = (curvature * alive).sum(1) / alive.sum(1)
-    best = torch.where(felt > 0, (6 * lam / math.log(2) / felt).sqrt(), scale)
+    best = torch.where(felt > 0, best_step(felt, lam), scale)
     steps = [torch.maximum(scale, step * best) for step in STEPS]
     steps = steps if lam > 0 else [scale]
     found = minimize_cost(weight, steps, curvature=curvature, cost=cost, lam=lam, max_level=max_level)
@@ -53,6 +52,15 @@ def rate_aware_steps(
     energy = (curvature * q.square()).sum(1)
     fitted = (curvature * weight * q).sum(1) / energy
     return Rounded(q, torch.where(energy > 0, fitted, found.scale).clamp(min=MIN_SCALE))
+
+
+def best_step(curvature: Tensor, lam: float) -> Tensor:
+    """Return the step size ``sqrt(6 lam / (ln 2 c))`` that is best at high rates, of the shape of ``curvature`` c.
+
+    A step size s has an error of ``c s^2 / 12`` and takes ``-log2 s`` bits; ``lam`` is the price of a bit. Their sum is
+    smallest at this value.
+    """
+    return (6 * lam / math.log(2) / curvature).sqrt()
 
 
 def minimize_cost(

@@ -18,9 +18,19 @@ def test_curvature_of_a_linear_layer_by_hand():
     slopes = (net(images).softmax(1) - F.one_hot(labels, 2)).detach()
     fisher = (slopes.square()[:, :, None] * images.square()[:, None]).mean(0)
     factored = fisher.sum(1, keepdim=True) * fisher.sum(0) / fisher.sum()
-    found = measure_curvature(trace(net), [(images[:1], labels[:1]), (images[1:], labels[1:])], num_batches=2)["0"]
+    found = measure_curvature(trace(net), [(images[:1], labels[:1]), (images[1:], labels[1:])], num_batches=2)[
+        "0.weight"
+    ]
     assert torch.allclose(found, (fisher + factored) / 2 + SMOOTHING * fisher.mean(), rtol=1e-5)
     assert found[0, 2] > 0
+
+
+def test_curvature_of_a_bias_by_hand():
+    net = nn.Sequential(nn.Linear(3, 2)).eval()
+    images, labels = torch.tensor([[1.0, 2.0, 0.0], [3.0, -1.0, 0.0]]), torch.tensor([0, 1])
+    slopes = (net(images).softmax(1) - F.one_hot(labels, 2)).detach()
+    found = measure_curvature(trace(net), [(images, labels)], num_batches=1)
+    assert torch.allclose(found["0.bias"], slopes.square().mean(0), rtol=1e-5)
 
 
 def test_gradients_of_all_positions_are_added_before_they_are_squared():
@@ -29,8 +39,8 @@ def test_gradients_of_all_positions_are_added_before_they_are_squared():
     # A 1x1 convolution and a mean are a linear layer of the mean image.
     linear = nn.Sequential(nn.Linear(3, 2, bias=False)).eval()
     linear.load_state_dict({"0.weight": net[0].weight.detach().flatten(1)})
-    found = measure_curvature(trace(net), [(images, labels)], num_batches=1)["0"]
-    expected = measure_curvature(trace(linear), [(images.mean((2, 3)), labels)], num_batches=1)["0"]
+    found = measure_curvature(trace(net), [(images, labels)], num_batches=1)["0.weight"]
+    expected = measure_curvature(trace(linear), [(images.mean((2, 3)), labels)], num_batches=1)["0.weight"]
     assert torch.allclose(found, expected, rtol=1e-4)
 
 
@@ -45,14 +55,15 @@ def test_a_frozen_weight_is_measured_too():
 def test_layers_that_share_a_weight_have_none():
     net = trace(TiedWeights(num_classes=4).eval())
     batch = (torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(4))
-    assert set(quantizable_layers(net)) == set(measure_curvature(net, [batch], num_batches=1))
+    found = {name.rpartition(".")[0] for name in measure_curvature(net, [batch], num_batches=1)}
+    assert set(quantizable_layers(net)) == found
 
 
 def test_a_weight_that_only_meets_padding_has_little_curvature():
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten())
     images = torch.randn(16, 3, 1, 1, generator=torch.Generator().manual_seed(0))
     reference = trace(randomize_(net))
-    found = measure_curvature(reference, [(images, torch.arange(16) % 4)], num_batches=1)["0"].view(4, 3, 3, 3)
+    found = measure_curvature(reference, [(images, torch.arange(16) % 4)], num_batches=1)["0.weight"].view(4, 3, 3, 3)
     centre = torch.zeros(3, 3, dtype=torch.bool)
     centre[1, 1] = True
     assert found[..., ~centre].max() < 0.01 * found[..., centre].mean()
@@ -60,17 +71,24 @@ def test_a_weight_that_only_meets_padding_has_little_curvature():
 
 def test_relative_curvature_is_normalized_by_the_weights():
     weights = {"a": torch.tensor([[2.0, 0.0]]), "b": torch.tensor([[1.0]])}
-    made = relative_curvature({"a": torch.tensor([[4.0, 9.0]]), "b": torch.tensor([[4.0]])}, weights)
+    curvature = {
+        "a.weight": torch.tensor([[4.0, 9.0]]),
+        "a.bias": torch.tensor([8.0]),
+        "b.weight": torch.tensor([[4.0]]),
+    }
+    made = relative_curvature(curvature, weights)
     # The costs of the weights that are not 0 are 16 and 4, whose square roots 4 and 2 have a mean of 3.
-    assert made["a"].tolist() == [[pytest.approx(4 / 3 / 4), pytest.approx(9 / 4 * 4 / 3 / 4)]]
-    assert made["b"].item() == pytest.approx(2 / 3)
+    assert made["a.weight"].tolist() == [[pytest.approx(4 / 3 / 4), pytest.approx(9 / 4 * 4 / 3 / 4)]]
+    assert made["b.weight"].item() == pytest.approx(2 / 3)
+    # A bias keeps its ratio to the weights of its layer.
+    assert made["a.bias"].item() == pytest.approx(2 * made["a.weight"][0, 0].item())
 
 
 def test_relative_curvature_of_a_layer_without_weights_is_kept_finite():
     weights = {"a": torch.zeros(1, 2), "b": torch.tensor([[1.0]])}
-    made = relative_curvature({"a": torch.ones(1, 2), "b": torch.tensor([[4.0]])}, weights)
-    assert made["b"].item() == pytest.approx(1)
-    assert made["a"].isfinite().all()
+    made = relative_curvature({"a.weight": torch.ones(1, 2), "b.weight": torch.tensor([[4.0]])}, weights)
+    assert made["b.weight"].item() == pytest.approx(1)
+    assert made["a.weight"].isfinite().all()
 
 
 def test_no_batch_is_refused():

@@ -31,3 +31,19 @@ def test_weights_of_a_network_are_rounded_permanently(make):
         assert torch.allclose(layer.fake_quantized_weight(), layer.weight, rtol=1e-5)
         assert not layer.weight[exact[f"{name}.weight"] == 0].any()
     assert all(parameter.grad is None for parameter in reference.parameters())
+
+
+def test_a_larger_price_makes_the_grid_of_biases_coarser():
+    reference = fold(randomize_(ResidualNet()))
+    images = torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    curvature = measure_curvature(reference, [(images, torch.arange(32) % 4)], num_batches=1)
+    # The second layer is not measured.
+    del curvature["first.weight"], curvature["first.bias"]
+    found = []
+    for price in (0.01, 0.04):
+        prepared = quantize(reference, None, weight_bits=8)
+        round_by_rate_(prepared, curvature, lam=price)
+        found.append({name: layer.bias_step for name, layer in fake_layers(prepared).items()})
+    assert found[0].pop("first") == found[1].pop("first") == 0
+    assert all(found[1][name] == pytest.approx(2 * step) for name, step in found[0].items())
+    assert min(found[0].values()) > 0
