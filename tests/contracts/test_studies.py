@@ -110,3 +110,15 @@ def test_the_dense_network_is_trained_on_with_its_own_recipe():
     )
     assert longer.model == first.model
     assert (longer.training.fine_tune, longer.data["augment"]["cutout"]) == (True, 8)
+
+
+def test_the_smallest_file_is_trained_as_its_control():
+    small, control = (
+        compose_config(f"experiment=study_{name}", "data.root=images") for name in ("small", "dense_longer")
+    )
+    assert small.data == control.data
+    assert small.training.optimizer["weight_decay"] == control.training.optimizer["weight_decay"]
+    assert small.training.label_smoothing == control.training.label_smoothing
+    recovery = small.strategy.recovery
+    found = (recovery.epochs, recovery.lr, recovery.warmup)
+    assert found == (control.training.epochs, control.training.optimizer["lr"], control.training.warmup)
