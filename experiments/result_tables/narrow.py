@@ -17,15 +17,18 @@ def make_narrow() -> str:
     by_size = sorted(pruned.values(), key=_bytes)
     place = sum(_bytes(run) < _bytes(narrow) for run in by_size)
     near = by_size[max(0, place - 2) : place + 1]
-    dense = near[0]["dense"]
-    header = ("network", "weight bits", "activation bits", "test, %", "lost", "file, KiB", "smaller", "million MACs")
+    # The network of full width that was trained as the narrow one.
+    [wide] = [run for run in read_runs("dense") if run["epochs"] == narrow["epochs"]]
+    header = ("network", "weight bits", "activation bits", "dense, %", "test, %", "lost", "file, KiB", "smaller", "million MACs")
     header = (*header, "one image, ms", "64")
 
     def cells(run: Run) -> Sequence[str]:
         accuracy = run["compressed"]["accuracy"]
+        dense = (wide if run is narrow else run)["dense"]
         return (
             f"dense, width {run['width']:g}" if run is narrow else f"{100 * run['target_sparsity']:.0f} % pruned",
             *(str(run[bits]) for bits in ("weight_bits", "activation_bits")),
+            percent(dense["accuracy"]),
             percent(accuracy, 2),
             lost(dense["accuracy"], accuracy),
             f"{_bytes(run) / 1024:.0f}",

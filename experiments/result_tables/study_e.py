@@ -8,13 +8,14 @@ from result_tables.table import lost, percent, to_table
 
 def make_study_e() -> str:
     """Return the runs of study E: accuracy, bytes by codec, and milliseconds to load and to run."""
-    header = ("pruned, %", "test, %", "lost", "lost against control", "model.cmp, KiB", "COO, KiB", "CSR, KiB")
+    header = ("pruned, %", "dense, %", "test, %", "lost", "lost against control", "model.cmp, KiB", "COO, KiB", "CSR, KiB")
     header = (*header, "load, ms", "dense", "one image, ms", "dense")
 
     def cells(run: Run) -> Sequence[str]:
         accuracy, codecs = run["compressed"]["accuracy"], run["codec_bytes"]
         return (
             f"{100 * run['target_sparsity']:.0f}",
+            percent(run["dense"]["accuracy"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
             lost(read_control(run), accuracy),
