@@ -8,8 +8,8 @@ from result_tables.table import lost, percent, to_table
 
 def make_study_e() -> str:
     """Return the runs of study E: accuracy, bytes by codec, and milliseconds to load and to run."""
-    header = ("pruned, %", "dense, %", "test, %", "lost", "lost against control", "model.cmp, KiB", "COO, KiB", "CSR, KiB")
-    header = (*header, "load, ms", "dense", "one image, ms", "dense")
+    header = ("pruned, %", "dense, %", "test, %", "lost", "lost against control", "model.cmp, KiB")
+    header = (*header, "COO, KiB", "CSR, KiB", "load, ms", "dense", "one image, ms", "dense")
 
     def cells(run: Run) -> Sequence[str]:
         accuracy, codecs = run["compressed"]["accuracy"], run["codec_bytes"]
