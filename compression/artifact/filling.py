@@ -16,8 +16,8 @@ from compression.core.widths import fit_widths_
 from compression.models.network_traits import accepts_channels_last
 from compression.models.registry import build_model, is_built_in, is_own_family, without_download
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.bias_grid import widen_biases
 from compression.quantization.network.integer_network import check_integer_state, integer_network
+from compression.quantization.network.stored_vectors import decode_vectors, stored_types
 
 # The largest image height and width, in pixels, for which a compacted network is checked with real tensors.
 MAX_CHECKED_SIZE = 512
@@ -89,11 +89,11 @@ def _decode(contents: Contents, *, max_bytes: int | None) -> dict[str, Tensor]:
     """Return the tensors by name; raises ArtifactError if they are damaged or integers lie outside the plan's grids."""
     state, plan = contents.decode(max_bytes=max_bytes), contents.plan
     if plan is not None:
+        state = decode_vectors(state, plan)
         try:
             check_integer_state(state, plan)
         except InputError as error:
             raise ArtifactError(f"damaged: {error}") from error
-        return widen_biases(state, plan)
     return state
 
 
@@ -157,9 +157,8 @@ def _build(
 
 def _check_table(contents: Contents, *, model: nn.Module) -> None:
     expected = {name: (tuple(t.shape), t.dtype) for name, t in model.state_dict().items()}
-    if contents.plan is not None and contents.plan.grid_biases:
-        steps = (f"{layer}.bias" for layer in contents.plan.layers if f"{layer}.bias_step" in expected)
-        expected |= {name: (expected[name][0], torch.int8) for name in steps}
+    if contents.plan is not None:
+        expected = stored_types(expected, contents.plan)
     dtypes = {name: block.dtype for block in contents.blocks for name in block.names}
     stored = {name: (shape, dtypes[name]) for name, shape in contents.shapes.items()}
     for name in (*expected, *stored):

@@ -14,7 +14,7 @@ from compression.core.model_card import ModelCard
 from compression.core.tracing import trace
 from compression.models.registry import without_download
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.bias_grid import narrow_biases
+from compression.quantization.network.stored_vectors import encode_vectors
 from compression.quantization.plan import Plan
 from compression.storage.blocks import pack_state, table_to_json
 from compression.system.files import write_atomic
@@ -61,7 +61,7 @@ def save_artifact(
             "quantization": None if plan is None else plan.to_json(),
         }
     )
-    state = model.state_dict() if plan is None else narrow_biases(model.state_dict(), plan)
+    state = model.state_dict() if plan is None else encode_vectors(model.state_dict(), plan)
     blocks, payload = pack_state(state, codec=codec)
     try:
         data = write_container({**card.to_json(), SECTION: table_to_json(blocks)}, sections={SECTION: payload})

@@ -116,11 +116,13 @@ class QuantizationConfig(Section):
             raise InputError(
                 f"{at}.rdoq_lambda={self.rdoq_lambda} contradicts {at}.adaround, which rounds too: give one"
             )
-        if self.rdoq_lambda and self.bias_bits != QuantizationConfig.bias_bits:
-            raise InputError(
-                f"{at}.bias_bits={self.bias_bits} contradicts {at}.rdoq_lambda={self.rdoq_lambda}, which also "
-                "rounds biases: give one"
-            )
+        for name in ("scale_bits", "bias_bits"):
+            value = getattr(self, name)
+            if self.rdoq_lambda and value != getattr(QuantizationConfig, name):
+                raise InputError(
+                    f"{at}.{name}={value} contradicts {at}.rdoq_lambda={self.rdoq_lambda}, which also rounds scales "
+                    "and biases: give one"
+                )
         self._refuse_what_has_no_effect(at)
 
     @property

@@ -48,7 +48,7 @@ class Plan:
     ``activations`` are those with a scale from calibration, by the node of the graph that makes them. ``dynamic`` means
     that each layer scales its input at run time instead. ``unclamped`` are nodes of ReLU6 that became ReLU. With
     ``reduced_range``, weights have 7 bits in place of the configured 8, because the processor would saturate. With
-    ``grid_biases``, the biases of each layer are multiples of one step, up to rounding to the units of their channels.
+    ``grid_vectors``, weight scales are on ``scale_grid`` and biases on ``bias_grid``.
     """
 
     layers: Mapping[str, Bits]
@@ -56,7 +56,7 @@ class Plan:
     dynamic: bool = False
     unclamped: tuple[str, ...] = ()
     reduced_range: bool = False
-    grid_biases: bool = False
+    grid_vectors: bool = False
 
     def weight_grid(self, layer: str) -> Grid:
         """Return the integers that the weight of ``layer`` is rounded to."""
@@ -95,7 +95,7 @@ class Plan:
             "dynamic": self.dynamic,
             "unclamped": list(self.unclamped),
             "reduced_range": self.reduced_range,
-            **({"grid_biases": True} if self.grid_biases else {}),
+            **({"grid_vectors": True} if self.grid_vectors else {}),
         }
 
     @classmethod
@@ -110,7 +110,7 @@ class Plan:
             dynamic=columns.dynamic,
             unclamped=columns.unclamped,
             reduced_range=columns.reduced_range,
-            grid_biases=columns.grid_biases,
+            grid_vectors=columns.grid_vectors,
         )
 
 
@@ -125,7 +125,7 @@ class _Columns(Struct):
     unclamped: tuple[str, ...]
     reduced_range: bool
     # Files of networks without it do not name it.
-    grid_biases: bool = False
+    grid_vectors: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError if columns differ in length, or for bits that no layer can have."""

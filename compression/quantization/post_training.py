@@ -119,8 +119,8 @@ def quantized(
         if curvature is None:
             curvature = measure_curvature(reference, batches, num_batches=num_batches)
         code_bits = round_by_rate_(rounded, curvature, lam=lam)
-        plan = replace(plan, grid_biases=True)
-        fit_channels_(rounded, reference, batches, num_batches=num_batches)
+        plan = replace(plan, grid_vectors=True)
+        fit_channels_(rounded, reference, batches, num_batches=num_batches, on_grid=True)
         take_layers_(network, rounded)
     _calibrate_(network, plan, settings, batches)
     rounding: dict[str, RoundingErrors] = {}

@@ -12,7 +12,7 @@ from compression.storage.accounting import FORMULA, LayerCount, formula_bytes
 from compression.storage.blocks import Block, split_payload
 
 # Roles of the vectors in a quantized layer that the breakdown counts as scales and as biases.
-_SCALES, _BIASES = {"weight_scale", "scale"}, {"bias", "bias_step"}
+_SCALES, _BIASES = {"weight_scale", "scale_middle", "scale"}, {"bias", "bias_step"}
 # Key in `metrics.json` and name for people of each part of a file.
 PARTS = {
     "values": "weights: values",

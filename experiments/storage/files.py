@@ -26,6 +26,7 @@ from compression.core.accuracy import count_hits
 from compression.core.eval_mode import evaluating
 from compression.core.file_names import ARTIFACT, WEIGHTS
 from compression.quantization.grid import FULL_PRECISION
+from compression.reporting.byte_shares import count_parts
 from compression.reporting.provenance import describe_machine, describe_software
 from compression.run.context import Context
 from compression.run.pipeline import run_stages
@@ -39,7 +40,6 @@ from compression.storage.codec_registry import CODECS
 _TURNS = 3
 # Folders of one machine. The record leaves them out.
 _PLACES = ("data.root", "output_dir")
-_SCALES = ("weight_scale", "scale")
 
 
 def main(out: Path, options: list[str]) -> None:
@@ -97,10 +97,8 @@ def describe_bytes(path: Path, *, codecs: bool) -> dict[str, Any]:
     weights = [block for block in contents.blocks if len(block.shape) > 1]
     pieces = dict(zip(contents.blocks, split_payload(contents.blocks, contents.payload), strict=True))
     parts = {block: block.measure(data) for block, data in pieces.items()}
-    vectors = dict.fromkeys(("scales", "biases", "others"), 0)
-    for block, part in parts.items():
-        if len(block.shape) <= 1:
-            vectors[{"bias": "biases"}.get(block.role, "scales" if block.role in _SCALES else "others")] += part.total
+    shares = count_parts(contents)
+    vectors = {"scales": shares["scales"], "biases": shares["biases"], "others": shares["normalization"]}
     coded = [block for block in weights if not block.dtype.is_floating_point]
     bits = {
         block.names[0]: plan.layers[block.owners[0]].weight if plan is not None else FULL_PRECISION for block in weights

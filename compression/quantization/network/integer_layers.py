@@ -66,7 +66,7 @@ class IntegerLayer(HoldsIntegers):
     """A convolution or linear layer with an int8 weight ``[O, ...]`` and a float32 scale for each output channel.
 
     Its input is already rounded to a grid, whose scale is an argument of ``forward``. The bias is int32, in units of
-    input scale times weight scale. ``bias_step`` is for its file: see ``bias_grid``.
+    input scale times weight scale. ``bias_step`` is for its file: see ``stored_vectors``.
     """
 
     reads: ClassVar[Literal["rounded", "batch", "floats"]] = "rounded"

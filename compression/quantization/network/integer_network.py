@@ -11,7 +11,7 @@ from compression.core.errors import InputError
 from compression.quantization.grid import FULL_PRECISION
 from compression.quantization.network import graph as ops
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
-from compression.quantization.network.bias_grid import from_grid, to_grid
+from compression.quantization.network.bias_grid import decode_bias, to_grid
 from compression.quantization.network.fake_layers import (
     ActivationQuantizer,
     BiasRounding,
@@ -34,6 +34,7 @@ from compression.quantization.network.integer_layers import (
     WeightOnlyLayer,
 )
 from compression.quantization.network.narrowing import Narrowing
+from compression.quantization.network.scale_grid import nearest_powers
 from compression.quantization.observers import MIN_SCALE
 from compression.quantization.plan import Activation, Plan
 
@@ -75,7 +76,7 @@ def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | N
 
     Remaining batch norms are folded. A bias becomes int32, in units of input scale times weight scale. With
     ``narrowing``, scales and biases keep fewer significant bits, and weights are rounded to the grids of these scales.
-    Biases that ``plan`` has on a grid are rounded to the steps of their layers instead.
+    With ``plan.grid_vectors``, they are rounded to their grids instead.
     """
     narrowing = narrowing or Narrowing()
     folded = copy.deepcopy(prepared).cpu()
@@ -92,7 +93,7 @@ def integer_state(prepared: fx.GraphModule, plan: Plan, narrowing: Narrowing | N
             quantizer = folded.get_submodule(source)
             assert isinstance(quantizer, ActivationQuantizer)
             unit = quantizer.rounding_scale()
-        tensors = _to_integer_tensors(layer, unit, narrowing, on_grid=plan.grid_biases)
+        tensors = _to_integer_tensors(layer, unit, narrowing, on_grid=plan.grid_vectors)
         state |= {f"{node.target}.{key}": value for key, value in tensors.items()}
     for name, module in folded.named_modules():
         if isinstance(module, ActivationQuantizer):
@@ -120,20 +121,24 @@ def _to_integer_tensors(
 ) -> dict[str, Tensor]:
     scale, bias = layer.weight_scale.clamp(min=MIN_SCALE), getattr(layer, "bias", None)
     bias = torch.zeros_like(scale) if bias is None else bias
+    dead = ~layer.weight.flatten(1).any(dim=1)
+    if on_grid and not dead.all():
+        # Every scale represents zeros, and one that other channels have takes the fewest bits.
+        scale, dead = torch.where(dead, scale[~dead].min(), scale), torch.zeros_like(dead)
     if input_scale is not None:
-        scale = fitting_scale(scale, bias, input_scale, dead=~layer.weight.flatten(1).any(dim=1))
+        scale = fitting_scale(scale, bias, input_scale, dead=dead)
     wide = scale[:, None]
     integers = to_integers(layer.weight.flatten(1), wide, layer.weight_grid)
     # Weights that a repair has already rounded keep their integers. Others are rounded to the grid that is stored.
     rounded = bool(((integers * wide - layer.weight.flatten(1)).abs() <= 1e-3 * wide).all())
-    scale = narrowing.scale(scale, up=not rounded)
+    scale = nearest_powers(scale, up=not rounded) if on_grid else narrowing.scale(scale, up=not rounded)
     if not rounded:
         integers = to_integers(layer.weight.flatten(1), scale[:, None], layer.weight_grid)
     tensors = {"weight": integers.to(torch.int8).reshape(layer.weight.shape), "weight_scale": scale}
     if on_grid:
         steps, size = to_grid(bias, layer.bias_step or 0.0)
         step = torch.tensor(size if input_scale is None else size / float(input_scale), dtype=torch.float32)
-        bias = from_grid(steps, step, None if input_scale is None else scale)
+        bias = decode_bias(steps, step, None if input_scale is None else scale)
         return {**tensors, "bias": bias, "bias_step": step}
     if input_scale is not None:
         bias = torch.round(bias.double() / (input_scale * scale).double()).to(torch.int32)
@@ -153,7 +158,7 @@ def _empty_layer(layer: nn.Module, plan: Plan, name: str, *, signed: bool) -> In
         "weight": integers,
         "weight_scale": scale,
         "bias": torch.empty(len(weight), dtype=dtype, device=weight.device),
-        "bias_step": scale.new_empty(()) if plan.grid_biases else None,
+        "bias_step": scale.new_empty(()) if plan.grid_vectors else None,
     }
     if static:
         return IntegerLayer(Product.of(layer), **tensors)

@@ -9,6 +9,7 @@ from torch import Tensor, fx, nn
 from compression.quantization.network.fake_layers import FakeQuantWeight
 from compression.quantization.network.fake_network import fake_layers
 from compression.quantization.network.fake_quantize import to_integers
+from compression.quantization.network.scale_grid import nearest_powers
 from compression.quantization.observers import MIN_SCALE
 from compression.quantization.rate.code_length import code_bits, order0_cost
 from compression.quantization.rate.fisher import relative_curvature
@@ -30,7 +31,8 @@ def round_by_rate_(prepared: fx.GraphModule, curvature: Mapping[str, Tensor], *,
     """Round the weights of ``prepared`` and choose all step sizes, at a price of ``lam`` per bit; return the bits.
 
     The price is in units of the average rise of the loss when one weight is set to 0. ``curvature`` is that of the
-    float network with batch norm folded, from ``measure_curvature``. Weights that are 0 stay 0. Biases get a step size
+    float network with batch norm folded, from ``measure_curvature``. Weights that are 0 stay 0. Scales are rounded to
+    ``scale_grid``. Biases get a step size
     for their layer, and are rounded when they are stored, because they still change. A layer without curvature, which
     is called more than once, is rounded to nearest, and its biases get the finest grid.
     """
@@ -61,8 +63,9 @@ def round_by_rate_(prepared: fx.GraphModule, curvature: Mapping[str, Tensor], *,
             lam=lam,
             max_level=layer.weight_grid.high,
         )
-        layer.weight.copy_((rounded.integers * rounded.scale[:, None]).view_as(layer.weight))
-        layer.weight_scale.copy_(rounded.scale)
+        scale = nearest_powers(rounded.scale)
+        layer.weight.copy_((rounded.integers * scale[:, None]).view_as(layer.weight))
+        layer.weight_scale.copy_(scale)
         chosen += code_bits(rounded.integers)
     return CodeBits(nearest, chosen)
 

@@ -10,6 +10,7 @@ from compression.core.errors import InputError
 from compression.core.eval_mode import evaluating
 from compression.quantization.network.fake_layers import FakeQuantWeight
 from compression.quantization.network.layerwise import LayerWalk, layer_nodes, layer_of
+from compression.quantization.network.scale_grid import nearest_powers
 from compression.quantization.repairs.bias_correction import check_ready, rounding_nodes
 
 # A channel that would need a factor outside this range has lost so much that a fit would amplify noise.
@@ -18,14 +19,20 @@ _FACTORS = (0.5, 2.0)
 
 @torch.no_grad()
 def fit_channels_(
-    prepared: fx.GraphModule, reference: fx.GraphModule, batches: Iterable[tuple[Tensor, Tensor]], *, num_batches: int
+    prepared: fx.GraphModule,
+    reference: fx.GraphModule,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    num_batches: int,
+    on_grid: bool = False,
 ) -> None:
     """Fit the scales and biases of the rounding layers of ``prepared`` to the outputs of ``reference``.
 
     For each output channel, ``a y + b`` approximates the output of ``reference`` in the mean square over images and
     positions: ``a = cov(y, y_reference) / var(y)``, limited to [0.5, 2]. The scale is multiplied by a; the integers do
-    not change. Layers are fitted in the order of execution, so each layer also compensates errors of earlier layers. A
-    layer that is called more than once does not change.
+    not change. With ``on_grid``, the scale is then rounded to ``scale_grid``, before b is fitted. Layers are fitted in
+    the order of execution, so each layer also compensates errors of earlier layers. A layer that is called more than
+    once does not change.
 
     The weights of ``prepared`` must be on their grid, and its activations must be float. Batch norm must be folded in
     both networks. The first ``num_batches`` of ``batches`` are used: (images ``[B, C, H, W]``, labels) of training
@@ -62,7 +69,8 @@ def fit_channels_(
             factor = torch.where(varies, factor, torch.ones_like(factor)).clamp(*_FACTORS)
             # The factor is taken from the scales after storing, so that bias and scale agree.
             before = layer.weight_scale.detach().double()
-            layer.weight_scale.mul_(factor.to(layer.weight_scale.dtype))
+            scale = layer.weight_scale * factor.to(layer.weight_scale.dtype)
+            layer.weight_scale.copy_(nearest_powers(scale) if on_grid else scale)
             factor = layer.weight_scale.detach().double() / before
             layer.weight.mul_(factor.to(layer.weight.dtype).reshape(-1, *[1] * (layer.weight.ndim - 1)))
             shift = wanted_mean - factor * (mean - layer.bias.double())

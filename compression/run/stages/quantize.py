@@ -26,9 +26,9 @@ from compression.models.registry import is_own_family
 from compression.quantization.bits.bit_allocation import allocate_bits, allocate_for_drop
 from compression.quantization.bits.bit_sensitivity import BitTable
 from compression.quantization.grid import FULL_PRECISION
-from compression.quantization.network.bias_grid import narrow_biases
 from compression.quantization.network.fake_network import learn_steps_
 from compression.quantization.network.integer_network import integer_state
+from compression.quantization.network.stored_vectors import encode_vectors
 from compression.quantization.plan import Bits, Plan, describe_arithmetic
 from compression.quantization.post_training import Calibrated, Repairs, calibrated, quantized
 from compression.quantization.repairs.adaround import AdaRound
@@ -93,8 +93,8 @@ def _corrections(context: Context) -> dict[str, Any]:
     if config.quantization.rdoq_lambda:
         # The gradient of each position of an image was squared, which priced the last layers too low.
         changed["curvature"] = "of whole images, tempered"
-        # Biases kept eight significant bits.
-        changed["bias"] = "on the grid of its layer"
+        # Scales kept six significant bits, and biases eight.
+        changed["vectors"] = "on grids"
     if config.quantization.name == "qat" and FULL_PRECISION in (config.weight_bits, *(one.weight for one in refined)):
         # Training brought back pruned weights of layers in float.
         changed["zeros"] = "held in float too"
@@ -161,7 +161,7 @@ def _quantize(
         "history": rows,
         "sparsity_before": before,
         "sparsity": after,
-        "layers": describe_layers(narrow_biases(state, plan), plan),
+        "layers": describe_layers(encode_vectors(state, plan), plan),
         "left_in_float": left_in_float(model, plan),
         "repairs": repaired,
     }

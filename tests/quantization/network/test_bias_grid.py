@@ -3,19 +3,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compression.quantization.network.bias_grid import from_grid, narrow_biases, to_grid, widen_biases
-from compression.quantization.plan import Bits, Plan
+from compression.quantization.network.bias_grid import decode_bias, encode_bias, to_grid
 
-PLAN = Plan({"layer": Bits(8, 8)}, grid_biases=True)
 STEP = 0.01
 
 
-def stored(steps, size, scale):
-    return {
-        "layer.bias": torch.tensor(steps, dtype=torch.int8),
-        "layer.bias_step": torch.tensor(size, dtype=torch.float32),
-        "layer.weight_scale": torch.tensor(scale, dtype=torch.float32),
-    }
+def steps_of(*numbers):
+    return torch.tensor(numbers, dtype=torch.int8)
 
 
 def test_biases_become_multiples_of_the_step():
@@ -37,17 +31,17 @@ def test_biases_without_values_have_a_step_above_zero():
 
 
 def test_biases_of_integer_layers_are_in_units_of_their_channels():
-    bias = from_grid(torch.tensor([3, 3], dtype=torch.int8), torch.tensor(0.5), torch.tensor([0.25, 0.1]))
+    bias = decode_bias(steps_of(3, 3), torch.tensor(0.5), torch.tensor([0.25, 0.1]))
     assert bias.tolist() == [6, 15]
     assert bias.dtype == torch.int32
 
 
 def test_biases_of_float_layers_are_floats():
-    state, plan = stored([3, -2], 0.5, [0.25, 0.1]), Plan({"layer": Bits(8, 32)}, grid_biases=True)
-    wide = widen_biases(state, plan)
-    assert wide["layer.bias"].tolist() == [1.5, -1.0]
-    assert wide["layer.bias"].dtype == torch.float32
-    assert torch.equal(narrow_biases(wide, plan)["layer.bias"], state["layer.bias"])
+    steps, size = steps_of(3, -2), torch.tensor(0.5)
+    bias = decode_bias(steps, size, None)
+    assert bias.tolist() == [1.5, -1.0]
+    assert bias.dtype == torch.float32
+    assert torch.equal(encode_bias(bias, size, None), steps)
 
 
 @given(
@@ -56,18 +50,11 @@ def test_biases_of_float_layers_are_floats():
     scales=st.lists(st.floats(1e-4, 1e4), min_size=8, max_size=8),
 )
 def test_a_file_gives_back_the_biases_of_the_network(steps, size, scales):
-    wide = widen_biases(stored(steps, size, scales[: len(steps)]), PLAN)
-    narrow = narrow_biases(wide, PLAN)
-    assert torch.equal(widen_biases(narrow, PLAN)["layer.bias"], wide["layer.bias"])
+    settings = (torch.tensor(size, dtype=torch.float32), torch.tensor(scales[: len(steps)], dtype=torch.float32))
+    bias = decode_bias(steps_of(*steps), *settings)
+    assert torch.equal(decode_bias(encode_bias(bias, *settings), *settings), bias)
 
 
 def test_a_huge_step_of_a_damaged_file_overflows_nothing():
-    wide = widen_biases(stored([127, -127], 3e38, [1e-30, 1e-30]), PLAN)
-    assert wide["layer.bias"].tolist() == [2**31 - 1, 1 - 2**31]
-
-
-def test_a_network_without_a_grid_is_left_alone():
-    state = {"layer.bias": torch.tensor([300], dtype=torch.int32), "layer.weight_scale": torch.ones(1)}
-    plan = Plan({"layer": Bits(8, 8)})
-    assert torch.equal(widen_biases(state, plan)["layer.bias"], state["layer.bias"])
-    assert torch.equal(narrow_biases(state, plan)["layer.bias"], state["layer.bias"])
+    bias = decode_bias(steps_of(127, -127), torch.tensor(3e38), torch.tensor([1e-30, 1e-30]))
+    assert bias.tolist() == [2**31 - 1, 1 - 2**31]
