@@ -2,11 +2,10 @@
 
     make results
 
-The dots are MobileNetV2 (CIFAR stem), pruned and quantized (``studies/b``, ``studies/small``), against a dense network
-that is trained as long as the pruned ones (``studies/control``). The crosses are what the studies report
-(``studies/known.json``), each against its own dense network. Triangles are ResNet-18 (``studies/resnet18``), 90 %
-pruned, against the dense network that it was pruned from. Times are of 64 images with two threads, against the
-fastest dense FP32 engine.
+The dots are MobileNetV2 (CIFAR stem), pruned and quantized (``studies/b``, ``studies/small``), and the triangles are
+ResNet-18 (``studies/resnet18``), 90 % pruned. The crosses are what the studies report (``studies/known.json``). Each
+change is against the dense network that was pruned. Times are of 64 images with two threads, against the fastest dense
+FP32 engine.
 """
 
 import json
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from result_tables.runs import Run, read_control, read_runs, smaller, speed_ratio
+from result_tables.runs import Run, read_runs, smaller, speed_ratio
 
 from compression.reporting.figures import save_figure
 from compression.reporting.figures.style import ACCENT, AFTER, BEFORE, INK, TEXT, TITLE, remove_frame
@@ -79,8 +78,8 @@ def draw_bytes(axes: Axes) -> None:
     draw(axes, plain, FLOATS, label="MobileNetV2, 32 bits")
     draw(axes, quantized + attempts, FEW_BITS, label="MobileNetV2, 6 or 8 bits")
     floats, few_bits = split(read_runs("resnet18"))
-    draw(axes, [Dot(smaller(run), own_change(run)) for run in floats], RESNET_FLOATS, label="ResNet-18, 32 bits")
-    draw(axes, [Dot(smaller(run), own_change(run)) for run in few_bits], RESNET_FEW_BITS, label="ResNet-18, 8 bits")
+    draw(axes, [Dot(smaller(run), change(run)) for run in floats], RESNET_FLOATS, label="ResNet-18, 32 bits")
+    draw(axes, [Dot(smaller(run), change(run)) for run in few_bits], RESNET_FEW_BITS, label="ResNet-18, 8 bits")
     draw(axes, published("smaller"), PUBLISHED, label="published studies")
     axes.set_xlabel("times smaller file", fontsize=TEXT)
     axes.set_title("Bytes (50, 70 and 90 % zeros)", fontsize=TITLE, loc="left")
@@ -102,9 +101,9 @@ def draw_time(axes: Axes) -> None:
     draw(axes, sparse, FLOATS, label="MobileNetV2, 32 bits, sparse engine")
     draw(axes, quantized, FEW_BITS, label="MobileNetV2, 6 or 8 bits, other engines")
     floats, few_bits = split(read_runs("resnet18"))
-    dots = [Dot(speed_ratio(run, BATCH_SIZE, sparse=True), own_change(run)) for run in floats]
+    dots = [Dot(speed_ratio(run, BATCH_SIZE, sparse=True), change(run)) for run in floats]
     draw(axes, dots, RESNET_FLOATS, label="ResNet-18, 32 bits, sparse engine")
-    dots = [Dot(speed_ratio(run, BATCH_SIZE, sparse=False), own_change(run)) for run in few_bits]
+    dots = [Dot(speed_ratio(run, BATCH_SIZE, sparse=False), change(run)) for run in few_bits]
     draw(axes, dots, RESNET_FEW_BITS, label="ResNet-18, 8 bits, other engines")
     draw(axes, published("faster"), PUBLISHED, label="published studies")
     axes.set_xlabel("times faster, 64 images, two threads", fontsize=TEXT)
@@ -128,11 +127,6 @@ def draw(axes: Axes, dots: Iterable[Dot], style: Style, *, label: str) -> None:
 
 
 def change(run: Run) -> float:
-    """Return the change in points of accuracy against the control."""
-    return 100 * float(run["compressed"]["accuracy"] - read_control(run))
-
-
-def own_change(run: Run) -> float:
     """Return the change in points of accuracy against the dense network that was pruned."""
     return 100 * float(run["compressed"]["accuracy"] - run["dense"]["accuracy"])
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from result_tables.runs import Run, find_run, smaller
+from result_tables.runs import NOT_RUN, Run, find_run, smaller
 from result_tables.table import lost, percent, read, to_table
 
-NOT_RUN = "not run"
 STRATEGIES = {
     "oneshot_l1": "smallest weights, at once",
     "iterative_l1": "smallest weights, in steps",

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from result_tables.table import HERE, read
+from result_tables.table import HERE, lost, read
 
 Run = Mapping[str, Any]
+NOT_RUN = "not run"
 
 
 def read_runs(letter: str) -> list[Run]:
@@ -14,10 +15,16 @@ def read_runs(letter: str) -> list[Run]:
     return list(read(path)) if (HERE / path).exists() else []
 
 
-def read_control(run: Run) -> float:
-    """Return the test accuracy of the dense network that ``run`` pruned, trained as long as the pruned ones."""
-    [control] = [row for row in read("studies/control/results.json") if row["weights"] == run["weights"]]
-    return float(control["dense"]["accuracy"])
+def find_control(run: Run) -> float | None:
+    """Return the test accuracy of the dense network that ``run`` pruned, trained as long; None if that was not run."""
+    controls = [row for row in read("studies/control/results.json") if row["weights"] == run["weights"]]
+    return float(controls[0]["dense"]["accuracy"]) if controls else None
+
+
+def lost_against_control(run: Run) -> str:
+    """Return the points that ``run`` lost against the dense network that was trained as long."""
+    control = find_control(run)
+    return NOT_RUN if control is None else lost(control, run["compressed"]["accuracy"])
 
 
 def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, price, read_control, read_runs, settings, smaller, speed_ratio
+from result_tables.runs import Run, lost_against_control, price, read_runs, settings, smaller, speed_ratio
 from result_tables.table import lost, percent, read, to_table
 
 # The exponents of a layer's mean cost.
@@ -25,7 +25,7 @@ def make_small_files() -> str:
             percent(run["sparsity"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(read_control(run), accuracy),
+            lost_against_control(run),
             f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
             f"{smaller(run):.1f}x",
             *(f"{speed_ratio(run, 64, sparse=sparse):.1f}x" for sparse in (True, False)),

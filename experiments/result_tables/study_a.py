@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from result_tables.known_studies import NOT_RUN, STRATEGIES
-from result_tables.runs import count_epochs, fastest, find_run, read_control, smaller
+from result_tables.known_studies import STRATEGIES
+from result_tables.runs import NOT_RUN, count_epochs, fastest, find_run, lost_against_control, smaller
 from result_tables.table import lost, percent, read, to_table
 
 
@@ -26,7 +26,7 @@ def make_study_a() -> str:
             lost(known["dense"], row["accuracy"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(read_control(run), accuracy),
+            lost_against_control(run),
             *(f"{sizes[kind] / 1024:,.0f}" for kind in ("gzip_state_dict", "artifact")),
             f"{smaller(run):.1f}x",
             *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, in_order, read_control, read_runs, settings, smaller, speed_cells
+from result_tables.runs import Run, in_order, lost_against_control, read_runs, settings, smaller, speed_cells
 from result_tables.table import lost, percent, to_table
 
 
@@ -19,7 +19,7 @@ def make_study_b() -> str:
             percent(run["dense"]["accuracy"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(read_control(run), accuracy),
+            lost_against_control(run),
             f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
             f"{smaller(run):.1f}x",
             *speed_cells(run),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, fastest, in_order, read_control, read_runs
+from result_tables.runs import Run, fastest, in_order, lost_against_control, read_runs
 from result_tables.table import lost, percent, to_table
 
 
@@ -18,7 +18,7 @@ def make_study_e() -> str:
             percent(run["dense"]["accuracy"]),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
-            lost(read_control(run), accuracy),
+            lost_against_control(run),
             *(f"{size / 1024:,.0f}" for size in (run["compressed"]["bytes"]["artifact"], codecs["coo"], codecs["csr"])),
             *(f"{1000 * run['load_seconds'][which]:.0f}" for which in ("compressed", "dense")),
             *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
