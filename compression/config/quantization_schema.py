@@ -119,8 +119,9 @@ class QuantizationConfig(Section):
         for name in ("scale_bits", "bias_bits"):
             value = getattr(self, name)
             if self.rdoq_lambda and value != getattr(QuantizationConfig, name):
+                shown = "null" if value is None else value
                 raise InputError(
-                    f"{at}.{name}={value} contradicts {at}.rdoq_lambda={self.rdoq_lambda}, which also rounds scales "
+                    f"{at}.{name}={shown} contradicts {at}.rdoq_lambda={self.rdoq_lambda}, which also rounds scales "
                     "and biases: give one"
                 )
         self._refuse_what_has_no_effect(at)

@@ -144,7 +144,7 @@ def test_a_killed_write_leaves_the_old_artifact(tmp_path):
 
 
 @pytest.mark.parametrize("activation_bits", [8, 32])
-def test_biases_on_a_grid_are_stored_in_a_byte_and_come_back(mobilenet, tmp_path, activation_bits):
+def test_scales_and_biases_on_grids_are_stored_in_a_byte_and_come_back(mobilenet, tmp_path, activation_bits):
     model, path = mobilenet[1], tmp_path / "priced.cmp"
     images = torch.randn(16, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     made = quantized(
@@ -158,7 +158,8 @@ def test_biases_on_a_grid_are_stored_in_a_byte_and_come_back(mobilenet, tmp_path
     architecture = {"target": MOBILENET, "kwargs": {"width_mult": 0.02}, "num_classes": 3}
     card = {"architecture": architecture, "class_names": ["a", "b", "c"], "input": INPUT}
     save_artifact(path, network, **card, plan=made.plan)
-    assert {block.dtype for block in read_contents(path).blocks if block.role == "bias"} == {torch.int8}
+    roles = ("weight_scale", "bias")
+    assert {block.dtype for block in read_contents(path).blocks if block.role in roles} == {torch.int8}
     loaded = load(path)
     assert_same_state(loaded.state_dict(), network.state_dict())
     again = tmp_path / "again.cmp"

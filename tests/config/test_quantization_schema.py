@@ -58,7 +58,7 @@ CONTRADICTIONS = {
     "quantization/weights=min_max",
     "bits=8 quantization.rdoq_lambda=0.01 quantization.bias_bits=5": "quantization.bias_bits=5 contradicts "
     "quantization.rdoq_lambda=0.01, which also rounds scales and biases: give one",
-    "bits=8 quantization.rdoq_lambda=0.01 quantization.scale_bits=null": "quantization.scale_bits=None contradicts "
+    "bits=8 quantization.rdoq_lambda=0.01 quantization.scale_bits=null": "quantization.scale_bits=null contradicts "
     "quantization.rdoq_lambda=0.01, which also rounds scales and biases: give one",
     "quantization=weight_only bits=8": "activation_bits=8 contradicts quantization=weight_only: must be 32",
     "quantization=weight_only": "weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]",

@@ -25,7 +25,7 @@ class FakeQuantWeight(nn.Module):
     weight_scale: nn.Parameter
     weight_grid: Grid
     learns_step: bool = False
-    # The step size of the grid that biases are stored on; 0 is the finest grid, and None is none.
+    # The step size on which biases are stored, or 0 for the finest one. None: biases are not stored in steps.
     bias_step: float | None = None
 
     def fake_quantized_weight(self) -> Tensor:
