@@ -122,8 +122,16 @@ def draw(axes: Axes, dots: Iterable[Dot], style: Style, *, label: str) -> None:
     columns = ([dot.ratio for dot in shown], [dot.change for dot in shown])
     axes.plot(*columns, style.marker, color=style.colour, markersize=6, label=label)
     for dot in shown:
-        place = {"xytext": dot.place, "textcoords": "offset points", "ha": "center", "va": "center"}
-        axes.annotate(dot.label, (dot.ratio, dot.change), fontsize=TEXT, color=style.colour, **place)
+        axes.annotate(
+            dot.label,
+            (dot.ratio, dot.change),
+            xytext=dot.place,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=TEXT,
+            color=style.colour,
+        )
 
 
 def change(run: Run) -> float:

@@ -93,7 +93,8 @@ def print_accuracy(rows: list[dict[str, Any]]) -> None:
     print("|---|---|---|---:|---:|---|")
     for row in rows:
         found = row["dense"]
-        worst = min(found["classes"], key=lambda name, of=found["classes"]: of[name][0])
+        accuracies = {name: share[0] for name, share in found["classes"].items()}
+        worst = min(accuracies, key=accuracies.__getitem__)
         print(
             f"| {row['start']} | {row['fit']} | {row['class_weights']} | {write(found['accuracy'])} | "
             f"{write(found['balanced'])} | {worst} {write(found['classes'][worst])} |"

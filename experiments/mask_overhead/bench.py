@@ -18,7 +18,10 @@ from compression.pruning.allocations.global_ import Global
 from compression.pruning.criteria.magnitude import Magnitude
 from compression.pruning.granularities.weights import Weights
 from compression.pruning.schedules.one_shot import OneShot
-from compression.pruning.strategy import Strategy
+from compression.pruning.strategy import Strategy, find_units
+
+SIZE = 32
+AMOUNT = 0.9
 
 
 def main() -> None:
@@ -34,7 +37,7 @@ def main() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
     masks = prune(model)
     masks.mask_weights_(model)
-    images = torch.randn(arguments.batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    images = torch.randn(arguments.batch, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(10, (arguments.batch,))
 
     def step(masked: bool) -> tuple[float, float]:
@@ -67,9 +70,10 @@ def main() -> None:
 
 def prune(model: torch.nn.Module) -> MaskSet:
     """Return masks of 90 % sparsity by global magnitude."""
-    strategy = Strategy(Magnitude(), Weights(), Global(), OneShot(), target=0.9, seed=0)
-    weights = prunable_weights(model)
-    return strategy.masks_at(1, weights, dense_masks(weights))
+    example = torch.zeros(1, 3, SIZE, SIZE)
+    units = find_units(Weights(), model, example=example, amount=AMOUNT)
+    strategy = Strategy(Magnitude(), units, Global(), OneShot(), amount=AMOUNT, seed=0, example=example)
+    return strategy.masks_at(1, model, masks=dense_masks(prunable_weights(model)))
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ def main() -> None:
         repairs = HERE / f"repairs_{model}.json"
         if repairs.is_file():
             rows = json.loads(repairs.read_text())["rows"]
-            best = {one: max((r["test"] for r in rows if tuple(r["bits"]) == one), default=None) for one in bits}
-            known = [(index, best[one]) for index, one in enumerate(bits) if best[one] is not None]
-            axis.plot(*zip(*[(x, 100 * y) for x, y in known], strict=True), "k^", label="best repair")
+            repaired = [[100 * row["test"] for row in rows if tuple(row["bits"]) == one] for one in bits]
+            best = [(index, max(found)) for index, found in enumerate(repaired) if found]
+            axis.plot(*zip(*best, strict=True), "k^", label="best repair")
         trained = runs.get(f"qat-w4a4-{model}")
         if trained:
             axis.plot([len(bits) - 1], [100 * trained["executed"]], "r*", markersize=12, label="trained (LSQ)")

@@ -16,10 +16,11 @@ def make_tiles() -> str:
         for row in read("magnetic_tiles/results.json"):
             for kind in ("dense",) if row["compressed_to"] == "dense" else ("compressed",):
                 found = row[kind]
-                worst = min(found["classes"], key=lambda name, of=found["classes"]: of[name][0])
+                accuracies = {name: share[0] for name, share in found["classes"].items()}
+                worst = min(accuracies, key=accuracies.__getitem__)
                 named = (row["start"], row["fit"], row["class_weights"], row["compressed_to"])
                 scores = (write(found["accuracy"]), write(found["balanced"]))
-                yield (*named, *scores, f"{worst} {100 * found['classes'][worst][0]:.1f}")
+                yield (*named, *scores, f"{worst} {100 * accuracies[worst]:.1f}")
 
     header = ("start", "fit", "class weights", "compressed", "accuracy, %", "balanced accuracy, %", "worst class, %")
     return to_table(header, list_rows(), text=4)

@@ -19,7 +19,7 @@ def make_narrow() -> str:
     near = by_size[max(0, place - 2) : place + 1]
     # The network of full width that was trained as the narrow one.
     [wide] = [run for run in read_runs("dense") if run["epochs"] == narrow["epochs"]]
-    header = ("network", "weight bits", "activation bits", "dense, %", "test, %", "lost", "file, KiB")
+    header: Sequence[str] = ("network", "weight bits", "activation bits", "dense, %", "test, %", "lost", "file, KiB")
     header = (*header, "smaller", "million MACs", "one image, ms", "64")
 
     def cells(run: Run) -> Sequence[str]:

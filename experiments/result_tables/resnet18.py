@@ -8,7 +8,7 @@ from result_tables.table import lost, percent, to_table
 
 def make_resnet18() -> str:
     """Return a pruned ResNet-18, in float32 and with a price on the bits of its file: accuracy, bytes and speed."""
-    header = ("pruned, %", "weight bits", "activation bits", "price of a bit", "test, %", "lost")
+    header: Sequence[str] = ("pruned, %", "weight bits", "activation bits", "price of a bit", "test, %", "lost")
     header = (*header, "file, KiB", "smaller", "sparse, batch 1", "64", "others, batch 1", "64")
 
     def cells(run: Run) -> Sequence[str]:

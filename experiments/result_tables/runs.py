@@ -16,9 +16,16 @@ def read_runs(letter: str) -> list[Run]:
 
 
 def find_control(run: Run) -> float | None:
-    """Return the test accuracy of the dense network that ``run`` pruned, trained as long; None if that was not run."""
-    controls = [row for row in read("studies/control/results.json") if row["weights"] == run["weights"]]
-    return float(controls[0]["dense"]["accuracy"]) if controls else None
+    """Return the test accuracy of the dense network that ``run`` pruned, trained as long; None if that was not run.
+
+    Of several that were trained from the same weights, this is the one whose number of epochs is nearest.
+    """
+    trained_on = [row for letter in ("control", "dense") for row in read_runs(letter) if row["weights"]]
+    controls = [row for row in trained_on if row["weights"] == run["weights"]]
+    if not controls:
+        return None
+    epochs = sum_epochs(run)
+    return float(min(controls, key=lambda row: abs(row["epochs"]["dense"] - epochs))["dense"]["accuracy"])
 
 
 def lost_against_control(run: Run) -> str:
@@ -49,8 +56,13 @@ def settings(run: Run) -> Sequence[str]:
 
 
 def count_epochs(run: Run) -> str:
+    """Return the epochs after dense training, as text."""
+    return str(sum_epochs(run))
+
+
+def sum_epochs(run: Run) -> int:
     """Return the epochs after dense training."""
-    return str(sum(number for stage, number in run["epochs"].items() if stage != "dense"))
+    return sum(number for stage, number in run["epochs"].items() if stage != "dense")
 
 
 def price(run: Run) -> str:

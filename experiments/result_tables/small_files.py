@@ -11,8 +11,9 @@ EXPONENTS = {1.0: "by gradients alone, %", 0.5: "with square roots (in use), %",
 
 def make_small_files() -> str:
     """Return the attempts at a file 60 times smaller: how it was made, accuracy, bytes, and speed with 64 images."""
-    header = ("pruned, %", "epochs", "weight bits", "activation bits", "price of a bit", "zeros in the file, %")
-    header = (*header, "test, %", "lost", "lost against control", "file, KiB", "smaller", "sparse, 64", "others, 64")
+    header: Sequence[str] = ("pruned, %", "epochs", "weight bits", "activation bits", "price of a bit")
+    header = (*header, "zeros in the file, %", "test, %", "lost", "lost against control", "file, KiB", "smaller")
+    header = (*header, "sparse, 64", "others, 64")
 
     def cells(run: Run) -> Sequence[str]:
         accuracy = run["compressed"]["accuracy"]

@@ -60,7 +60,7 @@ def make_sparse() -> str:
                 accuracy = ("-", "-") if network.endswith("cifar") else accuracy
                 yield (name, pruned, bits, f"{file['mac_density']:.2f}", *accuracy, *speeds)
 
-    header = ("network", "pruned", "bits", "MACs left", "dense, %", "points lost")
+    header: Sequence[str] = ("network", "pruned", "bits", "MACs left", "dense, %", "points lost")
     header = (*header, "dense 1/1", "2/1", "1/64", "2/64", "INT8 1/1", "2/1", "1/64", "2/64")
     return to_table(header, list_rows(), text=2)
 

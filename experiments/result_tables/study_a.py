@@ -11,7 +11,7 @@ from result_tables.table import lost, percent, read, to_table
 def make_study_a() -> str:
     """Return the five pruned networks of study A: points lost there and here, bytes, and the time of one image."""
     known = read("studies/known.json")["a"]
-    header = ("pruned", "%", "epochs", "lost there", "test, %", "lost", "lost against control")
+    header: Sequence[str] = ("pruned", "%", "epochs", "lost there", "test, %", "lost", "lost against control")
     header = (*header, "gzip, KiB", "model.cmp, KiB", "smaller", "one image, ms", "dense, ms")
 
     def cells(row: Mapping[str, Any]) -> Sequence[str]:

@@ -8,7 +8,7 @@ from result_tables.table import lost, percent, to_table
 
 def make_study_b() -> str:
     """Return the runs of study B: accuracy against both dense networks, bytes, and speed in the sparse engine."""
-    header = ("pruned, %", "weight bits", "activation bits", "epochs", "dense, %", "test, %", "lost")
+    header: Sequence[str] = ("pruned, %", "weight bits", "activation bits", "epochs", "dense, %", "test, %", "lost")
     header = (*header, "lost against control", "file, KiB", "smaller")
     header = (*header, "sparse, batch 1", "64", "others, batch 1", "64")
 

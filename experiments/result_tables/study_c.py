@@ -8,7 +8,7 @@ from result_tables.table import lost, percent, read, to_table
 
 def make_study_c() -> str:
     """Return study C as reported, by its settings and by ours: accuracy, megabytes and milliseconds."""
-    header = ("settings", "stem", "dense, %", "compressed, %", "lost")
+    header: Sequence[str] = ("settings", "stem", "dense, %", "compressed, %", "lost")
     header = (*header, "dense, MB", "compressed, MB", "smaller", "one image, ms", "dense, ms")
 
     def list_rows() -> Iterable[Sequence[str]]:

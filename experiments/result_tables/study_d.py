@@ -11,7 +11,7 @@ UNITS = {"layerwise_l1": "weights", "layerwise_structured_l1": "channels"}
 
 def make_study_d() -> str:
     """Return the two prunings of study D: accuracy before and after fine-tuning, bytes, MACs and milliseconds."""
-    header = ("pruned", "%", "epochs", "held out before fine-tuning, %", "after, %", "test, %", "lost")
+    header: Sequence[str] = ("pruned", "%", "epochs", "held out before fine-tuning, %", "after, %", "test, %", "lost")
     header = (*header, "million MACs", "model.cmp, KiB", "smaller", "one image, ms", "dense, ms")
 
     def cells(run: Run) -> Sequence[str]:

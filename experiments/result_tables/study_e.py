@@ -8,7 +8,7 @@ from result_tables.table import lost, percent, to_table
 
 def make_study_e() -> str:
     """Return the runs of study E: accuracy, bytes by codec, and milliseconds to load and to run."""
-    header = ("pruned, %", "dense, %", "test, %", "lost", "lost against control", "model.cmp, KiB")
+    header: Sequence[str] = ("pruned, %", "dense, %", "test, %", "lost", "lost against control", "model.cmp, KiB")
     header = (*header, "COO, KiB", "CSR, KiB", "load, ms", "dense", "one image, ms", "dense")
 
     def cells(run: Run) -> Sequence[str]:

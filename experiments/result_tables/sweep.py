@@ -1,6 +1,7 @@
 """The table of the sweep on CIFAR-10."""
 
 import csv
+from collections.abc import Sequence
 
 from result_tables.table import HERE, lost, percent, read, to_table
 
@@ -8,8 +9,8 @@ from result_tables.table import HERE, lost, percent, read, to_table
 def make_sweep() -> str:
     """Return accuracy and bytes of the twelve configurations."""
     rows, longer = sorted(read_sweep(), key=lambda row: float(row["compression_ratio"])), read("sweeps/dense_20.json")
-    header = ("pruned, %", "weight bits", "activation bits", "test, %", "points lost", "file, KiB", "smaller")
-    header = (*header, f"lost against {longer['epochs']} epochs")
+    header: Sequence[str] = ("pruned, %", "weight bits", "activation bits", "test, %", "points lost")
+    header = (*header, "file, KiB", "smaller", f"lost against {longer['epochs']} epochs")
     return to_table(
         header,
         (

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from compression.reporting.provenance import describe_machine
 
@@ -56,12 +57,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
     given = parser.parse_args()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number in range(given.rounds):
         for setting in SETTINGS:
             for num_runs in (1, 2):
                 row = {"round": number, "setting": setting, "runs": num_runs}
-                rows.append(row | time_runs(num_runs, setting, given.epochs))
+                rows.append({**row, **time_runs(num_runs, setting, given.epochs)})
                 print(rows[-1], flush=True)
     for setting in SETTINGS:
         for key in ("wall", "training"):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from compression.runtimes.runtime import Predictor
 from compression.runtimes.sparse.cost_model import weight_picoseconds
 from compression.runtimes.sparse.sparse_engine import SparseRuntime
 
@@ -37,7 +38,7 @@ def measure(size: int, channels: int, kernel: int, vector: int) -> float:
     return 1e12 * (seconds[1] - seconds[0]) / (weights[1] - weights[0])
 
 
-def _time(predict, image, calls: int) -> float:
+def _time(predict: Predictor, image: np.ndarray, calls: int) -> float:
     start = time.process_time()
     for _ in range(calls):
         predict(image)

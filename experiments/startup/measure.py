@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from compression.reporting.provenance import describe_machine, git_commit
 
@@ -80,7 +81,7 @@ def main() -> None:
     given = parser.parse_args()
     checkouts = {"before": given.before.resolve(), "after": given.after.resolve()}
     folder = (given.folder or Path(tempfile.mkdtemp())).resolve()
-    rows = []
+    rows: list[dict[str, Any]] = []
     try:
         if given.jobs:
             run(checkouts["after"], *sweep_command(folder, given.jobs))

@@ -56,7 +56,8 @@ def train_plainly(context: Context) -> nn.Module:
         for images, labels in loader:
             optimizer.zero_grad()
             cross_entropy(net(images), labels).backward()
-            nn.utils.clip_grad_norm_(net.parameters(), training.gradient_clip)
+            if training.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(net.parameters(), training.gradient_clip)
             optimizer.step()
             schedule.step()
     return net

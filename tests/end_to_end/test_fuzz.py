@@ -96,6 +96,13 @@ def test_mutated_integer_files_give_one_error_or_the_tensors(tmp_path, integers,
     check_mutations(path, seed=f"integers {codec}")
 
 
+def test_mutated_files_with_vectors_on_grids_give_one_error_or_the_tensors(tmp_path, network):
+    path = tmp_path / "model.cmp"
+    model, plan = make_integers(network, rdoq_lambda=0.01)
+    save_artifact(path, model, **ABOUT, plan=plan)
+    check_mutations(path, seed="priced")
+
+
 @pytest.mark.slow
 def test_mutated_residual_networks_give_one_error_or_the_tensors(tmp_path, mobilenet):
     path = tmp_path / "model.cmp"

@@ -1,14 +1,15 @@
 """Script that writes golden files of the current format, and their expected tensors, into tests/golden/vVERSION.
 
-usage: PYTHONPATH=.:tests/support python tests/golden/make.py [--overwrite | --codec NAME]
+usage: PYTHONPATH=.:tests/support python tests/golden/make.py [--overwrite | --codec NAME | --network NAME]
 
 Never write the files of a released format again. They stand for files that people have, and the tests require every
-later version to read them. When the format version rises, this script writes new files into a new folder. A codec that
-is new within a version gets a new file: ``--codec NAME`` writes it. ``--overwrite`` is for a format that is not yet
-committed.
+later version to read them. When the format version rises, this script writes new files into a new folder. A codec, or
+a kind of network, that is new within a version gets a new file: ``--codec NAME`` or ``--network NAME`` writes it.
+``--overwrite`` is for a format that is not yet committed.
 
 - ``pruned.cmp``: a pruned and compacted network in floating point, batch norm folded, codec auto
 - ``integers.cmp``: the same network in integers; weights have 6 bits, in two layers 4 bits, and activations 8 bits
+- ``priced.cmp``: the same, but weights, scales and biases are rounded by storage cost
 - ``codecs.cmp``: no network, but tensors of every type with every codec; ``codecs-NAME.cmp`` has a later codec
 
 Each file has a ``.safetensors`` file with its tensors, and for networks with ``logits`` of ``narrow_vgg.make_images``.
@@ -34,6 +35,8 @@ from compression.storage.blocks import pack_state, table_to_json
 from compression.storage.codec_registry import CODECS
 
 LOGITS = "logits"
+# Networks in integers, and the prices of a bit that they were rounded with.
+INTEGERS = {"integers": 0.0, "priced": 0.01}
 
 
 def main(folder: Path, *, overwrite: bool) -> None:
@@ -41,16 +44,9 @@ def main(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not overwrite:
         sys.exit(f"{folder} exists: golden files are not remade")
     folder.mkdir(exist_ok=True)
-    model = make_narrow_vgg()
-    save_artifact(folder / "pruned.cmp", model, **ABOUT, fold_bn=True)
-    folded = trace(model)
-    fold_batch_norms_(folded)
-    save_expected(folder / "pruned.safetensors", folded.state_dict(), logits_of(model))
-
-    integers, plan = make_integers(model)
-    save_artifact(folder / "integers.cmp", integers, **ABOUT, plan=plan)
-    save_expected(folder / "integers.safetensors", integers.state_dict(), logits_of(integers))
-
+    write_pruned(folder / "pruned.cmp")
+    for name in INTEGERS:
+        write_integers(folder / f"{name}.cmp")
     write_codecs(folder / "codecs.cmp", tuple(CODECS))
 
 
@@ -60,6 +56,30 @@ def add_codec(folder: Path, name: str) -> None:
     if name not in CODECS or path.exists():
         sys.exit(f"{name}: must be a registered codec without {path}")
     write_codecs(path, (name,))
+
+
+def add_network(folder: Path, name: str) -> None:
+    """Write the file of a network in integers that the folder has none of; exit with one line otherwise."""
+    path = folder / f"{name}.cmp"
+    if name not in INTEGERS or path.exists():
+        sys.exit(f"{name}: must be one of {', '.join(INTEGERS)} without {path}")
+    write_integers(path)
+
+
+def write_pruned(path: Path) -> None:
+    """Write the network in floating point, and the expected tensors."""
+    model = make_narrow_vgg()
+    save_artifact(path, model, **ABOUT, fold_bn=True)
+    folded = trace(model)
+    fold_batch_norms_(folded)
+    save_expected(path.with_suffix(".safetensors"), folded.state_dict(), logits_of(model))
+
+
+def write_integers(path: Path) -> None:
+    """Write the network in integers that the file is named after, and the expected tensors."""
+    integers, plan = make_integers(make_narrow_vgg(), rdoq_lambda=INTEGERS[path.stem])
+    save_artifact(path, integers, **ABOUT, plan=plan)
+    save_expected(path.with_suffix(".safetensors"), integers.state_dict(), logits_of(integers))
 
 
 def write_codecs(path: Path, codecs: tuple[str, ...]) -> None:
@@ -120,5 +140,7 @@ if __name__ == "__main__":
     current = Path(__file__).parent / f"v{FORMAT_VERSION}"
     if sys.argv[1:2] == ["--codec"]:
         add_codec(current, sys.argv[2])
+    elif sys.argv[1:2] == ["--network"]:
+        add_network(current, sys.argv[2])
     else:
         main(current, overwrite=sys.argv[1:] == ["--overwrite"])

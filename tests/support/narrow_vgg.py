@@ -1,5 +1,7 @@
 """VGG-11, pruned and compacted to a few channels per layer: a small network of a built-in family, for small files."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, fx, nn
 
@@ -12,11 +14,11 @@ from compression.quantization.network.fake_network import make_plan, quantizable
 from compression.quantization.network.integer_network import integer_network, integer_state
 from compression.quantization.observers.min_max import MinMax
 from compression.quantization.plan import Bits, Plan
-from compression.quantization.post_training import Calibration, quantized
+from compression.quantization.post_training import Calibration, Repairs, quantized
 
 NUM_CLASSES = 3
 SIZE = 16
-ABOUT = {
+ABOUT: dict[str, Any] = {
     "architecture": {
         "target": "compression.models.vgg11.vgg11",
         "kwargs": {},
@@ -59,13 +61,17 @@ def make_images(num_images: int = 2) -> Tensor:
     return (count * 0.7548776662466927 % 2 - 1).float().reshape(num_images, 3, SIZE, SIZE)
 
 
-def make_integers(model: nn.Module, *, weight_bits: int = 6) -> tuple[fx.GraphModule, Plan]:
-    """Return ``model`` in integers, with its plan: 4-bit weights in two layers, else ``weight_bits``; 8-bit inputs."""
+def make_integers(model: nn.Module, *, weight_bits: int = 6, rdoq_lambda: float = 0.0) -> tuple[fx.GraphModule, Plan]:
+    """Return ``model`` in integers, with its plan: 4-bit weights in two layers, else ``weight_bits``; 8-bit inputs.
+
+    With ``rdoq_lambda`` above 0, weights, scales and biases are rounded by storage cost.
+    """
     bits = {name: Bits(weight_bits, 8) for name in quantizable_layers(model)}
     bits |= dict.fromkeys(list(bits)[2:4], Bits(4, 8))
     plan = make_plan(model, bits, activation_bits=8)
-    batches = [(make_images(4), torch.zeros(4))]
-    network = quantized(model, plan, Calibration(MinMax, MinMax, num_batches=1), batches).network
-    found = integer_network(trace(model), plan)
-    found.load_state_dict(integer_state(network, plan))
-    return found.eval(), plan
+    batches = [(make_images(4), torch.zeros(4, dtype=torch.int64))]
+    repairs = Repairs(rdoq_lambda=rdoq_lambda)
+    rounded = quantized(model, plan, Calibration(MinMax, MinMax, num_batches=1), batches, repairs=repairs)
+    found = integer_network(trace(model), rounded.plan)
+    found.load_state_dict(integer_state(rounded.network, rounded.plan))
+    return found.eval(), rounded.plan

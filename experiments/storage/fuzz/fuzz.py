@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,20 +105,20 @@ def child(record: Path, *, start: int, stop: int, seed: int) -> None:
             current.write(f"{number:9d}")
             current.flush()
             name = names[number % len(names)]
-            data, expected, _ = bases[name]
+            data, right, _ = bases[name]
             rng = random.Random(f"{seed} {number}")
             kind = MIX[number // len(names) % len(MIX)]
             damaged, repaired = kind(data, rng)
             path.write_bytes(damaged)
-            expected = None if repaired else expected
-            readers = {"inspect": _inspect}
+            expected = None if repaired else right
+            readers: dict[str, Callable[[Path], dict[str, Tensor] | None]] = {"inspect": _inspect}
             if not name.startswith("golden/codecs"):
                 readers["load"] = _load
             if number % COMPARE_EVERY == 0:
                 readers["compare"] = partial(_compare, picture=picture)
             for reader, read in readers.items():
                 begin = time.process_time()
-                outcome = attempt(partial(read, path), expected=expected, right=bases[name][1])
+                outcome = attempt(partial(read, path), expected=expected, right=right)
                 seconds = time.process_time() - begin
                 if seconds > counts["slowest"]["seconds"]:
                     slowest = {"file": number, "base": name, "mutation": kind.__name__, "reader": reader}
@@ -181,12 +182,13 @@ def make_bases(folder: Path) -> dict[str, tuple[bytes, dict[str, Tensor], Path]]
     about = {"target": "compression.models.mobilenet_v2.mobilenet_v2", "kwargs": {"width_mult": 0.01}, "num_classes": 3}
     paths = {}
     for codec in ("auto", *CODECS):
-        for kind, network, options in (
-            ("folded", model, {"fold_bn": True}),
-            ("integers", integers, {"plan": plan}),
-        ):
-            path = paths[f"{kind}/{codec}"] = folder / f"{kind}_{codec}.cmp"
-            save_artifact(path, network, **ABOUT, codec=codec, **options)
+        path = paths[f"folded/{codec}"] = folder / f"folded_{codec}.cmp"
+        save_artifact(path, model, **ABOUT, codec=codec, fold_bn=True)
+        path = paths[f"integers/{codec}"] = folder / f"integers_{codec}.cmp"
+        save_artifact(path, integers, **ABOUT, codec=codec, plan=plan)
+    priced, plan = make_integers(model, rdoq_lambda=0.01)
+    path = paths["priced/auto"] = folder / "priced.cmp"
+    save_artifact(path, priced, **ABOUT, plan=plan)
     paths["norms/auto"] = folder / "norms.cmp"
     save_artifact(paths["norms/auto"], model, **ABOUT)
     paths["residual/auto"] = folder / "residual.cmp"

@@ -57,7 +57,7 @@ def read(path: Path) -> State:
     return state
 
 
-def spread_qp(state: State, qp: int, strength: float, density: int) -> dict[str, int]:
+def spread_qp(state: State, qp: int, strength: float, density: int) -> dict[str, np.int32]:
     """Return a qp for each weight; the step is proportional to its standard deviation to the power ``strength``."""
     spreads = {name: float(value[value != 0].std()) for name, value in state.items() if value.ndim > 1}
     middle = statistics.median(spreads.values())
