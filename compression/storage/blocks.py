@@ -207,6 +207,11 @@ def table_from_json(table: Any, *, payload_bytes: int) -> list[Block]:
     names = [name for block in blocks for name in block.names]
     if len(set(names)) != len(names):
         raise ArtifactError("damaged: its table names a tensor twice")
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        # Libraries that write these tensors elsewhere do not expect half of a surrogate pair.
+        raise ArtifactError("damaged: its table has the name of a tensor that is not UTF-8") from error
     if sum(block.num_bytes for block in blocks) != payload_bytes:
         raise ArtifactError(f"damaged: its tensors do not add up to {payload_bytes} bytes")
     return blocks

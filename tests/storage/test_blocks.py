@@ -116,6 +116,8 @@ def test_a_good_table():
         GOOD | {"roles": [3]},
         GOOD | {"roles": ["w", "w"]},
         GOOD | {"codecs": []},
+        GOOD | {"owners": ["\ud800"]},
+        GOOD | {"roles": ["\udfff"]},
         GOOD | {"shapes": [[-1]]},
         GOOD | {"shapes": [[True]]},
         GOOD | {"shapes": [[2.0]]},
