@@ -30,7 +30,9 @@ def measure_curvature(
     ``F_oj = E g_oj^2`` is the empirical Fisher diagonal: g is the gradient of the cross-entropy of one image by a
     weight, and E is the mean over images. With few images F is noisy. So half of c is F, and half is its rank-one
     estimate from row and column sums, ``F_o. F_.j / F_..``, as in the factors of arXiv:1503.05671. A weight that only
-    meets padding, as in kernels wider than the image, has a curvature near 0. That of a bias is F itself.
+    meets padding, as in kernels wider than the image, has a curvature near 0. That of a bias is F itself. The weights
+    of a layer that no image is sensitive to, as before a layer that was pruned completely, have 0; if all layers are
+    so, nothing is known, and all weights have 1.
 
     ``reference`` is the float network. The first ``num_batches`` of ``batches`` are read: (images ``[B, C, H, W]``,
     labels ``[B]``) of training images. Raises ``InputError`` if there is no batch.
@@ -58,7 +60,10 @@ def measure_curvature(
     if not num_images:
         raise InputError("the curvature needs at least one batch of training images")
     means = {name: total / num_images for name, total in zip(leaves, sums, strict=True)}
-    return {name: _smoothed(mean.flatten(1)) if mean.ndim > 1 else mean for name, mean in means.items()}
+    found = {name: _smoothed(mean.flatten(1)) if mean.ndim > 1 else mean for name, mean in means.items()}
+    if not any(values.any() for values in found.values()):
+        return {name: torch.ones_like(values) for name, values in found.items()}
+    return found
 
 
 def relative_curvature(curvature: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -85,6 +90,6 @@ def _mean_cost(curvature: Tensor, weight: Tensor) -> float:
 def _smoothed(values: Tensor) -> Tensor:
     everything = values.sum()
     if everything == 0:
-        return torch.ones_like(values)
+        return values
     factored = values.sum(1, keepdim=True) * (values.sum(0) / everything)
     return (values + factored) / 2 + SMOOTHING * values.mean()

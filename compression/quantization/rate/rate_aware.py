@@ -13,7 +13,7 @@ from compression.quantization.network.scale_grid import nearest_powers
 from compression.quantization.observers import MIN_SCALE
 from compression.quantization.rate.code_length import code_bits, order0_cost
 from compression.quantization.rate.fisher import relative_curvature
-from compression.quantization.rate.rdoq import best_step, rate_aware_steps
+from compression.quantization.rate.rdoq import best_step, minimize_cost, rate_aware_steps
 
 
 class CodeBits(NamedTuple):
@@ -32,9 +32,9 @@ def round_by_rate_(prepared: fx.GraphModule, curvature: Mapping[str, Tensor], *,
 
     The price is in units of the average rise of the loss when one weight is set to 0. ``curvature`` is that of the
     float network with batch norm folded, from ``measure_curvature``. Weights that are 0 stay 0. Scales are rounded to
-    ``scale_grid``. Biases get a step size
-    for their layer, and are rounded when they are stored, because they still change. A layer without curvature, which
-    is called more than once, is rounded to nearest, and its biases get the finest grid.
+    ``scale_grid``, and the integers are chosen again for these. Biases get a step size for their layer, and are rounded
+    when they are stored, because they still change. A layer without curvature, which is called more than once, is
+    rounded to nearest, and its biases get the finest grid.
     """
     layers = fake_layers(prepared)
     weights = {
@@ -55,18 +55,16 @@ def round_by_rate_(prepared: fx.GraphModule, curvature: Mapping[str, Tensor], *,
             chosen += before
             continue
         weight = weights[name]
-        rounded = rate_aware_steps(
-            weight,
-            layer.weight_scale.detach().clamp(min=MIN_SCALE),
-            curvature=relative[f"{name}.weight"],
-            cost=order0_cost,
-            lam=lam,
-            max_level=layer.weight_grid.high,
-        )
-        scale = nearest_powers(rounded.scale)
-        layer.weight.copy_((rounded.integers * scale[:, None]).view_as(layer.weight))
+        curves, high = relative[f"{name}.weight"], layer.weight_grid.high
+        scale = layer.weight_scale.detach().clamp(min=MIN_SCALE)
+        free = rate_aware_steps(weight, scale, curvature=curves, cost=order0_cost, lam=lam, max_level=high)
+        # Integers for other steps than the stored ones would make each channel too large or too small.
+        # A smaller step may not reach the largest weights.
+        steps = [nearest_powers(free.scale), nearest_powers(free.scale, up=True)]
+        integers, scale = minimize_cost(weight, steps, curvature=curves, cost=order0_cost, lam=lam, max_level=high)
+        layer.weight.copy_((integers * scale[:, None]).view_as(layer.weight))
         layer.weight_scale.copy_(scale)
-        chosen += code_bits(rounded.integers)
+        chosen += code_bits(integers)
     return CodeBits(nearest, chosen)
 
 

@@ -11,7 +11,7 @@ from compression.run.context import Context
 from compression.run.stage import Finished
 from compression.stage_store.store import Made, StageKey, StageRecord
 
-VERSION = 2
+VERSION = 3
 
 
 def needs_curvature(context: Context) -> bool:

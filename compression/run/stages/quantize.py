@@ -93,8 +93,8 @@ def _corrections(context: Context) -> dict[str, Any]:
     if config.quantization.rdoq_lambda:
         # The gradient of each position of an image was squared, which priced the last layers too low.
         changed["curvature"] = "of whole images, tempered"
-        # Scales kept six significant bits, and biases eight.
-        changed["vectors"] = "on grids"
+        # Scales kept six significant bits, and biases eight. Then integers were chosen before scales were on a grid.
+        changed["vectors"] = "on grids, before integers"
     if config.quantization.name == "qat" and FULL_PRECISION in (config.weight_bits, *(one.weight for one in refined)):
         # Training brought back pruned weights of layers in float.
         changed["zeros"] = "held in float too"

@@ -69,6 +69,22 @@ def test_a_weight_that_only_meets_padding_has_little_curvature():
     assert found[..., ~centre].max() < 0.01 * found[..., centre].mean()
 
 
+def test_a_layer_that_no_image_is_sensitive_to_has_none():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2)).eval()
+    nn.init.zeros_(net[2].weight)
+    batch = (torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.arange(6) % 2)
+    found = measure_curvature(trace(net), [batch], num_batches=1)
+    assert not found["1.weight"].any()
+    assert found["2.weight"].all()
+
+
+def test_where_no_layer_matters_all_count_alike():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3, 4), nn.Linear(4, 1)).eval()
+    # One class is always certain.
+    found = measure_curvature(trace(net), [(torch.ones(2, 3), torch.zeros(2, dtype=torch.int64))], num_batches=1)
+    assert all((values == 1).all() for values in found.values())
+
+
 def test_relative_curvature_is_normalized_by_the_weights():
     weights = {"a": torch.tensor([[2.0, 0.0]]), "b": torch.tensor([[1.0]])}
     curvature = {

@@ -33,6 +33,36 @@ def test_weights_of_a_network_are_rounded_permanently(make):
     assert all(parameter.grad is None for parameter in reference.parameters())
 
 
+def test_a_layer_that_nothing_reads_goes_and_the_others_stay():
+    net = randomize_(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.Linear(8, 8), nn.Linear(8, 4)))
+    with torch.no_grad():
+        # The third layer reads one channel of the second, which therefore reads nothing that matters elsewhere.
+        net[3].weight[:, 1:] = 0
+        net[2].weight[0] = 0
+    reference = fold(net)
+    images = torch.randn(32, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+    curvature = measure_curvature(reference, [(images, torch.arange(32) % 4)], num_batches=1)
+    prepared = quantize(reference, None, weight_bits=8)
+    round_by_rate_(prepared, curvature, lam=0.01)
+    layers = fake_layers(prepared)
+    assert not layers["1"].weight.any()
+    assert layers["3"].weight.any()
+
+
+def test_integers_are_chosen_for_the_scales_that_are_stored():
+    reference = fold(randomize_(ResidualNet()))
+    images = torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    curvature = measure_curvature(reference, [(images, torch.arange(32) % 4)], num_batches=1)
+    prepared = quantize(reference, None, weight_bits=8)
+    round_by_rate_(prepared, curvature, lam=1e-6)
+    exact = dict(reference.named_parameters())
+    for name, layer in fake_layers(prepared).items():
+        weight = exact[f"{name}.weight"].flatten(1)
+        gain = (layer.weight.flatten(1) * weight).sum(1) / weight.square().sum(1)
+        # Grid neighbours are a factor of 1.09 apart.
+        assert (gain - 1).abs().max() < 0.02
+
+
 def test_a_larger_price_makes_the_grid_of_biases_coarser():
     reference = fold(randomize_(ResidualNet()))
     images = torch.randn(32, 3, 8, 8, generator=torch.Generator().manual_seed(1))
