@@ -9,6 +9,7 @@ from compression.core.container import is_container, read_container
 from compression.core.errors import ArtifactError, InputError
 from compression.core.model_card import ModelCard
 from compression.models.load_weights import read_state_dict
+from compression.quantization.network.stored_vectors import decode_vectors
 from compression.quantization.plan import Plan
 from compression.storage.blocks import MAX_DECODED_BYTES, Block, table_from_json, unpack_state
 
@@ -41,11 +42,21 @@ class Contents:
         return {name: shape for block in self.blocks for name, shape in zip(block.names, block.shapes, strict=True)}
 
     def decode(self, *, max_bytes: int | None = MAX_DECODED_BYTES) -> dict[str, Tensor]:
-        """Return the state dict on the CPU, bit for bit.
+        """Return the tensors of the file on the CPU, bit for bit.
 
         Raises ArtifactError for damaged tensors, or if decoding takes more than ``max_bytes`` of memory.
         """
         return unpack_state(self.blocks, payload=self.payload, max_bytes=max_bytes)
+
+    def decode_state(self, *, max_bytes: int | None = MAX_DECODED_BYTES) -> dict[str, Tensor]:
+        """Return the state dict of the network: as ``decode``, but scales and biases on grids get their values."""
+        stored, plan = self.decode(max_bytes=max_bytes), self.plan
+        if plan is None:
+            return stored
+        try:
+            return decode_vectors(stored, plan)
+        except InputError as error:
+            raise ArtifactError(f"damaged: {error}") from error
 
 
 def read_contents(path: Path | str) -> Contents:

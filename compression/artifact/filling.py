@@ -17,7 +17,7 @@ from compression.models.network_traits import accepts_channels_last
 from compression.models.registry import build_model, is_built_in, is_own_family, without_download
 from compression.quantization.network.batch_norm_folding import fold_batch_norms_
 from compression.quantization.network.integer_network import check_integer_state, integer_network
-from compression.quantization.network.stored_vectors import decode_vectors, stored_types
+from compression.quantization.network.stored_vectors import stored_types
 
 # The largest image height and width, in pixels, for which a compacted network is checked with real tensors.
 MAX_CHECKED_SIZE = 512
@@ -87,9 +87,8 @@ def _in_its_format(model: nn.Module, contents: Contents) -> nn.Module:
 
 def _decode(contents: Contents, *, max_bytes: int | None) -> dict[str, Tensor]:
     """Return the tensors by name; raises ArtifactError if they are damaged or integers lie outside the plan's grids."""
-    state, plan = contents.decode(max_bytes=max_bytes), contents.plan
+    state, plan = contents.decode_state(max_bytes=max_bytes), contents.plan
     if plan is not None:
-        state = decode_vectors(state, plan)
         try:
             check_integer_state(state, plan)
         except InputError as error:

@@ -88,7 +88,7 @@ def convert_file(
         num_bytes = export_artifact(artifact, output)
         return Converted(output, _label(to, artifact.plan), num_bytes)
     contents = read_contents(path)
-    state = contents.decode(max_bytes=max_bytes)
+    state = contents.decode_state(max_bytes=max_bytes)
     if to == "safetensors":
         data = safetensors.torch.save(state, metadata={"format": "pt"})
     elif to == "safetensors_bitmask":

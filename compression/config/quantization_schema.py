@@ -140,7 +140,7 @@ class QuantizationConfig(Section):
             "training": (self.training != QatConfig(), ("qat",)),
             "calibration_batch_size": (self.calibration_batch_size is not None, ("ptq", "qat")),
             "batch_norm_batches": (self.batch_norm_batches > 0, METHODS[1:]),
-            "reduce_range": (self.reduce_range is not None, ("ptq", "qat", "dynamic")),
+            "reduce_range": (self.reduce_range is not None, ("ptq", "qat")),
         }
         for name, (wanted, methods) in repairs.items():
             if wanted and self.name not in methods:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+BIAS_STEP = "bias_step"
 PRUNABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
@@ -73,7 +74,8 @@ def learned_values(model: nn.Module) -> Iterator[Tensor]:
     yield from model.parameters()
     for module in model.modules():
         if isinstance(module, HoldsIntegers):
-            yield from module.buffers(recurse=False)
+            # The step of biases says how they are stored; the network does not compute with it.
+            yield from (value for name, value in module.named_buffers(recurse=False) if name != BIAS_STEP)
 
 
 def device_of(model: nn.Module) -> torch.device:

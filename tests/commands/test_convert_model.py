@@ -3,11 +3,12 @@ from shutil import copy
 import onnx
 import pytest
 import torch
+from narrow_vgg import ABOUT, make_integers, make_narrow_vgg
 from safetensors.torch import load_file
 from small_files import ALLOW, run, save_small
 from tiny_net import TinyNet
 
-from compression.artifact import load_artifact
+from compression.artifact import load_artifact, save_artifact
 from compression.core.tracing import trace
 from compression.quantization.network.fake_network import make_plan, quantizable_layers
 from compression.quantization.network.integer_network import integer_network, integer_state
@@ -73,6 +74,16 @@ def test_converted_integers_are_labelled_and_stay_integers(tmp_path):
             state[key].dtype == value.dtype and torch.equal(state[key], value) for key, value in expected.items()
         )
     assert state["classifier.weight"].dtype == torch.int8
+
+
+def test_scales_and_biases_on_grids_get_their_values(tmp_path):
+    model, plan = make_integers(make_narrow_vgg(), rdoq_lambda=0.01)
+    save_artifact(tmp_path / "m.cmp", model, **ABOUT, plan=plan)
+    result = run("convert", tmp_path / "m.cmp", "--to", "safetensors")
+    assert result.exit_code == 0, result.output
+    found, expected = load_file(tmp_path / "m.safetensors"), model.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in expected.items())
 
 
 def test_convert_to_onnx_beside_the_file(folder, tmp_path):

@@ -46,7 +46,9 @@ CONTRADICTIONS = {
     "quantization=none quantization.batch_norm_batches=4": "quantization.batch_norm_batches has no part in "
     "quantization=none: must be ptq or qat or dynamic or weight_only",
     "quantization=weight_only weight_bits=8 quantization.reduce_range=true": "quantization.reduce_range has no part in "
-    "quantization=weight_only: must be ptq or qat or dynamic",
+    "quantization=weight_only: must be ptq or qat",
+    "quantization=dynamic bits=8 quantization.reduce_range=true": "quantization.reduce_range has no part in "
+    "quantization=dynamic: must be ptq or qat",
     "quantization.rdoq_lambda=0.1": "quantization.rdoq_lambda=0.1 rounds weights: weight_bits must be below 32, e.g. 8",
     "quantization=dynamic bits=8 quantization.bias_correction_batches=2": "quantization.bias_correction_batches has no "
     "part in quantization=dynamic: must be ptq or weight_only",
@@ -61,6 +63,8 @@ CONTRADICTIONS = {
     "bits=8 quantization.rdoq_lambda=0.01 quantization.scale_bits=null": "quantization.scale_bits=null contradicts "
     "quantization.rdoq_lambda=0.01, which also rounds scales and biases: give one",
     "quantization=weight_only bits=8": "activation_bits=8 contradicts quantization=weight_only: must be 32",
+    "quantization=weight_only weight_bits=8 quantization.layer_bits=[last:8/8]": "quantization.layer_bits=last:8/8 "
+    "contradicts quantization=weight_only: its activation bits must be 32, or left out",
     "quantization=weight_only": "weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]",
     "quantization=dynamic weight_bits=8": "activation_bits=32 contradicts quantization=dynamic: must be an integer in "
     "[2, 8], e.g. bits=8",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from compression.core.errors import InputError
 from compression.quantization.network.bias_grid import decode_bias, encode_bias
 from compression.quantization.network.scale_grid import decode_scales, encode_scales
 from compression.quantization.plan import Plan
@@ -24,9 +25,13 @@ def encode_vectors(state: Mapping[str, Tensor], plan: Plan) -> dict[str, Tensor]
 
 
 def decode_vectors(stored: Mapping[str, Tensor], plan: Plan) -> dict[str, Tensor]:
-    """Return the state of an integer network from the tensors of its file."""
+    """Return the state of an integer network from the tensors of its file.
+
+    Raises ``InputError`` if a layer lacks one of the tensors, or if it has another type or size.
+    """
     state = dict(stored)
     for layer in _layers_on_grids(plan, stored):
+        _check_types(stored, layer)
         scales = decode_scales(stored[f"{layer}.weight_scale"], state.pop(f"{layer}.scale_middle"))
         steps, size = stored[f"{layer}.bias"], stored[f"{layer}.bias_step"]
         state[f"{layer}.weight_scale"] = scales
@@ -44,6 +49,22 @@ def stored_types(
             found[f"{layer}.{role}"] = (types[f"{layer}.{role}"][0], torch.int8)
         found[f"{layer}.scale_middle"] = ((), torch.int16)
     return found
+
+
+def _check_types(stored: Mapping[str, Tensor], layer: str) -> None:
+    scales = stored.get(f"{layer}.weight_scale")
+    size = tuple(scales.shape[:1]) if scales is not None else ()
+    kinds = {
+        "weight_scale": (size, torch.int8),
+        "scale_middle": ((), torch.int16),
+        "bias": (size, torch.int8),
+        "bias_step": ((), torch.float32),
+    }
+    for role, (shape, dtype) in kinds.items():
+        found = stored.get(f"{layer}.{role}")
+        if found is None or tuple(found.shape) != shape or found.dtype != dtype:
+            what = "absent" if found is None else f"{found.dtype} {list(found.shape)}"
+            raise InputError(f"{layer}.{role} is {what}; allowed: {dtype} {list(shape)}".replace("torch.", ""))
 
 
 def _layers_on_grids(plan: Plan, names: Mapping[str, object]) -> list[str]:

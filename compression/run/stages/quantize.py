@@ -250,7 +250,8 @@ def describe_layers(state: dict[str, Tensor], plan: Plan) -> list[dict[str, Any]
     """Return one row per layer: name, bits of weight and input, number of weights and zeros, and packed bytes."""
     rows = []
     for name, bits in plan.layers.items():
-        weight, others = state[f"{name}.weight"], [state.get(f"{name}.weight_scale"), state.get(f"{name}.bias")]
+        weight = state[f"{name}.weight"]
+        others = [state.get(f"{name}.{role}") for role in ("weight_scale", "scale_middle", "bias", "bias_step")]
         packed = -(-weight.numel() * bits.weight // 8)
         rows.append(
             {

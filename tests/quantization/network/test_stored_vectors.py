@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from compression.core.errors import InputError
 from compression.quantization.network.scale_grid import nearest_powers
 from compression.quantization.network.stored_vectors import decode_vectors, encode_vectors, stored_types
 from compression.quantization.plan import Bits, Plan
@@ -40,3 +41,20 @@ def test_without_grids_nothing_changes(state):
     assert encode_vectors(state, plan) == decode_vectors(state, plan) == state
     types = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
     assert stored_types(types, plan) == types
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("layer.scale_middle", None, r"layer.scale_middle is absent; allowed: int16 \[\]"),
+        ("layer.weight_scale", torch.ones(2), r"layer.weight_scale is float32 \[2\]; allowed: int8 \[2\]"),
+        ("layer.bias", torch.ones(3, dtype=torch.int8), r"layer.bias is int8 \[3\]; allowed: int8 \[2\]"),
+    ],
+)
+def test_other_tensors_than_those_of_the_file_are_refused(state, name, change, message):
+    stored = encode_vectors(state, PLAN)
+    stored.pop(name)
+    if change is not None:
+        stored[name] = change
+    with pytest.raises(InputError, match=message):
+        decode_vectors(stored, PLAN)
