@@ -46,19 +46,27 @@ def make_plan(
 ) -> Plan:
     """Return the plan for quantizing ``layers``; with static scales, it also says which activations are rounded.
 
-    An activation gets the largest number of bits among the layers that read it. An activation that no layer reads, such
-    as a term of a sum or the input of an average, gets ``activation_bits``, and stays in float with 32. ``dynamic``:
-    scales of activations are found at run time.
+    An activation gets the largest number of bits below 32 among the layers that read it, and these layers get its bits.
+    It stays in float if all of them want 32, unless a sum or an average reads it too; then they compute in float, with
+    rounded values. An activation that no layer reads, such as a term of a sum, gets ``activation_bits``, and stays in
+    float with 32. ``dynamic``: scales of activations are found at run time, where the weights are integers.
     """
+    if dynamic:
+        floats = Bits(FULL_PRECISION, FULL_PRECISION)
+        return Plan({name: floats if FULL_PRECISION in bits else bits for name, bits in layers.items()}, dynamic=True)
     traced = trace(model)
     fold_batch_norms_(traced, values=False)
-    static = {} if dynamic else {name: bits for name, bits in layers.items() if bits.activation != FULL_PRECISION}
-    activations = {}
-    for place in find_places(traced, static) if static else ():
-        bits = max((layers[reader].activation for reader in place.readers), default=activation_bits)
+    static = [name for name, bits in layers.items() if bits.activation != FULL_PRECISION]
+    activations, found = {}, dict(layers)
+    for place in find_places(traced, static, readers=layers) if static else ():
+        in_integers = [reader for reader in place.readers if reader in static]
+        if place.readers and not in_integers and not place.merged:
+            continue
+        bits = max((layers[reader].activation for reader in in_integers), default=activation_bits)
         if bits != FULL_PRECISION:
             activations[place.node.name] = Activation(bits, place.signed)
-    return Plan(dict(layers), activations, dynamic=dynamic)
+            found |= {reader: Bits(layers[reader].weight, bits) for reader in in_integers}
+    return Plan(found, activations)
 
 
 def prepare(graph: fx.GraphModule, plan: Plan) -> fx.GraphModule:

@@ -1,6 +1,6 @@
 """The places where activations are quantized, so that integer kernels have integers as input and output."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from torch import fx
@@ -10,15 +10,24 @@ from compression.quantization.network import graph as ops
 
 @dataclass(frozen=True)
 class Place:
-    """A place for a quantizer after ``node``: whether values can be negative, and which layers read them."""
+    """A place for a quantizer after ``node``.
+
+    ``signed`` says whether values can be negative. ``readers`` are the layers that read them, directly or after moves,
+    and ``merged`` says whether a sum, a product, a concatenation or an average does.
+    """
 
     node: fx.Node
     signed: bool
     readers: tuple[str, ...]
+    merged: bool
 
 
-def find_places(graph: fx.GraphModule, layers: Mapping[str, object]) -> list[Place]:
+def find_places(
+    graph: fx.GraphModule, layers: Collection[str], *, readers: Collection[str] | None = None
+) -> list[Place]:
     """Return the places of quantizers that integer kernels of ``layers`` need, in the order of execution.
+
+    ``readers`` are all layers that a place may name as its readers, by default ``layers``.
 
     An engine runs a layer in integers if there is a quantizer before it, and another one after the operations that it
     merges into the layer (batch norm, ReLU). The same holds for sums, products, concatenations and averages. Operations
@@ -34,14 +43,20 @@ def find_places(graph: fx.GraphModule, layers: Mapping[str, object]) -> list[Pla
         end = ops.end_of_layer(graph, node)
         if not ops.leads_to_output(graph, end):
             after.add(end)
+    named = layers if readers is None else readers
+    found = {node: _users(graph, node) for node in graph.graph.nodes if node in after}
     return [
-        Place(node, not ops.is_never_negative(graph, node), _readers(graph, node, layers))
-        for node in graph.graph.nodes
-        if node in after
+        Place(
+            node,
+            not ops.is_never_negative(graph, node),
+            tuple(str(user.target) for user in users if _is_quantized(user, named)),
+            any(ops.is_merge(graph, user) or ops.is_average(graph, user) for user in users),
+        )
+        for node, users in found.items()
     ]
 
 
-def _is_quantized(node: fx.Node, layers: Mapping[str, object]) -> bool:
+def _is_quantized(node: fx.Node, layers: Collection[str]) -> bool:
     return node.op == "call_module" and str(node.target) in layers
 
 
@@ -53,12 +68,9 @@ def _grid_source(graph: fx.GraphModule, node: fx.Node, after: set[fx.Node]) -> f
     return source
 
 
-def _readers(graph: fx.GraphModule, node: fx.Node, layers: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the names of the layers that read the value of ``node``, directly or after moves."""
-    found: list[str] = []
+def _users(graph: fx.GraphModule, node: fx.Node) -> list[fx.Node]:
+    """Return the operations that read the value of ``node``, directly or after moves, each once."""
+    found: list[fx.Node] = []
     for user in node.users:
-        if _is_quantized(user, layers):
-            found.append(str(user.target))
-        elif ops.is_move(graph, user):
-            found += _readers(graph, user, layers)
-    return tuple(dict.fromkeys(found))
+        found += _users(graph, user) if ops.is_move(graph, user) else [user]
+    return list(dict.fromkeys(found))

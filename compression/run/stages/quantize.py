@@ -101,6 +101,8 @@ def _corrections(context: Context) -> dict[str, Any]:
     if refined and FULL_PRECISION in (config.activation_bits, *(one.activation for one in refined)):
         # Biases of layers with float inputs were counted in steps.
         changed["biases"] = "of float layers in float"
+        # What only such layers read was rounded too.
+        changed["inputs"] = "in float where no other layer rounds them"
     if not is_own_family(context.architecture["target"]):
         # A ReLU between a layer and a batch norm was rounded behind the batch norm.
         changed["places"] = "behind a batch norm that is folded"

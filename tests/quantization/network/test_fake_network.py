@@ -47,6 +47,21 @@ def test_an_activation_gets_the_most_bits_of_its_readers():
     assert make_plan(Branches(), layers, activation_bits=5, dynamic=True).activations == {}
 
 
+def test_layers_get_the_bits_of_what_they_read():
+    layers = {"stem": Bits(8, 3), "left": Bits(8, 4), "right": Bits(8, 32), "head": Bits(8, 32)}
+    plan = make_plan(Branches(), layers, activation_bits=5)
+    # The sum of both branches is read by the head alone, so it stays in float.
+    assert plan.layers == layers
+    assert [one.bits for one in plan.activations.values()] == [3, 4, 5, 5]
+    layers["right"] = Bits(8, 6)
+    assert make_plan(Branches(), layers, activation_bits=5).layers["left"] == Bits(8, 6)
+
+
+def test_layers_in_float_round_no_input_with_scales_of_batches():
+    layers = dict.fromkeys(["stem", "left", "right"], Bits(8, 8)) | {"head": Bits(32, 8)}
+    assert make_plan(Branches(), layers, activation_bits=8, dynamic=True).layers["head"] == Bits(32, 32)
+
+
 def test_a_prepared_network_is_a_copy_with_the_same_parameters(model):
     graph = trace(model)
     before = copy.deepcopy(graph.state_dict())
