@@ -34,9 +34,12 @@ def weight_costs(
     # Two layers that share a weight are two entries of the MACs, under two names.
     first_names = {weight: name for name, weight in weights.items()}
     costs = dict.fromkeys(weights, 0)
-    parameters = dict(model.named_parameters(remove_duplicate=False))
     for name, macs in layer_macs(model, example).items():
-        positions = macs // parameters[name].numel()
         layer = model.get_submodule(name.rpartition(".")[0])
-        costs[first_names[parameters[name]]] += positions if layer_cost is None else layer_cost(layer, positions)
+        weight = layer.weight
+        assert isinstance(weight, Tensor)
+        # A weight that is computed from other parameters, as by weight normalization, is not pruned.
+        if (first := first_names.get(weight)) is not None:
+            positions = macs // weight.numel()
+            costs[first] += positions if layer_cost is None else layer_cost(layer, positions)
     return costs

@@ -27,7 +27,7 @@ def make_metrics(
     """Return the ``metrics.json`` document of a finished run.
 
     ``evaluated`` is the result of the evaluate stage: ``dense`` and ``compressed`` results, ``timing`` and ``parity``.
-    Both models also have ``nonzero_macs``. ``failure_modes`` is the summary of the analyze stage, None without one.
+    ``failure_modes`` is the summary of the analyze stage, None without one.
     ``classes`` are figures of each model by class (see ``run.report.class_figures``), with its ``warnings``.
     """
     counted = {name: dict((classes or {}).get(name, {})) for name in ("dense", "compressed")}

@@ -1,6 +1,8 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations
 
 from compression.core.counting import (
     count_layer_weights,
@@ -216,3 +218,62 @@ def test_windows_along_the_first_axis_count_all():
 
     for num_images in (1, 2):
         assert layer_macs(Windows(), torch.zeros(num_images, 3, 4, 4)) == {"linear.weight": 4 * 4 * 6}
+
+
+class Attention(nn.Module):
+    """An encoder layer of attention over 4 tokens of 8 values, and a linear layer whose weight alone is used."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 2, 2)
+        self.encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.mixed, self.head = nn.Linear(8, 8), nn.Linear(8, 2)
+
+    def forward(self, images):
+        tokens = self.encoder(self.patches(images).flatten(2).transpose(1, 2))
+        return self.head(F.linear(tokens, self.mixed.weight).mean(1))
+
+
+def test_macs_of_attention_by_hand():
+    net = Attention().eval()
+    expected = {
+        "patches.weight": 4 * 8 * 12,
+        "encoder.self_attn.out_proj.weight": 4 * 64,
+        "encoder.linear1.weight": 4 * 128,
+        "encoder.linear2.weight": 4 * 128,
+        "mixed.weight": 4 * 64,
+        "head.weight": 16,
+    }
+    assert list(layer_macs(net, torch.zeros(2, 3, 4, 4)).items()) == list(expected.items())
+    # Queries, keys and values, then scores and sums of values, for 4 tokens.
+    inside = 4 * 8 * 24 + 2 * 4 * 4 * 8
+    assert count_macs(net, 4) == sum(expected.values()) + inside
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_macs_that_cannot_be_pruned_are_left():
+    net = nn.Sequential(nn.ConvTranspose2d(3, 4, 2, 2), nn.Conv2d(4, 2, 1), nn.Flatten())
+    with torch.no_grad():
+        net[1].weight.fill_(1)[0] = 0
+    assert count_nonzero_macs(net, 2) == 4 * 3 * 16 + 16 * 4
+    bare = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    assert layer_macs(bare[1], torch.zeros(1, 12)) == {"weight": 24}
+
+
+def test_macs_of_a_weight_that_is_computed_at_each_use():
+    net = nn.Sequential(parametrizations.weight_norm(nn.Conv2d(3, 4, 1)), nn.Flatten(), nn.Linear(16, 2))
+    assert layer_macs(net, torch.zeros(1, 3, 2, 2)) == {"0.weight": 48, "2.weight": 32}
+    assert count_nonzero_macs(net, 2) == 80
+
+
+def test_macs_do_not_depend_on_the_number_of_images():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.once, self.head = nn.Parameter(torch.ones(1, 12)), nn.Linear(12, 12), nn.Linear(12, 2)
+
+        def forward(self, images):
+            return self.head(images.flatten(1) + self.once(self.token))
+
+    macs = {"once.weight": 144, "head.weight": 24}
+    assert layer_macs(Net(), torch.zeros(1, 3, 2, 2)) == layer_macs(Net(), torch.zeros(2, 3, 2, 2)) == macs

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from compression.core.counting import layer_macs
 from compression.pruning.weight_costs import weight_costs
@@ -56,3 +57,12 @@ def test_every_weight_counts_one():
         "idle.weight": 1,
         "head.weight": 1,
     }
+
+
+def test_a_weight_that_is_computed_at_each_use_has_no_cost():
+    net = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 2)), nn.Linear(2, 2))
+    assert weight_costs(net, torch.zeros(1, 3), target="macs") == {"1.weight": 1}
+
+
+def test_a_layer_that_is_the_whole_model():
+    assert weight_costs(nn.Linear(3, 2), torch.zeros(2, 3), target="macs") == {"weight": 1}

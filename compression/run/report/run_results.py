@@ -16,7 +16,6 @@ from compression.run.context import Context
 from compression.run.report.analysis_files import find_groups
 from compression.run.report.class_figures import count_classes
 from compression.run.report.file_bytes import with_byte_parts
-from compression.run.report.nonzero_macs import with_nonzero_macs
 from compression.run.stage import Finished
 from compression.run.training.teaching import describe_distillation
 from compression.stage_store.store import StageRecord
@@ -26,7 +25,7 @@ def describe_results(context: Context, made: Finished, records: Mapping[str, Sta
     """Return the document of ``metrics.json``. ``records`` are the stages without the export of the dense model."""
     return make_metrics(
         run=_describe_run(context, records),
-        evaluated=with_byte_parts(with_nonzero_macs(context, records["evaluate"].results), _list_artifacts(made)),
+        evaluated=with_byte_parts(records["evaluate"].results, _list_artifacts(made)),
         pruning_history=records["prune"].results["pruning_history"] if "prune" in records else [],
         compaction=records["compact"].results if "compact" in records else None,
         quantization=_describe_quantization(records),

@@ -18,6 +18,7 @@ from compression.core.accuracy import collect_logits, count_hits_of
 from compression.core.counting import (
     count_layer_weights,
     count_macs,
+    count_nonzero_macs,
     count_nonzero_parameters,
     count_parameters,
     layer_sparsity,
@@ -37,7 +38,7 @@ from compression.runtimes.engines import SPARSE, choose_engines, load_ready
 from compression.runtimes.parity import compare_logits
 from compression.stage_store.store import Made, StageKey, StageRecord
 
-VERSION = 6
+VERSION = 7
 
 
 def obtain_evaluated(context: Context, made: Finished) -> StageRecord:
@@ -194,6 +195,7 @@ def _count(artifact: Artifact, whole: Mapping[str, int], logits: Tensor, labels:
         "parameters": count_parameters(model),
         "nonzero_parameters": count_nonzero_parameters(model),
         "macs": count_macs(model, artifact.image_size, channels=artifact.channels),
+        "nonzero_macs": count_nonzero_macs(model, artifact.image_size, channels=artifact.channels),
     }
 
 
