@@ -81,7 +81,7 @@ def _load_dataset(
     dataset.check()
     doubt = None
     if run_folder is not None:
-        doubt = describe_changes(dataset, artifact, run_folder=run_folder, seed=settings.seed, source=key)
+        doubt = describe_changes(dataset, artifact, run_folder=run_folder, settings=settings, source=key)
     images = _load(dataset, settings)
     return LabelledImages(
         test=relabel(images.test, order),

@@ -87,11 +87,13 @@ class Division:
         return [rows[i] for i in first.tolist()], [rows[i] for i in second.tolist()]
 
     def _check_classes_left(self, parts: Mapping[str, Sequence[int]]) -> None:
+        all_read = sum(map(len, parts.values())) == len(self.listing.labels)
+        kind = "image" if all_read else "readable image"
         for part, rows in parts.items():
             present = {self.listing.labels[i] for i in rows}
             for label, name in enumerate(self.listing.class_names):
                 if label not in present:
                     raise InputError(
-                        f"data.root={self.listing.root}: class {name} has no readable image left for {part}; "
+                        f"data.root={self.listing.root}: class {name} has no {kind} left for {part}; "
                         "allowed is at least one in every part"
                     )

@@ -6,6 +6,7 @@ from small_files import save_colours
 
 from compression.artifact import load_artifact
 from compression.commands.changed_images import describe_changes
+from compression.commands.run_settings import RunSettings
 from compression.core.errors import InputError
 from compression.data.digits import Digits
 from compression.data.image_folder import ImageFolder
@@ -15,10 +16,11 @@ from compression.data.image_folder import ImageFolder
 def describe(tmp_path):
     """Function that compares a dataset with the one of a file with the notes ``info``."""
 
-    def call(dataset, info, *, seed=3):
+    def call(dataset, info, *, seed=3, **arguments):
         save_colours(tmp_path / "model.cmp", info=info)
         artifact = load_artifact(tmp_path / "model.cmp", allow=["colour_net"])
-        return describe_changes(dataset, artifact, run_folder=tmp_path, seed=seed, source="the data of the run")
+        settings = RunSettings("", arguments, seed, None)
+        return describe_changes(dataset, artifact, run_folder=tmp_path, settings=settings, source="the data of the run")
 
     return call
 
@@ -59,7 +61,7 @@ def test_images_that_the_run_divides_are_refused_when_they_changed(describe, tmp
     assert str(caught.value) == (
         f"the data of the run: the images changed since the run, whose fingerprint was {noted['data']['fingerprint']} "
         f"and is now {now.fingerprint()[:16]}: the run divided them itself, so images that it trained on may now be "
-        "test images; restore them, or name images that it did not train on with --data FOLDER"
+        "test images; restore what changed, or name images that it did not train on with --data FOLDER"
     )
 
 
@@ -91,4 +93,20 @@ def test_the_record_of_another_seed_names_other_held_out_images(describe):
     digits = Digits(image_size=8)
     assert describe(digits, note(digits), seed=4) == (
         "the data of the run: the file was made with seed 3, and the record beside it is of seed 4"
+    )
+
+
+def test_a_configuration_of_a_later_command_is_refused_where_it_chooses_other_test_images(describe, tmp_path):
+    root = save_folder(tmp_path / "images", {"blue": 6, "red": 6})
+    dataset = open_folder(root)
+    settings = {"fingerprint": dataset.fingerprint(), "test_fraction": 0.2, "val_fraction": 0.1}
+    (tmp_path / "metrics.json").write_text(json.dumps({"run": {"data_settings": settings}}))
+    assert describe(dataset, note(dataset), test_fraction=0.2, val_fraction=0.1) is None
+    with pytest.raises(InputError, match=r"data.test_fraction was 0.2 in the run and is 0.5 in the configuration"):
+        describe(dataset, note(dataset), test_fraction=0.5, val_fraction=0.1)
+    with pytest.raises(InputError, match=r"data.fold was None in the run and is 2 in the configuration"):
+        describe(dataset, note(dataset), test_fraction=0.2, val_fraction=0.1, fold=2)
+    # The test images do not depend on what is held out for validation.
+    assert describe(dataset, note(dataset), test_fraction=0.2, val_fraction=0.2) == (
+        "the data of the run: data.val_fraction was 0.1 in the run and is 0.2 in the configuration beside it"
     )
