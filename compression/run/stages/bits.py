@@ -1,10 +1,8 @@
 """The bits stage: the cost of rounding each layer's weight alone, on held-out training images."""
 
-import json
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -17,8 +15,8 @@ from compression.run.building.network_files import load_network
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.stage import Finished
-from compression.stage_store.store import RESUME, Made, StageKey, StageRecord
-from compression.system.files import write_atomic
+from compression.stage_store.finished_layers import FinishedLayers
+from compression.stage_store.store import Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
@@ -46,23 +44,21 @@ def _measure(context: Context, parent: StageRecord, folder: Path) -> Made:
     images = context.data.val_subset(settings.allocation.images)
     with torch.inference_mode():
         wanted = [log_softmax(model(batch).float(), dim=1) for batch, _ in images]
-    done_file = folder / RESUME / "layers.json"
-    rows: dict[str, Any] = json.loads(done_file.read_text()) if done_file.exists() else {}
+    finished = FinishedLayers(folder)
     found = measure_bit_sensitivity(
         model,
         make_observer=partial(instantiate, settings.weights),
         measure=partial(_divergence, [batch for batch, _ in images], wanted),
         choices=settings.allocation.choices,
-        skip=list(rows),
+        skip=list(finished.rows),
     )
     for name, row in found:
-        rows[name] = {str(bits): loss for bits, loss in row.items()}
-        write_atomic(done_file, json.dumps(rows).encode())
+        finished.add(name, {str(bits): loss for bits, loss in row.items()})
         log.info("bits  %s  %s", name, ", ".join(f"{bits}: {loss:.4f}" for bits, loss in row.items()))
-    sizes = {name: model.get_submodule(name).get_parameter("weight").numel() for name in rows}
+    sizes = {name: model.get_submodule(name).get_parameter("weight").numel() for name in finished.rows}
     num_images = sum(len(labels) for _, labels in images)
-    table = BitTable.from_json({"baseline": 0.0, "images": num_images, "sizes": sizes, "loss": rows})
-    return Made(table.to_json())
+    table = BitTable.from_json({"baseline": 0.0, "images": num_images, "sizes": sizes, "loss": finished.rows})
+    return Made(table.to_json(), finished.earlier_seconds)
 
 
 def _divergence(images: list[Tensor], wanted: list[Tensor], network: nn.Module) -> float:

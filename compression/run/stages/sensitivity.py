@@ -3,12 +3,10 @@
 Where models are chosen by another score than accuracy, that score is measured. The key of the parent says which.
 """
 
-import json
 import logging
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -29,8 +27,8 @@ from compression.run.building.network_files import load_network
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.stage import Finished
-from compression.stage_store.store import RESUME, Made, StageKey, StageRecord
-from compression.system.files import write_atomic
+from compression.stage_store.finished_layers import FinishedLayers
+from compression.stage_store.store import Made, StageKey, StageRecord
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +61,7 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
         instantiate(KINDS[kind]["granularity"]), model, example=example, amount=settings.sparsities[0], target=kind
     )
     images = context.data.val_subset(settings.images)
-    done_file = folder / RESUME / "layers.json"
-    rows: dict[str, Any] = json.loads(done_file.read_text()) if done_file.exists() else {}
+    finished = FinishedLayers(folder)
     # Only the number of scores per layer is used, so any scores will do.
     sizes = {name: score.numel() for name, score in units.reduce(_ones(model)).items()}
     found = measure_sensitivity(
@@ -74,26 +71,25 @@ def _measure(context: Context, parent: StageRecord, kind: str, folder: Path) -> 
         evidence=Evidence(model, example, make_generator(derive_seed(context.config.seed, "sensitivity"))),
         sparsities=settings.sparsities,
         measure=partial(_score, context, images),
-        skip=list(rows),
+        skip=list(finished.rows),
     )
     with _progress() as progress:
-        task = progress.add_task(f"sensitivity ({kind})", total=len(sizes), completed=len(rows))
+        task = progress.add_task(f"sensitivity ({kind})", total=len(sizes), completed=len(finished.rows))
         for name, row in found:
-            rows[name] = {f"{sparsity:g}": accuracy for sparsity, accuracy in row.items()}
-            write_atomic(done_file, json.dumps(rows).encode())
+            finished.add(name, {f"{sparsity:g}": accuracy for sparsity, accuracy in row.items()})
             progress.advance(task)
             if progress.disable:
-                log.info("sensitivity  %s  %d/%d", name, len(rows), len(sizes))
+                log.info("sensitivity  %s  %d/%d", name, len(finished.rows), len(sizes))
     table = SensitivityTable.from_json(
         {
             "kind": kind,
             "baseline": _score(context, images, model),
             "images": sum(len(labels) for _, labels in images),
             "sizes": sizes,
-            "accuracy": {name: rows[name] for name in sizes},
+            "accuracy": {name: finished.rows[name] for name in sizes},
         }
     )
-    return Made(table.to_json())
+    return Made(table.to_json(), finished.earlier_seconds)
 
 
 def _score(context: Context, images: list[tuple[Tensor, Tensor]], model: nn.Module) -> float:

@@ -62,7 +62,7 @@ def test_a_killed_measurement_resumes_at_the_unfinished_layer(make, finished, sh
     assert count() == 10
     [partial] = (outputs / "store").glob("sensitivity-*.partial/resume/layers.json")
     # The seven sparsities of the first layer are saved. The measurements of the second layer are lost.
-    assert list(json.loads(partial.read_text())) == list(SIZES[kind])[:1]
+    assert list(json.loads(partial.read_text())["rows"]) == list(SIZES[kind])[:1]
     count = counting(monkeypatch)
     make("prune", KINDS[kind])
     # The other layers and the unpruned model are measured.
