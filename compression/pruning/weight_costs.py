@@ -32,7 +32,7 @@ def weight_costs(
         return dict.fromkeys(weights, 1)
     assert (target == "macs") == (layer_cost is None)
     # Two layers that share a weight are two entries of the MACs, under two names.
-    first_names = {weight: name for name, weight in weights.items()}
+    first_names: dict[Tensor, str] = {weight: name for name, weight in weights.items()}
     costs = dict.fromkeys(weights, 0)
     for name, macs in layer_macs(model, example).items():
         layer = model.get_submodule(name.rpartition(".")[0])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compression.core.json_record import check_version, convert_record
+from compression.reporting.kept_epochs import count_kept
 from compression.reporting.metrics import SCHEMA_VERSION, is_imitation
 from compression.reporting.metrics_schema import Failures, MetricsDocument, Provenance, Step, TimedEngine
 from compression.reporting.pruning_steps import keep_accurate
@@ -39,8 +40,9 @@ class Measured:
     """The numbers of a finished job. Accuracies and sparsity are fractions.
 
     ``bytes`` is the size of the artifact on disk, and ``dense_bytes`` that of the dense state dict as safetensors.
-    ``epochs`` counts all trainings of the network in the file, without those of a student's teacher. ``latencies``
-    leaves out engines that only simulate integers. ``failures`` is None in a record of a run without analysis.
+    ``epochs`` counts all trainings of the network in the file, without those of a student's teacher and of a rejected
+    pruning step. ``latencies`` leaves out engines that only simulate integers. ``failures`` is None in a record of a
+    run without analysis. ``fingerprint`` is the hash of the images.
 
     ``weight_bits`` and ``activation_bits`` are those that were asked for. The actual ones are the fewest and the most
     bits of any layer, and ``arithmetic`` says how they run, e.g. ``W7A8, executed in integers``. With
@@ -72,6 +74,7 @@ class Measured:
     load_seconds: float | None = None
     peak_memory_bytes: float | None = None
     test_images: int | None = None
+    fingerprint: str | None = None
     epochs: int | None = None
     dense_epochs: int | None = None
     weight_bits: int | None = None
@@ -131,7 +134,7 @@ def read_measured(document: Any) -> Measured:
     found = convert_record(document, MetricsDocument)
     run, dense, compressed, timing = found.run, found.dense, found.compressed, found.timing
     epochs = run.epochs or {}
-    own = [num for stage, num in epochs.items() if stage != "dense" or "distil" not in epochs]
+    kept = count_kept(epochs, found.pruning_history, stopped=run.stopped is not None)
     return Measured(
         accuracy=compressed.accuracy,
         # The last entry belongs to the network in the file.
@@ -153,7 +156,8 @@ def read_measured(document: Any) -> Measured:
         load_seconds=timing.compressed.load_seconds,
         peak_memory_bytes=timing.compressed.peak_memory_bytes,
         test_images=compressed.test_images,
-        epochs=None if run.epochs is None else sum(own),
+        fingerprint=run.data_settings.fingerprint,
+        epochs=None if run.epochs is None or kept is None else _count_own(kept),
         dense_epochs=epochs.get("dense"),
         weight_bits=run.weight_bits,
         activation_bits=run.activation_bits,
@@ -179,6 +183,11 @@ def read_measured(document: Any) -> Measured:
         dense_val_scores=dense.val_scores,
         classes=compressed.classes,
     )
+
+
+def _count_own(epochs: Mapping[str, int]) -> int:
+    """Return the sum over the stages. A student has trained without the epochs of the dense model, its teacher."""
+    return sum(num for stage, num in epochs.items() if stage != "dense" or "distil" not in epochs)
 
 
 def _span(document: MetricsDocument, key: str) -> Span | None:

@@ -31,11 +31,19 @@ class Failures(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True, rename={"accuracy": "accuracy_after"}):
-    """A pruning step: the sparsity of weights and the validation accuracy after recovery, both fractions."""
+    """A pruning step: the sparsity of weights and the validation accuracy after recovery, both fractions.
+
+    ``update`` is the optimizer update of pruning, from 0, before which the step was taken.
+    """
 
     step: Count
     sparsity: Fraction
     accuracy: Fraction | None = None
+    update: Whole | None = None
+
+
+class _DataSettings(Struct, frozen=True):
+    fingerprint: str | None = None
 
 
 class _Run(Struct):
@@ -52,6 +60,7 @@ class _Run(Struct):
     target_sparsity: Fraction | None = None
     seed: Whole | None = None
     threads: Whole | None = None
+    data_settings: _DataSettings = _DataSettings()
 
 
 class _DenseBytes(Struct):

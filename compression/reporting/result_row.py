@@ -82,6 +82,7 @@ def _name_results(run: Measured, dense: Measured) -> dict[str, float | str | Non
         "epochs": run.epochs,
         "dense_epochs": dense.dense_epochs,
         "test_images": run.test_images,
+        "fingerprint": run.fingerprint,
         "threads": run.threads,
     }
 

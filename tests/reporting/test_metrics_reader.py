@@ -28,6 +28,26 @@ def test_a_students_epochs_are_without_its_teachers():
     assert read_measured(document).dense_epochs == 20
 
 
+def test_a_rejected_pruning_step_did_not_train_the_network_in_the_file():
+    steps = [{"step": step, "update": 40 * (step - 1), "sparsity": 0.2 * step} for step in (1, 2, 3)]
+    document = make_metrics(history=steps)
+    document["run"] |= {"epochs": {"dense": 8, "prune": 6, "finetune": 1}, "stopped": "step 3 lost too much"}
+    assert read_measured(document).epochs == 8 + 4 + 1
+    document["pruning_history"] = steps[:1]
+    document["run"]["epochs"] = {"dense": 8, "prune": 2}
+    assert read_measured(document).epochs == 8
+    # A record of an early version may lack the updates.
+    document["pruning_history"] = [{"step": 1, "sparsity": 0.2}, {"step": 2, "sparsity": 0.4}]
+    assert read_measured(document).epochs is None
+
+
+def test_the_fingerprint_of_the_images():
+    document = make_metrics()
+    assert read_measured(document).fingerprint is None
+    document["run"]["data_settings"] = {"image_size": 32, "fingerprint": "cf22"}
+    assert read_measured(document).fingerprint == "cf22"
+
+
 def test_the_fastest_engine_at_a_batch_size_imitated_integers_left_out():
     quantized, floats = read_measured(make_metrics()), read_measured(make_metrics(weight_bits=32))
     assert {one.engine for one in quantized.latencies} == {"onnxruntime", "openvino"}

@@ -91,11 +91,13 @@ class Folder:
         self.plan = {"schema_version": 1, "command": ["train.py", "-m"], "axes": axes or {}, "jobs": []}
         path.mkdir(parents=True, exist_ok=True)
 
-    def add(self, name, axes=None, *, kind="grid", status="finished", reason=None, metrics=None, overrides=None):
+    def add(
+        self, name, axes=None, *, kind="grid", status="finished", reason=None, metrics=None, overrides=None, kept=False
+    ):
         """Add a job to the plan and write its folder; with ``status`` None it has no folder."""
         axes = axes or {}
         overrides = overrides or [f"{key}={value}" for key, value in axes.items()]
-        self.plan["jobs"].append({"name": name, "overrides": overrides, "axes": axes, "kind": kind})
+        self.plan["jobs"].append({"name": name, "overrides": overrides, "axes": axes, "kind": kind, "kept": kept})
         (self.path / "sweep.json").write_text(json.dumps(self.plan))
         if status is None:
             return

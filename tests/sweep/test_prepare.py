@@ -14,6 +14,7 @@ from compression.sweep.baselines import second_round
 from compression.sweep.baselines.second_round import run_second_round
 from compression.sweep.jobs import Job, JobState, Sweep, read_sweep
 from compression.sweep.prepare import name_folder
+from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.records import read_records
 
 
@@ -49,6 +50,22 @@ def test_another_grid_of_the_same_name_adds_to_the_sweep(start, capsys):
     assert names(third.jobs[2:]) == ["s50_w6", "s90_w6", "s90_w8"]
     assert third.axes == {"strategy": ["oneshot_random", "oneshot_l1"], "sparsity": [0.5, 0.9], "weight_bits": [8, 6]}
     assert all(job.axes["strategy"] == "oneshot_l1" for job in third.jobs[1:])
+
+
+def test_commands_that_differ_in_a_setting_of_one_value_make_different_configurations(start):
+    finish(start("seed=1,2", "training.epochs=1", "baselines=true"))
+    finish(start("seed=3,4", "training.epochs=2", "baselines=true"))
+    again = start("seed=5,6", "training.epochs=2")
+    finish(again)
+    sweep = read_records(again.folder)
+    assert sweep.axes["training.epochs"] == (2, 1)
+    found = rank_sweep(sweep).configurations
+    assert {one.label: one.num_jobs for one in found} == {
+        "epochs=2": 4,
+        "epochs=1": 2,
+        "random pruning epochs=2": 2,
+        "random pruning epochs=1": 2,
+    }
 
 
 def test_baselines_stay_if_the_next_command_has_none(start, monkeypatch):

@@ -18,6 +18,8 @@ from compression.core.errors import InputError
 from compression.core.file_names import METRICS
 from compression.core.json_record import Whole, convert_record
 from compression.core.text import shorten
+from compression.reporting.kept_epochs import count_kept
+from compression.reporting.metrics_schema import Step
 from compression.sweep.baselines.overrides import (
     WIDTH,
     compresses,
@@ -46,6 +48,7 @@ class _Compressed(Struct):
 
 class _Run(Struct):
     epochs: dict[str, Whole]
+    stopped: str | None = None
 
 
 class _Metrics(Struct):
@@ -53,6 +56,7 @@ class _Metrics(Struct):
 
     run: _Run
     compressed: _Compressed
+    pruning_history: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,12 @@ def _list_targets(sweep: Sweep, refused: dict[str, list[str]]) -> list[Target]:
         except ValueError as error:
             refused.setdefault(f"{METRICS}: {error}", []).append(job.name)
             continue
-        epochs = _count_epochs(config, metrics.run.epochs)
+        run = metrics.run
+        trained = count_kept(run.epochs, metrics.pruning_history, stopped=run.stopped is not None)
+        if trained is None:
+            refused.setdefault(f"{METRICS}: a pruning_history without updates", []).append(job.name)
+            continue
+        epochs = _count_epochs(config, trained)
         overrides = dense_overrides(job.overrides, epochs=epochs, taught=config.distillation.teaches)
         targets.append(Target(job, tuple(overrides), metrics.compressed.bytes.artifact))
     return targets
@@ -171,7 +180,7 @@ def _list_targets(sweep: Sweep, refused: dict[str, list[str]]) -> list[Target]:
 def _count_epochs(config: Config, trained: Mapping[str, int]) -> int:
     """Return how many epochs a dense network needs to be trained as long as the job's network.
 
-    ``trained`` are the job's epochs by stage. The epochs of a teacher do not count.
+    ``trained`` are the epochs by stage of the network in the job's file. The epochs of a teacher do not count.
     """
     whole = config.training.epochs
     if config.distillation.student:

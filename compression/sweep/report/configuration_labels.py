@@ -35,14 +35,13 @@ def group_by_seed(jobs: Iterable[JobRecord]) -> list[list[JobRecord]]:
 def make_labels(sweep: SweepRecord) -> dict[str, str]:
     """Return a short, unique label of each job's configuration, e.g. ``s50 w6 a8``, by the job's name.
 
-    Seeds of one configuration share a label. If two configurations have the same label, use the jobs' names instead.
+    Seeds of one configuration share a label. If two groups of `group_by_seed` have the same label, use the jobs' names
+    instead.
     """
     # The name of a single run was chosen by the user or describes the run.
     labels = {job.name: (job.kind != RUN and _describe_job(job)) or job.name for job in sweep.jobs}
-    users: dict[str, set[Any]] = {}
-    for job in sweep.jobs:
-        users.setdefault(labels[job.name], set()).add(configuration_key(job))
-    repeated = {text for text, keys in users.items() if len(keys) > 1}
+    users = Counter(text for group in group_by_seed(sweep.jobs) for text in {labels[job.name] for job in group})
+    repeated = {text for text, num in users.items() if num > 1}
     return {name: name if text in repeated else text for name, text in labels.items()}
 
 

@@ -21,6 +21,7 @@ _SAME = {
     "gzip_bytes": "dense_gzip_bytes",
     "epochs": "dense_epochs",
     "test_images": "test_images",
+    "fingerprint": "fingerprint",
     "threads": "threads",
     "processor": "processor",
 }

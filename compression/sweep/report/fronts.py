@@ -28,12 +28,16 @@ class Front:
 
 
 def make_fronts(ranking: Ranking) -> dict[str, Front]:
-    """Return the front against each cost, by its name. The accuracy is the one that choices are based on."""
+    """Return the front against each cost, by its name. The accuracy is the one that choices are based on.
+
+    Fronts of runs on different images are empty.
+    """
     return {against: _make_front(ranking, against) for against in COSTS}
 
 
 def _make_front(ranking: Ranking, against: str) -> Front:
-    known = [(one, cost) for one in ranking.configurations if (cost := COSTS[against](one)) is not None]
+    compared = () if ranking.incomparable else ranking.configurations
+    known = [(one, cost) for one in compared if (cost := COSTS[against](one)) is not None]
     grid = [(one, (cost, one.score.mean)) for one, cost in known if not one.is_baseline]
     points = [point for _, point in grid]
     return Front(

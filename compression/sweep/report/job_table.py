@@ -72,9 +72,10 @@ _LAST = {
     "load_ms": "milliseconds to load model.cmp into a network",
     "peak_memory_bytes": "peak memory that loading and running the file adds, in bytes",
     "epochs": "passes over the training images in total, of the network in the file: recovery, fine-tuning and "
-    "training with rounding included, a teacher's training excluded",
+    "training with rounding included, a teacher's training and that of a rejected pruning step excluded",
     "dense_epochs": "epochs of the dense model; for small_dense, of the grid's",
     "test_images": "number of images that accuracy is measured on",
+    "fingerprint": "hash of the images; only jobs with the same one compare",
     "threads": "CPU threads of training and timing",
     "monitor": "the score that configurations are compared by: accuracy, balanced_accuracy (mean recall of the "
     "classes) or macro_f1",

@@ -38,8 +38,11 @@ class Pick:
 
 
 def make_picks(ranking: Ranking) -> list[Pick]:
-    """Return the three picks among all finished configurations. Baselines are picked too if they are better."""
-    everything = ranking.configurations
+    """Return the three picks among all finished configurations. Baselines are picked too if they are better.
+
+    There is no pick among runs on different images.
+    """
+    everything = () if ranking.incomparable else ranking.configurations
     choices: dict[str, Callable[[Sequence[Configuration]], Configuration | None]] = {
         "best accuracy": pick_accuracy,
         "best compression": pick_compression,
@@ -53,7 +56,8 @@ def make_picks(ranking: Ranking) -> list[Pick]:
             of_grid = choose([one for one in everything if not one.is_baseline])
         tied = find_tied(chosen, everything if choose is pick_accuracy else _usable(everything))
         rule = RULES[title].replace("accuracy", ranking.score_name)
-        picks.append(Pick(title, rule, chosen, of_grid, None if chosen else _why_none(everything), tied))
+        reason = None if chosen else ranking.incomparable or _why_none(everything)
+        picks.append(Pick(title, rule, chosen, of_grid, reason, tied))
     return picks
 
 

@@ -115,13 +115,16 @@ def _write_dense(dense: DenseModel, name: str) -> str:
 def recommend(folder: Path, limits: Limits) -> Recommendation:
     """Return the configuration to ship within ``limits``, and the next command to run.
 
-    Raises ``InputError`` if there is no limit, no job in ``folder``, or no finished job.
+    Raises ``InputError`` if there is no limit, no job in ``folder``, or no finished job, and if the finished ones have
+    different images.
     """
     if limits == Limits():
         raise InputError("no limit given; allowed: --max-drop POINTS, --max-bytes SIZE, --max-latency TIME, or several")
     ranking = rank_sweep(read_records(Path(folder)))
     if not ranking.configurations:
         raise InputError(f"{folder}: none of {len(ranking.sweep.jobs):,} jobs has finished; see compression report")
+    if ranking.incomparable:
+        raise InputError(f"{folder}: {ranking.incomparable}; give a folder of runs on the same images")
     # With a limit on the loss alone, the user is ready to lose that much for the smallest file.
     by_bytes = limits.max_bytes is None and limits.max_latency is None
     within = [one for one in ranking.configurations if not limits.over(measure(one))]

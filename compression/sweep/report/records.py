@@ -3,17 +3,13 @@
 A damaged, truncated or newer record of a job raises no error: the job gets a reason instead.
 """
 
-import json
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from compression.config.run_name import NOT_IN_NAME
 from compression.core.errors import InputError
 from compression.core.file_names import METRICS
 from compression.reporting.metrics_reader import Measured, read_measured
@@ -30,6 +26,8 @@ from compression.sweep.jobs import (
     read_state,
     read_sweep,
 )
+from compression.sweep.report.axis_values import make_plain, parse_value
+from compression.sweep.report.command_axes import add_command_axes
 
 RUN = "run"
 BASELINES = (RANDOM, SMALL_DENSE)
@@ -38,6 +36,8 @@ SEED = "seed"
 REPEATS = (SEED, FOLD)
 # Keys of single runs that are not axes, because they say only where and how a run is executed.
 _NOT_AN_AXIS = ("name", "output_dir", "overwrite", "until", "plan", "threads", "logger", "runtime")
+# Keys in which the commands of a sweep may differ without making another configuration.
+_OF_A_COMMAND = (*NOT_IN_NAME, *REPEATS, "until", "analysis", "logger")
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def read_records(folder: Path) -> SweepRecord:
 
 def _read_planned(folder: Path) -> SweepRecord:
     sweep = read_sweep(folder)
-    jobs = [_read_job(folder, job) for job in sweep.jobs]
+    jobs = [_read_job(folder, job) for job in add_command_axes(sweep.jobs, folder, without=_OF_A_COMMAND)]
     return SweepRecord(
         folder=folder,
         jobs=tuple(jobs),
@@ -138,7 +138,7 @@ def _read_job(folder: Path, job: Job) -> JobRecord:
     return JobRecord(
         name=job.name,
         kind=job.kind,
-        axes={key: _plain(value) for key, value in job.axes.items()},
+        axes={key: make_plain(value) for key, value in job.axes.items()},
         overrides=job.overrides,
         status=status,
         reason=reason,
@@ -180,24 +180,11 @@ def _read_overrides(measured: Measured | None) -> dict[str, Any]:
     }
 
 
-def parse_value(text: str) -> Any:
-    """Return a value of the command line as a number, bool, None or text."""
-    try:
-        found = _plain(yaml.safe_load(text))
-    except yaml.YAMLError:
-        return text
-    # YAML reads 1e-05, which has no dot, as text.
-    with suppress(ValueError):
-        if isinstance(found, str) and math.isfinite(float(found)):
-            return float(found)
-    return found
-
-
 def _find_axes(
     rows: Iterable[Mapping[str, Any]], planned: Mapping[str, Sequence[Any]] | None = None
 ) -> dict[str, tuple[Any, ...]]:
     """Return the values of every axis: the planned ones in their order, then further values that jobs have."""
-    values = {key: [_plain(one) for one in some] for key, some in (planned or {}).items()}
+    values = {key: [make_plain(one) for one in some] for key, some in (planned or {}).items()}
     seen = {key: {repr(one) for one in some} for key, some in values.items()}
     for row in rows:
         for key, value in row.items():
@@ -205,15 +192,3 @@ def _find_axes(
                 seen[key].add(repr(value))
                 values.setdefault(key, []).append(value)
     return {key: tuple(some) for key, some in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Return an axis value that can be written and drawn: None, a bool, a string or a finite number; else its JSON."""
-    if value is None or isinstance(value, (bool, str)) or _is_finite(value):
-        return value
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def _is_finite(value: Any) -> bool:
-    # Not math.isfinite: an integer may be too large for a float.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300

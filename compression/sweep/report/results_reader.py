@@ -14,9 +14,10 @@ from compression.core.file_names import RESULTS
 from compression.reporting.metrics_reader import Latency, Measured, Span
 from compression.reporting.metrics_schema import Failures, Share, WorstClass
 from compression.sweep.jobs import BROKEN, FINISHED
+from compression.sweep.report.axis_values import parse_value
 from compression.sweep.report.dense_rows import DENSE
 from compression.sweep.report.job_table import AXIS
-from compression.sweep.report.records import SEED, JobRecord, SweepRecord, parse_value
+from compression.sweep.report.records import SEED, JobRecord, SweepRecord
 
 _LATENCY = re.compile(r"latency_(?P<engine>.+)_b(?P<size>\d+)_ms")
 
@@ -89,6 +90,7 @@ def _measure(row: Mapping[str, str]) -> Measured:
         parameters=_count(row, "parameters"),
         nonzero_parameters=_count(row, "nonzero_parameters"),
         test_images=_count(row, "test_images"),
+        fingerprint=row.get("fingerprint") or None,
         weight_bits=_count(row, "weight_bits"),
         activation_bits=_count(row, "activation_bits"),
         actual_weight_bits=_span(row, "actual_weight_bits"),

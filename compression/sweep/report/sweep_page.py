@@ -24,7 +24,8 @@ from compression.system.files import write_atomic
 BALANCED = "best balanced"
 # Jobs beyond these have no row in the page.
 _MAX_JOBS = 2_000
-_FRONT = "The orange line is the front: no other configuration of the grid is better in both. Diamond: dense model."
+_FRONT = "The orange line is the front: no other configuration of the grid is better in both. "
+_DENSE = "Diamond: dense model."
 
 
 def write_sweep_html(
@@ -41,12 +42,13 @@ def make_sweep_page(
 ) -> Page:
     """Return the page. Links lead to files of jobs that exist now."""
     shown = ranking.configurations
+    legend = _DENSE if ranking.incomparable else _FRONT + _DENSE
     sections = []
     if shown:
         sections = [
             Section("leaderboard", "Leaderboard", [make_controls(ranking), list_board(ranking), *map(Text, notes)]),
             Section(
-                "fronts", "Accuracy against cost", [Text(_FRONT), Gallery(draw_front_charts(ranking, fronts, picks))]
+                "fronts", "Accuracy against cost", [Text(legend), Gallery(draw_front_charts(ranking, fronts, picks))]
             ),
             Section("settings", "Settings and results", [draw_parallel_chart(ranking, picks)]),
         ]

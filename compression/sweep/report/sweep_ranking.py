@@ -114,6 +114,14 @@ class Ranking:
         return any(one.pooled is not None for one in self.configurations)
 
     @cached_property
+    def incomparable(self) -> str | None:
+        """Why nothing can be chosen among the finished jobs, if they are known to have different images; or None."""
+        known = {job.measured.fingerprint for job in self.sweep.finished if job.measured} - {None}
+        if len(known) < 2:
+            return None
+        return f"the runs have {len(known)} different sets of images (see fingerprint), so their scores do not compare"
+
+    @cached_property
     def unfinished(self) -> list[JobRecord]:
         """The jobs without measured numbers."""
         return [job for job in self.sweep.jobs if job.measured is None]
@@ -123,18 +131,23 @@ class Ranking:
 
         For most jobs it is the job's own run. The dense model of a small dense job is small itself, so that job is
         compared with the job that it matches, in its own seed. If that one has no numbers, use the largest dense model
-        among the finished jobs: of those with the same seed, if any, and of those equal in all common axes, if any.
+        among the finished jobs: of those with the same seed, if any, then of those equal in all common axes, if any,
+        and then of those that the same command includes, if any.
         """
         assert job.measured is not None
         if job.kind != SMALL_DENSE:
             return job.measured
         matched = self._matchable.get(str(job.axes.get(MATCHES)))
+        if matched is not None and matched.measured is not None and matched.repeat == job.repeat:
+            return matched.measured
         sibling = None if matched is None else self._by_place.get((configuration_key(matched), job.repeat))
         if sibling is not None and sibling.measured is not None:
             return sibling.measured
-        known = list(self._by_place.values())
-        others = [other for other in known if other.repeat == job.repeat] or known
-        return _largest_dense([other for other in others if _agree(job, other)] or others, default=job.measured)
+        others = [other for other in self.sweep.finished if other.kind != SMALL_DENSE]
+        others = [other for other in others if other.repeat == job.repeat] or others
+        others = [other for other in others if _agree(job, other)] or others
+        others = [other for other in others if other.kept == job.kept] or others
+        return _largest_dense(others, default=job.measured)
 
     @cached_property
     def _matchable(self) -> dict[str, JobRecord]:
@@ -142,7 +155,9 @@ class Ranking:
 
     @cached_property
     def _by_place(self) -> dict[Any, JobRecord]:
-        return {(configuration_key(job), job.repeat): job for job in self.sweep.finished if job.kind != SMALL_DENSE}
+        # Later ones replace earlier ones, so the jobs of the last command come last.
+        jobs = sorted(self.sweep.finished, key=lambda job: not job.kept)
+        return {(configuration_key(job), job.repeat): job for job in jobs if job.kind != SMALL_DENSE}
 
 
 def _agree(job: JobRecord, other: JobRecord) -> bool:

@@ -18,8 +18,9 @@ from compression.sweep.report.sweep_ranking import Configuration, Ranking
 
 
 def list_notes(ranking: Ranking) -> list[str]:
-    """Return notes on the records, on bits that the processor took, and on jobs of several machines."""
-    return [*ranking.sweep.notes, *describe_machines(ranking.sweep.finished)]
+    """Return notes on the records, on different images, on bits that the processor took, and on several machines."""
+    images = [f"{ranking.incomparable}; there are no picks and no fronts"] if ranking.incomparable else []
+    return [*ranking.sweep.notes, *images, *describe_machines(ranking.sweep.finished)]
 
 
 def describe_counts(ranking: Ranking) -> str:

@@ -79,7 +79,7 @@ class Rounding:
             if abs(found / size - 1) < 0.02:
                 break
             low, high = ((low + high) / 2, high) if found > size else (low, (low + high) / 2)
-        fit_channels_(network, self.reference, self.batches, num_batches=BATCHES)
+        fit_channels_(network, self.reference, self.batches, num_batches=BATCHES, on_grid=True)
         weights = torch.cat([layer.weight.flatten() for layer in fake_layers(network).values()])
         share = float((weights == 0).float().mean())
         return {"price": price, "kib": found, "zeros": share, "accuracy": self.count_accuracy(network)}

@@ -30,11 +30,11 @@ SCALABLE = (
 )
 
 
-def finished(folder, name, num_bytes, epochs=None):
+def finished(folder, name, num_bytes, epochs=None, **more):
     (folder / name).mkdir(parents=True, exist_ok=True)
     JobState(name, "finished").write(folder / name)
     (folder / name / "metrics.json").write_text(
-        json.dumps({"compressed": {"bytes": {"artifact": num_bytes}}, "run": {"epochs": epochs or {"dense": 1}}})
+        json.dumps({"compressed": {"bytes": {"artifact": num_bytes}}, "run": {"epochs": epochs or {"dense": 1}}} | more)
     )
 
 
@@ -108,6 +108,20 @@ def test_a_small_dense_network_is_trained_as_long_as_its_match(tmp_path):
     finished(tmp_path / "taught", sweep.jobs[0].name, 10**6, {"dense": 1, "distil": 4, "prune": 5})
     [small] = make_small_dense(sweep)
     assert compose_job(small.overrides)[0].training.epochs == 4 + 5
+
+
+def test_a_rejected_pruning_step_is_no_training_of_its_match(tmp_path, capsys):
+    """Pruning stopped in its third step, so the file has the network of the second."""
+    sweep = make_sweep(tmp_path, sizes=[measure(0.5)])
+    [job] = sweep.jobs
+    steps = [{"step": step, "sparsity": 0.2 * step, "update": 40 * (step - 1)} for step in (1, 2, 3)]
+    run = {"epochs": {"dense": 1, "prune": 6}, "stopped": "step 3 lost too much"}
+    finished(tmp_path, job.name, measure(0.5), run=run, pruning_history=steps)
+    [small] = make_small_dense(sweep)
+    assert compose_job(small.overrides)[0].training.epochs == 1 + 4
+    finished(tmp_path, job.name, measure(0.5), run=run, pruning_history=[{**step, "update": None} for step in steps])
+    assert make_small_dense(sweep) == []
+    assert "metrics.json: a pruning_history without updates" in capsys.readouterr().err
 
 
 def test_seeds_of_one_configuration_share_a_width(tmp_path):

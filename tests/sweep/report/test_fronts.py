@@ -26,3 +26,12 @@ def test_each_cost_has_a_front_and_untimed_jobs_are_not_on_that_of_latency(folde
     folder.add("c", {"sparsity": 0.5}, metrics=metrics(val=0.92, sparsity=0.5, num_bytes=2000, milliseconds=0.3))
     members = {against: [one.job.name for one in front.members] for against, front in read_fronts(folder).items()}
     assert members == {"sparsity": ["a", "b"], "bytes": ["b"], "latency": ["c"]}
+
+
+def test_runs_on_different_images_have_no_front(folder, metrics):
+    for name in ("a", "b"):
+        document = metrics()
+        document["run"]["data_settings"] = {"fingerprint": name}
+        folder.add(name, {"data": name}, metrics=document)
+    folder.add("s", {}, kind="small_dense", metrics=metrics())
+    assert [(*front.members, *front.unbeaten_baselines) for front in read_fronts(folder).values()] == [()] * 3

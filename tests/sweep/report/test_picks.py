@@ -107,6 +107,16 @@ def test_an_ineligible_configuration_is_not_tied_with_a_pick(folder, metrics):
     assert picks["best compression"].tied == ()
 
 
+def test_there_is_no_pick_among_runs_on_different_images(folder, metrics):
+    for name in ("a", "b"):
+        document = metrics()
+        document["run"]["data_settings"] = {"fingerprint": name}
+        folder.add(name, {"data": name}, metrics=document)
+    for one in pick(folder).values():
+        assert (one.chosen, one.of_grid, one.tied) == (None, None, ())
+        assert one.reason.startswith("the runs have 2 different sets of images")
+
+
 def test_every_rule_is_documented():
     page = " ".join((ROOT / "docs" / "sweeps.md").read_text().split())
     assert all(f"| {title} |" in page for title in RULES)

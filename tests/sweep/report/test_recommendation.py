@@ -124,3 +124,14 @@ def test_a_sweep_without_finished_jobs_is_an_error(folder):
     folder.add("a", status="failed", reason="no")
     with pytest.raises(InputError, match="none of 1 jobs has finished"):
         recommend(folder.path, Limits(max_drop=1.0))
+
+
+def test_runs_on_different_images_are_refused_in_one_line(folder, metrics):
+    for name in ("a", "b"):
+        document = metrics()
+        document["run"]["data_settings"] = {"fingerprint": name}
+        folder.add(name, {"data": name}, metrics=document)
+    done = run("recommend", folder.path, "--max-drop", "1.0")
+    assert done.exit_code == 2
+    [line] = done.stderr.strip().splitlines()
+    assert "the runs have 2 different sets of images (see fingerprint), so their scores do not compare" in line

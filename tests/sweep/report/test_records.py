@@ -16,7 +16,7 @@ from compression.sweep.report.job_table import define_columns, make_rows, to_csv
 from compression.sweep.report.leaderboard import rank_sweep
 from compression.sweep.report.limits import Limits
 from compression.sweep.report.picks import make_picks
-from compression.sweep.report.records import parse_value, read_records
+from compression.sweep.report.records import read_records
 from compression.sweep.report.suggestion import propose
 from compression.sweep.report.sweep_markdown import to_markdown
 from compression.sweep.report.sweep_result import SweepResult
@@ -190,19 +190,16 @@ def test_axes_keep_the_order_of_the_plan(folder, metrics):
     assert read_records(folder.path).axes == {"sparsity": (0.9, 0.5), "weight_bits": (8, 6), "extra": ("[1, 2]",)}
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("1e-05", 1e-05),
-        ("1e-4", 0.0001),
-        ("0.001", 0.001),
-        ("8", 8),
-        ("true", True),
-        ("null", None),
-        ("nan", "nan"),
-        ("[1,2]", "[1, 2]"),
-        ("iterative_l1", "iterative_l1"),
-    ],
-)
-def test_values_of_the_command_line(text, value):
-    assert parse_value(text) == value
+def test_jobs_of_several_commands_differ_in_what_each_command_holds(folder, metrics):
+    """Each command has one number of epochs. The seeds of both must not become one configuration."""
+    for seed, epochs in ((3, 8), (4, 8), (1, 1), (2, 1)):
+        lines = [f"seed={seed}", f"training.epochs={epochs}", f"name=mix{epochs}", f"analysis={epochs}"]
+        made = metrics(seed=seed, val=0.9 if epochs == 8 else 0.5)
+        folder.add(f"seed{seed}", {"seed": seed}, overrides=lines, metrics=made, kept=epochs == 1)
+    sweep = read_records(folder.path)
+    assert sweep.axes["training.epochs"] == (8, 1)
+    found = rank_sweep(sweep).configurations
+    assert [(one.label, one.num_jobs, round(one.val.mean, 9)) for one in found] == [
+        ("epochs=8", 2, 0.9),
+        ("epochs=1", 2, 0.5),
+    ]

@@ -55,3 +55,47 @@ def test_small_dense_without_its_match_is_compared_with_a_job_of_the_same_axes(f
     add_epochs(folder, metrics, 2, 1, 0.8)
     add_epochs(folder, metrics, 30, 1, 0.99, dense_bytes=2 * DENSE_BYTES)
     assert small_beside(folder, metrics, "gone").drop == pytest.approx(2.0)
+
+
+def add_twice(folder, metrics, **more):
+    """Add a job and a kept one of the same configuration and seed. Their dense models differ."""
+    for name, dense_val, kept in (("own", 0.8, False), ("kept", 0.6, True)):
+        made = metrics(seed=1, val=0.7, dense_val=dense_val, dense_bytes=DENSE_BYTES * (1 + kept))
+        folder.add(name, {"sparsity": 0.5, "seed": 1}, overrides=["sparsity=0.5"], metrics=made, kept=kept, **more)
+
+
+def read_small(folder, metrics, matches, seed, *, kept=False):
+    small = metrics(seed=seed, val=0.78, dense_val=0.79, dense_bytes=1000)
+    folder.add("s", {"seed": seed, "matches": matches}, kind="small_dense", metrics=small, kept=kept)
+    [one] = [one for one in rank_sweep(read_records(folder.path)).configurations if one.is_baseline]
+    return one
+
+
+def test_a_kept_job_does_not_replace_the_one_that_small_dense_matches(folder, metrics):
+    add_twice(folder, metrics)
+    assert read_small(folder, metrics, "own", 1).drop == pytest.approx(2.0)
+
+
+def test_a_kept_job_that_small_dense_matches_is_compared_too(folder, metrics):
+    add_twice(folder, metrics)
+    assert read_small(folder, metrics, "kept", 1, kept=True).drop == pytest.approx(-18.0)
+
+
+def test_the_sibling_of_another_seed_is_one_of_the_last_command(folder, metrics):
+    folder.add("matched", {"sparsity": 0.5, "seed": 2}, overrides=["sparsity=0.5"], metrics=metrics(seed=2))
+    add_twice(folder, metrics)
+    assert read_small(folder, metrics, "matched", 1).drop == pytest.approx(2.0)
+
+
+def test_without_its_match_small_dense_is_compared_with_a_job_of_its_command(folder, metrics):
+    add_twice(folder, metrics)
+    assert read_small(folder, metrics, "gone", 1).drop == pytest.approx(2.0)
+
+
+def test_runs_on_different_images_do_not_compare(folder, metrics):
+    for name, fingerprint in (("a", "aa"), ("b", "aa"), ("c", None), ("d", "dd")):
+        document = metrics()
+        document["run"]["data_settings"] = {"fingerprint": fingerprint}
+        folder.add(name, {"x": name}, metrics=document)
+        expected = "the runs have 2 different sets of images (see fingerprint), so their scores do not compare"
+        assert rank_sweep(read_records(folder.path)).incomparable == (expected if name == "d" else None)

@@ -3,7 +3,9 @@ import json
 import pytest
 from sweep_folders import render_result
 
+from compression.sweep.report.results_reader import read_results
 from compression.sweep.report.sweep_report import aggregate
+from compression.sweep.report.sweep_result import make_result
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -28,3 +30,22 @@ def test_seeds_of_collapsed_jobs_alone_give_no_noise(folder, metrics):
         folder.add(f"b{seed}", {"sparsity": 0.9, "seed": seed}, metrics=metrics(val=val, seed=seed))
     aggregate(folder.path)
     assert "No configuration of the grid near the best has several seeds" in (folder.path / "report.md").read_text()
+
+
+def test_runs_on_different_images_are_in_every_form_of_the_report(folder, metrics):
+    """The folder of single runs: all of them are listed, and nothing is chosen."""
+    for name in ("a", "b"):
+        document = metrics(command=("train.py", f"data={name}"))
+        document["run"]["data_settings"] = {"fingerprint": name}
+        folder.write(name, "metrics.json", json.dumps(document))
+    reason = "the runs have 2 different sets of images (see fingerprint), so their scores do not compare"
+    shown = " ".join(render_result(aggregate(folder.path)).split())
+    assert f"note: {reason}; there are no picks and no fronts" in shown
+    assert f"best balanced: none; {reason}" in shown
+    assert "front against" not in shown
+    assert f"Note: {reason}" in (folder.path / "report.md").read_text()
+    page = (folder.path / "report.html").read_text()
+    assert f"There is no configuration to recommend: {reason}" in page
+    assert "orange line" not in page
+    # The table alone says so too.
+    assert make_result(read_results(folder.path)).picks[0].reason == reason
