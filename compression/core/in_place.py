@@ -1,7 +1,6 @@
 """Traced operations that overwrite their input, as operations that compute something new."""
 
 import inspect
-import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 
 from compression.core.augmented_assignment import IN_PLACE_OPERATORS, is_number
+from compression.core.call_names import call_name
 from compression.core.errors import InputError
 
 # Operations of evaluation mode whose output is their input itself.
@@ -18,10 +18,15 @@ _PASSES = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "f
 _PASSES |= {"stochastic_depth"}
 # Operations whose output shares the memory of their input, or may share it.
 _WHOLE = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "expand", "detach"}
-_WHOLE |= {"movedim", "swapaxes", "contiguous"}
+_WHOLE |= {"movedim", "moveaxis", "swapaxes", "swapdims", "ravel", "t", "adjoint", "T", "H", "mT", "mH", "diagonal"}
+_WHOLE |= {"view_as", "reshape_as", "expand_as", "broadcast_to", "contiguous", "data", "unfold"}
+# A conversion returns its input itself if that has the type already.
+_WHOLE |= {"to", "type", "type_as", "float", "double", "half", "bfloat16", "cpu", "cuda"}
 # Of a part of it, and those that return several parts.
-_CUTS = {"chunk", "split", "unbind"}
+_CUTS = {"chunk", "split", "split_with_sizes", "tensor_split", "unbind"}
 _PARTS = {"narrow", "select", "getitem", *_CUTS}
+# What stays the same when values are overwritten.
+_FACTS = {"shape", "size", "ndim", "dim", "numel", "dtype", "device"}
 
 
 def replace_in_place_(traced: fx.GraphModule) -> None:
@@ -36,6 +41,9 @@ def replace_in_place_(traced: fx.GraphModule) -> None:
         return _is_one_of(traced, node, _PASSES, (nn.Identity, _DropoutNd))
 
     def is_whole(node: fx.Node) -> bool:
+        if node.target is F.unfold:
+            # It copies windows into columns; the method of this name is a view.
+            return False
         return is_pass(node) or _is_one_of(traced, node, _WHOLE, (nn.Flatten, nn.Unflatten))
 
     def is_view(node: fx.Node) -> bool:
@@ -47,15 +55,15 @@ def replace_in_place_(traced: fx.GraphModule) -> None:
         if node.target in IN_PLACE_OPERATORS and is_number(node.args[0]):
             _compute_anew_(node)
             continue
-        source = node.args[0] if node.args else node.kwargs.get("input")
+        source = _source(node)
         if isinstance(source, fx.Node):
             earlier = {one for one in order if order[one] < order[node]}
             same = set(_list_names(source, is_pass, among=earlier))
             bases = [*_list_bases(source, is_view)]
             # Parts of a base may lie beside the one that is overwritten.
             beside = _list_results(bases, is_whole, among=earlier)
-            views = (*bases, *beside, *_list_results(same, is_view, among=earlier))
-            _check_views(views, node, same, order)
+            views = {*bases, *beside, *_list_results(same, is_view, among=earlier)} - same
+            _check_views(sorted(views, key=order.__getitem__), node, {*same, *bases}, order)
             for name in same:
                 for reader in [reader for reader in name.users if order[reader] > order[node]]:
                     reader.replace_input_with(name, node)
@@ -68,13 +76,18 @@ def replace_in_place_(traced: fx.GraphModule) -> None:
 def _is_one_of(traced: fx.GraphModule, node: fx.Node, names: set[str], kinds: tuple[type[nn.Module], ...]) -> bool:
     if node.op == "call_module":
         return isinstance(traced.get_submodule(str(node.target)), kinds)
-    return node.op in ("call_method", "call_function") and _name(node) in names
+    return node.op in ("call_method", "call_function") and call_name(node) in names
+
+
+def _source(node: fx.Node) -> Any:
+    """Return the first argument of what ``node`` calls."""
+    return node.args[0] if node.args else node.kwargs.get("input")
 
 
 def _list_bases(node: fx.Node, derived: Callable[[fx.Node], bool]) -> Iterator[fx.Node]:
     """Yield the tensors that ``node`` was derived from, the nearest first."""
-    while derived(node) and node.args and isinstance(node.args[0], fx.Node):
-        node = node.args[0]
+    while derived(node) and isinstance(source := _source(node), fx.Node):
+        node = source
         yield node
 
 
@@ -83,7 +96,7 @@ def _list_results(
 ) -> Iterator[fx.Node]:
     """Yield what was derived from ``nodes``, also over several steps."""
     for node in nodes:
-        found = [user for user in node.users if user in among and derived(user) and user.args[:1] == (node,)]
+        found = [user for user in node.users if user in among and derived(user) and _source(user) is node]
         yield from found
         yield from _list_results(found, derived, among=among)
 
@@ -95,15 +108,32 @@ def _list_names(node: fx.Node, derived: Callable[[fx.Node], bool], *, among: set
     yield from _list_results([root], derived, among=among)
 
 
-def _check_views(views: Iterable[fx.Node], node: fx.Node, same: set[fx.Node], order: dict[fx.Node, int]) -> None:
-    """Refuse a graph that reads one of ``views`` after ``node`` has overwritten a part of its memory."""
+def _check_views(views: Iterable[fx.Node], node: fx.Node, path: set[fx.Node], order: dict[fx.Node, int]) -> None:
+    """Refuse a graph that reads one of ``views`` after ``node`` has overwritten a part of its memory.
+
+    ``path`` are the nodes from the first tensor to the view that is overwritten.
+    """
     for view in views:
-        later = [reader for reader in view.users if order[reader] > order[node]]
-        if view not in same and _name(view) not in _CUTS and later:
+        later = [reader for reader in view.users if order[reader] > order[node] and call_name(reader) not in _FACTS]
+        if call_name(view) in _CUTS:
+            changed = [one.args[1] for one in view.users if one in path and call_name(one) == "getitem"]
+            later = [reader for reader in later if not _reads_beside(reader, changed)]
+        if later:
             raise InputError(
                 f"{node.name} overwrites a tensor in place, and {later[0].name} reads another view of it afterwards; "
                 "compute it anew (inplace=False)"
             )
+
+
+def _reads_beside(reader: fx.Node, changed: list[Any]) -> bool:
+    """Return whether ``reader`` takes one of several parts, and not one of those at the indices ``changed``."""
+    if call_name(reader) != "getitem" or not changed:
+        return False
+    indices = (*changed, reader.args[1])
+    if not all(isinstance(index, int) for index in indices):
+        return False
+    # Indices from the two ends may mean the same part.
+    return len({index < 0 for index in indices}) == 1 and reader.args[1] not in changed
 
 
 def _overwrites(traced: fx.GraphModule, node: fx.Node) -> bool:
@@ -113,13 +143,7 @@ def _overwrites(traced: fx.GraphModule, node: fx.Node) -> bool:
         return False
     if node.target in IN_PLACE_OPERATORS:
         return True
-    return _is_in_place(_name(node)) or bool(_arguments(node).get("inplace"))
-
-
-def _name(node: fx.Node) -> str:
-    if node.target is operator.getitem:
-        return "getitem"
-    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return _is_in_place(call_name(node)) or bool(_arguments(node).get("inplace"))
 
 
 def _is_in_place(name: str) -> bool:
@@ -137,7 +161,7 @@ def _arguments(node: fx.Node) -> dict[str, Any]:
 
 
 def _compute_anew_(node: fx.Node) -> None:
-    name = _name(node)
+    name = call_name(node)
     if node.target in IN_PLACE_OPERATORS:
         node.target = IN_PLACE_OPERATORS[node.target]
     elif _is_in_place(name):

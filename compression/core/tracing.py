@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from compression.core.adapted_network import find_logits, restore_class_
 from compression.core.augmented_assignment import AssigningProxy
+from compression.core.axis_counts import count_axes
 from compression.core.errors import InputError, first_line
 from compression.core.in_place import replace_in_place_
 from compression.core.selection import HoldsIntegers, RoundsActivations
@@ -88,15 +89,21 @@ def _return_logits(traced: fx.GraphModule) -> None:
 
 
 def _pool_for_means(traced: fx.GraphModule) -> None:
-    """Replace means over height and width by global average pooling, for which engines have integer kernels."""
+    """Replace means over height and width by global average pooling, for which engines have integer kernels.
+
+    Pooling averages the last two axes, so a mean stays one if its input may have other axes than ``[B, C, H, W]``.
+    """
+    axes = count_axes(traced)
     for node in list(traced.graph.nodes):
         if node.target not in ("mean", torch.mean) or node.kwargs.get("dtype") is not None:
             continue
-        given = dict(zip(("self", "dim", "keepdim"), node.args, strict=False)) | dict(node.kwargs)
-        if sorted(given["dim"]) != [2, 3] if isinstance(given.get("dim"), (tuple, list)) else True:
+        given = dict(zip(("input", "dim", "keepdim"), node.args, strict=False)) | dict(node.kwargs)
+        if given.get("dim") not in ([2, 3], [3, 2], (2, 3), (3, 2)) or axes.get(given["input"]) != 4:
             continue
         with traced.graph.inserting_before(node):
-            pooled = traced.graph.call_function(F.adaptive_avg_pool2d, (node.args[0], 1))
+            pooled = traced.graph.call_function(F.adaptive_avg_pool2d, (given["input"], 1))
+            # Later means may read what replaces this one.
+            axes[pooled] = 4
             if not given.get("keepdim", False):
                 pooled = traced.graph.call_function(torch.flatten, (pooled, 1))
         node.replace_all_uses_with(pooled)

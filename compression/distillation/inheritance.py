@@ -4,13 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from compression.core.errors import InputError
+from compression.distillation.concatenations import find_narrower_part
 
 
 def check_inheritance(student: nn.Module, teacher: nn.Module) -> None:
     """Raise ``InputError`` naming the first tensor of ``student`` that does not fit into the teacher's.
 
     A tensor fits if the teacher has one of the same name, dtype and number of dimensions that is at least as large in
-    every dimension.
+    every dimension. A student does not fit either if it concatenates channels after those of a narrower layer, or if
+    it is narrower and cannot be traced.
     """
     given = teacher.state_dict()
     for name, tensor in student.state_dict().items():
@@ -20,6 +22,19 @@ def check_inheritance(student: nn.Module, teacher: nn.Module) -> None:
                 f"distillation.inherit_weights=true needs a student that is its teacher with fewer channels: {name} is "
                 f"{_show(tensor)} in the student and {found}"
             )
+    if all(tensor.shape == given[name].shape for name, tensor in student.state_dict().items()):
+        return
+    try:
+        narrower = find_narrower_part(student, given)
+    except InputError as error:
+        raise InputError(f"distillation.inherit_weights=true has to follow the student's channels: {error}") from error
+    if narrower is not None:
+        join, layer = narrower
+        raise InputError(
+            f"distillation.inherit_weights=true contradicts a student that concatenates narrower layers: {join} puts "
+            f"channels after those of {layer}, which has fewer than in the teacher; allowed: only the last of the "
+            "concatenated layers narrower, or distillation.inherit_weights=false"
+        )
 
 
 @torch.no_grad()
@@ -27,9 +42,9 @@ def inherit_weights_(student: nn.Module, teacher: nn.Module) -> None:
     """Fill every tensor of ``student`` with the leading part of the teacher's tensor of the same name.
 
     ``student[i_1, ..., i_d] = teacher[i_1, ..., i_d]``: the student gets the first channels of each layer and the
-    weights between them, so channels that are added or concatenated still match. The paper first sorts channels by
-    importance, which requires the groups of coupled channels; here they stay in the teacher's order. Raises
-    ``InputError`` if the two networks do not fit.
+    weights between them, so channels that are added still match. Those that are concatenated after a narrower layer
+    would not, so such a student is refused. The paper first sorts channels by importance, which requires the groups of
+    coupled channels; here they stay in the teacher's order. Raises ``InputError`` if the two networks do not fit.
     """
     check_inheritance(student, teacher)
     given = teacher.state_dict()

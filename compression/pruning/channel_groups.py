@@ -20,6 +20,8 @@ from compression.core.counting import layer_macs
 from compression.core.errors import InputError, first_line
 from compression.core.eval_mode import evaluating
 from compression.core.selection import PRUNABLE
+from compression.core.text import shorten
+from compression.pruning.channel_reshapes import find_channel_reshapes
 
 if TYPE_CHECKING:
     import torch_pruning
@@ -62,7 +64,7 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
 
     ``example: [B, C, H, W]`` is an input of ``model``. The logits, and channels around a grouped convolution that is
     not depthwise, cannot be removed and are left out. Raises ``InputError``, naming the layer if possible, for a model
-    whose channels cannot be removed safely.
+    whose channels cannot be removed safely, or that reshapes or shuffles them.
     """
     refuse_unsafe(model)
     # The layer that runs last makes the logits.
@@ -74,6 +76,11 @@ def find_channel_groups(model: nn.Module, example: Tensor) -> list[ChannelGroup]
     except Exception as error:
         # The graph of Torch-Pruning fails in many ways on operations that it does not know.
         reason = first_line(error)
+        if reshaped := find_channel_reshapes(model, example):
+            reason = (
+                f"it reshapes or shuffles them after layer {shorten(reshaped, limit=3)}; only its single weights can "
+                "be pruned, as with strategy=iterative_l1"
+            )
         raise InputError(f"channels of this model cannot be traced from layer to layer: {reason}") from error
     # Channels that no layer reads are outputs of the model: part of the logits, if several layers make them.
     removable = [group for group in groups if group.inputs and head not in _owners(group.outputs)]

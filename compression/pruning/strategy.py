@@ -18,6 +18,7 @@ from compression.pruning.evidence import Batch, Evidence
 from compression.pruning.granularities import Granularity, Units
 from compression.pruning.granularities.weights import Weights, WeightUnits
 from compression.pruning.regrowth import Regrowth
+from compression.pruning.run_order import list_weight_reads
 from compression.pruning.schedules import Schedule
 from compression.pruning.scores_per_cost import cost_exponent, scores_per_cost
 from compression.pruning.weight_costs import LayerCost
@@ -120,7 +121,7 @@ def find_units(
         raise InputError(f"sparsity={amount} contradicts strategy.granularity, which always prunes {fixed}")
     if fixed is not None and target != "weights":
         raise InputError(f"strategy.target={target}: must be weights where a pattern decides what is pruned")
-    protected = protected_weights(model, protect)
+    protected = protected_weights(model, protect, example=example)
     if type(granularity) is not Weights or target == "weights":
         return granularity.units(model, example=example, target=target, protected=protected)
     if target not in TARGETS:
@@ -130,11 +131,14 @@ def find_units(
     return costed_units(model, example=example, target=target, protected=protected, layer_cost=layer_cost)
 
 
-def protected_weights(model: nn.Module, protect: Sequence[str]) -> frozenset[str]:
+def protected_weights(model: nn.Module, protect: Sequence[str], *, example: Tensor) -> frozenset[str]:
     """Return the weight names that ``protect`` stands for.
 
-    ``first`` and ``last`` are the first and last prunable weight in the order in which the model defines them.
+    ``first`` and ``last`` are the first and last prunable weight that a run on ``example: [B, C, H, W]`` reads. If it
+    reads none, they are those in the order in which the model defines them.
     """
-    names = list(prunable_weights(model))
+    if not protect:
+        return frozenset()
+    names = list_weight_reads(model, example) or list(prunable_weights(model))
     ends = {"first": names[0], "last": names[-1]}
     return frozenset(ends[end] for end in protect)

@@ -1,5 +1,8 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+from calls_net import Calls
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
@@ -29,6 +32,52 @@ def test_means_over_pixels_become_pools() -> None:
     traced, images = trace(Means()), torch.randn(2, 3, 4, 4)
     assert calls(traced, F.adaptive_avg_pool2d) == 2
     torch.testing.assert_close(traced(images.clone()), Means()(images.clone()))
+
+
+def grouped(images: Tensor) -> Tensor:
+    groups = images.reshape(-1, 2, 2, 4, 6)
+    return (groups * groups.mean((2, 3), keepdim=True)).flatten(1)
+
+
+def of_another_order(images: Tensor) -> Tensor:
+    return images.unsqueeze(1).mean((2, 3))
+
+
+def of_unknown_axes(images: Tensor) -> Tensor:
+    return images.unflatten(1, (2, 2)).mean((2, 3))
+
+
+@pytest.mark.parametrize("function", [grouped, of_another_order, of_unknown_axes])
+def test_a_mean_of_other_axes_stays_one(function: Callable[[Tensor], Tensor]) -> None:
+    """Axes 2 and 3 of five are not the last two, which pooling averages."""
+    traced, images = trace(Calls(function)), torch.randn(2, 4, 4, 6)
+    assert calls(traced, F.adaptive_avg_pool2d) == 0
+    torch.testing.assert_close(traced(images), function(images))
+
+
+def by_name(images: Tensor) -> Tensor:
+    return torch.mean(input=images, dim=(2, 3))
+
+
+def by_name_and_kept(images: Tensor) -> Tensor:
+    return torch.mean(images, keepdim=True, dim=[3, 2])
+
+
+def in_turn(images: Tensor) -> Tensor:
+    return images.mean((2, 3), keepdim=True).mean((2, 3))
+
+
+def back_to_a_map(images: Tensor) -> Tensor:
+    return images.reshape(-1, 2, 2, 4, 6).sum(1).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("function", "num_pools"), [(by_name, 1), (by_name_and_kept, 1), (in_turn, 2), (back_to_a_map, 1)]
+)
+def test_means_in_other_words_become_pools(function: Callable[[Tensor], Tensor], num_pools: int) -> None:
+    traced, images = trace(Calls(function)), torch.randn(2, 4, 4, 6)
+    assert calls(traced, F.adaptive_avg_pool2d) == num_pools
+    torch.testing.assert_close(traced(images), function(images))
 
 
 def test_a_traced_network_changes_nothing_in_place() -> None:

@@ -57,7 +57,9 @@ def test_too_few_groups_for_the_folds_are_refused():
 
 def test_too_few_images_for_two_folds_are_refused():
     division = Division(list_images([0] * 8 + [1] * 3), 0.2, 0.2, folds=(2, 1))
-    with pytest.raises(InputError, match=r"data.folds=2: class b has 3 images, too few to train, validate and test in each;"):
+    with pytest.raises(
+        InputError, match=r"data.folds=2: class b has 3 images, too few to train, validate and test in each;"
+    ):
         division.check()
     Division(list_images([0] * 8 + [1] * 4), 0.2, 0.2, folds=(2, 1)).check()
     Division(list_images([0] * 8 + [1] * 3), 0.2, 0.2, folds=(3, 1)).check()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compression.core.errors import InputError
 from compression.distillation.inheritance import inherit_weights_
@@ -55,3 +55,48 @@ def test_teacher_and_its_gradients_are_untouched():
 def test_tensors_that_do_not_fit_are_named(student, said):
     with pytest.raises(InputError, match=said):
         inherit_weights_(student, nn.Linear(3, 2))
+
+
+class Branches(nn.Module):
+    """Two convolutions whose channels are concatenated."""
+
+    def __init__(self, a, b):
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv2d(3, a, 1), nn.Conv2d(3, b, 1), nn.Linear(a + b, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(torch.cat([self.a(images), self.b(images)], 1).relu().mean((2, 3)))
+
+
+def test_a_student_that_concatenates_narrower_layers_is_refused():
+    with pytest.raises(InputError) as caught:
+        inherit_weights_(Branches(4, 4), Branches(8, 8))
+    assert str(caught.value) == (
+        "distillation.inherit_weights=true contradicts a student that concatenates narrower layers: cat puts channels "
+        "after those of a, which has fewer than in the teacher; allowed: only the last of the concatenated layers "
+        "narrower, or distillation.inherit_weights=false"
+    )
+
+
+def test_the_layer_that_is_concatenated_last_may_be_narrower():
+    """A teacher whose last channels are not read is copied exactly."""
+    teacher, student = Branches(4, 8), Branches(4, 4)
+    with torch.no_grad():
+        teacher.head.weight[:, 8:] = 0
+    inherit_weights_(student, teacher)
+    images = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(student(images), teacher(images))
+
+
+class Branching(nn.Linear):
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images if images.sum() > 0 else -images)
+
+
+def test_a_narrower_student_that_cannot_be_traced_is_refused():
+    inherit_weights_(Branching(3, 2), Branching(3, 2))
+    with pytest.raises(
+        InputError,
+        match=r"^distillation.inherit_weights=true has to follow the student's channels: model Branching cannot be",
+    ):
+        inherit_weights_(Branching(3, 1), Branching(3, 2))

@@ -1,5 +1,7 @@
 """Tests of coupled channels on small networks built by hand."""
 
+from unittest.mock import Mock
+
 import pytest
 import torch
 import torchvision
@@ -168,14 +170,27 @@ def test_a_parameter_of_the_model_itself_is_refused():
 
 
 @pytest.mark.parametrize(
-    "model",
-    [torchvision.models.shufflenet_v2_x0_5(num_classes=4),
-     nn.Sequential(conv(3, 8), nn.PixelShuffle(2), conv(2, 4))],
+    ("model", "layers"),
+    [(torchvision.models.shufflenet_v2_x0_5(num_classes=4),
+      "stage2.0.branch2.5, stage2.1.branch2.5, stage2.2.branch2.5 and 13 more"),
+     (nn.Sequential(conv(3, 8), nn.PixelShuffle(2), conv(2, 4)), "0")],
     ids=["shuffle", "pixel shuffle"],
 )  # fmt: skip
-def test_channels_that_cannot_be_traced_are_refused(model):
-    with pytest.raises(InputError, match=r"^channels of this model cannot be traced from layer to layer: .+"):
+def test_channels_that_are_shuffled_are_refused(model, layers):
+    with pytest.raises(InputError) as caught:
         find_channel_groups(model, torch.zeros(1, 3, 32, 32))
+    assert str(caught.value) == (
+        "channels of this model cannot be traced from layer to layer: it reshapes or shuffles them after layer "
+        f"{layers}; only its single weights can be pruned, as with strategy=iterative_l1"
+    )
+
+
+def test_channels_that_cannot_be_traced_are_refused(monkeypatch):
+    fail = Mock(side_effect=KeyError("no such node"))
+    monkeypatch.setattr("compression.pruning.channel_groups.build_dependency_graph", fail)
+    with pytest.raises(InputError) as caught:
+        find_channel_groups(make_net(), EXAMPLE)
+    assert str(caught.value) == "channels of this model cannot be traced from layer to layer: 'no such node'"
 
 
 def test_the_model_is_left_as_it_is():

@@ -6,6 +6,9 @@ from torch import nn
 
 from compression.core.errors import InputError
 from compression.core.selection import prunable_weights
+from compression.models.mobilenet_v2 import mobilenet_v2
+from compression.models.resnet18 import resnet18
+from compression.models.vgg11 import vgg11
 from compression.pruning.allocations.global_ import Global
 from compression.pruning.allocations.uniform import Uniform
 from compression.pruning.criteria.magnitude import Magnitude
@@ -17,14 +20,21 @@ from compression.pruning.regrowth.set_ import Set
 from compression.pruning.schedules.constant import Constant
 from compression.pruning.schedules.geometric import Geometric
 from compression.pruning.schedules.one_shot import OneShot
-from compression.pruning.strategy import Strategy, find_units
+from compression.pruning.strategy import Strategy, find_units, protected_weights
 
 EXAMPLE = torch.zeros(1, 3, 4, 4)
 
 
+class Layers(nn.Module):
+    """A model that runs each of its layers by itself, in their order."""
+
+    def forward(self, images):
+        return [layer(images.new_ones(1, layer.in_features)) for layer in self.children()]
+
+
 def make_model(**weights):
     """A model of named linear layers; masks of single weights do not depend on what it computes."""
-    model = nn.Module()
+    model = Layers()
     for name, values in weights.items():
         layer = nn.Linear(values.shape[1], values.shape[0], bias=False)
         layer.weight = nn.Parameter(values.clone())
@@ -73,6 +83,37 @@ def test_a_protected_layer_stays_dense_and_counts_in_the_amount():
     last = make_strategy(model, protect=["last"], amount=0.25, schedule=OneShot())
     assert run(last, model)[0]["a.weight"].tolist() == [[False, False, True, True]]
     assert make_strategy(model, protect=["first", "last"], amount=0.0).units.whole == ("a.weight", "b.weight")
+
+
+class HeadFirst(nn.Module):
+    """Defines its layers in another order than it runs them; ``first`` runs again after ``inner``."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.unused, self.inner = nn.Linear(4, 2), nn.Conv2d(4, 4, 1), nn.Conv2d(3, 3, 1)
+        self.first, self.outer = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, images):
+        return self.head(self.outer(self.first(self.inner(self.first(images)))).mean((2, 3)))
+
+
+def test_first_and_last_layer_are_those_of_a_run():
+    def find_whole(*protect):
+        return find_units(Weights(), HeadFirst(), example=EXAMPLE, amount=0.5, protect=protect).whole
+
+    assert find_whole("first") == ("first.weight",)
+    assert find_whole("last") == ("head.weight",)
+    assert find_whole("first", "last") == ("head.weight", "first.weight")
+
+
+@pytest.mark.parametrize("build", [resnet18, mobilenet_v2, vgg11])
+def test_first_and_last_layer_of_a_network(build):
+    model = build(num_classes=3)
+    names = list(prunable_weights(model))
+    example = torch.zeros(1, 3, 32, 32)
+    assert protected_weights(model, ["first"], example=example) == {names[0]}
+    assert protected_weights(model, ["last"], example=example) == {names[-1]}
+    assert protected_weights(model, [], example=example) == frozenset()
 
 
 def test_the_weights_are_left_alone():

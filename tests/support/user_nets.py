@@ -374,6 +374,13 @@ class FiveAxes(_Base):
         return x + means.flatten(1).amax(1)[:, None, None, None]
 
 
+class OnlyTensors(_Base):
+    """Scales its images if they are a tensor; while torch.fx follows it, they are not."""
+
+    def features(self, images: Tensor) -> Tensor:
+        return super().features(images * 2 - 1 if isinstance(images, Tensor) else images)
+
+
 class PreActivation(_Base):
     """Adds what an activation in place has overwritten."""
 

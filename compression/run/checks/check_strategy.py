@@ -36,7 +36,8 @@ def check_strategy(context: Context, model: nn.Module) -> None:
     _check_criterion(context, strategy, model)
     if settings.removes_channels and settings.compact:
         _check_compaction(strategy, model)
-    unfit = [name for name in strategy.units.whole if name not in protected_weights(model, settings.protect)]
+    protected = protected_weights(model, settings.protect, example=strategy.example)
+    unfit = [name for name in strategy.units.whole if name not in protected]
     if unfit:
         log.info("prune  %s leaves %d layers unpruned: %s", settings.name, len(unfit), shorten(unfit, limit=4))
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from compression.config.override_text import key_of
+from compression.core.errors import InputError
 from compression.core.file_names import CONFIG
 from compression.core.flatten import flatten
 from compression.sweep.jobs import RANDOM, Job
@@ -144,10 +145,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _resolve(config: Mapping[str, Any], key: str, text: str) -> Any:
     """Return the value of ``key`` in ``config``, or its ``text`` if that refers to something that is not known here."""
     # Imported late, because it is rarely needed.
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from compression.run.recorded_config import resolve_recorded
 
+    first, *rest = key.split(".")
     try:
-        return OmegaConf.select(OmegaConf.create(dict(config)), key)
-    except OmegaConfBaseException:
+        value = resolve_recorded(config, first)
+        for part in rest:
+            value = value[part]
+    except (InputError, LookupError, TypeError):
         return text
+    return value

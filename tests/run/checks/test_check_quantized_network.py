@@ -26,6 +26,10 @@ def test_a_parameter_of_five_dimensions_is_trained_with_rounding(tmp_path):
     check_command(tmp_path, *network("FiveDimensions"), "bits=8", "quantization=qat", "until=quantize")
 
 
+def test_a_mean_of_two_of_five_axes_is_followed(tmp_path):
+    check_command(tmp_path, *network("FiveAxes"), "bits=8", "until=quantize")
+
+
 def test_a_defect_of_rounding_is_one_line(tmp_path, monkeypatch):
     def fail(*_args, **_settings):
         raise KeyError("conv")
@@ -50,5 +54,5 @@ def test_nothing_is_rounded_for_a_run_that_stops_earlier(tmp_path, monkeypatch):
 
 
 def test_a_graph_of_another_function_is_refused(tmp_path):
-    found = refusal(tmp_path, *network("FiveAxes"), "bits=8", "until=quantize")
-    assert "FiveAxes cannot run in 8 bits: torch.fx follows another function than its forward computes" in found
+    found = refusal(tmp_path, *network("OnlyTensors"), "bits=8", "until=quantize")
+    assert "OnlyTensors cannot run in 8 bits: torch.fx follows another function than its forward computes" in found
