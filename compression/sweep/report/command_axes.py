@@ -1,7 +1,7 @@
 """The axes that several commands of one folder make together.
 
-A key that has one value in each command, but not the same one, is an axis of no command. Jobs that differ in it must
-not count as seeds of one configuration.
+If a key has one value in each command, and another value in another command, no command has it as an axis. Jobs that
+differ in it must not count as seeds of one configuration.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
