@@ -15,8 +15,8 @@ class CurveReplay(Callback):
     def __init__(self, history: History) -> None:
         self.history = history
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log all points of the checkpoint."""
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log all points of the checkpoint. A checkpoint of a finished training starts none."""
         del pl_module
         if trainer.logger is None:
             return

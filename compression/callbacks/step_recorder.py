@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from compression.callbacks.best_weights import BestWeights
 from compression.core.class_scores import Validated
+from compression.core.finite import refuse_diverged
 from compression.core.masks import MaskSet
 
 Weights = Mapping[str, Tensor]
@@ -72,10 +73,12 @@ class StepRecorder(Callback):
         """Complete the row of the current step with the accuracy after recovery, and write its best weights.
 
         If no epoch was validated since the step, the weights and accuracy are those of ``net``. Does nothing if the row
-        is complete.
+        is complete. Raises ``InputError`` if no epoch since the step has finite weights.
         """
         if not self.unfinished:
             return
+        if self.best.diverged:
+            refuse_diverged("prune")
         row, weights = self.rows[-1], self.best.weights or _copy(net.state_dict())
         after = self.best.validated if self.best.weights else self.measure(net)
         row["accuracy_after"] = after.accuracy

@@ -232,6 +232,11 @@ class Config(Section):
                 f"distillation={self.distillation.name} has nothing to train with {given}: must have a strategy with "
                 "recovery, quantization=qat, or a student, distillation/student=NAME"
             )
+        epochs, early = self.distillation.epochs or self.training.epochs, self.training.early_epoch
+        if self.distillation.student and early > epochs:
+            raise InputError(
+                f"training.early_epoch={early} is after the last of the student's epochs: must be in [1, {epochs}]"
+            )
 
     def _check_balance(self) -> None:
         sampling = self.data.get("sampling") if isinstance(self.data, dict) else None

@@ -51,6 +51,18 @@ def test_an_accuracy_of_nan_is_never_best():
     assert validate(BestWeights(), [0.5, float("nan")]).epoch == 0
 
 
+def test_weights_that_are_not_finite_are_never_best():
+    best = BestWeights()
+    net = nn.Linear(1, 1, bias=False)
+    for epoch, (weight, accuracy) in enumerate([(float("nan"), 0.8), (1.0, 0.5), (float("inf"), 0.9)]):
+        with torch.no_grad():
+            net.weight.fill_(weight)
+        trainer = types.SimpleNamespace(callback_metrics={"val/accuracy": torch.tensor(accuracy)}, current_epoch=epoch)
+        best.on_validation_end(trainer, types.SimpleNamespace(net=net))
+        assert best.diverged == (epoch == 0)
+    assert (best.epoch, best.accuracy) == (1, 0.5)
+
+
 def test_another_score_decides_and_keeps_the_accuracy_of_its_epoch():
     best, module = BestWeights("balanced_accuracy"), types.SimpleNamespace(net=nn.Linear(1, 1))
     for epoch, (accuracy, score) in enumerate([(0.9, 0.3), (0.7, 0.5), (0.95, 0.4)]):

@@ -39,6 +39,14 @@ def test_a_resumed_training_logs_the_points_of_its_checkpoint_again(fit, make_pr
     assert len(sparsities) == 2
 
 
+def test_a_checkpoint_of_the_last_epoch_is_replayed_too(fit, tmp_path):
+    history, again, logger = History(), History(), Recorder()
+    _, trainer = fit([history], max_epochs=2)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    fit([again, CurveReplay(again)], max_epochs=2, ckpt_path=tmp_path / "last.ckpt", logger=logger)
+    assert [step for step, values in logger.points if "lr" in values] == [3, 6]
+
+
 def test_a_new_training_replays_nothing(fit):
     history, logger = History(), Recorder()
     fit([history, CurveReplay(history)], max_epochs=1, logger=logger)

@@ -53,6 +53,8 @@ RANGES = {
     "trainer.precision=64": "trainer.precision=64: must be one of auto, 32-true, 16-mixed, bf16-mixed",
     "training.early_epoch=0": "training.early_epoch=0: must be in [1, training.epochs=12]",
     "training.early_epoch=21": "training.early_epoch=21: must be in [1, training.epochs=12]",
+    "distillation=logit distillation/student=mobilenet_v2 distillation.epochs=3 training.early_epoch=4": "training."
+    "early_epoch=4 is after the last of the student's epochs: must be in [1, 3]",
     "training.epochs=3 training.early_epoch=4": "training.early_epoch=4: must be in [1, training.epochs=3]",
     "strategy.target=layers": "strategy.target=layers: must be one of weights, channels, params, macs, latency",
     "strategy.start=late": "strategy.start=late: must be one of dense, initial, early",

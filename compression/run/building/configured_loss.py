@@ -30,8 +30,14 @@ def _make_weights(context: Context, wanted: Any) -> torch.Tensor | None:
     counts = torch.bincount(context.data.images.train.labels.cpu(), minlength=context.data.num_classes)
     if wanted == "balanced":
         return balance_classes(counts)
+    if _draws_classes_alike(context):
+        counts = (counts > 0).to(counts.dtype)
     given = _by_name(wanted)
     return normalize_weights(torch.tensor([given.get(name, 1.0) for name in context.data.class_names]), counts)
+
+
+def _draws_classes_alike(context: Context) -> bool:
+    return context.data.dataset.sampling == "balanced"
 
 
 def check_class_weights(context: Context) -> None:
@@ -60,6 +66,9 @@ def training_settings(context: Context) -> dict[str, Any]:
         settings["monitor"] = context.monitor
     if code := foreign_code(settings["optimizer"]):
         settings["code"] = code
+    if isinstance(settings.get("class_weights"), Mapping) and _draws_classes_alike(context):
+        # They were scaled as if images were drawn by their natural frequency.
+        settings["class_weights"] = {"by_name": settings["class_weights"], "scaled": "as drawn"}
     return settings
 
 

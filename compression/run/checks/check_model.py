@@ -29,6 +29,11 @@ def check_model(context: Context) -> nn.Module:
     if not isinstance(optimizer, torch.optim.Optimizer):
         target = context.config.training.optimizer["_target_"]
         raise InputError(f"training.optimizer._target_={target} makes no optimizer: must be a torch.optim.Optimizer")
+    if isinstance(optimizer, torch.optim.LBFGS | torch.optim.SparseAdam):
+        raise InputError(
+            f"training.optimizer: {type(optimizer).__name__} cannot train a network whose pruned weights stay zero: "
+            "use another optimizer, such as training=sgd"
+        )
     return model
 
 

@@ -22,6 +22,7 @@ from compression.callbacks.resume_notice import ResumeNotice
 from compression.callbacks.terminal_progress import TerminalProgress
 from compression.callbacks.turn_taking import TakesTurns
 from compression.core.class_scores import Validated
+from compression.core.finite import refuse_diverged
 from compression.run.context import Context
 from compression.run.ranks import is_helper
 from compression.run.training.checkpoint_io import AtomicCheckpointIO
@@ -68,8 +69,8 @@ def fit(
     """Train ``task`` for ``num_epochs`` and return the result; continue from the checkpoint in ``folder`` if any.
 
     ``arithmetic`` is printed after every accuracy during training. With several ``devices``, each process trains on
-    its share of every batch. Raises ``InputError`` if the disk has too little room, and ``TrainingJoined`` at the end
-    of the training in a helper process.
+    its share of every batch. Raises ``InputError`` if the disk has too little room or no epoch has finite weights, and
+    ``TrainingJoined`` at the end of the training in a helper process.
     """
     history, best = History(), best or BestWeights(context.monitor)
     _check_room(context, stage, task)
@@ -97,6 +98,8 @@ def fit(
         raise TrainingJoined
     if devices > 1:
         wait_for_helpers(trainer)
+    if best.diverged:
+        refuse_diverged(stage)
     return Fitted(best.weights, best.validated, best.epoch + 1, history.rows, history.earlier_seconds)
 
 

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import Checkpoint, StochasticWeightAveraging
+from lightning.pytorch.callbacks import (
+    BaseFinetuning,
+    BatchSizeFinder,
+    Checkpoint,
+    GradientAccumulationScheduler,
+    LearningRateFinder,
+    ModelPruning,
+    StochasticWeightAveraging,
+    WeightAveraging,
+)
 from torch import nn
 
 from compression.callbacks.early_weights import EarlyWeights
@@ -24,8 +33,17 @@ from compression.stage_store.store import Made
 
 # Scores of every training. That which chooses the best epoch is logged too.
 _LOGGED = ("val/accuracy", "val/loss", "train/accuracy", "train/loss")
-# They write checkpoints, or train more epochs at rates of their own.
-_REFUSED = (Checkpoint, StochasticWeightAveraging)
+# They write checkpoints, or change weights, batches or learning rates in ways that the key of a stage does not know.
+_REFUSED = (
+    BaseFinetuning,
+    BatchSizeFinder,
+    Checkpoint,
+    GradientAccumulationScheduler,
+    LearningRateFinder,
+    ModelPruning,
+    StochasticWeightAveraging,
+    WeightAveraging,
+)
 
 
 def callback_inputs(context: Context) -> dict[str, Any]:
@@ -48,8 +66,8 @@ def make_callbacks(context: Context) -> list[Callback]:
     for key, callback in found.items():
         if isinstance(callback, _REFUSED):
             raise InputError(
-                f"{key}: {type(callback).__name__} cannot be used: a run keeps its checkpoints, its best weights and "
-                "its learning rates itself; leave it out"
+                f"{key}: {type(callback).__name__} cannot be used: a run chooses its weights, batches, learning rates "
+                "and checkpoints itself; leave it out"
             )
         watched = getattr(callback, "monitor", None)
         logged = dict.fromkeys([*_LOGGED, f"val/{context.monitor}"])

@@ -48,6 +48,14 @@ def test_named_weights_are_1_on_average_over_the_training_images(make):
     assert float((weights * counts).sum() / counts.sum()) == pytest.approx(1)
 
 
+def test_named_weights_are_1_on_average_over_the_images_as_drawn(make):
+    context = make("training.class_weights={red: 4}", "data.sampling=balanced")
+    weights = make_label_loss(context).weights
+    assert weights.tolist() == pytest.approx([0.4, 1.6])
+    natural = training_settings(make("training.class_weights={red: 4}"))
+    assert training_settings(context)["class_weights"] != natural["class_weights"]
+
+
 def test_focal_loss(make):
     assert make_label_loss(make("training.loss=focal", "training.focal_gamma=1.5")).gamma == 1.5
 

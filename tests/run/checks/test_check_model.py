@@ -12,6 +12,10 @@ from compression.config.explain import explain
     [
         ("model=vgg11 data.image_size=16", r"vgg11 does not run on data.image_size=16: .*output size is too small"),
         ("training.optimizer.momentum=-1", r"^training.optimizer: Invalid momentum value: -1"),
+        (
+            "training=adam training.optimizer._target_=torch.optim.SparseAdam ~training.optimizer.weight_decay",
+            r"^training.optimizer: SparseAdam cannot train a network whose pruned weights stay zero: use another",
+        ),
         ("+training.optimizer.nonsense=1", r"^training.optimizer: .*nonsense"),
         ("trainer.precision=16-mixed", r"^trainer.precision=16-mixed: not supported on a CPU; allowed here: "),
         (

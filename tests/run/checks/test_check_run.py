@@ -88,7 +88,7 @@ def test_an_object_of_the_wrong_kind_is_refused(tmp_path, command, key):
 
 
 CANNOT_BE_USED = (
-    "cannot be used: a run keeps its checkpoints, its best weights and its learning rates itself; leave it out"
+    "cannot be used: a run chooses its weights, batches, learning rates and checkpoints itself; leave it out"
 )
 LIGHTNING, LOGGED = "lightning.pytorch.callbacks", "val/accuracy, val/loss, train/accuracy, train/loss"
 
@@ -97,6 +97,7 @@ LIGHTNING, LOGGED = "lightning.pytorch.callbacks", "val/accuracy, val/loss, trai
     ("overrides", "message"),
     [
         (["_target_={}.ModelCheckpoint"], f"callbacks.mine: ModelCheckpoint {CANNOT_BE_USED}"),
+        (["_target_={}.EMAWeightAveraging"], f"callbacks.mine: EMAWeightAveraging {CANNOT_BE_USED}"),
         (
             ["_target_={}.StochasticWeightAveraging", "swa_lrs=0.1"],
             f"callbacks.mine: StochasticWeightAveraging {CANNOT_BE_USED}",

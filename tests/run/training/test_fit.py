@@ -82,3 +82,9 @@ def test_new_memory_is_not_filled_and_the_result_does_not_depend_on_it(train, mo
     filled = train("filled", 1)
     torch._C._set_deterministic_fill_uninitialized_memory(False)
     assert all(torch.equal(value, filled.weights[name]) for name, value in ours.weights.items())
+
+
+@pytest.mark.parametrize("train", [("training.optimizer.lr=1e30", "training.gradient_clip=null")], indirect=True)
+def test_a_training_that_diverges_is_one_line(train):
+    with pytest.raises(InputError, match=r"dense: training has diverged, its weights are not finite: try a lower"):
+        train("dense", 1)
