@@ -1,5 +1,6 @@
 """List of the stages in a store, read from its folders alone."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -92,7 +93,7 @@ def _read(path: Path) -> Entry | None:
         return None
     kind = {None: "finished", PARTIAL: "interrupted", OLD: "removed"}[named[3]]
     try:
-        used = path.stat().st_mtime
+        used = path.stat().st_mtime if kind == "finished" else _last_write(path)
         entry = Entry(path, named[1], named[2], kind, tree_bytes(path), used=used, made=used)
         if kind != "finished":
             return entry
@@ -103,6 +104,16 @@ def _read(path: Path) -> Entry | None:
     except FileNotFoundError:
         # Another process removed the stage meanwhile, or its record is missing.
         return replace(entry, damage=f"{RECORD} is missing") if path.exists() else None
+
+
+def _last_write(folder: Path) -> float:
+    """Return the time of the last change in ``folder``: a new checkpoint does not change the folder around it."""
+    times = [folder.stat().st_mtime]
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            with contextlib.suppress(FileNotFoundError):
+                times.append((Path(parent) / name).lstat().st_mtime)
+    return max(times)
 
 
 def _sizes(folder: Path) -> Iterator[int]:

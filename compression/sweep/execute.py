@@ -93,6 +93,15 @@ def complete(main: Callable[[], object]) -> int:
     folder = _find_folder()
     if folder is None:
         return 0
+    try:
+        return _report(folder, ended)
+    except KeyboardInterrupt as error:
+        # A stop during the report. If it is the second one, the first one counts.
+        return _end_alone(error if ended is None or find_stop(ended) is None else ended)
+
+
+def _report(folder: Path, ended: BaseException | None) -> int:
+    """Write the report of the sweep in ``folder``, and return the exit code; ``ended`` is what ended it early."""
     reason = None if ended is None else _explain(ended)
     if ended is not None and reason is None:
         traceback.print_exception(ended)

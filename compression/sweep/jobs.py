@@ -129,8 +129,8 @@ class JobState:
     """The state of a job.
 
     ``begun`` and ``ended`` are times in ISO 8601, with a time zone; ``seconds`` is the duration. ``attempts`` counts
-    the starts of the job. ``pid``, ``pid_begun`` (start time) and ``host`` identify the process that runs it, and
-    ``invocation`` identifies the command that started it last.
+    the starts of the job. ``pid``, ``pid_begun``, ``pid_start`` and ``host`` identify the process that runs it (see
+    ``Process``), and ``invocation`` identifies the command that started it last.
     """
 
     name: str
@@ -142,6 +142,7 @@ class JobState:
     attempts: Whole = 0
     pid: Whole | None = None
     pid_begun: _Seconds | None = None
+    pid_start: str | None = None
     host: str | None = None
     invocation: str | None = None
 
@@ -167,7 +168,7 @@ def read_state(folder: Path) -> JobState:
     if state.status != RUNNING or state.host is None or state.pid is None:
         return state
     # A killed process could not record its end.
-    process = Process(state.host, state.pid, state.pid_begun)
+    process = Process(state.host, state.pid, state.pid_begun, state.pid_start)
     if process.is_alive(folder / JOB):
         return state
     why = "its process is gone" if process.is_here else f"{state.host} has been silent for {SILENCE // 60} minutes"

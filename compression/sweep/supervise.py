@@ -72,6 +72,7 @@ def run_job(job: Job, *, folder: Path, script: Path, environment: Mapping[str, s
             attempts=attempts,
             pid=process.pid,
             pid_begun=process.begun,
+            pid_start=process.start,
             host=process.host,
             invocation=SweepEnvironment.read().invocation,
         )

@@ -15,18 +15,22 @@ import psutil
 # Seconds between two heartbeats of a process, and seconds without one after which it counts as gone. SILENCE is long
 # because the clocks of machines that share a disk differ, and one machine may see a write of another a minute later.
 BEAT, SILENCE = 60, 900
+# The start time is field 22 of a process, of which two come before the brackets' end.
+_BOOT, _START_FIELD = Path("/proc/sys/kernel/random/boot_id"), 22 - 3
 
 
 @dataclass(frozen=True)
 class Process:
     """A process of a machine.
 
-    ``begun`` is its start time in seconds since 1970 by that machine's clock, or None if unknown.
+    ``begun`` is its start time in seconds since 1970 by that machine's clock, or None if unknown. ``start`` names the
+    boot of the machine and the time from it to the start, which no step of the clock changes; None if unknown.
     """
 
     host: str
     pid: int
     begun: float | None = None
+    start: str | None = None
 
     @property
     def is_here(self) -> bool:
@@ -46,6 +50,8 @@ class Process:
             # A zombie has ended; only its parent has not collected the exit status yet.
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
+            if self.start is not None and (start := _read_start(self.pid)) is not None:
+                return start == self.start
             return self.begun is None or abs(process.create_time() - self.begun) < 1
         except psutil.AccessDenied:
             return True
@@ -60,7 +66,7 @@ def describe_process(pid: int | None = None) -> Process:
         begun = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         begun = None
-    return Process(socket.gethostname(), pid, begun)
+    return Process(socket.gethostname(), pid, begun, _read_start(pid))
 
 
 def keep_touching(path: Path) -> threading.Event:
@@ -74,11 +80,25 @@ def keep_touching(path: Path) -> threading.Event:
         while not stop.wait(BEAT):
             try:
                 os.utime(path)
-            except OSError:
+            except FileNotFoundError:
                 return
+            except OSError:
+                # A network file system may fail for a while.
+                continue
 
     threading.Thread(target=beat, daemon=True, name="keep-touching").start()
     return stop
+
+
+def _read_start(pid: int) -> str | None:
+    """Return the boot of this Linux machine and the start of ``pid`` in clock ticks since; None if they are unknown."""
+    try:
+        boot = _BOOT.read_text().strip()
+        # The name of the program comes before, in brackets, and may hold any character.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return f"{boot} {fields[_START_FIELD]}"
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def _touched(path: Path) -> float:

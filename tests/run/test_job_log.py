@@ -149,6 +149,21 @@ def test_csv_has_the_row_with_settings_and_figures(make, result):
         **{key: str(value) for key, value in ROW_VALUES.items()},
     }
     assert log.has_summary()
+    # The result that it describes is replaced.
+    log.discard_summary()
+    assert not log.has_summary()
+
+
+def test_a_summary_that_a_kill_left_incomplete_counts_as_none(make, result, monkeypatch):
+    log = make("csv")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(log), "add_more", killed)
+    with pytest.raises(KeyboardInterrupt):
+        log.write_summary(result)
+    assert not log.has_summary()
 
 
 class SomeLogger(DummyLogger):

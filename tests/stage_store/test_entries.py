@@ -1,3 +1,5 @@
+import os
+
 from compression.stage_store.entries import list_entries, spread_use
 from compression.stage_store.store import Store
 
@@ -20,3 +22,14 @@ def test_the_modification_time_of_a_folder_is_its_last_use(shelf):
     store.release()
     assert shelf.entry("dense").used > shelf.entry("dense").made - 1
     assert record.stat().st_mtime_ns == before
+
+
+def test_the_last_use_of_interrupted_work_is_its_newest_checkpoint(shelf):
+    shelf.interrupt("dense", "killed")
+    folder = shelf.entry("killed").path
+    old, new = shelf.now - 9 * 24 * 3600, shelf.now - 60
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (old, old))
+    assert shelf.entry("killed").used == old
+    os.utime(folder / "resume" / "last.ckpt", (new, new))
+    assert shelf.entry("killed").used == new

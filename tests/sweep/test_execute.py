@@ -61,6 +61,17 @@ def test_a_sweep_is_reported_whatever_ends_it(sweep, capsys, error, code, line):
     assert not is_open(sweep.folder)
 
 
+@pytest.mark.usefixtures("sweep")
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [(None, Stopped(signal.SIGTERM), 143), (Stopped(signal.SIGTERM), KeyboardInterrupt(), 143)],
+)
+def test_a_stop_during_the_report_is_one_line(monkeypatch, capsys, first, second, code):
+    monkeypatch.setattr(run, "conclude", lambda _: raiser(second)())
+    assert run.complete(raiser(first) if first else lambda: None) == code
+    assert capsys.readouterr().err == "error: stopped by SIGTERM; the same command continues\n"
+
+
 def test_an_error_in_the_second_round_does_not_prevent_the_report(sweep, monkeypatch, capsys):
     monkeypatch.setenv(BASELINES, "1")
     monkeypatch.setattr(run, "run_second_round", lambda *_: raiser(NoMoreLayersError("of a user's model"))())

@@ -1,17 +1,19 @@
 import json
 import os
+from dataclasses import asdict
 
 import psutil
 import pytest
 
 from compression.core.errors import InputError
 from compression.sweep.presence import OPEN, close_sweep, is_open, open_sweep, refuse_opened
+from compression.system.processes import describe_process
 
 
 def test_a_sweep_without_its_process_is_not_open(sweep):
     [mark] = (sweep.folder / OPEN).iterdir()
     written = json.loads(mark.read_text())
-    mark.write_text(json.dumps(written | {"begun": written["begun"] - 60}))
+    mark.write_text(json.dumps(written | {"begun": written["begun"] - 60, "start": None}))
     assert not is_open(sweep.folder)
     mark.write_text("[]")
     assert not is_open(sweep.folder)
@@ -35,10 +37,12 @@ def test_a_second_command_on_the_same_sweep_is_refused(tmp_path):
     # The record of another process, here the parent of this one.
     [own] = (tmp_path / OPEN).glob("*.json")
     other = psutil.Process().parent()
-    document = json.loads(own.read_text()) | {"pid": other.pid, "begun": other.create_time()}
+    document = json.loads(own.read_text()) | asdict(describe_process(other.pid))
     (tmp_path / OPEN / "other.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match=f"process {other.pid} works on this sweep .*give another name="):
         refuse_opened(tmp_path)
     # A process that is gone does not block the sweep, even if its PID is used again.
-    (tmp_path / OPEN / "other.json").write_text(json.dumps(document | {"begun": other.create_time() - 100}))
+    (tmp_path / OPEN / "other.json").write_text(
+        json.dumps(document | {"begun": other.create_time() - 100, "start": None})
+    )
     refuse_opened(tmp_path)

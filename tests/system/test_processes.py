@@ -1,7 +1,9 @@
+import errno
 import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 
 import psutil
@@ -24,7 +26,16 @@ def test_this_process():
 
 def test_a_reused_pid_is_another_process():
     me = describe_process()
-    assert not replace(me, begun=me.begun - 60).is_alive()
+    assert not replace(me, begun=me.begun - 60, start=None).is_alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell the start in ticks")
+def test_a_step_of_the_clock_makes_no_other_process():
+    me = describe_process()
+    assert replace(me, begun=me.begun - 60).is_alive()
+    boot, ticks = me.start.split()
+    assert not replace(me, start=f"{boot} {int(ticks) - 1}").is_alive()
+    assert not replace(me, start=f"another boot {ticks}").is_alive()
 
 
 def test_an_ended_process_is_not_alive():
@@ -67,6 +78,25 @@ def test_touching_goes_on_until_the_file_is_gone(tmp_path, monkeypatch):
     sign.unlink()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_touching_goes_on_after_an_error_of_the_file_system(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "BEAT", 0.001)
+    sign, calls, real = tmp_path / "sign", [], os.utime
+    sign.touch()
+    real(sign, (0, 0))
+
+    def utime(path):
+        calls.append(path)
+        if len(calls) == 1:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        real(path)
+
+    monkeypatch.setattr(os, "utime", utime)
+    stop = keep_touching(sign)
+    while sign.stat().st_mtime == 0:
+        time.sleep(0.001)
+    stop.set()
 
 
 def test_touching_stops_when_the_event_is_set(tmp_path):

@@ -15,6 +15,8 @@ from compression.system.files import write_atomic
 
 # The folder of the result's numbers, next to those of the stages.
 SUMMARY = "summary"
+# The mark of a folder that no kill left incomplete.
+_FINISHED = "finished"
 # The file with the row of a run in a CSV log: its settings and figures.
 ROW_FILE = "result.csv"
 # Settings and figures share names such as `sparsity`, so columns of settings begin with this.
@@ -42,8 +44,12 @@ class FolderLog(JobLog):
         shutil.rmtree(self.place(stage), ignore_errors=True)
 
     def has_summary(self) -> bool:
-        """Return whether there is a folder of the result."""
-        return self.place(SUMMARY).is_dir()
+        """Return whether the folder of the result is complete."""
+        return (self.place(SUMMARY) / _FINISHED).is_file()
+
+    def discard_summary(self) -> None:
+        """Mark the folder of the result as incomplete."""
+        (self.place(SUMMARY) / _FINISHED).unlink(missing_ok=True)
 
     def write_summary(self, result: Result) -> None:
         """Write the numbers of the result at step 0."""
@@ -52,6 +58,7 @@ class FolderLog(JobLog):
         logger.log_metrics(dict(result.numbers), step=0)
         self.add_more(logger, result)
         logger.finalize("success")
+        (self.place(SUMMARY) / _FINISHED).touch()
 
     def add_more(self, logger: Logger, result: Result) -> None:
         """Add what this kind of log has a place for, besides numbers."""

@@ -84,6 +84,9 @@ class JobLog(ABC):
         """Return whether the log has a summary of this run's result."""
         return False
 
+    def discard_summary(self) -> None:  # noqa: B027 - a log in files overrides it
+        """Let an earlier summary count as none, because the result it describes is replaced."""
+
     @abstractmethod
     def write_summary(self, result: Result) -> None:
         """Log the result: its numbers, report and pictures, where this kind of log has a place for them."""

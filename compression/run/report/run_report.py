@@ -71,6 +71,9 @@ def write_report(context: Context, made: Finished) -> dict[str, Any]:
         remove_analysis(context.run_dir)
     reported = same_model and context.log.has_summary()
     reported = reported and all(records[name].reused for name in MEASURING if name in records)
+    if not reported:
+        # After a kill from here on, the next command writes pictures and summary again.
+        context.log.discard_summary()
     write_atomic(context.run_dir / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
     markdown = _write_markdown(context, records, metrics, draws=not reported)
     card = make_model_card(read_contents(context.run_dir / ARTIFACT), metrics)

@@ -1,5 +1,6 @@
 """The trials of a search, in Optuna's journal on disk, which several processes can share."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from compression.system.processes import Process, describe_process
 
 if TYPE_CHECKING:
     import optuna
+
+log = logging.getLogger(__name__)
 
 JOURNAL, LOCK = "trials.log", ".search.lock"
 _JOB, _OWNER, _REASON = "job", "owner", "reason"
@@ -135,10 +138,14 @@ class Trials:
 
         with self.locked():
             taken = self._taken.pop(trial.number)
-            for key, value in attributes.items():
-                taken.set_user_attr(key, value)
             state = optuna.trial.TrialState.FAIL if values is None else None
-            self._study.tell(taken, values, state=state)
+            try:
+                for key, value in attributes.items():
+                    taken.set_user_attr(key, value)
+                self._study.tell(taken, values, state=state)
+            except optuna.exceptions.UpdateFinishedTrialError:
+                # This process was silent for so long that another one took the trial over, and finished it.
+                log.info("trial %d was finished by another process", trial.number)
 
 
 def require_optuna() -> None:

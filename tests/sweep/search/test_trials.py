@@ -86,6 +86,19 @@ def test_a_trial_of_another_machine_is_taken_over_when_its_sign_is_old(tmp_path,
     assert Trials(tmp_path, space=SPACE, seed=5).take(most=1).number == 0
 
 
+def test_a_trial_that_another_process_took_over_and_finished_stays(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(trials, "describe_process", lambda: Process(pid=1, begun=None, host="elsewhere"))
+    silent = Trials(tmp_path, space=SPACE, seed=5)
+    mine = silent.take(most=9)
+    monkeypatch.undo()
+    other = Trials(tmp_path, space=SPACE, seed=5)
+    other.finish(other.take(most=1), job="b", val_accuracy=0.75, num_bytes=9)
+    with caplog.at_level("INFO"):
+        silent.finish(mine, job="a", val_accuracy=0.5, num_bytes=7)
+    assert "trial 0 was finished by another process" in caplog.text
+    assert silent.count() == (1, 0)
+
+
 def test_two_processes_share_the_trials(tmp_path):
     first, second = (Trials(tmp_path, space=SPACE, seed=0) for _ in range(2))
     one, two = first.take(most=3), second.take(most=3)
