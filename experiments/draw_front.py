@@ -25,7 +25,7 @@ BATCH_SIZE = 64
 # Nobody uses networks that lost more than this, and they would make the others hard to see.
 MOST_LOST = 8.0
 # Where a label stands, in points from its dot.
-ABOVE, BELOW, RIGHT, FAR_RIGHT = (0, 11), (0, -12), (22, 0), (36, -5)
+ABOVE, BELOW, LEFT, RIGHT, FAR_RIGHT = (0, 11), (0, -12), (-22, 0), (22, 0), (36, -5)
 
 
 class Dot(NamedTuple):
@@ -71,7 +71,8 @@ def main() -> None:
 def draw_bytes(axes: Axes) -> None:
     """Draw the change of accuracy over how many times smaller the file is."""
     floats, few_bits = split(read_runs("b"))
-    plain = [Dot(smaller(run), change(run), zeros(run), BELOW) for run in floats]
+    places = {"50 %": ABOVE, "70 %": BELOW, "90 %": BELOW}
+    plain = [Dot(smaller(run), change(run), zeros(run), places[zeros(run)]) for run in floats]
     places = {"50 %": BELOW, "70 %": FAR_RIGHT, "90 %": BELOW}
     quantized = [Dot(smaller(run), change(run), name(run, few_bits), places[zeros(run)]) for run in few_bits]
     attempts = [Dot(smaller(run), change(run)) for run in read_runs("small")]
@@ -88,7 +89,7 @@ def draw_bytes(axes: Axes) -> None:
 def draw_time(axes: Axes) -> None:
     """Draw the change of accuracy over the speed of the file, in the sparse engine and in the best INT8 engine."""
     floats, few_bits = split(read_runs("b"))
-    places = {"50 %": BELOW, "70 %": ABOVE, "90 %": BELOW}
+    places = {"50 %": LEFT, "70 %": ABOVE, "90 %": BELOW}
     sparse = [
         Dot(speed_ratio(run, BATCH_SIZE, sparse=True), change(run), zeros(run), places[zeros(run)]) for run in floats
     ]
