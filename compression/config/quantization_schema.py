@@ -132,6 +132,11 @@ class QuantizationConfig(Section):
         return [LayerBits.parse(text).weight for text in self.layer_bits]
 
     def _refuse_what_has_no_effect(self, at: str) -> None:
+        for text in self.layer_bits if self.name == "weight_only" else ():
+            if LayerBits.parse(text).activation not in (None, FULL_PRECISION):
+                raise InputError(
+                    f"{at}.layer_bits={text} contradicts {at}=weight_only: its activation bits must be 32, or left out"
+                )
         repairs = {
             "equalize": (self.equalize != "none", ("ptq",)),
             "adaround.iterations": (self.adaround.iterations > 0, ("ptq",)),

@@ -14,7 +14,6 @@ from compression.config.quantization_schema import (
     BITS_ALLOWED,
     FULL_PRECISION,
     LOW_BITS,
-    LayerBits,
     QuantizationConfig,
 )
 from compression.config.rules import (
@@ -179,12 +178,6 @@ class Config(Section):
             raise InputError(f"activation_bits={activation} contradicts quantization=weight_only: must be 32")
         if method.name == "weight_only" and off:
             raise InputError("weight_bits=32 contradicts quantization=weight_only: must be an integer in [2, 8]")
-        for text in method.layer_bits if method.name == "weight_only" else ():
-            if LayerBits.parse(text).activation not in (None, FULL_PRECISION):
-                raise InputError(
-                    f"quantization.layer_bits={text} contradicts quantization=weight_only: its activation bits must be "
-                    "32, or left out"
-                )
         if method.name == "dynamic" and FULL_PRECISION in (weight, activation):
             key = "weight_bits" if weight == FULL_PRECISION else "activation_bits"
             raise InputError(f"{key}=32 contradicts quantization=dynamic: must be an integer in [2, 8], e.g. bits=8")

@@ -19,7 +19,7 @@ from compression.run.checks.check_quantization import check_quantization
 from compression.run.checks.check_quantized_network import check_quantized_network
 from compression.run.checks.check_strategy import check_strategy
 from compression.run.context import Context
-from compression.run.training.from_scratch import make_callbacks
+from compression.run.training.configured_callbacks import make_callbacks
 from compression.storage.codec_registry import get_allowed
 from compression.system.extras import require_packages
 

@@ -20,7 +20,8 @@ from compression.run.building.network_files import save_tensors
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.stage import Finished
-from compression.run.training.from_scratch import callback_inputs, train_from_scratch
+from compression.run.training.configured_callbacks import callback_inputs
+from compression.run.training.from_scratch import train_from_scratch
 from compression.run.training.task import validate
 from compression.stage_store.store import Made, StageKey, StageRecord
 

@@ -6,7 +6,8 @@ from compression.run.building.configured_loss import training_settings
 from compression.run.code_identity import user_code
 from compression.run.context import Context
 from compression.run.stage import Finished
-from compression.run.training.from_scratch import callback_inputs, train_from_scratch
+from compression.run.training.configured_callbacks import callback_inputs
+from compression.run.training.from_scratch import train_from_scratch
 from compression.run.training.teaching import (
     distillation_callbacks,
     distillation_identity,

@@ -85,29 +85,3 @@ def test_a_model_without_in_channels_is_refused_for_grey_images(tmp_path):
 def test_an_object_of_the_wrong_kind_is_refused(tmp_path, command, key):
     plus = "+" if key.startswith("callbacks") else ""
     assert refusal(tmp_path, "strategy=oneshot_l1", *f"{plus}{command}".split()).startswith(f"{key}._target_=")
-
-
-CANNOT_BE_USED = (
-    "cannot be used: a run chooses its weights, batches, learning rates and checkpoints itself; leave it out"
-)
-LIGHTNING, LOGGED = "lightning.pytorch.callbacks", "val/accuracy, val/loss, train/accuracy, train/loss"
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["_target_={}.ModelCheckpoint"], f"callbacks.mine: ModelCheckpoint {CANNOT_BE_USED}"),
-        (["_target_={}.EMAWeightAveraging"], f"callbacks.mine: EMAWeightAveraging {CANNOT_BE_USED}"),
-        (
-            ["_target_={}.StochasticWeightAveraging", "swa_lrs=0.1"],
-            f"callbacks.mine: StochasticWeightAveraging {CANNOT_BE_USED}",
-        ),
-        (
-            ["_target_={}.EarlyStopping", "monitor=val/macro_f1"],
-            f"callbacks.mine.monitor=val/macro_f1 is not logged: must be one of {LOGGED}; training.monitor adds one",
-        ),
-    ],
-)
-def test_a_callback_that_would_fail_in_training_is_refused(tmp_path, overrides, message):
-    command = [f"+callbacks.mine.{override.format(LIGHTNING)}" for override in overrides]
-    assert refusal(tmp_path, *command) == message
