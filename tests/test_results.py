@@ -32,3 +32,15 @@ def test_a_changed_figure_is_found():
     digit = re.compile(r"\d").search(text, start)
     changed = text[: digit.start()] + str((int(digit.group()) + 1) % 10) + text[digit.end() :]
     assert results.fill(changed) == text
+
+
+def test_a_run_is_compared_with_its_control_when_that_is_better_than_its_start():
+    from result_tables.runs import find_reference, read_runs
+
+    longer = next(run for run in read_runs("dense") if run["weights"])
+    runs = {run["run"]: run for run in read_runs("small")}
+    trained_long = runs["study-small-0.002"]
+    assert trained_long["weights"] == longer["weights"]
+    assert find_reference(trained_long) == longer["dense"]["accuracy"] > trained_long["dense"]["accuracy"]
+    alone = {**trained_long, "weights": "of_no_control.safetensors"}
+    assert find_reference(alone) == trained_long["dense"]["accuracy"]

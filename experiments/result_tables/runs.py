@@ -34,6 +34,19 @@ def lost_against_control(run: Run) -> str:
     return NOT_RUN if control is None else lost(control, run["compressed"]["accuracy"])
 
 
+def find_reference(run: Run) -> float:
+    """Return the test accuracy that a run is compared with: of the dense network that it pruned, or of its control.
+
+    It is the better of the two, because a longer training alone also makes a dense network better.
+    """
+    return max(float(run["dense"]["accuracy"]), find_control(run) or 0.0)
+
+
+def points_lost(run: Run) -> float:
+    """Return the points of test accuracy that a run lost against its reference."""
+    return 100 * (find_reference(run) - float(run["compressed"]["accuracy"]))
+
+
 def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:
     """Return the run at the settings of a known row, or None. Where several runs have them, the row names its own."""
     for run in read_runs(letter):

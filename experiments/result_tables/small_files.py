@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, lost_against_control, price, read_runs, settings, smaller, speed_ratio
+from result_tables.runs import Run, find_reference, price, read_runs, settings, smaller, speed_ratio
 from result_tables.table import lost, percent, read, to_table
 
 # The exponents of a layer's mean cost.
@@ -12,11 +12,11 @@ EXPONENTS = {1.0: "by gradients alone, %", 0.5: "with square roots (in use), %",
 def make_small_files() -> str:
     """Return the attempts at a file 60 times smaller: how it was made, accuracy, bytes, and speed with 64 images."""
     header: Sequence[str] = ("pruned, %", "epochs", "weight bits", "activation bits", "price of a bit")
-    header = (*header, "zeros in the file, %", "test, %", "lost", "lost against control", "file, KiB", "smaller")
-    header = (*header, "sparse, 64", "others, 64")
+    header = (*header, "zeros in the file, %", "start, %", "reference, %", "test, %", "lost")
+    header = (*header, "file, KiB", "smaller", "sparse, 64", "others, 64")
 
     def cells(run: Run) -> Sequence[str]:
-        accuracy = run["compressed"]["accuracy"]
+        accuracy, reference = run["compressed"]["accuracy"], find_reference(run)
         pruned, *bits, epochs = settings(run)
         return (
             pruned,
@@ -24,9 +24,10 @@ def make_small_files() -> str:
             *bits,
             price(run),
             percent(run["sparsity"]),
+            percent(run["dense"]["accuracy"], 2),
+            percent(reference, 2),
             percent(accuracy, 2),
-            lost(run["dense"]["accuracy"], accuracy),
-            lost_against_control(run),
+            lost(reference, accuracy),
             f"{run['compressed']['bytes']['artifact'] / 1024:.0f}",
             f"{smaller(run):.1f}x",
             *(f"{speed_ratio(run, 64, sparse=sparse):.1f}x" for sparse in (True, False)),
