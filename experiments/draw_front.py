@@ -83,7 +83,7 @@ def draw_bytes(axes: Axes) -> None:
     draw(axes, [Dot(smaller(run), change(run)) for run in few_bits], RESNET_FEW_BITS, label="ResNet-18, 8 bits")
     draw(axes, published("smaller"), PUBLISHED, label="published studies")
     axes.set_xlabel("times smaller file", fontsize=TEXT)
-    axes.set_title("Bytes (50, 70 and 90 % zeros)", fontsize=TITLE, loc="left")
+    axes.set_title("Bytes (50 to 93 % zeros)", fontsize=TITLE, loc="left")
 
 
 def draw_time(axes: Axes) -> None:
