@@ -21,6 +21,11 @@ def test_a_pair_of_study_a_has_its_strategy_and_sparsity(pair):
     assert config.model["pretrained"]
 
 
+def test_study_a_fine_tunes_the_network_that_is_left_of_its_channels():
+    strategy = compose_config("experiment=study_a_iterative_structured_l2_90").strategy
+    assert (strategy.schedule["steps"], strategy.finetune.epochs) == (5, 8)
+
+
 def test_the_sweep_of_study_a_has_every_pair():
     swept = compose_fully("+sweep=study_a").hydra.sweeper.params.experiment
     assert sorted(swept.split(",")) == sorted(f"study_a_{pair}" for pair in PAIRS)
