@@ -24,6 +24,9 @@ PLACES = ("data.root=", "output_dir=", "hydra.run.dir=")
 def main() -> None:
     """Read the runs named on the command line and write their rows."""
     record, *runs = map(Path, sys.argv[1:])
+    for run in runs:
+        if not (run / "metrics.json").is_file():
+            sys.exit(f"error: {run} has no metrics.json; allowed: folders of complete runs")
     target = record / "results.json"
     rows = {row["run"]: row for row in json.loads(target.read_text())} if target.exists() else {}
     for run in runs:
