@@ -1,7 +1,7 @@
 """MACs left and held-out accuracy after every pruning step of two runs: python .../steps.py PLAIN_RUN MACS_RUN.
 
-Writes steps.json. A run is a folder of train.py beside the store of its stages. All runs have the network that
-``experiment=study_b_record`` trains.
+Writes steps.json. A run is a folder of train.py beside the store of its stages. All runs have the MobileNetV2
+with the CIFAR stem that ``experiment=study_b_record`` prunes.
 """
 
 import json

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests/support python experiments/report_page/measure.py [PAGE...]
 
-Without pages, the published CIFAR-10 sweep and 200 synthetic jobs are made and measured.
+Without pages, the published CIFAR-10 sweep and 224 synthetic jobs are made and measured.
 """
 
 import json
