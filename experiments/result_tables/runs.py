@@ -18,14 +18,21 @@ def read_runs(letter: str) -> list[Run]:
 def find_control(run: Run) -> float | None:
     """Return the test accuracy of the dense network that ``run`` pruned, trained as long; None if that was not run.
 
-    Of several that were trained from the same weights, this is the one whose number of epochs is nearest.
+    A run that trained its own dense network has the control of the same architecture. Of several that were trained from
+    the same weights, this is the one whose number of epochs is nearest.
     """
     trained_on = [row for letter in ("control", "dense") for row in read_runs(letter) if row["weights"]]
-    controls = [row for row in trained_on if row["weights"] == run["weights"]]
+    controls = [row for row in trained_on if _architecture(row) == _architecture(run)]
+    controls = [row for row in controls if run["weights"] in (None, row["weights"])]
     if not controls:
         return None
     epochs = sum_epochs(run)
     return float(min(controls, key=lambda row: abs(row["epochs"]["dense"] - epochs))["dense"]["accuracy"])
+
+
+def _architecture(run: Run) -> tuple[str, str, float]:
+    # The first records have no width.
+    return run["model"], run["stem"], run.get("width") or 1.0
 
 
 def lost_against_control(run: Run) -> str:

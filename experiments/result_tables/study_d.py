@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, fastest, read_runs, settings, smaller
+from result_tables.runs import Run, fastest, lost_against_control, read_runs, settings, smaller
 from result_tables.table import lost, percent, to_table
 
 # How a network was pruned.
@@ -12,7 +12,15 @@ UNITS = {"layerwise_l1": "weights", "layerwise_structured_l1": "channels"}
 def make_study_d() -> str:
     """Return the two prunings of study D: accuracy before and after fine-tuning, bytes, MACs and milliseconds."""
     header: Sequence[str] = ("pruned", "%", "epochs", "held out before fine-tuning, %", "after, %", "test, %", "lost")
-    header = (*header, "million MACs", "model.cmp, KiB", "smaller", "one image, ms", "dense, ms")
+    header = (
+        *header,
+        "lost against control",
+        "million MACs",
+        "model.cmp, KiB",
+        "smaller",
+        "one image, ms",
+        "dense, ms",
+    )
 
     def cells(run: Run) -> Sequence[str]:
         pruned, _, _, epochs = settings(run)
@@ -23,6 +31,7 @@ def make_study_d() -> str:
             percent(accuracy["finetune"], 2) if "finetune" in accuracy else "-",
             percent(made["accuracy"], 2),
             lost(run["dense"]["accuracy"], made["accuracy"]),
+            lost_against_control(run),
             f"{made['nonzero_macs'] / 1e6:.1f}",
             f"{made['bytes']['artifact'] / 1024:,.0f}",
             f"{smaller(run):.1f}x",
