@@ -24,7 +24,7 @@ from result_tables.small_files import make_exponents, make_small_files
 from result_tables.sparse_engine import make_goals, make_kernels, make_sparse
 from result_tables.storage import make_bounds, make_codecs, make_nncodec, make_prices
 from result_tables.study_a import make_study_a
-from result_tables.study_b import make_study_b
+from result_tables.study_b import make_classes, make_study_b
 from result_tables.study_c import make_study_c
 from result_tables.study_d import make_study_d
 from result_tables.study_e import make_study_e
@@ -68,6 +68,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "studies": make_studies,
     "study a": make_study_a,
     "study b": make_study_b,
+    "classes": make_classes,
     "study c": make_study_c,
     "study d": make_study_d,
     "study e": make_study_e,

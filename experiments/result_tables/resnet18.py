@@ -2,14 +2,33 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, lost_against_control, price, read_runs, settings, smaller, speed_cells
+from result_tables.runs import (
+    Run,
+    lost_against_control,
+    lost_interval,
+    price,
+    read_runs,
+    settings,
+    smaller,
+    speed_cells,
+)
 from result_tables.table import lost, percent, to_table
 
 
 def make_resnet18() -> str:
     """Return a pruned ResNet-18, in float32 and with a price on the bits of its file: accuracy, bytes and speed."""
     header: Sequence[str] = ("pruned, %", "weight bits", "activation bits", "price of a bit", "test, %", "lost")
-    header = (*header, "lost against control", "file, KiB", "smaller", "sparse, batch 1", "64", "others, batch 1", "64")
+    header = (
+        *header,
+        "95 % interval",
+        "lost against control",
+        "file, KiB",
+        "smaller",
+        "sparse, batch 1",
+        "64",
+        "others, batch 1",
+        "64",
+    )
 
     def cells(run: Run) -> Sequence[str]:
         accuracy = run["compressed"]["accuracy"]
@@ -18,6 +37,7 @@ def make_resnet18() -> str:
             price(run),
             percent(accuracy, 2),
             lost(run["dense"]["accuracy"], accuracy),
+            lost_interval(run, run),
             lost_against_control(run),
             f"{run['compressed']['bytes']['artifact'] / 1024:,.0f}",
             f"{smaller(run):.1f}x",

@@ -1,8 +1,13 @@
 """The runs of a study's record, and single figures of them."""
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from compression.analysis.intervals import paired_difference_interval
 from result_tables.table import HERE, lost, read
 
 Run = Mapping[str, Any]
@@ -15,8 +20,8 @@ def read_runs(letter: str) -> list[Run]:
     return list(read(path)) if (HERE / path).exists() else []
 
 
-def find_control(run: Run) -> float | None:
-    """Return the test accuracy of the dense network that ``run`` pruned, trained as long; None if that was not run.
+def find_control(run: Run) -> Run | None:
+    """Return the run that trained the dense network of ``run`` for as long; None if there was none.
 
     A run that trained its own dense network has the control of the same architecture. Of several that were trained from
     the same weights, this is the one whose number of epochs is nearest.
@@ -27,7 +32,7 @@ def find_control(run: Run) -> float | None:
     if not controls:
         return None
     epochs = sum_epochs(run)
-    return float(min(controls, key=lambda row: abs(row["epochs"]["dense"] - epochs))["dense"]["accuracy"])
+    return min(controls, key=lambda row: abs(row["epochs"]["dense"] - epochs))
 
 
 def _architecture(run: Run) -> tuple[str, str, float]:
@@ -38,20 +43,38 @@ def _architecture(run: Run) -> tuple[str, str, float]:
 def lost_against_control(run: Run) -> str:
     """Return the points that ``run`` lost against the dense network that was trained as long."""
     control = find_control(run)
-    return NOT_RUN if control is None else lost(control, run["compressed"]["accuracy"])
+    return NOT_RUN if control is None else lost(control["dense"]["accuracy"], run["compressed"]["accuracy"])
 
 
-def find_reference(run: Run) -> float:
-    """Return the test accuracy that a run is compared with: of the dense network that it pruned, or of its control.
+def find_reference(run: Run) -> Run:
+    """Return the run whose dense network a run is compared with: itself, or its control.
 
-    It is the better of the two, because a longer training alone also makes a dense network better.
+    It is the more accurate one, because a longer training alone also makes a dense network better.
     """
-    return max(float(run["dense"]["accuracy"]), find_control(run) or 0.0)
+    return max((run, find_control(run) or run), key=lambda row: float(row["dense"]["accuracy"]))
 
 
 def points_lost(run: Run) -> float:
     """Return the points of test accuracy that a run lost against its reference."""
-    return 100 * (find_reference(run) - float(run["compressed"]["accuracy"]))
+    return 100 * float(find_reference(run)["dense"]["accuracy"] - run["compressed"]["accuracy"])
+
+
+def lost_interval(run: Run, reference: Run) -> str:
+    """Return the 95 % interval of the points that ``run`` lost against the dense network of ``reference``.
+
+    Both are compared image by image. It is ``-`` if one of the two was recorded without its images.
+    """
+    if not ("right" in run and "right" in reference):
+        return "-"
+    before, after = _read_bits(reference["right"]["dense"]), _read_bits(run["right"]["compressed"])
+    worsened, improved = int((before & ~after).sum()), int((~before & after).sum())
+    found = paired_difference_interval(worsened=worsened, improved=improved, images=run["compressed"]["test_images"])
+    return f"{-100 * found.high:.2f} to {-100 * found.low:.2f}"
+
+
+def _read_bits(text: str) -> NDArray[np.bool_]:
+    # Bits that fill the last byte are 0 in both, so they count as no change.
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8)).astype(bool)
 
 
 def find_run(letter: str, known: Mapping[str, Any]) -> Run | None:

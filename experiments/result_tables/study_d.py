@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, fastest, lost_against_control, read_runs, settings, smaller
+from result_tables.runs import Run, fastest, lost_against_control, lost_interval, read_runs, settings, smaller
 from result_tables.table import lost, percent, to_table
 
 # How a network was pruned.
@@ -14,6 +14,7 @@ def make_study_d() -> str:
     header: Sequence[str] = ("pruned", "%", "epochs", "held out before fine-tuning, %", "after, %", "test, %", "lost")
     header = (
         *header,
+        "95 % interval",
         "lost against control",
         "million MACs",
         "model.cmp, KiB",
@@ -31,6 +32,7 @@ def make_study_d() -> str:
             percent(accuracy["finetune"], 2) if "finetune" in accuracy else "-",
             percent(made["accuracy"], 2),
             lost(run["dense"]["accuracy"], made["accuracy"]),
+            lost_interval(run, run),
             lost_against_control(run),
             f"{made['nonzero_macs'] / 1e6:.1f}",
             f"{made['bytes']['artifact'] / 1024:,.0f}",

@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from result_tables.quantization import find_int8_speed
-from result_tables.runs import Run, find_reference, points_lost, read_runs, smaller, speed_ratio
+from result_tables.runs import Run, find_reference, lost_interval, points_lost, read_runs, smaller, speed_ratio
+from result_tables.small_files import find_goal_file
 from result_tables.table import percent, read, to_table
 
 # In points.
 NOTHING, ONE_POINT, MOST_LOST = 0, 1, 2
-# Times that a file is to be smaller.
-GOAL = 60
 
 
 class Line(NamedTuple):
@@ -57,19 +56,22 @@ def _summarize() -> Iterable[Line]:
 
 
 def _summarize_small_file() -> Iterable[Line]:
-    """Return lines on the most accurate file of those of the goal, the smallest that loses little, and its speed."""
+    """Return lines on the most accurate file of those of the goal and the smallest that loses little, with a speed."""
     runs = read_runs("small")
-    accurate = min((run for run in runs if smaller(run) >= GOAL), key=points_lost)
+    accurate = find_goal_file()
     small = max((run for run in runs if points_lost(run) < MOST_LOST), key=smaller)
-    more = f", {points_lost(accurate):.2f} points lost; {smaller(small):.1f}x, {points_lost(small):.2f} points lost"
+    reference = find_reference(accurate)
+    more = f", {points_lost(accurate):.2f} points lost (95 % interval: {lost_interval(accurate, reference)})"
+    more = f"{more}; {smaller(small):.1f}x, {points_lost(small):.2f} points lost"
     made = f"{100 * small['target_sparsity']:.0f} % pruned, {small['weight_bits']} bits"
-    where = f"MobileNetV2, CIFAR stem (dense, trained as long: {percent(find_reference(small))} %), {made}"
+    dense = percent(reference["dense"]["accuracy"])
+    where = f"MobileNetV2, CIFAR stem, {made}; beside the dense network trained as long, {dense} %"
     yield Line("studies/small", f"{smaller(accurate):.1f}x smaller file", more, where)
-    yield _describe_speed("studies/small", small, where="the smaller file, two threads")
+    yield _describe_speed("studies/small", accurate)
 
 
 def _summarize_resnet18() -> Iterable[Line]:
-    """Return lines on the smallest files that lose nothing and less than a point, and on the speed of the latter."""
+    """Return lines on the smallest files that lose nothing and less than a point, and on the speed of the first."""
     runs = read_runs("resnet18")
     lossless, small = (
         max((run for run in runs if points_lost(run) < limit), key=smaller) for limit in (NOTHING, ONE_POINT)
@@ -80,11 +82,12 @@ def _summarize_resnet18() -> Iterable[Line]:
     )
     more = f", nothing lost; {smaller(small):.1f}x, {points_lost(small):.2f} points lost"
     yield Line("studies/resnet18", f"{smaller(lossless):.1f}x smaller file", more, where)
-    yield _describe_speed("studies/resnet18", small, where="the smaller file, two threads")
+    yield _describe_speed("studies/resnet18", lossless)
 
 
-def _describe_speed(folder: str, run: Run, *, where: str) -> Line:
-    """Return the line on the speed of a file that the line before names, with 64 images."""
+def _describe_speed(folder: str, run: Run) -> Line:
+    """Return the line on the speed of the file that the line before names first, with 64 images."""
+    where = f"the file {smaller(run):.1f}x smaller, two threads"
     sparse, int8 = (speed_ratio(run, 64, sparse=sparse) for sparse in (True, False))
     more = f" in the sparse engine and {int8:.1f}x in INT8 engines, beside the dense FP32 network in its fastest engine"
     return Line(folder, f"{sparse:.1f}x as fast", more, where)

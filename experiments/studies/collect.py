@@ -6,15 +6,19 @@ The folder gets ``results.json``: one row per run, in the order of the command l
 holds stay in it, so a study may be run on different days.
 """
 
+import base64
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from safetensors.torch import load_file
 
 from compression.artifact import read_contents
+from compression.core.file_names import PREDICTIONS
 from compression.storage.blocks import to_array
 from compression.storage.codec_registry import CODECS
 
@@ -32,7 +36,7 @@ def main() -> None:
     for run in runs:
         document = json.loads((run / "metrics.json").read_text())
         row = summarize(document, weights=find_weights(run), codec_bytes=count_by_codec(run / "model.cmp"))
-        rows[row["run"]] = row
+        rows[row["run"]] = {**row, "right": list_right(run)}
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps([*rows.values()], indent=1) + "\n")
 
@@ -41,6 +45,18 @@ def find_weights(run: Path) -> str | None:
     """Return the name of the file with the dense weights that a run started from; None if it made its own."""
     weights = yaml.safe_load((run / "config" / "config.yaml").read_text())["model"]["weights"]
     return Path(weights).name if weights else None
+
+
+def list_right(run: Path) -> dict[str, str]:
+    """Return which test images each of the two models got right, one bit for each, in base64.
+
+    With them two runs can be compared image by image. They are read from the store of the stages, above the run.
+    """
+    [evaluation] = [line for line in (run / "stages.txt").read_text().split() if line.startswith("evaluate-")]
+    [stage] = [place for parent in run.resolve().parents if (place := parent / "store" / evaluation).is_dir()]
+    found = load_file(stage / PREDICTIONS)
+    right = {which: (found[which].argmax(1) == found["labels"]).numpy() for which in ("dense", "compressed")}
+    return {which: base64.b64encode(np.packbits(bits)).decode() for which, bits in right.items()}
 
 
 def count_by_codec(path: Path) -> dict[str, int]:

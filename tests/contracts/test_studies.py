@@ -1,7 +1,7 @@
 """Recipes of known studies: each composes, and holds the study's own settings."""
 
 import pytest
-from composing import compose_fully
+from composing import CONF, compose_fully
 from runs import compose_config
 
 PAIRS = {
@@ -49,8 +49,9 @@ def test_study_c_has_its_stages():
 
 
 def test_studies_d_and_e_have_their_strategies():
-    vgg = compose_config("experiment=study_d")
-    assert (vgg.strategy.name, vgg.model["pretrained"]) == ("layerwise_l1", True)
+    for part, strategy, sparsity in (("weights", "layerwise_l1", 0.9), ("channels", "layerwise_structured_l1", 0.5)):
+        vgg = compose_config(f"experiment=study_d_{part}")
+        assert (vgg.strategy.name, vgg.target_sparsity, vgg.model["pretrained"]) == (strategy, sparsity, True)
     again = compose_config("experiment=study_e", "sparsity=0.5")
     assert (again.seed, again.target_sparsity) == (42, 0.5)
 
@@ -99,14 +100,25 @@ def test_all_records_train_their_dense_networks_alike():
     assert all(training == trainings[0] for training in trainings)
     assert (trainings[0].epochs, trainings[0].first_size) == (24, 0.5)
     # Study D's network leaves less than a pixel of an image of half the size, so its epochs are full ones, and fewer.
-    ours = compose_config("experiment=study_d_record", "data.root=images")
+    ours = compose_config("experiment=study_d_weights", "+sweep=study_d_record", "data.root=images")
     assert (ours.model["stem"], ours.training.epochs, ours.training.first_size) == ("imagenet", 20, 1.0)
     assert ours.training.optimizer == trainings[0].optimizer
 
 
-@pytest.mark.parametrize("study", ["study_c_record", "study_d_record", "study_dense", "study_control"])
-def test_records_say_on_how_many_threads_they_train(study):
-    assert compose_config(f"experiment={study}", "data.root=images").threads == 2
+@pytest.mark.parametrize("study", ["study_b_record", "study_c_record", "study_dense", "study_control", "study_small"])
+def test_records_say_how_they_train_and_what_they_time(study):
+    config = compose_config(f"experiment={study}", "data.root=images")
+    assert (config.threads, config.trainer.precision) == (2, "32-true")
+    assert config.runtime.engines == ["onnxruntime", "openvino", "sparse"]
+
+
+@pytest.mark.parametrize("study", ["study_a", "study_b", "study_d", "study_e"])
+def test_a_study_of_several_points_and_its_record_are_one_sweep_over_the_same_points(study):
+    known, ours = (compose_fully(f"+sweep={study}{end}").hydra for end in ("", "_record"))
+    assert known.mode.name == ours.mode.name == "MULTIRUN"
+    assert known.sweeper.params == ours.sweeper.params
+    pairs = known.sweeper.params.get("experiment")
+    assert all((CONF / "experiment" / f"{pair}.yaml").is_file() for pair in (pairs.split(",") if pairs else []))
 
 
 def test_the_dense_network_is_trained_on_with_its_own_recipe():
