@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,33 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
 
 
+def test_the_front_page_is_short() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) < 120
+    without_code = re.sub(r"^    .*\n", "", text, flags=re.MULTILINE)
+    for paragraph in without_code.split("\n\n"):
+        if not paragraph.lstrip().startswith(("|", "-", "#", "<", "!")):
+            sentences = re.findall(r"[.?!](?:\s|$)", paragraph)
+            assert len(sentences) <= 3, paragraph
+
+
 def documented_commands() -> list[str]:
-    """Return every `python train.py ...` line of the documentation, without its comment."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").glob("*/README.md")]
-    lines = [line.strip() for page in pages for line in page.read_text().splitlines()]
-    return sorted({line.split("  #")[0].strip() for line in lines if line.startswith("python train.py")})
+    """Return every `python train.py ...` line of the documentation, with its page's variables and without a comment."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").rglob("README.md")]
+    return sorted({command for page in pages for command in commands_of(page.read_text())})
+
+
+def commands_of(text: str) -> list[str]:
+    """Return the `python train.py ...` lines of a page. A line that ends in a backslash goes on in the next."""
+    variables: dict[str, str] = {}
+    found = []
+    for line in map(str.strip, text.replace("\\\n", " ").splitlines()):
+        expanded = Template(line).safe_substitute(variables)
+        if assigned := re.fullmatch(r'([A-Z]+)="(.*)"', expanded):
+            variables[assigned[1]] = assigned[2]
+        elif expanded.startswith("python train.py"):
+            found.append(expanded.split("  #")[0].strip())
+    return found
 
 
 @pytest.mark.parametrize("command", documented_commands())

@@ -56,7 +56,7 @@ def list_right(run: Path) -> dict[str, str]:
     [stage] = [place for parent in run.resolve().parents if (place := parent / "store" / evaluation).is_dir()]
     found = load_file(stage / PREDICTIONS)
     right = {which: (found[which].argmax(1) == found["labels"]).numpy() for which in ("dense", "compressed")}
-    return {which: base64.b64encode(np.packbits(bits)).decode() for which, bits in right.items()}
+    return {which: base64.b64encode(np.packbits(bits).tobytes()).decode() for which, bits in right.items()}
 
 
 def count_by_codec(path: Path) -> dict[str, int]:
