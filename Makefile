@@ -44,6 +44,7 @@ check: lint types imports test ## run lint, types, imports and test
 results: setup ## write the tables and the picture of README.md and docs/results.md from the records
 	$(BIN)/python experiments/make_results.py
 	$(BIN)/python experiments/draw_front.py
+	$(BIN)/python experiments/draw_methods.py
 
 constraints: setup ## pin the newest compatible versions in constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --universal --no-header --no-annotate -o constraints.txt
