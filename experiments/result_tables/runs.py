@@ -135,6 +135,13 @@ def fastest(run: Run, which: str, *, batch_size: int = 1) -> float:
     return float(min(row[which]["latency_ms"]["median"] for row in run["latency"] if row["batch_size"] == batch_size))
 
 
+def name_fastest(run: Run, which: str) -> str:
+    """Return the milliseconds of one image in the fastest engine, with the engine's name."""
+    rows = [row for row in run["latency"] if row["batch_size"] == 1]
+    found = min(rows, key=lambda row: float(row[which]["latency_ms"]["median"]))
+    return f"{found[which]['latency_ms']['median']:.2f} {found['engine']}"
+
+
 def in_order(runs: Sequence[Run]) -> list[Run]:
     """Return runs by sparsity, those with more bits first."""
     return sorted(runs, key=lambda run: (run["target_sparsity"], -run["weight_bits"], -run["activation_bits"]))

@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from result_tables.known_studies import STRATEGIES
-from result_tables.runs import NOT_RUN, count_epochs, fastest, find_run, lost_against_control, lost_interval, smaller
+from result_tables.runs import (
+    NOT_RUN,
+    count_epochs,
+    find_run,
+    lost_against_control,
+    lost_interval,
+    name_fastest,
+    smaller,
+)
 from result_tables.table import lost, percent, read, to_table
 
 
@@ -39,7 +47,7 @@ def make_study_a() -> str:
             lost_against_control(run),
             *(f"{sizes[kind] / 1024:,.0f}" for kind in ("gzip_state_dict", "artifact")),
             f"{smaller(run):.1f}x",
-            *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
+            *(name_fastest(run, which) for which in ("compressed", "dense")),
         )
 
     return to_table(header, map(cells, known["rows"]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from result_tables.runs import fastest, lost_against_control, lost_interval, read_runs, smaller
+from result_tables.runs import lost_against_control, lost_interval, name_fastest, read_runs, smaller
 from result_tables.table import lost, percent, read, to_table
 
 
@@ -41,7 +41,7 @@ def make_study_c() -> str:
                 lost_against_control(run),
                 *(f"{size / 1e6:.1f}" for size in sizes),
                 f"{smaller(run):.1f}x",
-                *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
+                *(name_fastest(run, which) for which in ("compressed", "dense")),
             )
 
     return to_table(header, list_rows(), text=2)

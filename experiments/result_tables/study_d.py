@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, fastest, lost_against_control, lost_interval, read_runs, settings, smaller
+from result_tables.runs import Run, lost_against_control, lost_interval, name_fastest, read_runs, settings, smaller
 from result_tables.table import lost, percent, to_table
 
 # How a network was pruned.
@@ -37,7 +37,7 @@ def make_study_d() -> str:
             f"{made['nonzero_macs'] / 1e6:.1f}",
             f"{made['bytes']['artifact'] / 1024:,.0f}",
             f"{smaller(run):.1f}x",
-            *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
+            *(name_fastest(run, which) for which in ("compressed", "dense")),
         )
 
     return to_table(header, map(cells, read_runs("d")))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from result_tables.runs import Run, fastest, in_order, lost_against_control, lost_interval, read_runs
+from result_tables.runs import Run, in_order, lost_against_control, lost_interval, name_fastest, read_runs
 from result_tables.table import lost, percent, to_table
 
 
@@ -22,7 +22,7 @@ def make_study_e() -> str:
             lost_against_control(run),
             *(f"{size / 1024:,.0f}" for size in (run["compressed"]["bytes"]["artifact"], codecs["coo"], codecs["csr"])),
             *(f"{1000 * run['load_seconds'][which]:.0f}" for which in ("compressed", "dense")),
-            *(f"{fastest(run, which):.2f}" for which in ("compressed", "dense")),
+            *(name_fastest(run, which) for which in ("compressed", "dense")),
         )
 
     return to_table(header, map(cells, in_order(read_runs("e"))), text=0)
