@@ -86,9 +86,14 @@ def _name_pruning(jobs: Sequence[JobRecord], shared: dict[str, Any], varied: Seq
     run = jobs[0].measured
     assert run is not None
     names = name_keys(varied)
-    label = ", ".join(f"{names[key]} {shared[key]}" for key in varied if shared.get(key) is not None)
+    label = ", ".join(_describe(names[key], shared[key]) for key in varied if shared.get(key) is not None)
     label = label or (jobs[0].name if len(jobs) == 1 else run.stages.get("prune", jobs[0].name)[:6])
     return f"{describe_kind(jobs[0].kind)} {label}" if all(job.is_baseline for job in jobs) else label
+
+
+def _describe(axis: str, value: Any) -> str:
+    # A word, such as the name of a strategy, needs no name before it.
+    return value if isinstance(value, str) else f"{axis} {value}"
 
 
 def _make_course(pruning: Pruning) -> Course:
