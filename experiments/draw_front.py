@@ -74,7 +74,7 @@ def draw_bytes(axes: Axes) -> None:
     floats, few_bits = split(read_runs("b"))
     places = {"50 %": ABOVE, "70 %": BELOW, "90 %": BELOW}
     plain = [Dot(smaller(run), change(run), zeros(run), places[zeros(run)]) for run in floats]
-    places = {"50 %": BELOW, "70 %": FAR_RIGHT, "90 %": BELOW}
+    places = {"50 %": ABOVE, "70 %": FAR_RIGHT, "90 %": BELOW}
     quantized = [Dot(smaller(run), change(run), name(run, few_bits), places[zeros(run)]) for run in few_bits]
     attempts = [Dot(smaller(run), change(run)) for run in read_runs("small")] + [name_goal_file()]
     draw(axes, plain, FLOATS, label="MobileNetV2, 32 bits")
@@ -122,8 +122,8 @@ def name_goal_file() -> Dot:
 
 
 def split(runs: Iterable[Run]) -> tuple[list[Run], list[Run]]:
-    """Return the runs in float32, and the others."""
-    found = list(runs)
+    """Return the runs in float32, and those with as many bits for activations; the others would lie on top of these."""
+    found = [run for run in runs if run["weight_bits"] == run["activation_bits"]]
     return [run for run in found if run["weight_bits"] == 32], [run for run in found if run["weight_bits"] < 32]
 
 
