@@ -34,6 +34,11 @@ def test_a_changed_figure_is_found():
     assert results.fill(changed) == text
 
 
+def test_no_record_names_a_folder_of_one_machine():
+    for record in (ROOT / "experiments").rglob("*.json"):
+        assert not re.search(r'"[^"]*=/', record.read_text()), record
+
+
 def test_a_run_is_compared_with_its_control_when_that_is_better_than_its_start():
     from result_tables.runs import find_reference, read_runs
 

@@ -22,6 +22,7 @@ from compression.core.file_names import PREDICTIONS
 from compression.storage.blocks import to_array
 from compression.storage.codec_registry import CODECS
 
+ROOT = Path(__file__).resolve().parents[2]
 PLACES = ("data.root=", "output_dir=", "hydra.run.dir=")
 
 
@@ -119,7 +120,16 @@ def _summarize_model(found: Mapping[str, Any]) -> dict[str, Any]:
 def _without_places(command: Sequence[str]) -> list[str]:
     # Others cannot use the folders of this machine.
     script, *words = command
-    return [Path(script).name, *(word for word in words if not word.startswith(PLACES))]
+    return [Path(script).name, *(_relative(word) for word in words if not word.startswith(PLACES))]
+
+
+def _relative(word: str) -> str:
+    """Return an override with a file of this checkout relative to it, and of any other folder by its name alone."""
+    key, _, value = word.partition("=")
+    path = Path(value)
+    if not path.is_absolute():
+        return word
+    return f"{key}={path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name}"
 
 
 if __name__ == "__main__":
