@@ -29,7 +29,6 @@ from result_tables.study_c import make_study_c
 from result_tables.study_d import make_study_d
 from result_tables.study_e import make_study_e
 from result_tables.summary import make_summary
-from result_tables.sweep import make_sweep
 from result_tables.table import HERE
 from result_tables.training import make_training
 
@@ -56,7 +55,6 @@ BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTA
 TABLES: dict[str, Callable[[], str]] = {
     "demo": make_demo,
     "summary": make_summary,
-    "sweep": make_sweep,
     "int8": make_int8,
     "sparse": make_sparse,
     "goals": make_goals,

@@ -34,6 +34,31 @@ def test_a_changed_figure_is_found():
     assert results.fill(changed) == text
 
 
+def test_every_measured_figure_in_the_prose_is_that_of_a_record():
+    found = {figure for page in results.PAGES[:2] for figure in list_figures(page.read_text())}
+    assert found == make_figures()
+
+
+def list_figures(page):
+    """Return what has a decimal point and a unit, outside of tables and code. Whole numbers are settings."""
+    prose = re.sub(r"^(\||    ).*$", "", results.BLOCK.sub("", page), flags=re.MULTILINE)
+    return re.findall(r"\d+\.\d+(?= (?:%|points|times)|x)", prose)
+
+
+def make_figures():
+    """Return the figures of the prose, from their records."""
+    from result_tables.runs import read_runs
+    from result_tables.table import percent, read
+
+    dense = {run["run"]: run["dense"]["accuracy"] for run in read_runs("dense")}
+    # The tiles: 952 of 1,344 are good, one class of six.
+    return {
+        *(percent(dense[run]) for run in ("study-dense", "study-dense-longer")),
+        percent(read("studies/known.json")["b"]["dense"], 2),
+        *(percent(share) for share in (952 / 1344, 1 / 6)),
+    }
+
+
 def test_no_record_names_a_folder_of_one_machine():
     for record in (ROOT / "experiments").rglob("*.json"):
         assert not re.search(r'"[^"]*=/', record.read_text()), record

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from result_tables.table import lost, percent, read, to_table
+from result_tables.table import read, to_table
 
 NETWORKS = {
     "mobilenet_v2-imagenet": "MobileNetV2, ImageNet stem",
@@ -55,13 +55,10 @@ def make_sparse() -> str:
                     for threads, batch in ((1, 1), (2, 1), (1, 64), (2, 64))
                 ]
                 pruned = f"{100 * float(share):g} % of {'MACs' if ranking == 'macs' else 'weights'}"
-                accuracy = (percent(file["dense_accuracy"]), lost(file["dense_accuracy"], file["accuracy"]))
-                # These were trained for their speed alone.
-                accuracy = ("-", "-") if network.endswith("cifar") else accuracy
-                yield (name, pruned, bits, f"{file['mac_density']:.2f}", *accuracy, *speeds)
+                yield (name, pruned, bits, f"{file['mac_density']:.2f}", *speeds)
 
-    header: Sequence[str] = ("network", "pruned", "bits", "MACs left", "dense, %", "points lost")
-    header = (*header, "dense 1/1", "2/1", "1/64", "2/64", "INT8 1/1", "2/1", "1/64", "2/64")
+    header: Sequence[str] = ("network", "pruned", "bits", "MACs left", "dense 1/1", "2/1", "1/64", "2/64")
+    header = (*header, "INT8 1/1", "2/1", "1/64", "2/64")
     return to_table(header, list_rows(), text=2)
 
 
