@@ -26,7 +26,7 @@ from result_tables.storage import make_bounds, make_codecs, make_nncodec, make_p
 from result_tables.study_a import make_study_a
 from result_tables.study_b import make_classes, make_study_b
 from result_tables.study_c import make_study_c
-from result_tables.study_d import make_study_d
+from result_tables.study_d import make_classes_d, make_study_d
 from result_tables.study_e import make_study_e
 from result_tables.summary import make_summary
 from result_tables.table import HERE
@@ -69,6 +69,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "classes": make_classes,
     "study c": make_study_c,
     "study d": make_study_d,
+    "classes d": make_classes_d,
     "study e": make_study_e,
     "narrow": make_narrow,
     "resnet18": make_resnet18,

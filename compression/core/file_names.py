@@ -20,6 +20,8 @@ ONNX = "model.onnx"
 CONFIG = "config/config.yaml"
 DENSE_WEIGHTS = "dense.safetensors"
 DENSE_ONNX = "dense.onnx"
+# The pruned network before strategy.finetune.
+BEFORE_FINETUNE = "before_finetune.cmp"
 METRICS = "metrics.json"
 REPORT = "report.md"
 MODEL_CARD = "model_card.md"

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from compression.core.file_names import ARTIFACT, DENSE_ONNX, DENSE_WEIGHTS, ONNX
+from compression.core.file_names import ARTIFACT, BEFORE_FINETUNE, DENSE_ONNX, DENSE_WEIGHTS, ONNX
 from compression.core.sizes import format_size
 from compression.core.text import percent, write_amount
 from compression.quantization.plan import describe_plain_file
@@ -51,8 +51,11 @@ def to_markdown(rows: list[Row]) -> str:
     return "\n".join(to_table(("metric", "dense", "compressed", "improvement"), cells)) + "\n"
 
 
-def files_to_markdown(metrics: Mapping[str, Any]) -> str:
-    """Return the section of ``report.md`` on the files of a run: the content and the bytes of each file."""
+def files_to_markdown(metrics: Mapping[str, Any], *, before_finetune: int | None = None) -> str:
+    """Return the section of ``report.md`` on the files of a run: the content and the bytes of each file.
+
+    ``before_finetune`` is the size of the pruned model before fine-tuning, if there was any.
+    """
     dense, compressed = metrics["dense"]["bytes"], metrics["compressed"]["bytes"]
     arithmetic = None if metrics["quantization"] is None else metrics["quantization"]["arithmetic"]
     rows = [
@@ -61,6 +64,9 @@ def files_to_markdown(metrics: Mapping[str, Any]) -> str:
         (DENSE_WEIGHTS, f"the dense model, {describe_plain_file(None)}", dense["safetensors"]),
         (DENSE_ONNX, f"the same as ONNX, {describe_plain_file(None)}", dense["onnx"]),
     ]
+    if before_finetune is not None:
+        what = f"the pruned model before fine-tuning, {describe_plain_file(None)}"
+        rows.insert(2, (BEFORE_FINETUNE, what, before_finetune))
     cells = [(name, what, f"{num_bytes:,}") for name, what, num_bytes in rows]
     return "\n".join(["", "## Files", "", *to_table(("file", "what", "bytes"), cells, left=(0, 1)), ""])
 

@@ -40,6 +40,11 @@ from compression.stage_store.store import StageRecord
 
 log = logging.getLogger(__name__)
 
+
+def _finetunes(context: Context) -> bool:
+    return context.config.strategy.finetune.epochs > 0
+
+
 # Name, the condition for a run to have the stage, how to obtain it, and whether later stages work on its network.
 STAGES = (
     Stage("dense", always, obtain_dense, leaves_network=always),
@@ -47,7 +52,8 @@ STAGES = (
     Stage("sensitivity", needs_measurement, obtain_sensitivity),
     Stage("prune", lambda run: run.config.strategy.prunes, obtain_pruned, leaves_network=always),
     Stage("compact", lambda run: run.config.strategy.compacts, obtain_compacted, leaves_network=is_compacted),
-    Stage("finetune", lambda run: run.config.strategy.finetune.epochs > 0, obtain_finetuned, leaves_network=always),
+    Stage("pruned_export", _finetunes, obtain_exported),
+    Stage("finetune", _finetunes, obtain_finetuned, leaves_network=always),
     Stage("bits", lambda run: run.config.allocates_bits, obtain_bit_table),
     Stage("curvature", needs_curvature, obtain_curvature),
     Stage("quantize", lambda run: run.config.quantizes, obtain_quantized, leaves_network=always),
@@ -113,7 +119,7 @@ def export_network(config: Config, *, run_dir: Path) -> bool:
         return False
     with workspace(context):
         made = obtain_stages(context)
-        leave_models(run_dir, dense=made["dense"], exported=_export_newest(context, made))
+        leave_models(run_dir, made, exported=_export_newest(context, made))
     return True
 
 
@@ -129,7 +135,7 @@ def _leave_newest(context: Context, made: Finished) -> None:
         return
     exported = _export_newest(context, made)
     remove_results(folder)
-    left = leave_models(folder, dense=made["dense"], exported=exported)
+    left = leave_models(folder, made, exported=exported)
     log.info("stopped, because until=%s; in %s: %s", until, folder, ", ".join(left))
 
 

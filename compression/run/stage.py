@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from compression.run.context import Context
 from compression.stage_store.store import StageRecord
 
+# Stages that write files of another network than the result.
+_BESIDE = ("dense_export", "pruned_export")
+
 
 def always(_: object) -> bool:
     """Return True: for a stage that every run has, or that always leaves a network."""
@@ -45,7 +48,12 @@ class Finished(Mapping[str, StageRecord]):
             return [self.network]
         names = list(self.records)
         until = names.index(self._newest) + 1
-        return [self.records[name] for name in names[:until] if name != "dense_export"]
+        return [self.records[name] for name in names[:until] if name in self.of_result]
+
+    @property
+    def of_result(self) -> dict[str, StageRecord]:
+        """The stages that lead to the result, by name; not those that write files of another network."""
+        return {name: record for name, record in self.records.items() if name not in _BESIDE}
 
     def add(self, stage: "Stage", record: StageRecord) -> None:
         """Note that ``stage`` is finished."""

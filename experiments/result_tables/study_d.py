@@ -41,3 +41,13 @@ def make_study_d() -> str:
         )
 
     return to_table(header, map(cells, read_runs("d")))
+
+
+def make_classes_d() -> str:
+    """Return the test accuracy of every class in percent: dense, and after each of the two prunings."""
+    runs = read_runs("d")
+    columns = [runs[0]["dense"], *(run["compressed"] for run in runs)]
+    header = ("class", "dense", *(f"without {settings(run)[0]} % of {UNITS[run['strategy']]}" for run in runs))
+    by_class = [column["accuracy_per_class"] for column in columns]
+    worst_first = sorted(by_class[0], key=lambda label: float(by_class[0][label]))
+    return to_table(header, [(label, *(percent(found[label]) for found in by_class)) for label in worst_first])

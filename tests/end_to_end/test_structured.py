@@ -85,6 +85,11 @@ def test_the_file_holds_the_finetuned_smaller_network(outputs, finished):
     small = compression.load(outputs / "run" / "model.cmp", allow=["tiny_net"])
     [pruned], [compacted], [tuned] = (finished(stage) for stage in ("prune", "compact", "finetune"))
     assert same(small.state_dict(), load_file(tuned.path / "model.safetensors"))
+    before = compression.load(outputs / "run" / "before_finetune.cmp", allow=["tiny_net"])
+    assert same(before.state_dict(), load_file(compacted.path / "model.safetensors"))
+    size = (outputs / "run" / "before_finetune.cmp").stat().st_size
+    report = (outputs / "run" / "report.md").read_text()
+    assert f"| before_finetune.cmp | the pruned model before fine-tuning, FP32 | {size:,} |" in report
     assert [count_parameters(small), count_macs(small, 32)] == [compressed["parameters"], compressed["macs"]]
     assert compacted.results["parameters"] == [dense["parameters"], compressed["parameters"]]
     assert compressed["parameters"] < dense["parameters"] / 2
@@ -100,6 +105,9 @@ def test_the_file_holds_the_finetuned_smaller_network(outputs, finished):
     assert rows[0]["bytes"] == dense["bytes"]["artifact"]
     assert rows[0]["accuracy_after"] == finished("dense")[0].results["val_accuracy"]
     assert rows[1].items() >= pruned.results["pruning_history"][0].items()
+    # A run without fine-tuning in the same folder leaves no such file.
+    run_here(*WIDE, ONCE, "runtime.engines=[eager]", run_dir=outputs / "run", output_dir=outputs)
+    assert not (outputs / "run" / "before_finetune.cmp").exists()
 
 
 def test_the_network_stays_masked_without_compaction(outputs, finished):

@@ -244,6 +244,8 @@ def test_every_file_has_its_label_and_bytes(evaluated, arithmetic, artifact, onn
         "| dense.safetensors | the dense model, FP32 | 8,388,608 |",
         "| dense.onnx | the same as ONNX, FP32 | 8,100,000 |",
     ]
+    small = "| before_finetune.cmp | the pruned model before fine-tuning, FP32 | 4,000 |"
+    assert small in files_to_markdown(metrics, before_finetune=4000).splitlines()
 
 
 def test_failure_modes_stand_below_the_accuracy(evaluated):

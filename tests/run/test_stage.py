@@ -28,7 +28,8 @@ def test_the_newest_network_comes_from_the_last_stage_that_left_one():
 
 def test_the_lineage_ends_with_the_newest_network():
     made = Finished()
-    records = {name: SimpleNamespace(id=name) for name in ("dense", "sensitivity", "prune", "compact", "dense_export")}
+    names = ("dense", "sensitivity", "prune", "compact", "pruned_export", "finetune", "dense_export")
+    records = {name: SimpleNamespace(id=name) for name in names}
     made.add(stage("dense", leaves_network=always), records["dense"])
     made.add(stage("sensitivity"), records["sensitivity"])
     # Without compression, the network comes from the dense stage alone.
@@ -37,3 +38,7 @@ def test_the_lineage_ends_with_the_newest_network():
     made.add(stage("compact"), records["compact"])
     made.add(stage("dense_export"), records["dense_export"])
     assert made.lineage == [records[name] for name in ("dense", "sensitivity", "prune")]
+    made.add(stage("pruned_export"), records["pruned_export"])
+    made.add(stage("finetune", leaves_network=always), records["finetune"])
+    # Files of the network before it are no step towards it.
+    assert made.lineage == [records[name] for name in ("dense", "sensitivity", "prune", "compact", "finetune")]

@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from compression.config.schema import MEASURING
 from compression.core.file_names import (
+    BEFORE_FINETUNE,
     DENSE_ONNX,
     FAILURES,
     METRICS,
@@ -20,7 +20,7 @@ from compression.core.file_names import (
 )
 from compression.reporting.write_failures import RECORD, TEXT, TITLES
 from compression.run.report.run_pictures import NAMES
-from compression.stage_store.store import StageRecord
+from compression.run.stage import Finished
 
 
 def read_stages(folder: Path) -> Any:
@@ -31,18 +31,17 @@ def read_stages(folder: Path) -> Any:
         return None
 
 
-def hold_part(folder: Path, made: Mapping[str, StageRecord]) -> bool:
+def hold_part(folder: Path, made: Finished) -> bool:
     """Return whether the results in ``folder`` are of a longer run that has all stages of ``made``."""
     stages = read_stages(folder)
-    # The record names neither measurements nor the files of the dense model.
-    wanted = {name: record.id for name, record in made.items() if name not in (*MEASURING, "dense_export")}
+    wanted = {name: record.id for name, record in made.of_result.items() if name not in MEASURING}
     return isinstance(stages, dict) and wanted.items() <= stages.items()
 
 
 def remove_results(folder: Path) -> None:
     """Remove all that describes other models than those that will be in ``folder``. Files of the user stay."""
     # The record first: without it, the rest is nobody's result.
-    for name in (METRICS, REPORT, PAGE, MODEL_CARD, PRUNING_HISTORY, TRAINING_HISTORY, DENSE_ONNX):
+    for name in (METRICS, BEFORE_FINETUNE, REPORT, PAGE, MODEL_CARD, PRUNING_HISTORY, TRAINING_HISTORY, DENSE_ONNX):
         (folder / name).unlink(missing_ok=True)
     _remove(folder / PICTURES, [f"{name}.png" for name in NAMES])
     remove_analysis(folder)

@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from compression.core.file_names import ARTIFACT, DENSE_WEIGHTS, ONNX, WEIGHTS
+from compression.core.file_names import ARTIFACT, BEFORE_FINETUNE, DENSE_WEIGHTS, ONNX, WEIGHTS
+from compression.run.stage import Finished
 from compression.stage_store.store import StageRecord
 
 
@@ -21,14 +22,18 @@ def copy_file(source: Path, target: Path) -> None:
         raise
 
 
-def leave_models(folder: Path, *, dense: StageRecord, exported: StageRecord) -> list[str]:
-    """Copy the exported files and the weights of the dense model into ``folder``; return the names of the files."""
+def leave_models(folder: Path, made: Finished, *, exported: StageRecord) -> list[str]:
+    """Copy the exported files and those of other models of the run into ``folder``; return the names of the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {
-        ARTIFACT: exported.path / ARTIFACT,
-        ONNX: exported.path / ONNX,
-        DENSE_WEIGHTS: dense.path / WEIGHTS,
-    }
+    wanted = {ARTIFACT: exported.path / ARTIFACT, ONNX: exported.path / ONNX, **other_models(made)}
     for name, source in wanted.items():
         copy_file(source, folder / name)
     return list(wanted)
+
+
+def other_models(made: Finished) -> dict[str, Path]:
+    """Return the sources of the files beside the newest model: the dense one, and the pruned one before fine-tuning."""
+    files = {DENSE_WEIGHTS: made["dense"].path / WEIGHTS}
+    if "finetune" in made:
+        files[BEFORE_FINETUNE] = made["pruned_export"].path / ARTIFACT
+    return files

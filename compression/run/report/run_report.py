@@ -13,8 +13,8 @@ from compression.artifact import read_contents
 from compression.config.schema import MEASURING
 from compression.core.file_names import (
     ARTIFACT,
+    BEFORE_FINETUNE,
     DENSE_ONNX,
-    DENSE_WEIGHTS,
     FAILURES,
     METRICS,
     MODEL_CARD,
@@ -22,7 +22,6 @@ from compression.core.file_names import (
     PICTURES,
     PRUNING_HISTORY,
     REPORT,
-    WEIGHTS,
 )
 from compression.reporting.asked_sparsity import describe_asked
 from compression.reporting.byte_shares import parts_to_markdown
@@ -48,7 +47,7 @@ from compression.run.context import Context
 from compression.run.job_log.job_log import Result
 from compression.run.report.analysis_files import copy_analysis
 from compression.run.report.earlier_results import read_stages, remove_analysis
-from compression.run.report.model_files import copy_file
+from compression.run.report.model_files import copy_file, other_models
 from compression.run.report.run_html import write_histories, write_run_html
 from compression.run.report.run_pictures import NAMES, draw_pruning
 from compression.run.report.run_results import describe_results
@@ -62,8 +61,8 @@ log = logging.getLogger(__name__)
 def write_report(context: Context, made: Finished) -> dict[str, Any]:
     """Copy the models, write and print the results of the run; return the document of ``metrics.json``."""
     _gather_files(context, made)
-    # The report counts the export of the dense model as a part of the export.
-    records = {name: record for name, record in made.items() if name != "dense_export"}
+    # The report counts the exports of other models as a part of the export.
+    records = made.of_result
     metrics = describe_results(context, made, records)
     # A run that was reported from the same stages has its pictures already.
     same_model = read_stages(context.run_dir) == metrics["run"]["stages"]
@@ -96,7 +95,9 @@ def _write_markdown(
     asked, left_out = describe_asked(metrics), metrics["timing"]["left_out"]
     warnings += f"\n{asked}.\n" if asked else ""
     markdown = f"# {_title(context, metrics)}\n\n{to_markdown(make_rows(metrics))}{warnings}"
-    markdown += left_out_to_markdown(left_out) + files_to_markdown(metrics)
+    small = context.run_dir / BEFORE_FINETUNE
+    before_finetune = small.stat().st_size if small.exists() else None
+    markdown += left_out_to_markdown(left_out) + files_to_markdown(metrics, before_finetune=before_finetune)
     markdown += parts_to_markdown(metrics["compressed"]["bytes"], metrics["dense"]["bytes"])
     markdown += distillation_to_markdown(metrics)
     figures: dict[str, Figure] = {}
@@ -145,11 +146,14 @@ def _gather_files(context: Context, made: Finished) -> None:
     wanted = {
         ARTIFACT: made["export"].path / ARTIFACT,
         ONNX: executed if executed.exists() else made["export"].path / ONNX,
-        DENSE_WEIGHTS: made["dense"].path / WEIGHTS,
         DENSE_ONNX: made["dense_export"].path / ONNX,
+        **other_models(made),
     }
     for name, source in wanted.items():
         copy_file(source, context.run_dir / name)
+    if BEFORE_FINETUNE not in wanted:
+        # The folder may hold that of an earlier run that this one overwrites.
+        (context.run_dir / BEFORE_FINETUNE).unlink(missing_ok=True)
 
 
 def _list_histories(records: Mapping[str, StageRecord]) -> dict[str, Any]:

@@ -47,9 +47,9 @@ def _list_artifacts(made: Finished) -> dict[str, Path]:
 
 
 def _stage_seconds(made: Finished) -> dict[str, float]:
-    """Return the seconds of each stage; ``export`` counts both exports, once if they are the same."""
-    seconds = {name: record.seconds for name, record in made.items() if name != "dense_export"}
-    exports = {record.id: record for record in (made["dense_export"], made["export"])}
+    """Return the seconds of each stage; ``export`` counts all exports, once if they are the same."""
+    seconds = {name: record.seconds for name, record in made.of_result.items()}
+    exports = {record.id: record for name, record in made.items() if name.endswith("export")}
     return seconds | {"export": sum(record.seconds for record in exports.values())}
 
 

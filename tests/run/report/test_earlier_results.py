@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from compression.run.report.earlier_results import hold_part, read_stages, remove_results
+from compression.run.stage import Finished
 
 STAGES = {"dense": "a", "prune": "b", "quantize": "c", "export": "d"}
 
@@ -15,14 +16,14 @@ def folder(tmp_path):
 
 
 def records(**ids):
-    return {name: SimpleNamespace(id=one) for name, one in ids.items()}
+    return Finished({name: SimpleNamespace(id=one) for name, one in ids.items()})
 
 
 @pytest.mark.parametrize(
     ("made", "part"),
     [
         ({"dense": "a"}, True),
-        ({"dense": "a", "prune": "b", "dense_export": "z"}, True),
+        ({"dense": "a", "prune": "b", "dense_export": "z", "pruned_export": "y"}, True),
         ({"dense": "a", "prune": "other"}, False),
         ({"dense": "a", "compact": "e"}, False),
     ],

@@ -3,14 +3,20 @@ from types import SimpleNamespace
 import pytest
 
 from compression.run.report.model_files import copy_file, leave_models
+from compression.run.stage import Finished
+
+
+def make_record(folder, *names):
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(f"{folder.name} {name}")
+    return SimpleNamespace(path=folder)
 
 
 def test_the_exported_files_and_the_dense_weights_are_copied(tmp_path):
-    dense, exported = (SimpleNamespace(path=tmp_path / name) for name in ("dense", "exported"))
-    for record, name in ((dense, "model.safetensors"), (exported, "model.cmp"), (exported, "model.onnx")):
-        record.path.mkdir(exist_ok=True)
-        (record.path / name).write_text(f"{record.path.name} {name}")
-    assert leave_models(tmp_path / "run", dense=dense, exported=exported) == [
+    dense = make_record(tmp_path / "dense", "model.safetensors")
+    exported = make_record(tmp_path / "exported", "model.cmp", "model.onnx")
+    assert leave_models(tmp_path / "run", Finished({"dense": dense}), exported=exported) == [
         "model.cmp",
         "model.onnx",
         "dense.safetensors",
@@ -20,6 +26,14 @@ def test_the_exported_files_and_the_dense_weights_are_copied(tmp_path):
         "model.onnx": "exported model.onnx",
         "dense.safetensors": "dense model.safetensors",
     }
+
+
+def test_a_fine_tuned_run_leaves_the_pruned_model_before_it(tmp_path):
+    dense = make_record(tmp_path / "dense", "model.safetensors")
+    pruned, exported = (make_record(tmp_path / name, "model.cmp", "model.onnx") for name in ("pruned", "exported"))
+    made = Finished({"dense": dense, "pruned_export": pruned, "finetune": exported})
+    assert "before_finetune.cmp" in leave_models(tmp_path / "run", made, exported=exported)
+    assert (tmp_path / "run" / "before_finetune.cmp").read_text() == "pruned model.cmp"
 
 
 def test_an_edit_of_the_copy_does_not_change_the_store(tmp_path):

@@ -3,6 +3,7 @@ from typing import Any
 
 from compression.quantization.plan import Activation, Bits, Plan
 from compression.run.report.run_results import _describe_actual_bits, _stage_seconds
+from compression.run.stage import Finished
 
 
 @dataclass
@@ -12,10 +13,11 @@ class Record:
     results: dict[str, Any] = field(default_factory=dict)
 
 
-def test_both_exports_count_as_one_stage():
+def test_all_exports_count_as_one_stage():
     made = {"dense": Record("a", 8.0), "dense_export": Record("b", 2.0), "export": Record("c", 3.0)}
-    assert _stage_seconds(made) == {"dense": 8.0, "export": 5.0}
-    assert _stage_seconds(made | {"export": made["dense_export"]}) == {"dense": 8.0, "export": 2.0}
+    assert _stage_seconds(Finished(made)) == {"dense": 8.0, "export": 5.0}
+    assert _stage_seconds(Finished(made | {"export": made["dense_export"]})) == {"dense": 8.0, "export": 2.0}
+    assert _stage_seconds(Finished(made | {"pruned_export": Record("d", 4.0)})) == {"dense": 8.0, "export": 9.0}
 
 
 def test_actual_bits_are_those_of_the_plan():
