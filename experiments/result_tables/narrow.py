@@ -13,7 +13,7 @@ def make_narrow() -> str:
     """Return a narrower dense network in 8 bits, beside the pruned networks with the next larger and smaller files."""
     [narrow] = read_runs("narrow")
     # A run may be in both records.
-    pruned = {run["run"]: run for run in [*read_runs("b"), *read_runs("small")] if run["weight_bits"] < FULL}
+    pruned = {run["run"]: run for run in [*read_runs("b"), *read_runs("small")] if _has_integers(run)}
     by_size = sorted(pruned.values(), key=_bytes)
     place = sum(_bytes(run) < _bytes(narrow) for run in by_size)
     near = by_size[max(0, place - 2) : place + 1]
@@ -38,6 +38,11 @@ def make_narrow() -> str:
         )
 
     return to_table(header, map(cells, sorted([narrow, *near], key=_bytes, reverse=True)))
+
+
+def _has_integers(run: Run) -> bool:
+    # Weights and activations of as many bits, as in the narrow network.
+    return bool(run["weight_bits"] == run["activation_bits"] < FULL)
 
 
 def _bytes(run: Run) -> int:
