@@ -35,7 +35,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     (root / "analysis" / "failure_modes.json").write_text(json.dumps(make_failures()))
     make_grid(root / "sweep", sparsities=[0.5, 0.7, 0.9], bits=[6, 8])
     (root / "cifar10").mkdir()
-    shutil.copy(ROOT / "experiments" / "sweeps" / "cifar10" / "results.csv", root / "cifar10")
+    shutil.copy(ROOT / "experiments" / "studies" / "b" / "results.csv", root / "cifar10")
     strategies, sparsities = ("gmp", "rigl", "set", "snip"), [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97]
     make_grid(root / "many", sparsities=sparsities, bits=[2, 3, 4, 5, 6, 8], strategies=strategies)
     for name in NAMES:
