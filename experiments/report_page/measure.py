@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests/support python experiments/report_page/measure.py [PAGE...]
 
-Without pages, the published CIFAR-10 sweep and 224 synthetic jobs are made and measured.
+Without pages, the sweep of study B and 224 synthetic jobs are made and measured.
 """
 
 import json
@@ -27,12 +27,12 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint').length > 0"
 
 def make_pages(folder: Path) -> dict[str, Path]:
     """Return the two pages by name, and print how long each took to make."""
-    (folder / "cifar10").mkdir()
-    shutil.copy(ROOT / "experiments" / "sweeps" / "cifar10" / "results.csv", folder / "cifar10")
+    (folder / "study-b").mkdir()
+    shutil.copy(ROOT / "experiments" / "studies" / "b" / "results.csv", folder / "study-b")
     strategies, sparsities = ("gmp", "rigl", "set", "snip"), [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97]
     make_grid(folder / "synthetic", sparsities=sparsities, bits=[2, 3, 4, 5, 6, 8], strategies=strategies)
     pages = {}
-    for name in ("cifar10", "synthetic"):
+    for name in ("study-b", "synthetic"):
         begun = time.perf_counter()
         report_html(folder / name)
         print(f"{name}: made in {time.perf_counter() - begun:.1f} s")
