@@ -7,6 +7,7 @@ from torch import Tensor
 
 from compression.core.container import is_container, read_container
 from compression.core.errors import ArtifactError, InputError
+from compression.core.file_names import ARTIFACT
 from compression.core.model_card import ModelCard
 from compression.models.load_weights import read_state_dict
 from compression.quantization.network.stored_vectors import decode_vectors
@@ -85,7 +86,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     quantized, or stored with batch norm folded.
     """
     path = Path(path)
-    if path.is_file() and is_container(path):
+    if path.is_file() and (path.suffix == Path(ARTIFACT).suffix or is_container(path)):
         contents = read_contents(path)
         if contents.card.architecture.compacted:
             raise InputError(

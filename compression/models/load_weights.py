@@ -45,7 +45,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"weights file {str(path)!r} does not exist")
     if path.suffix not in SUFFIXES:
-        raise InputError(f"weights file {str(path)!r} has an unknown suffix; allowed: {', '.join(SUFFIXES)}")
+        allowed = ", ".join(SUFFIXES)
+        # Callers read a model.cmp before, by its content.
+        raise InputError(f"weights file {str(path)!r} has an unknown suffix; allowed: {allowed}, or a model.cmp")
     content = _read(path)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]

@@ -76,3 +76,9 @@ def test_weights_are_read_from_every_kind_of_file(tmp_path):
         assert_same_state(read_weights(tmp_path / name), state)
     with pytest.raises(InputError, match="does not exist"):
         read_weights("nowhere.pt")
+
+
+def test_a_damaged_file_is_not_called_one_of_an_unknown_kind(tmp_path):
+    (tmp_path / "model.cmp").write_bytes(b"no artifact")
+    with pytest.raises(InputError, match=r"model\.cmp is not an artifact of this package"):
+        read_weights(tmp_path / "model.cmp")

@@ -71,7 +71,7 @@ def test_truncated_checkpoint(tmp_path, state):
         ("w.pt", {"a": 3}, "holds no state dict: 'a' is not a tensor"),
         ("w.pt", {}, "holds no state dict"),
         ("w.pt", {"state_dict": {0: torch.zeros(2)}}, "holds no state dict: 0 is not a tensor"),
-        ("w.onnx", {}, "has an unknown suffix; allowed: .pt, .pth, .ckpt, .bin, .safetensors"),
+        ("w.onnx", {}, "has an unknown suffix; allowed: .pt, .pth, .ckpt, .bin, .safetensors, or a model.cmp"),
     ],
 )
 def test_files_without_a_state_dict_are_refused(tmp_path, name, content, message):
