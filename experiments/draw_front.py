@@ -94,7 +94,7 @@ def draw_time(axes: Axes) -> None:
     sparse = [
         Dot(speed_ratio(run, BATCH_SIZE, sparse=True), change(run), zeros(run), places[zeros(run)]) for run in floats
     ]
-    places = {"50 %": BELOW, "70 %": ABOVE, "90 %": BELOW}
+    places = {"50 %": ABOVE, "70 %": BELOW, "90 %": LEFT}
     quantized = [
         Dot(speed_ratio(run, BATCH_SIZE, sparse=False), change(run), name(run, few_bits), places[zeros(run)])
         for run in few_bits
